@@ -1,0 +1,61 @@
+# The two commands to know: `make demo` runs the main job, `make test` runs everything that CI runs.
+# Needs python3 (3.10 or newer, with venv) and make; everything else is installed into .venv, which need not be activated.
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+# Test processes. Each computes on one thread, so that two of them fill two cores and no more.
+WORKERS ?= 2
+CODE   := ferdis tests experiments examples docs/conf.py
+
+# A stamp a set of extras: pip runs again only after setup.cfg or pyproject.toml has changed.
+INSTALLED      := $(VENV)/.installed
+INSTALLED_TEST := $(VENV)/.installed-test
+INSTALLED_DOCS := $(VENV)/.installed-docs
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format docs clean
+
+help:
+	@echo "make demo    install, then IF-GAN against its ResNet baseline on embedded people, into runs/demo/"
+	@echo "make test    install the test extra, then format, lint and type checks and the whole test suite"
+	@echo "make check   format, lint and type checks alone"
+	@echo "make format  let ruff rewrite what make check would complain about"
+	@echo "make docs    build the documentation and its gallery into docs/_build/html"
+
+install: $(INSTALLED)
+
+demo: $(INSTALLED)
+	$(PY) -m ferdis.cli demo
+
+test: check
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal
+
+check: $(INSTALLED_TEST)
+	$(PY) -m ruff format --check $(CODE)
+	$(PY) -m ruff check $(CODE)
+	$(PY) -m mypy
+
+format: $(INSTALLED_TEST)
+	$(PY) -m ruff check --fix $(CODE)
+	$(PY) -m ruff format $(CODE)
+
+docs: $(INSTALLED_DOCS)
+	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
+
+clean:
+	rm -rf docs/_build docs/gallery docs/papers build *.egg-info
+
+$(INSTALLED): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "ferdis needs Python 3.10 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "installing ferdis into $(VENV) (torch with its libraries is about 6 GB; a few minutes the first time)"
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(INSTALLED_TEST): $(INSTALLED)
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(INSTALLED_DOCS): $(INSTALLED)
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
