@@ -1,0 +1,329 @@
+"""Faces: images and a table of what is known about each, the one record that everything passes.
+
+A :class:`Faces` behaves as ``X`` in scikit-learn: it has a length, a shape, and may be indexed by a slice, a
+mask or integers. Indexing never copies pixels: the images stay where they are (in memory, in a memory map, or
+on disk to be decoded) until somebody asks for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+EXPRESSIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
+SIX_EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+SEVEN_EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
+ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
+AU_COLUMNS = tuple(f"AU{unit:02d}" for unit in ACTION_UNITS)
+AU_MAXIMUM = 5.0  # FACS intensities A to E, and OpenFace's 0..5
+
+_DIGEST_IMAGES = 64  # pictures that enter Faces.digest(): enough to tell two sets apart, cheap for 100,000
+_NAMED_ROWS = 5  # rows that an error names before it only counts
+
+
+class Faces:
+    """Images and their table; frozen.
+
+    Parameters
+    ----------
+    images : array-like of shape (n, H, W, 3), uint8
+        An array, a memory map, or any object with ``__len__``, ``shape``, ``dtype`` and ``__getitem__`` of an
+        integer array that gives uint8 pixels (a lazy reader).
+    table : DataFrame of n rows
+        ``expression`` (a name of :data:`EXPRESSIONS`) is required. ``subject`` is a person's name, unique across
+        data sets (``ck/S005``); a set that does not know its people leaves the column out. Optional: ``path``,
+        ``sequence``, ``frame``, ``split``, ``AU01`` .. ``AU45`` (0..5, NaN = not coded), and anything else.
+    attrs : mapping, optional
+        What a loader wants said aloud: the data set's name, its preprocessing, faces that were not found.
+
+    Raises
+    ------
+    ValueError
+        If the row count differs from the image count, an expression has no known name or is missing, a subject
+        is missing in some rows, or an AU lies outside 0..5. The message names the rows.
+
+    Examples
+    --------
+    >>> faces = Faces(np.zeros((2, 48, 48, 3), np.uint8), pd.DataFrame({"expression": ["fear", "anger"]}))
+    >>> faces[faces.expression == "fear"]
+    Faces(1 image of 48x48, 1 class, no subjects)
+    """
+
+    __slots__ = ("_images", "_index", "_table", "attrs")
+
+    _images: Any
+    _index: np.ndarray | None
+    _table: pd.DataFrame
+    attrs: dict[str, Any]
+
+    def __init__(self, images: Any, table: pd.DataFrame, attrs: Mapping[str, Any] | None = None) -> None:
+        if not isinstance(table, pd.DataFrame):
+            raise ValueError(f"table must be a pandas DataFrame, got {type(table).__name__}")
+        _check_images(images)
+        if len(images) != len(table):
+            raise ValueError(f"{len(images)} images but {len(table)} rows in the table: one row an image is needed")
+        table = table.reset_index(drop=True)
+        _check_table(table)
+        _set(self, images, None, table, dict(attrs or {}))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"Faces is frozen: build a new one instead of setting {name!r}")
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The table, one row an image. It belongs to the Faces: take :meth:`to_frame` to change a copy."""
+        return self._table
+
+    @property
+    def images(self) -> Any:
+        """Array-like of shape (n, H, W, 3), uint8, in the order of the table; pixels are read when indexed."""
+        return self._images if self._index is None else _View(self._images, self._index)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(n, H, W, 3)."""
+        return (len(self), *(int(side) for side in self._images.shape[1:]))  # type: ignore[return-value]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Always uint8."""
+        return np.dtype(np.uint8)
+
+    @property
+    def ndim(self) -> int:
+        """Always 4."""
+        return 4
+
+    @property
+    def expression(self) -> np.ndarray:
+        """Expression names, (n,) of str."""
+        return self._table["expression"].to_numpy(dtype=str)
+
+    @property
+    def subject(self) -> np.ndarray:
+        """Names of the people, (n,) of str.
+
+        Raises
+        ------
+        ValueError
+            If this set does not know its people.
+        """
+        if not self.has_subjects:
+            raise ValueError(
+                "these faces have no subject column: name the person of each row, or use the set's official split"
+            )
+        return self._table["subject"].to_numpy(dtype=str)
+
+    @property
+    def has_subjects(self) -> bool:
+        """Whether the people are known."""
+        return "subject" in self._table and not self._table["subject"].isna().all()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Expression names that occur, sorted: class k of a fitted estimator is the k-th of these."""
+        return tuple(sorted(set(self.expression)))
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __getitem__(self, key: Any) -> Faces:
+        if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
+            key = key[0]  # scikit-learn indexes array-likes as X[rows, ...]
+        rows = _rows(key, len(self))
+        index = rows if self._index is None else self._index[rows]
+        part = object.__new__(Faces)
+        _set(part, self._images, index, self._table.iloc[rows].reset_index(drop=True), dict(self.attrs))
+        return part
+
+    def __iter__(self) -> Iterator[Faces]:
+        return (self[[row]] for row in range(len(self)))
+
+    def pixels(self, index: Any = None) -> np.ndarray:
+        """Read pixels: uint8 of shape (m, H, W, 3), of all rows or of those in ``index`` (slice, mask, integers)."""
+        rows = np.arange(len(self)) if index is None else _rows(index, len(self))
+        return np.asarray(self._images[rows if self._index is None else self._index[rows]])
+
+    def with_table(self, table: pd.DataFrame) -> Faces:
+        """The same images with another table of as many rows (a new column, say); checked like a new one."""
+        return Faces(self.images, table, self.attrs)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A copy of the table."""
+        return self._table.copy()
+
+    @staticmethod
+    def concat(parts: Sequence[Faces]) -> Faces:
+        """Join several Faces of one image size; columns that a part lacks are NaN there. No pixel is copied.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to join, the image sizes differ, or only some parts know their people.
+        """
+        parts = list(parts)
+        if not parts:
+            raise ValueError("Faces.concat needs at least one Faces")
+        sizes = sorted({part.shape[1:3] for part in parts})
+        if len(sizes) > 1:
+            raise ValueError(f"image sizes differ ({sizes}): load every set with one image_size before joining them")
+        table = pd.concat([part.table for part in parts], ignore_index=True)
+        return Faces(_Joined([part.images for part in parts]), table, _joined_attrs(parts))
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of paths, labels and people of all rows and the pixels of up to 64 spread-out images.
+
+        It stands for these faces wherever parameters are written down. Column order does not matter.
+        """
+        sha = hashlib.sha256()
+        known = [name for name in ("path", "expression", "subject") if name in self._table]
+        sha.update(self._table[known].to_csv(index=False).encode())
+        spread = np.unique(np.linspace(0, len(self) - 1, min(_DIGEST_IMAGES, len(self))).astype(int))
+        sha.update(np.ascontiguousarray(self.pixels(spread)).tobytes() if len(self) else b"")
+        return sha.hexdigest()
+
+    def __repr__(self) -> str:
+        n, height, width, _ = self.shape
+        people = f"{len(set(self.subject))} people" if self.has_subjects else "no subjects"
+        classes = len(self.classes)
+        return (
+            f"Faces({n} image{'s' * (n != 1)} of {height}x{width}, "
+            f"{classes} class{'es' * (classes != 1)}, {people})"
+        )
+
+    # Faces travel as estimator parameters: clone() must not copy gigabytes, and frozen objects need no copy.
+    def __deepcopy__(self, memo: dict) -> Faces:
+        return self
+
+    def __copy__(self) -> Faces:
+        return self
+
+    def __reduce__(self) -> tuple:
+        return _restore, (self._images, self._index, self._table, self.attrs)
+
+
+class _View:
+    """Chosen rows of an array-like; reads pixels only when indexed."""
+
+    def __init__(self, images: Any, index: np.ndarray) -> None:
+        self.base, self.index = images, index
+        self.shape = (len(index), *images.shape[1:])
+        self.dtype = np.dtype(np.uint8)
+        self.ndim = 4
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        if isinstance(key, int | np.integer):
+            return np.asarray(self.base[self.index[[key]]])[0]
+        return np.asarray(self.base[self.index[_rows(key, len(self))]])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.base[self.index], dtype=dtype)
+
+
+class _Joined:
+    """Several array-likes end to end."""
+
+    def __init__(self, parts: list[Any]) -> None:
+        self.parts = parts
+        self.ends = np.cumsum([len(part) for part in parts])
+        self.shape = (int(self.ends[-1]), *parts[0].shape[1:])
+        self.dtype = np.dtype(np.uint8)
+        self.ndim = 4
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        if isinstance(key, int | np.integer):
+            return self[np.array([key])][0]
+        rows = _rows(key, len(self))
+        out = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        owner = np.searchsorted(self.ends, rows, side="right")
+        for number in np.unique(owner):
+            chosen = owner == number
+            start = self.ends[number] - len(self.parts[number])
+            out[chosen] = self.parts[number][rows[chosen] - start]
+        return out
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[np.arange(len(self))], dtype=dtype)
+
+
+def _set(faces: Faces, images: Any, index: np.ndarray | None, table: pd.DataFrame, attrs: dict) -> None:
+    for name, value in (("_images", images), ("_index", index), ("_table", table), ("attrs", attrs)):
+        object.__setattr__(faces, name, value)
+
+
+def _restore(images: Any, index: np.ndarray | None, table: pd.DataFrame, attrs: dict) -> Faces:
+    faces = object.__new__(Faces)
+    _set(faces, images, index, table, attrs)
+    return faces
+
+
+def _rows(key: Any, length: int) -> np.ndarray:
+    """A slice, mask, integer or integers as an array of row numbers, all in 0..length-1."""
+    if isinstance(key, slice):
+        return np.arange(length)[key]
+    array = np.atleast_1d(np.asarray(key))
+    if array.dtype == bool:
+        if array.shape != (length,):
+            raise IndexError(f"a mask of {array.shape} does not fit {length} faces")
+        return np.flatnonzero(array)
+    if array.size == 0:
+        return np.empty(0, dtype=np.intp)
+    if not np.issubdtype(array.dtype, np.integer) or array.ndim != 1:
+        raise IndexError(f"faces are indexed by a slice, a mask or integers, not by {key!r}")
+    if array.min() < -length or array.max() >= length:
+        raise IndexError(f"row {int(array[(array < -length) | (array >= length)][0])} is outside 0..{length - 1}")
+    return np.where(array < 0, array + length, array)
+
+
+def _check_images(images: Any) -> None:
+    shape, dtype = getattr(images, "shape", None), getattr(images, "dtype", None)
+    if shape is None or len(shape) != 4 or shape[3] != 3:
+        raise ValueError(f"images must have shape (n, H, W, 3), got {shape}")
+    if dtype != np.uint8:
+        raise ValueError(f"images must be uint8 (0..255), got {dtype}")
+
+
+def _check_table(table: pd.DataFrame) -> None:
+    if "expression" not in table:
+        raise ValueError(f"the table has no 'expression' column, only {list(table.columns)}")
+    unknown = ~table["expression"].isin(EXPRESSIONS)
+    if unknown.any():
+        names = sorted({str(name) for name in table.loc[unknown, "expression"]})
+        raise ValueError(
+            f"unknown expression {', '.join(map(repr, names[:_NAMED_ROWS]))} in {_named(table, unknown)}: "
+            f"known are {', '.join(EXPRESSIONS)}"
+        )
+    if "subject" in table and not table["subject"].isna().all():
+        missing = table["subject"].isna() | (table["subject"].astype(str).str.strip() == "")
+        if missing.any():
+            raise ValueError(f"no subject in {_named(table, missing)}: name the person of every row, or drop them")
+    for name in table.columns.intersection(AU_COLUMNS):
+        values = pd.to_numeric(table[name], errors="coerce")
+        wrong = (values < 0) | (values > AU_MAXIMUM) | (values.isna() & table[name].notna())
+        if wrong.any():
+            raise ValueError(
+                f"{name} outside 0..5 in {_named(table, wrong)}: action units are intensities, NaN if not coded"
+            )
+
+
+def _named(table: pd.DataFrame, mask: pd.Series) -> str:
+    rows = np.flatnonzero(mask.to_numpy())
+    shown = [f"{row} ({table['path'].iloc[row]})" if "path" in table else str(row) for row in rows[:_NAMED_ROWS]]
+    rest = f" and {len(rows) - _NAMED_ROWS} more" if len(rows) > _NAMED_ROWS else ""
+    return f"row{'s' * (len(rows) > 1)} {', '.join(shown)}{rest}"
+
+
+def _joined_attrs(parts: Sequence[Faces]) -> dict[str, Any]:
+    names = [str(part.attrs["dataset"]) for part in parts if "dataset" in part.attrs]
+    notes = [note for part in parts for note in part.attrs.get("notes", [])]
+    return {**({"dataset": "+".join(dict.fromkeys(names))} if names else {}), **({"notes": notes} if notes else {})}

@@ -1,0 +1,148 @@
+import copy
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
+
+from ferdis.faces import AU_COLUMNS, EXPRESSIONS, Faces
+
+
+class Counting:
+    """A lazy array-like that notes which rows were read."""
+
+    def __init__(self, n: int, side: int = 8) -> None:
+        self.shape, self.dtype, self.read = (n, side, side, 3), np.dtype(np.uint8), []
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        self.read.extend(int(row) for row in rows)
+        return np.broadcast_to(np.asarray(rows, np.uint8)[:, None, None, None], (len(rows), *self.shape[1:])).copy()
+
+
+def table(n: int, people: int = 4) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "expression": [("anger", "fear", "surprise")[row % 3] for row in range(n)],
+            "subject": [f"set/P{row % people}" for row in range(n)],
+            "path": [f"{row:03d}.png" for row in range(n)],
+        }
+    )
+
+
+def test_indexing_reads_no_pixels_until_asked() -> None:
+    images = Counting(12)
+    faces = Faces(images, table(12))
+    part = faces[faces.expression == "fear"][1:][[0, -1]]
+    assert images.read == []
+    assert list(part.table["path"]) == ["004.png", "010.png"]
+    assert [int(image[0, 0, 0]) for image in part.pixels()] == [4, 10]
+    assert images.read == [4, 10]
+    assert int(part.images[1][0, 0, 0]) == 10
+
+
+def test_concat_keeps_order_and_stays_lazy() -> None:
+    first, second = Counting(3), Counting(5)
+    joined = Faces.concat([Faces(first, table(3)), Faces(second, table(5).assign(age=30))])
+    assert len(joined) == 8 and first.read == second.read == []
+    assert [int(pixel) for pixel in joined.pixels([7, 0, 3])[:, 0, 0, 0]] == [4, 0, 0]
+    assert first.read == [0] and second.read == [4, 0]  # one read a part, in the order asked for
+    assert joined.table["age"].isna().sum() == 3
+
+
+def test_memory_map_is_not_copied(tmp_path) -> None:
+    path = tmp_path / "images.npy"
+    np.save(path, np.zeros((6, 4, 4, 3), np.uint8))
+    mapped = np.load(path, mmap_mode="r")
+    part = Faces(mapped, table(6))[2:4]
+    assert part.images.base is mapped
+
+
+@pytest.mark.parametrize(
+    ("images", "frame", "message"),
+    [
+        (np.zeros((2, 4, 4, 3), np.uint8), table(3), "2 images but 3 rows"),
+        (np.zeros((3, 4, 4, 3), np.float32), table(3), "uint8"),
+        (np.zeros((3, 4, 4), np.uint8), table(3), r"\(n, H, W, 3\)"),
+        (np.zeros((3, 4, 4, 3), np.uint8), table(3).drop(columns="expression"), "no 'expression' column"),
+        (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(expression=["fear", "joy", "anger"]), r"'joy' in row 1 \(001"),
+        (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(expression=["fear", None, "anger"]), "row 1"),
+        (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(subject=["a", None, "b"]), "no subject in row 1"),
+        (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(AU12=[0, 5.1, np.nan]), "AU12 outside 0..5 in row 1"),
+    ],
+)
+def test_construction_errors_name_the_rows(images, frame, message) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        Faces(images, frame)
+    assert "\n" not in str(error.value)
+
+
+def test_unknown_subjects_are_an_absence_not_a_person() -> None:
+    faces = Faces(np.zeros((3, 4, 4, 3), np.uint8), table(3).drop(columns="subject"))
+    assert not faces.has_subjects
+    with pytest.raises(ValueError, match="no subject column"):
+        faces.subject  # noqa: B018
+
+
+@pytest.mark.parametrize("key", [3, [3], np.array([5]), np.array([True, False]), "a", [0.5]])
+def test_bad_index(key) -> None:
+    with pytest.raises(IndexError):
+        Faces(np.zeros((3, 4, 4, 3), np.uint8), table(3))[key]
+
+
+def test_frozen_copies_and_digest() -> None:
+    faces = Faces(np.arange(3 * 48, dtype=np.uint8).reshape(3, 4, 4, 3), table(3))
+    with pytest.raises(AttributeError):
+        faces.attrs = {}
+    assert copy.deepcopy(faces) is faces
+    again = pickle.loads(pickle.dumps(faces))
+    assert again.digest() == faces.digest() and len(again) == 3
+    assert faces[[0, 2]].digest() != faces[[0, 1]].digest()
+    changed = faces.pixels().copy()
+    changed[0, 0, 0, 0] ^= 255
+    assert Faces(changed, table(3)).digest() != faces.digest()
+    frame = faces.to_frame()
+    frame["expression"] = "anger"
+    assert faces.classes == ("anger", "fear", "surprise")
+
+
+def test_vocabulary_is_sorted_and_aus_have_17_names() -> None:
+    assert list(EXPRESSIONS) == sorted(EXPRESSIONS) and len(AU_COLUMNS) == 17 and AU_COLUMNS[0] == "AU01"
+
+
+class NearestMean(ClassifierMixin, BaseEstimator):
+    """A scikit-learn classifier that takes Faces; `extra` stands for a Faces-valued parameter."""
+
+    def __init__(self, scale: float = 1.0, extra: Faces | None = None) -> None:
+        self.scale = scale
+        self.extra = extra
+
+    def fit(self, faces: Faces, y: np.ndarray) -> "NearestMean":
+        self.classes_ = np.unique(y)
+        pixels = faces.pixels().reshape(len(faces), -1) * self.scale
+        self.means_ = np.stack([pixels[y == name].mean(0) for name in self.classes_])
+        return self
+
+    def predict(self, faces: Faces) -> np.ndarray:
+        pixels = faces.pixels().reshape(len(faces), 1, -1) * self.scale
+        return self.classes_[np.square(pixels - self.means_).sum(-1).argmin(1)]
+
+
+def test_scikit_learn_takes_faces_as_x() -> None:
+    frame = table(60, people=10).assign(expression=["anger", "fear"] * 30)
+    images = np.random.default_rng(0).integers(0, 40, (60, 8, 8, 3)).astype(np.uint8)
+    images[frame["expression"] == "fear"] += 60
+    faces = Faces(images, frame)
+    folds = StratifiedGroupKFold(n_splits=5)
+    for train, test in folds.split(faces, faces.expression, faces.subject):
+        assert not set(faces[train].subject) & set(faces[test].subject)
+    scores = cross_val_score(NearestMean(), faces, faces.expression, groups=faces.subject, cv=folds)
+    assert scores.min() == 1.0
+    search = GridSearchCV(NearestMean(extra=faces), {"scale": [0.5, 1.0]}, cv=folds)
+    search.fit(faces, faces.expression, groups=faces.subject)
+    assert search.best_score_ == 1.0
+    assert clone(NearestMean(extra=faces)).extra is faces
