@@ -1,0 +1,79 @@
+import pytest
+import torch
+
+from ferdis.preprocess.augment import (
+    centre_crop,
+    centre_views,
+    random_views,
+    take_views,
+    to_bytes,
+    to_unit_range,
+)
+
+
+def pictures(n: int = 3, size: int = 16) -> torch.Tensor:
+    return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(("size", "crop"), [(16, 12), (16, 13), (17, 12), (16, 16)])
+def test_centre_view_is_the_centre_crop(size: int, crop: int) -> None:
+    images = pictures(size=size)
+    taken = take_views(images, centre_views(3, size, crop), crop)
+    torch.testing.assert_close(taken, centre_crop(images, crop), atol=1e-5, rtol=0)
+
+
+def test_unrotated_views_are_exact_crops_or_their_mirrors() -> None:
+    size, crop, n = 16, 12, 64
+    images = pictures(1, size).expand(n, -1, -1, -1)
+    views = random_views(n, size, crop, max_degrees=0, generator=torch.Generator().manual_seed(1))
+    taken = take_views(images, views, crop)
+    windows = images[0].unfold(1, crop, 1).unfold(2, crop, 1).permute(1, 2, 0, 3, 4).reshape(-1, 3, crop, crop)
+    every = torch.cat([windows, windows.flip(-1)])
+    distance = (taken[:, None] - every[None]).abs().flatten(2).amax(2)
+    assert distance.amin(1).max() < 1e-5
+    assert len(distance.argmin(1).unique()) > 25  # 5 x 5 places x 2 mirrors, 64 draws
+
+
+def test_rotation_angle_and_sense_by_a_bright_point() -> None:
+    size = 65
+    images = torch.zeros(1, 1, size, size)
+    images[0, 0, 32, 62] = 1  # 30 pixels right of the centre
+    generator = torch.Generator().manual_seed(3)
+    angles = []
+    for _ in range(50):
+        views = random_views(1, size, size, max_degrees=20, flip=0, generator=generator)
+        place = take_views(images, views, size)[0, 0].flatten().argmax()
+        y, x = divmod(int(place), size)
+        assert abs(((y - 32) ** 2 + (x - 32) ** 2) ** 0.5 - 30) < 1.5
+        angles.append(torch.atan2(torch.tensor(y - 32.0), torch.tensor(x - 32.0)).rad2deg().item())
+    assert -21.5 < min(angles) < -12 and 12 < max(angles) < 21.5
+
+
+def test_one_view_serves_two_pictures_alike() -> None:
+    first, second = pictures(8), 1 - pictures(8)
+    views = random_views(8, 16, 12, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(take_views(first, views, 12), 1 - take_views(second, views, 12))
+
+
+def test_seeded_and_different_for_each_sample() -> None:
+    draw = lambda seed: random_views(6, 20, 16, generator=torch.Generator().manual_seed(seed))  # noqa: E731
+    assert torch.equal(draw(0), draw(0)) and not torch.equal(draw(0), draw(1))
+    assert len(draw(0).flatten(1).unique(dim=0)) == 6
+
+
+def test_no_corner_is_black() -> None:
+    views = random_views(32, 16, 16, max_degrees=45, generator=torch.Generator().manual_seed(2))
+    assert take_views(torch.ones(32, 3, 16, 16), views, 16).min() > 0.999
+
+
+def test_bytes_round_trip_and_range() -> None:
+    values = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1).expand(1, 16, 16, 3)
+    scaled = to_unit_range(values)
+    assert scaled.shape == (1, 3, 16, 16) and scaled.min() == -1 and scaled.max() == 1
+    assert torch.equal(to_bytes(scaled), values)
+
+
+def test_too_large_a_crop() -> None:
+    for function in (lambda: random_views(1, 8, 9), lambda: centre_views(1, 8, 9), lambda: centre_crop(pictures(), 17)):
+        with pytest.raises(ValueError, match="crop_size"):
+            function()
