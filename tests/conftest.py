@@ -1,0 +1,31 @@
+"""What every test shares: one thread a process, a cache of its own, real faces only where they lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before torch is imported: test processes share the cores, and one thread gives the same sums everywhere.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Decoded faces of one test are never another's, and never land in the user's own cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("FERDIS_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real faces for the tests that read them; they skip where it is absent."""
+    default = Path(__file__).parents[2] / "shared"
+    folder = Path(os.environ.get("FERDIS_SHARED", default)) / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real faces at {folder}: name their folder in FERDIS_SHARED")
+    return folder
