@@ -1,0 +1,405 @@
+"""Face alignment: MTCNN finds eyes and nose, a similarity transform puts them where the template says.
+
+K. Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks", IEEE Signal
+Processing Letters 2016, through facenet-pytorch, whose wheel holds the weights: nothing is downloaded. Cai et al.
+(2021) align on eye centres and nose tip; they print no template, so :data:`TEMPLATE` is ferdis' own constant.
+
+Coordinates are (x, y) in pixels, continuous: the first pixel covers 0..1 and its centre is 0.5. "Left" is the
+left of the picture, not of the person.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from facenet_pytorch import MTCNN
+from PIL import Image
+
+from ferdis.preprocess.images import centre_crop, resize
+
+TEMPLATE = np.array([[0.36, 0.36], [0.64, 0.36], [0.50, 0.53]])
+"""Where left eye centre, right eye centre and nose tip go, as fractions of the crop's side; a constant.
+
+Chosen from average proportions of an adult head, never from a data set: with the eyes 0.28 of the side apart, the
+hairline (1.2 eye distances above the eyes) and the chin (1.9 below, 2.3 with the mouth wide open) are both inside,
+and the cheeks (2.2 wide) leave a margin for turned heads.
+"""
+TEMPLATE.setflags(write=False)
+
+LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+"""MTCNN's five points, in its order."""
+
+_POINTS = len(TEMPLATE)
+_BATCH = 32  # pictures a detector call; more is slower on a CPU
+_CONFIDENT = 0.9  # a face of at least this probability ends the search
+_GREY = 128  # around a picture on its square canvas: zero for the networks
+_CENTRE_WEIGHT = 2.0
+
+
+class Pass(NamedTuple):
+    """One search: the picture's longer side is scaled to ``content`` and laid on a grey square of ``canvas``."""
+
+    canvas: int
+    content: int
+    min_face: int
+
+
+PASSES = (
+    Pass(canvas=224, content=224, min_face=40),  # a portrait: the face is at least 18 % of the picture
+    Pass(canvas=224, content=150, min_face=40),  # a tight crop: MTCNN wants to see something around a face
+    Pass(canvas=512, content=512, min_face=24),  # a small face: at least 5 %
+)
+"""Searches in order; the next one runs only for pictures without a confident face so far."""
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found in n pictures; NaN where nothing was.
+
+    Attributes
+    ----------
+    found : (n,) bool
+    probability : (n,) float, 0..1
+    boxes : (n, 4) float
+        Left, top, right, bottom.
+    landmarks : (n, 5, 2) float
+        The points of :data:`LANDMARKS`, (x, y) in pixels of the picture.
+    """
+
+    found: np.ndarray
+    probability: np.ndarray
+    boxes: np.ndarray
+    landmarks: np.ndarray
+
+    @staticmethod
+    def none(count: int) -> Detections:
+        """No face in any of ``count`` pictures."""
+        return Detections(
+            np.zeros(count, bool),
+            np.full(count, np.nan),
+            np.full((count, 4), np.nan),
+            np.full((count, 5, 2), np.nan),
+        )
+
+
+class Preprocessor(Protocol):
+    """What :func:`ferdis.preprocess.prepare` and the cache need of a way to turn pictures into crops."""
+
+    name: str
+    version: int
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Everything that decides the pixels, JSON-able."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of name, version and params."""
+
+    def __call__(self, images: Sequence[np.ndarray], size: int) -> tuple[np.ndarray, Detections | None]:
+        """Pictures, each (H, W, 3) uint8 of its own size -> crops (n, size, size, 3) uint8."""
+
+
+def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Least-squares similarity transform (rotation, one scale, translation) of points to points, in closed form.
+
+    S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991, without
+    reflection. In two dimensions a point is a complex number and the transform is z -> a z + b, so that linear
+    regression gives a = sum(conj(s) t) / sum(|s|^2) over centred points.
+
+    Parameters
+    ----------
+    source : (n, k, 2)
+    target : (k, 2) or (n, k, 2)
+
+    Returns
+    -------
+    (n, 2, 3) float64
+        Matrices M with target ~ M @ (x, y, 1).
+
+    Raises
+    ------
+    ValueError
+        If the source points of a row coincide.
+    """
+    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
+    s, t = source[..., 0] + 1j * source[..., 1], target[..., 0] + 1j * target[..., 1]
+    s_mean, t_mean = s.mean(-1, keepdims=True), t.mean(-1, keepdims=True)
+    spread = (np.abs(s - s_mean) ** 2).sum(-1)  # (n,)
+    if not (spread > 0).all():
+        rows = np.flatnonzero(~(spread > 0))[:5].tolist()
+        raise ValueError(
+            f"landmarks of row {', '.join(map(str, rows))} coincide or are NaN: nothing to align on"
+        )
+    a = ((s - s_mean).conj() * (t - t_mean)).sum(-1) / spread
+    b = t_mean[..., 0] - a * s_mean[..., 0]
+    return np.stack([np.stack([a.real, -a.imag, b.real], -1), np.stack([a.imag, a.real, b.imag], -1)], -2)
+
+
+def align_points(landmarks: np.ndarray, size: int) -> np.ndarray:
+    """The transforms that :func:`warp` applies.
+
+    Parameters
+    ----------
+    landmarks : (n, 3 or more, 2)
+        Left eye, right eye, nose tip; further points (MTCNN's mouth corners) are not used.
+    size : int
+        Side of the crop in pixels.
+
+    Returns
+    -------
+    (n, 2, 3) float64
+        Matrices from picture to crop coordinates.
+    """
+    landmarks = np.asarray(landmarks, np.float64)
+    if landmarks.ndim != 3 or landmarks.shape[1] < _POINTS or landmarks.shape[2] != 2:
+        raise ValueError(f"landmarks must have shape (n, 3 or more, 2), got {landmarks.shape}")
+    return similarity(landmarks[:, :_POINTS], TEMPLATE * size)
+
+
+def warp(images: Sequence[np.ndarray] | np.ndarray, landmarks: np.ndarray, size: int) -> np.ndarray:
+    """Crop faces with known landmarks: each picture is resampled once, with antialiasing, onto the template.
+
+    Outside the picture, its edge pixels are repeated.
+
+    Parameters
+    ----------
+    images : n arrays of shape (H, W, 3), uint8
+        Or one array (n, H, W, 3); sizes may differ. A single (H, W, 3) array goes with (k, 2) landmarks.
+    landmarks : (n, 3 or more, 2)
+        Left eye, right eye, nose tip of each, in pixels.
+    size : int
+        Side of the crops.
+
+    Returns
+    -------
+    (n, size, size, 3) uint8
+        Or (size, size, 3) for a single picture.
+    """
+    if isinstance(images, np.ndarray) and images.ndim == 3:
+        return warp(images[None], np.asarray(landmarks)[None], size)[0]
+    transforms = align_points(landmarks, size)
+    if len(images) != len(transforms):
+        raise ValueError(f"{len(images)} images but {len(transforms)} rows of landmarks")
+    crops = np.empty((len(images), size, size, 3), np.uint8)
+    for crop, image, transform in zip(crops, images, transforms, strict=True):
+        crop[:] = _warp_one(image, transform, size)
+    return crops
+
+
+def _warp_one(image: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
+    """(H, W, 3) uint8 and a (2, 3) matrix from picture to crop -> (size, size, 3) uint8."""
+    inverse = np.linalg.inv(np.vstack([transform, [0, 0, 1]]))[:2]  # crop -> picture
+    shrink = float(np.hypot(inverse[0, 0], inverse[1, 0]))  # picture pixels per crop pixel
+    factor = max(1, int(shrink))
+    # Only the part under the crop is touched: a 60-Mpixel picture would be 720 MB in floating point.
+    corners = inverse @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]])
+    height, width = image.shape[:2]
+    left, right = _span(corners[0], width, margin=2 * factor)
+    top, bottom = _span(corners[1], height, margin=2 * factor)
+    part = np.ascontiguousarray(image[top:bottom, left:right])
+    # Shrinking averages twice: whole pixels of the picture first, then 2 x 2 samples a pixel of the crop for the
+    # rest (a factor of 1 to 2). Bilinear sampling alone would skip pixels.
+    if factor > 1:
+        part = np.asarray(Image.fromarray(part).reduce(factor))
+    samples = 2 if shrink > 1 else 1
+    steps = (np.arange(size * samples) + 0.5) / samples
+    x, y = np.meshgrid(steps, steps)
+    u = (inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2] - left) / (factor * part.shape[1]) * 2 - 1
+    v = (inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2] - top) / (factor * part.shape[0]) * 2 - 1
+    crop = torch.nn.functional.grid_sample(
+        torch.from_numpy(part.copy()).permute(2, 0, 1)[None].float(),
+        torch.from_numpy(np.stack([u, v], -1)[None]).float(),  # (1, size * samples, size * samples, 2), -1..1
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
+    )
+    if samples > 1:
+        crop = torch.nn.functional.avg_pool2d(crop, samples)
+    return crop[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def _span(coordinates: np.ndarray, length: int, margin: int) -> tuple[int, int]:
+    """Whole pixels that hold the coordinates and a margin, inside 0..length and at least one."""
+    start = int(np.clip(np.floor(coordinates.min()) - margin, 0, length - 1))
+    stop = int(np.clip(np.ceil(coordinates.max()) + margin, start + 1, length))
+    return start, stop
+
+
+class Aligner:
+    """MTCNN detection and alignment to :data:`TEMPLATE`; deterministic, nothing is fitted.
+
+    Of several faces in a picture, the one is taken whose box area minus twice its squared distance from the
+    picture's centre is largest (large and central; the rule of D. Sandberg's facenet), among those of probability
+    0.9 or more, or among all if there is none. A picture without a face gets its centre square, resized whole, and
+    ``found`` is False.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        Where the three networks run. It does not enter the digest.
+    """
+
+    name = "mtcnn"
+    version = 1
+
+    def __init__(self, device: str | torch.device = "cpu") -> None:
+        self.device = torch.device(device)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Everything that decides the pixels: template, searches, selection rule, filter."""
+        return {
+            "template": TEMPLATE.tolist(),
+            "landmarks": LANDMARKS[:_POINTS],
+            "passes": [search._asdict() for search in PASSES],
+            "confident": _CONFIDENT,
+            "select": f"area - {_CENTRE_WEIGHT:g} * squared distance from the centre",
+            "filter": "bilinear, antialias",
+            "outside": "edge pixels repeated",
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of name, version and params."""
+        return _digest(self)
+
+    def detect(self, images: Sequence[np.ndarray]) -> Detections:
+        """Find one face a picture.
+
+        Parameters
+        ----------
+        images : n arrays of shape (H, W, 3), uint8
+            Of any sizes: each is scaled to a canvas, so that all go through the networks in batches.
+
+        Returns
+        -------
+        Detections
+            In pixels of the pictures given.
+        """
+        result = Detections.none(len(images))
+        for search in PASSES:
+            open_rows = np.flatnonzero(~(result.probability >= _CONFIDENT))
+            for start in range(0, len(open_rows), _BATCH):
+                rows = open_rows[start : start + _BATCH]
+                self._search([images[row] for row in rows], rows, search, result)
+        # Batches of other sizes add up in another order; rounding keeps a resumed run bit-equal to a whole one.
+        for array, digits in ((result.probability, 4), (result.boxes, 2), (result.landmarks, 2)):
+            array[:] = np.round(array, digits)
+        return result
+
+    def __call__(self, images: Sequence[np.ndarray], size: int) -> tuple[np.ndarray, Detections]:
+        """Detect and crop.
+
+        Parameters
+        ----------
+        images : n arrays of shape (H, W, 3), uint8
+        size : int
+            Side of the crops in pixels.
+
+        Returns
+        -------
+        crops : (n, size, size, 3) uint8
+        detections : Detections
+        """
+        detections = self.detect(images)
+        crops = np.empty((len(images), size, size, 3), np.uint8)
+        for row, image in enumerate(images):
+            if detections.found[row]:
+                crops[row] = warp(image, detections.landmarks[row], size)
+            else:
+                crops[row] = resize(centre_crop(image), size)
+        return crops, detections
+
+    def _search(self, images: list[np.ndarray], rows: np.ndarray, search: Pass, result: Detections) -> None:
+        """Run one search on a batch and write each face that beats what its row holds."""
+        canvases, scales, offsets = zip(*(_on_canvas(image, search) for image in images), strict=True)
+        batch = torch.from_numpy(np.stack(canvases)).to(self.device)
+        found = _detect_batch(_mtcnn(str(self.device), search.min_face), batch)
+        for row, image, scale, offset, (boxes, probabilities, points) in zip(
+            rows, images, scales, offsets, found, strict=True
+        ):
+            if len(boxes) == 0:
+                continue
+            boxes = (boxes.reshape(-1, 2, 2) - offset) / scale
+            best = _most_prominent(boxes, probabilities, np.array(image.shape[1::-1]) / 2)
+            if not probabilities[best] <= result.probability[row]:  # also true where the row holds NaN
+                result.found[row] = True
+                result.probability[row] = probabilities[best]
+                result.boxes[row] = boxes[best].ravel()
+                result.landmarks[row] = (points[best] - offset) / scale
+
+
+class WholePicture:
+    """Pictures used as given: the centre square, resized; for sets that come cropped (RAF-DB) or rendered."""
+
+    name = "whole"
+    version = 1
+    params: dict[str, Any] = {"crop": "centre square", "filter": "bilinear, antialias"}  # noqa: RUF012
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of name, version and params."""
+        return _digest(self)
+
+    def __call__(self, images: Sequence[np.ndarray], size: int) -> tuple[np.ndarray, None]:
+        """Pictures, each (H, W, 3) uint8 of its own size -> crops (n, size, size, 3) uint8; no detections."""
+        return np.stack([resize(centre_crop(image), size) for image in images]), None
+
+
+@cache
+def _mtcnn(device: str, min_face: int) -> MTCNN:
+    """The three networks with the weights of the wheel."""
+    return MTCNN(keep_all=True, min_face_size=min_face, device=torch.device(device)).eval()
+
+
+def _on_canvas(image: np.ndarray, search: Pass) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The picture scaled and centred on a grey square; with the scales (x, y) and the offset (x, y) that did it."""
+    height, width = image.shape[:2]
+    scale = search.content / max(height, width)
+    small = resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
+    top, left = (search.canvas - small.shape[0]) // 2, (search.canvas - small.shape[1]) // 2
+    canvas = np.full((search.canvas, search.canvas, 3), _GREY, np.uint8)
+    canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return canvas, np.array([small.shape[1] / width, small.shape[0] / height]), np.array([left, top])
+
+
+def _detect_batch(mtcnn: MTCNN, batch: torch.Tensor) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """(n, H, W, 3) uint8 -> for each picture boxes (m, 4), probabilities (m,), points (m, 5, 2); m may be 0."""
+    try:
+        found = zip(*mtcnn.detect(batch, landmarks=True), strict=True)
+    except (RuntimeError, IndexError) as error:
+        # facenet-pytorch fails on a candidate wholly outside its picture, and takes the batch down with it.
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        if len(batch) > 1:
+            return [one for row in range(len(batch)) for one in _detect_batch(mtcnn, batch[row : row + 1])]
+        found = iter([(None, None, None)])
+    empty = np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2))
+    return [
+        empty
+        if boxes is None
+        else tuple(np.asarray(part, np.float64) for part in (boxes, probabilities, points))
+        for boxes, probabilities, points in found
+    ]
+
+
+def _most_prominent(boxes: np.ndarray, probabilities: np.ndarray, centre: np.ndarray) -> int:
+    """Index of the large and central face among boxes (m, 2, 2); the rule is in :class:`Aligner`."""
+    area = np.prod(boxes[:, 1] - boxes[:, 0], axis=1)
+    score = area - _CENTRE_WEIGHT * ((boxes.mean(1) - centre) ** 2).sum(1)
+    if (probabilities >= _CONFIDENT).any():
+        score[probabilities < _CONFIDENT] = -np.inf
+    return int(score.argmax())
+
+
+def _digest(preprocessor: Preprocessor) -> str:
+    content = {"name": preprocessor.name, "version": preprocessor.version, "params": preprocessor.params}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,189 @@
+"""Reading and resizing pictures: whatever the file holds becomes upright uint8 RGB, or one clear error.
+
+There is one way of changing the size of an image in ferdis: bilinear interpolation with antialiasing
+(:func:`resize` for one array, :func:`resize_batch` for tensors). Crops in the cache, the pictures a detector
+sees and a system's own input size all go through it, so that an exported model has one resize to repeat.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+MAX_PIXELS = 64_000_000
+"""Largest picture that is decoded, in pixels (width x height): 192 MB as RGB."""
+
+_WHITE = (255, 255, 255)
+_SIXTEEN_BIT_STEP = 257.0  # 65535 / 255: a 16-bit value divided by it spans 0..255 exactly
+
+
+class UnreadableImageError(ValueError):
+    """A picture that cannot be used; the message is one line that names the file and the way out."""
+
+
+def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read one picture as upright RGB.
+
+    EXIF orientation is applied. Palette, grey, CMYK and YCbCr pictures are converted; 16-bit grey is scaled
+    from 0..65535 to 0..255, never clipped; transparency is laid over white. Of a picture with several frames,
+    the first is read.
+
+    Parameters
+    ----------
+    path : path
+        A file that Pillow can read (PNG, JPEG, TIFF, BMP, ...).
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), uint8
+        RGB, 0..255.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    UnreadableImageError
+        A ValueError: if the file is empty, no image, truncated, damaged, larger than 64 Mpixel (read from the
+        header, before decoding) or of a pixel type without a defined range. One line: file and way out.
+    """
+    with _open(path) as image:
+        try:
+            image.load()
+            return _to_rgb(image, path)
+        except UnreadableImageError:
+            raise
+        # A damaged file can make Pillow's decoders raise almost anything; each means the same to the user.
+        except Exception as error:
+            raise UnreadableImageError(
+                f"{path}: truncated or damaged image ({_one_line(error)}); copy it again or remove its row"
+            ) from error
+
+
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Height and width of a picture as stored (before EXIF rotation), read from its header alone.
+
+    Raises
+    ------
+    FileNotFoundError, UnreadableImageError
+        As :func:`read_image`, for whatever the header shows.
+    """
+    with _open(path) as image:
+        return image.height, image.width
+
+
+def resize(image: np.ndarray, size: int | Sequence[int]) -> np.ndarray:
+    """Resize one image by bilinear interpolation with antialiasing.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+    size : int or (height, width)
+        An integer gives a square, whatever the input's shape.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3), uint8
+        The input itself if it has that size already.
+    """
+    height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    if height < 1 or width < 1:
+        raise ValueError(f"size must be at least 1 pixel, got {height}x{width}")
+    if image.shape[:2] == (height, width):
+        return image
+    # Pillow widens the triangle filter by the shrinking factor: this is torch's antialias=True.
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def resize_batch(images: Tensor, size: int | Sequence[int]) -> Tensor:
+    """Resize a batch on its device with the filter of :func:`resize`; differentiable.
+
+    Parameters
+    ----------
+    images : Tensor of shape (n, C, H, W), floating point, any range
+    size : int or (height, width)
+
+    Returns
+    -------
+    Tensor of shape (n, C, height, width)
+    """
+    target = [size, size] if isinstance(size, int) else [int(size[0]), int(size[1])]
+    if list(images.shape[-2:]) == target:
+        return images
+    return torch.nn.functional.interpolate(
+        images, target, mode="bilinear", antialias=True, align_corners=False
+    )
+
+
+def centre_crop(image: np.ndarray) -> np.ndarray:
+    """The largest centred square of an image: (H, W, 3) -> (s, s, 3) with s = min(H, W); a view, no copy."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]
+
+
+def _open(path: str | os.PathLike[str]) -> Image.Image:
+    """Open a picture without decoding it, and refuse what its header or the file system already rules out."""
+    file = Path(path)
+    try:
+        if file.is_dir():
+            raise UnreadableImageError(f"{path}: a folder, not an image; name the files inside it")
+        if file.stat().st_size == 0:
+            raise UnreadableImageError(
+                f"{path}: the file is empty (0 bytes); copy it again or remove its row"
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower
+            image = Image.open(file)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path}: no such image; correct the path or remove its row") from error
+    except Image.DecompressionBombError as error:
+        raise UnreadableImageError(_too_large(path, "more than 178 Mpixel")) from error
+    except UnidentifiedImageError as error:
+        raise UnreadableImageError(
+            f"{path}: not an image that Pillow can read; convert it to PNG or JPEG, or remove its row"
+        ) from error
+    except UnreadableImageError:
+        raise
+    except Exception as error:  # whatever a damaged header makes Pillow raise
+        raise UnreadableImageError(
+            f"{path}: cannot be opened ({_one_line(error)}); check its permissions or remove its row"
+        ) from error
+    if image.width * image.height > MAX_PIXELS:
+        shape = f"{image.width} x {image.height} pixels"
+        image.close()
+        raise UnreadableImageError(_too_large(path, shape))
+    return image
+
+
+def _to_rgb(image: Image.Image, path: str | os.PathLike[str]) -> np.ndarray:
+    """Any decoded Pillow picture as upright (H, W, 3) uint8 RGB."""
+    # Older Pillow opens a 16-bit PNG as "I"; other 32-bit files have no range that one could know.
+    sixteen_bit = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
+    if image.mode in ("I", "F") and not sixteen_bit:
+        raise UnreadableImageError(f"{path}: 32-bit pixels have no defined range; save it as 8 or 16 bit")
+    with contextlib.suppress(Exception):  # a damaged EXIF block: the pixels are taken as stored
+        ImageOps.exif_transpose(image, in_place=True)
+    if sixteen_bit:
+        grey = np.rint(np.asarray(image, np.float64) / _SIXTEEN_BIT_STEP).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (*_WHITE, 255)), image)
+    return np.array(image.convert("RGB"))
+
+
+def _too_large(path: str | os.PathLike[str], found: str) -> str:
+    return f"{path}: {found}, the limit is {MAX_PIXELS // 1_000_000} Mpixel; scale it down or crop the face"
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
