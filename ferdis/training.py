@@ -1,0 +1,644 @@
+"""Training: stages of phases on lightning Fabric; the only place that calls ``backward`` and ``step``.
+
+A *stage* trains some modules for some epochs; a *phase* is one optimiser's part of a step (a discriminator's, a
+generator's). For every batch::
+
+    batch to the device -> stage.prepare (augmentation, forwards that phases share, graph kept)
+    for each phase that is due:
+        only the parameters of phase.updates require gradients
+        loss = sum of weights[k] * terms(modules, batch)[k] -> backward -> clip -> step -> after_step
+
+Random numbers (Python, NumPy, torch, and the generator given to ``prepare``) are reseeded from (seed, stage, epoch,
+process) as each epoch begins, so a run that resumes at an epoch is the run that was never interrupted; the caller's
+own random state is put back afterwards. Several processes share each batch; gradients are summed by hand in one
+buffer, weighted by rows, which gives the gradient of the global batch and needs no module wrappers: phases may use
+each other's modules freely.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import os
+import random
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from ferdis import checkpoints
+from ferdis.data import ArrayBatches, Batch, prefetched, rank_and_world
+from ferdis.history import History
+from ferdis.phases import Modules, Phase, Stage, check_stages, run_signature
+
+__all__ = [
+    "ArrayBatches",
+    "Batch",
+    "History",
+    "Modules",
+    "Phase",
+    "Stage",
+    "Trainer",
+    "TrainingDiverged",
+    "in_float32",
+    "rank_and_world",
+    "seeded",
+]
+
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+FLUSH_EVERY = 20  # steps between two looks at an accelerator's loss values; each look waits for the device
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss term or a weight is NaN or infinite; the message names it, the step and the last good checkpoint."""
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed Python, NumPy and torch for the block, and put the caller's random state back after it.
+
+    Build networks inside it: the same seed gives the same initial weights whatever ran before.
+    """
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    try:
+        cuda = (
+            [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+        )  # do not wake a GPU for this
+        with torch.random.fork_rng(cuda):
+            _seed(seed)
+            yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+
+
+def in_float32(function: Function) -> Function:
+    """Decorate a loss: its floating tensors arrive as float32 (or wider) and autocast is off inside."""
+
+    def widen(value: Any) -> Any:
+        return (
+            value.float()
+            if isinstance(value, Tensor) and value.dtype in (torch.bfloat16, torch.float16)
+            else value
+        )
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+        device = tensors[0].device.type if tensors else "cpu"
+        with torch.autocast(device, enabled=False):
+            return function(*map(widen, args), **{name: widen(value) for name, value in kwargs.items()})
+
+    return wrapped  # type: ignore[return-value]
+
+
+class Trainer:
+    """Runs stages; resumes from `run_dir` when it holds an unfinished run of the same arguments.
+
+    Parameters
+    ----------
+    accelerator, devices, num_nodes : as in lightning Fabric ("auto", "cpu", "cuda", ...). Under ``torchrun`` its process
+        counts rule.
+    precision : "auto" (bfloat16 autocast where CUDA has it natively, otherwise float32), "32-true", "bf16-mixed" or
+        "16-mixed".
+    seed : all randomness comes from it.
+    gradient_clip : largest gradient norm of a phase, or None.
+    run_dir : folder for ``checkpoint.safetensors``, ``history.csv``, ``epochs/``; None writes nothing.
+    logger : "csv" (``history.csv``), "tensorboard" (``tensorboard/`` as well) or None.
+    progress : a bar with remaining time where standard error is a terminal.
+    keep_epochs : write every epoch's weights to ``epochs/epoch-003.safetensors``, counted from 1 through all stages.
+    checkpoint_seconds : shortest time between two checkpoints (0: each epoch); the end of a stage always writes one.
+
+    Attributes
+    ----------
+    history : the :class:`~ferdis.history.History` of the last run.
+    best_epochs : stage name -> epoch (from 1) whose weights were put back, for stages that validate.
+    device : where modules and batches go.
+    """
+
+    def __init__(
+        self,
+        *,
+        accelerator: str = "auto",
+        devices: int = 1,
+        num_nodes: int = 1,
+        precision: str = "auto",
+        seed: int = 0,
+        gradient_clip: float | None = None,
+        run_dir: str | Path | None = None,
+        logger: str | None = "csv",
+        progress: bool = True,
+        keep_epochs: bool = False,
+        checkpoint_seconds: float = 30.0,
+    ) -> None:
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision={precision!r}: choose one of {', '.join(PRECISIONS)}")
+        if logger not in ("csv", "tensorboard", None):
+            raise ValueError(f"logger={logger!r}: choose 'csv', 'tensorboard' or None")
+        if run_dir is None and (keep_epochs or logger == "tensorboard"):
+            raise ValueError("keep_epochs and logger='tensorboard' write files: give a run_dir")
+        if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
+            devices = int(os.environ["LOCAL_WORLD_SIZE"])
+            num_nodes = int(os.environ["WORLD_SIZE"]) // devices
+        self.fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=num_nodes,
+                             precision="16-mixed" if precision == "16-mixed" else "32-true")  # fmt: skip
+        self.device = self.fabric.device
+        native = self.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        self.precision = ("bf16-mixed" if native else "32-true") if precision == "auto" else precision
+        self.seed, self.gradient_clip = seed, gradient_clip
+        self.run_dir = None if run_dir is None else Path(run_dir)
+        self.logger, self.progress, self.keep_epochs = logger, progress, keep_epochs
+        self.checkpoint_seconds = checkpoint_seconds
+        self.history = History()
+        self.best_epochs: dict[str, int] = {}
+        self._flush_every = 1 if self.device.type == "cpu" else FLUSH_EVERY
+
+    def run(self, stages: Sequence[Stage], *, signature: str = "") -> History:
+        """Train all stages in order; afterwards their modules are trained, in eval mode, on :attr:`device`.
+
+        Parameters
+        ----------
+        stages : see :class:`Stage`.
+        signature : anything that tells this run from another one in the same `run_dir` (a digest of data and
+            arguments); a checkpoint with another signature is refused.
+
+        Raises
+        ------
+        TrainingDiverged, ValueError, OSError
+            One line each: a term went NaN; stages that contradict themselves or the checkpoint; a full disk.
+        """
+        stages = list(stages)
+        modules = check_stages(stages)
+        self.fabric.launch()
+        self.history, self.best_epochs = History(), {}
+        self._write = (
+            (lambda *_: None) if self.run_dir is None or self.fabric.global_rank else self._write_checkpoint
+        )
+        self._tensorboard = _tensorboard(self.run_dir, self.fabric) if self.logger == "tensorboard" else None
+        self._all, self._stages, self._last_write = modules, stages, time.monotonic()
+        self._signature = run_signature(stages, self.seed, self.gradient_clip, signature)
+        for module in modules.values():
+            module.to(self.device)
+        with seeded(self.seed):
+            first, tensors, numbers = self._read_checkpoint()
+            for index in range(first, len(stages)):
+                _StageRun(self, index, tensors, numbers).run()
+                tensors, numbers = {}, {}
+        for module in modules.values():
+            module.eval()
+        self.fabric.barrier()
+        return self.history
+
+    # Checkpoints: one file, replaced whole.
+
+    @property
+    def checkpoint_path(self) -> Path | None:
+        """Where the run's checkpoint lies, or None without a `run_dir`."""
+        return None if self.run_dir is None else self.run_dir / "checkpoint.safetensors"
+
+    def _write_checkpoint(
+        self, stage: int, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]
+    ) -> None:
+        path = self.checkpoint_path
+        assert (
+            path is not None and self.run_dir is not None
+        )  # for the type checker: replaced by a no-op otherwise
+        weights = {
+            f"weights/{name}": tensor for name, tensor in checkpoints.module_tensors(self._all).items()
+        }
+        measured, rest = self.history.state()
+        checkpoints.save_tensors(
+            path,
+            {**weights, **{f"history/{name}": tensor for name, tensor in measured.items()}, **tensors},
+            {
+                "signature": self._signature,
+                "stage": stage,
+                "history": rest,
+                "best_epochs": self.best_epochs,
+                **numbers,
+            },
+        )
+        if self.logger is not None:
+            self.history.write_csv(self.run_dir / "history.csv")
+        self._last_write = time.monotonic()
+
+    def _read_checkpoint(self) -> tuple[int, dict[str, Tensor], dict[str, Any]]:
+        """Put weights and history back; (stage to go on with, tensors, numbers): (0, {}, {}) without a checkpoint."""
+        path = self.checkpoint_path
+        if path is None or not path.is_file():
+            return 0, {}, {}
+        tensors, numbers = checkpoints.load_tensors(path)
+        theirs = numbers.get("signature", {})
+        for key, ours in self._signature.items():
+            if theirs.get(key) != ours:
+                what = f"{key} {theirs.get(key)} there, {ours} now"
+                raise ValueError(
+                    f"{path} belongs to a run with other arguments ({what[:200]}): choose another run_dir or delete it"
+                )
+        checkpoints.put_module_tensors(self._all, _below("weights/", tensors), path)
+        self.history.load_state(_below("history/", tensors), numbers["history"])
+        self.best_epochs = dict(numbers["best_epochs"])
+        return int(numbers["stage"]), tensors, numbers
+
+
+class _LivePhase:
+    """A phase at work: its parameters, optimiser and schedule, and the steps since it last ran."""
+
+    def __init__(self, phase: Phase, stage: Stage, trainable: Sequence[Parameter], fabric: Fabric) -> None:
+        allowed = {id(parameter) for parameter in trainable}
+        found = {
+            id(p): p for name in phase.updates for p in stage.modules[name].parameters() if id(p) in allowed
+        }
+        if not found:
+            raise ValueError(
+                f"phase {phase.name!r} updates {phase.updates}, which hold no trainable parameter"
+            )
+        self.phase = phase
+        self.ids = set(found)
+        self.parameters = list(found.values())
+        raw = phase.optimizer(self.parameters)
+        self.schedule = phase.schedule(raw) if phase.schedule else None
+        self.raw: Optimizer = raw
+        self.optimizer: Any = fabric.setup_optimizers(raw)
+        self.every = phase.every if isinstance(phase.every, int) else 1
+        self.waited: int | None = None  # None: has not run yet
+
+    def due(self) -> bool:
+        self.waited = self.every if self.waited is None else self.waited + 1
+        if self.waited < self.every:
+            return False
+        self.waited = 0
+        return True
+
+    def ask_every(self, history: History) -> None:
+        if callable(self.phase.every):
+            self.every = self.phase.every(history)
+            if not isinstance(self.every, int) or self.every < 1:
+                raise ValueError(
+                    f"phase {self.phase.name!r}: every() gave {self.every!r}, not an integer >= 1"
+                )
+
+    def step_schedule(self) -> None:
+        if self.schedule is not None:
+            with (
+                warnings.catch_warnings()
+            ):  # a phase may not have run in an epoch; torch takes that for a mistake
+                warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
+                self.schedule.step()
+
+
+class _StageRun:
+    """One stage from its first (or resumed) epoch to its end."""
+
+    def __init__(
+        self, trainer: Trainer, index: int, tensors: dict[str, Tensor], numbers: dict[str, Any]
+    ) -> None:
+        self.trainer, self.index, self.stage = trainer, index, trainer._stages[index]
+        self.fabric, self.history, self.device = trainer.fabric, trainer.history, trainer.device
+        self.modules = Modules(**self.stage.modules)
+        frozen = [self.stage.modules[name] for name in self.stage.frozen]
+        self.stilled = [p for module in frozen for p in module.parameters() if p.requires_grad]
+        for parameter in self.stilled:
+            parameter.requires_grad_(False)
+        every = {
+            id(p): p for module in self.stage.modules.values() for p in module.parameters() if p.requires_grad
+        }
+        self.trainable = list(every.values())
+        if self.fabric.world_size > 1:
+            self._agree_on_weights()
+        self.phases = [
+            _LivePhase(phase, self.stage, self.trainable, self.fabric) for phase in self.stage.phases
+        ]
+        self.generator = torch.Generator(self.device)
+        self.step = self.epoch = 0
+        self.best_score, self.best = -math.inf, dict[str, Tensor]()
+        self.pending: list[tuple[int, Phase, list[str], Tensor, int]] = []
+        if "epoch" in numbers:
+            self._resume(tensors, numbers)
+        else:
+            self.history.begin_stage()
+
+    def run(self) -> None:
+        stage, first = self.stage, self.epoch
+        try:
+            with _Bar(self.trainer.progress and not self.fabric.global_rank, stage, first) as self.bar:
+                for self.epoch in range(first + 1, stage.epochs + 1):
+                    self._run_epoch()
+                    self._end_epoch()
+            if self.best:
+                checkpoints.put_module_tensors(stage.modules, self.best, "the best epoch")
+            self.trainer._write(self.index + 1, {}, {})
+        finally:
+            for parameter in (*self.trainable, *self.stilled):
+                parameter.requires_grad_(True)
+                parameter.grad = None
+
+    def _run_epoch(self) -> None:
+        stage = self.stage
+        seed = _derived_seed(self.trainer.seed, self.index, self.epoch, self.fabric.global_rank)
+        _seed(seed)
+        self.generator.manual_seed(seed)
+        for module in stage.modules.values():
+            module.train()
+        for name in stage.frozen:
+            stage.modules[name].eval()
+        batches = stage.batches(self.epoch - 1)
+        steps = len(batches) if hasattr(batches, "__len__") else None
+        self.bar.begin_epoch(self.epoch, steps)
+        before = self.step
+        with contextlib.closing(
+            prefetched(batches) if self.device.type == "cuda" else _plain(batches)
+        ) as source:
+            for batch in source:
+                self.step += 1
+                self._run_step(
+                    {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
+                )
+        if self.step == before:
+            raise ValueError(f"stage {stage.name!r}: epoch {self.epoch} has no batches")
+        self._flush()
+
+    def _run_step(self, batch: Batch) -> None:
+        rows = len(next(iter(batch.values()))) if batch else 1
+        due = [live for live in self.phases if live.due()]
+        if self.stage.prepare is not None:
+            self._require_gradients(set().union(*(live.ids for live in due)))
+            with self._autocast():
+                batch = self.stage.prepare(self.modules, batch, self.generator)
+        for live in due:
+            self._require_gradients(live.ids)
+            self._run_phase(live, batch, rows)
+        if self.step % self.trainer._flush_every == 0:
+            self._flush()
+        self.bar.advance()
+
+    def _run_phase(self, live: _LivePhase, batch: Batch, rows: int) -> None:
+        phase = live.phase
+        live.optimizer.zero_grad(set_to_none=True)
+        with self._autocast():
+            terms = phase.terms(self.modules, batch)
+        loss = _weighted_sum(phase, terms)
+        if not loss.requires_grad:
+            raise ValueError(f"phase {phase.name!r}: its loss depends on no parameter of {phase.updates}")
+        values = torch.stack([term.detach().to(self.device, torch.float32) for term in terms.values()])
+        self.pending.append((self.step, phase, list(terms), values, rows))
+        self.fabric.backward(loss)
+        if self.fabric.world_size > 1:
+            _average_gradients(live.parameters, rows)
+        if self.trainer.gradient_clip is not None:
+            self.fabric.strategy.precision.unscale_gradients(live.raw)
+            nn.utils.clip_grad_norm_(live.parameters, self.trainer.gradient_clip)
+        live.optimizer.step()
+        if phase.after_step is not None:
+            with torch.no_grad():
+                phase.after_step(self.modules, batch, all_reduce_sum)
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        if self.trainer.precision == "32-true":
+            return contextlib.nullcontext()
+        kind = torch.bfloat16 if self.trainer.precision == "bf16-mixed" else torch.float16
+        # No cache of cast weights: one made under no_grad would cut the graph of a later forward in the same block.
+        return torch.autocast(self.device.type, dtype=kind, cache_enabled=False)
+
+    def _require_gradients(self, wanted: set[int]) -> None:
+        for parameter in self.trainable:
+            if parameter.requires_grad != (id(parameter) in wanted):
+                parameter.requires_grad_(not parameter.requires_grad)
+
+    def _flush(self) -> None:
+        """Bring the waiting values to the CPU in one transfer, check and keep them, and ask `every` functions."""
+        pending, self.pending = self.pending, []
+        if not pending:
+            return
+        flat = torch.cat([values for *_, values, _ in pending])
+        if self.fabric.world_size > 1:
+            weights = torch.cat([torch.full_like(values, rows) for *_, values, rows in pending])
+            total, weight = all_reduce_sum(torch.stack([flat * weights, weights]))
+            flat = total / weight
+        values = iter(flat.tolist())
+        for step, phase, names, _, _ in pending:
+            for name in names:
+                value = next(values)
+                if not math.isfinite(value) and phase.weights.get(name):
+                    self._diverged(f"term {name!r} of phase {phase.name!r} is {value} at step {step}")
+                self.history.add(self.stage.name, self.epoch, step, phase.name, name, value)
+                if self.trainer._tensorboard:
+                    self.trainer._tensorboard.log_metrics(
+                        {f"{self.stage.name}/{phase.name}/{name}": value}, step
+                    )
+        for live in self.phases:
+            live.ask_every(self.history)
+        self.bar.update()
+
+    def _diverged(self, what: str) -> None:
+        path = self.trainer.checkpoint_path
+        good = str(path) if path is not None and path.is_file() else "none was written"
+        raise TrainingDiverged(
+            f"training diverged: {what} (stage {self.stage.name!r}, epoch {self.epoch}); last good checkpoint: {good};"
+            " lower the learning rate or set gradient_clip"
+        )
+
+    def _end_epoch(self) -> None:
+        trainer, stage = self.trainer, self.stage
+        if self.fabric.world_size > 1:
+            _average_buffers(stage)
+        if (name := checkpoints.first_non_finite(stage.modules)) is not None:
+            self._diverged(f"weight {name} is not finite after step {self.step}")
+        rows = [(live.phase.name, "learning_rate", float(group["lr"])) for live in self.phases
+                for group in live.raw.param_groups[:1]]  # fmt: skip
+        if stage.validate is not None:
+            score = self._validate(stage.validate)
+            rows.append(("validation", "score", score))
+            if score > self.best_score:
+                self.best_score, self.best = score, checkpoints.snapshot(stage.modules)
+                trainer.best_epochs[stage.name] = self.epoch
+        self.history.end_epoch(stage.name, self.epoch, self.step, rows)
+        for live in self.phases:
+            live.step_schedule()
+        if trainer.keep_epochs and not self.fabric.global_rank and trainer.run_dir is not None:
+            number = sum(other.epochs for other in trainer._stages[: self.index]) + self.epoch
+            numbers = {"stage": stage.name, "epoch": self.epoch}
+            checkpoints.save_modules(
+                trainer.run_dir / "epochs" / f"epoch-{number:03d}.safetensors", trainer._all, numbers
+            )
+        waited = time.monotonic() - trainer._last_write >= trainer.checkpoint_seconds
+        if waited and self.epoch < stage.epochs:  # the end of the stage writes its own
+            trainer._write(self.index, *self._state())
+
+    def _validate(self, validate: Callable[[], float]) -> float:
+        for module in self.stage.modules.values():
+            module.eval()
+        with torch.no_grad():
+            score = float(validate())
+        if self.fabric.world_size > 1:
+            score = float(self.fabric.broadcast(score))
+        if math.isnan(score):
+            self._diverged("the validation score is nan")
+        return score
+
+    def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors = {f"best/{name}": tensor for name, tensor in self.best.items()}
+        optimizers: dict[str, Any] = {}
+        for live in self.phases:
+            state, rest = checkpoints.optimizer_state(live.raw, f"optimizer/{live.phase.name}/")
+            tensors.update(state)
+            optimizers[live.phase.name] = {**rest, "every": live.every, "waited": live.waited}
+        scaler = self.fabric.strategy.precision.state_dict()
+        return tensors, {"epoch": self.epoch, "step": self.step, "best_score": self.best_score,
+                         "optimizers": optimizers, "scaler": scaler}  # fmt: skip
+
+    def _resume(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+        self.epoch, self.step, self.best_score = numbers["epoch"], numbers["step"], numbers["best_score"]
+        self.best = _below("best/", tensors)
+        for live in self.phases:
+            rest = numbers["optimizers"][live.phase.name]
+            for _ in range(self.epoch):  # schedules count epochs; what they did to the rate is loaded below
+                live.step_schedule()
+            checkpoints.put_optimizer_state(live.raw, f"optimizer/{live.phase.name}/", tensors, rest)
+            live.every, live.waited = rest["every"], rest["waited"]
+        self.fabric.strategy.precision.load_state_dict(numbers["scaler"])
+
+    def _agree_on_weights(self) -> None:
+        for tensor in checkpoints.module_tensors(self.stage.modules).values():
+            torch.distributed.broadcast(tensor, src=0)
+
+
+class _Bar:
+    """A rich progress bar over a stage's steps; silent unless standard error is a terminal."""
+
+    def __init__(self, wanted: bool, stage: Stage, first: int) -> None:
+        self.stage, self.first, self.progress, self.done = stage, first, None, 0
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        if wanted and (console.is_terminal or console.is_jupyter):
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
+            self.progress: Progress | None = Progress(*columns, console=console, transient=True)
+
+    def __enter__(self) -> _Bar:
+        from rich.errors import LiveError
+
+        if self.progress is not None:
+            try:
+                self.progress.start()
+                self.task = self.progress.add_task(self.stage.name, total=None)
+            except LiveError:  # someone else's bar is on the screen
+                self.progress = None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.progress is not None:
+            self.progress.stop()
+
+    def begin_epoch(self, epoch: int, steps: int | None) -> None:
+        if self.progress is not None:
+            total = None if steps is None else steps * (self.stage.epochs - epoch + 1) + self.done
+            self.progress.update(
+                self.task, total=total, description=f"{self.stage.name} {epoch}/{self.stage.epochs}"
+            )
+
+    def advance(self) -> None:
+        self.done += 1
+
+    def update(self) -> None:
+        if self.progress is not None:
+            self.progress.update(self.task, completed=self.done)
+
+
+def _weighted_sum(phase: Phase, terms: Mapping[str, Tensor]) -> Tensor:
+    for name, term in terms.items():
+        if term.ndim:
+            raise ValueError(
+                f"phase {phase.name!r}: term {name!r} has shape {tuple(term.shape)}, a scalar is needed"
+            )
+    weighted = {name: weight for name, weight in phase.weights.items() if weight}
+    if missing := weighted.keys() - terms.keys():
+        raise ValueError(f"phase {phase.name!r} weighs {sorted(missing)}, but its terms are {sorted(terms)}")
+    if not weighted:
+        raise ValueError(f"phase {phase.name!r} has no term with a weight: nothing to minimise")
+    loss: Tensor | None = None
+    for name, weight in weighted.items():
+        term = terms[name].float() if terms[name].dtype in (torch.bfloat16, torch.float16) else terms[name]
+        loss = weight * term if loss is None else loss + weight * term
+    assert loss is not None
+    return loss
+
+
+def all_reduce_sum(tensor: Tensor) -> Tensor:
+    """The sum of a tensor over all processes, as a new tensor; the tensor itself in a single process."""
+    if rank_and_world()[1] == 1:
+        return tensor
+    total = tensor.clone()
+    torch.distributed.all_reduce(total)
+    return total
+
+
+def _average_gradients(parameters: Sequence[Parameter], rows: int) -> None:
+    """Gradients of the global batch: the processes' gradients weighted by their rows, in one all-reduce."""
+    for parameter in parameters:  # a parameter another process reached needs a place here
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = torch.cat([*(gradient.flatten() for gradient in gradients), gradients[0].new_ones(1)]) * rows
+    torch.distributed.all_reduce(flat)
+    flat = flat[:-1] / flat[-1]
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def _average_buffers(stage: Stage) -> None:
+    """Batch-norm statistics drift apart between processes: every epoch ends with their mean everywhere."""
+    for name, module in stage.modules.items():
+        if name not in stage.frozen:
+            for buffer in module.buffers():
+                if buffer.is_floating_point():
+                    buffer.copy_(all_reduce_sum(buffer) / rank_and_world()[1])
+
+
+def _plain(batches: Iterable[Batch]) -> Iterator[Batch]:
+    yield from batches
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def _derived_seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _tensorboard(run_dir: Path | None, fabric: Fabric) -> Any:
+    if fabric.global_rank:
+        return None
+    try:
+        from lightning.fabric.loggers import TensorBoardLogger
+
+        return TensorBoardLogger(root_dir=str(run_dir), name="tensorboard", version="")
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            "logger='tensorboard' needs the package tensorboard: pip install tensorboard"
+        ) from error
