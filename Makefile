@@ -43,7 +43,7 @@ docs: $(INSTALLED_DOCS)
 	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
 
 clean:
-	rm -rf docs/_build docs/gallery docs/papers build *.egg-info
+	rm -rf docs/_build docs/gallery docs/papers docs/api build *.egg-info
 
 $(INSTALLED): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "ferdis needs Python 3.10 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'

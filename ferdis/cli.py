@@ -72,7 +72,7 @@ RESERVED = (
     "arguments",
 )
 LISTS = ("--system", "--seeds")  # one value is a list of one
-FLAGS = ("--diagnose_peeking", "--sequences")  # may stand without a value
+FLAGS = ("diagnose_peeking", "sequences", "without_subjects")  # may stand without a value
 # Arguments that say where and how fast, not what: they stay out of a run's config.yaml.
 ERRANDS = ("out", "n_jobs", "progress")
 
@@ -92,13 +92,42 @@ def datasets(argv: Sequence[str]) -> None:
     print(describe_datasets())
 
 
+def check(argv: Sequence[str]) -> int:
+    """Look a data set over: count it, and name what is unreadable, there twice, or labelled in two ways."""
+    from ferdis.datasets import REGISTRY, entry
+
+    parser = _parser("check", check, f"Data sets: {', '.join(REGISTRY)}; name one to see its arguments.")
+    parser.add_argument("name", type=str, help="the data set")
+    if argv and not argv[0].startswith("-"):
+        parser.add_function_arguments(entry(argv[0]).load_function())
+    arguments = parser.parse_args([*argv[:1], *_long(argv[1:])]).as_dict()
+    from ferdis.datasets.check import check as look_over
+
+    report = look_over(arguments.pop("name"), **arguments)
+    print(report)
+    return 0 if report.ok else USER_ERROR
+
+
+def render(argv: Sequence[str]) -> None:
+    """Draw embedded synthetic people into a folder: pictures, and a faces.csv that `manifest` reads back."""
+    from ferdis.datasets.synthetic.dataset import load_synthetic, write_images
+
+    parser = _parser("render", render)
+    parser.add_argument("--out", type=str, required=True, help="folder for the pictures and faces.csv")
+    parser.add_function_arguments(load_synthetic, skip={"cache"})
+    arguments = parser.parse_args(_long(argv)).as_dict()
+    out = arguments.pop("out")
+    faces = load_synthetic(**arguments, cache=False)
+    print(f"{faces} -> {write_images(faces, out)}")
+
+
 def kfold(argv: Sequence[str]) -> None:
     """Evaluate systems on a data set with no person in both the training and the test part of a fold."""
     argv = _with_config(argv)
     chosen = _choose(argv)
     parser = _kfold_parser(chosen)
     argv, show = [item for item in argv if item != "--print_config"], "--print_config" in argv
-    config = parser.parse_args(_rewrite(argv, chosen))
+    config = parser.parse_args(_long(argv, chosen))
     if show:
         print(parser.dump(config, skip_none=False), end="")
         return
@@ -131,10 +160,16 @@ def demo(argv: Sequence[str]) -> None:
 
     parser = _parser("demo", demo)
     parser.add_function_arguments(run)
-    run(**parser.parse_args(list(argv)).as_dict())
+    run(**parser.parse_args(_long(argv)).as_dict())
 
 
-VERBS: dict[str, Callable[[Sequence[str]], Any]] = {"datasets": datasets, "kfold": kfold, "demo": demo}
+VERBS: dict[str, Callable[[Sequence[str]], Any]] = {
+    "datasets": datasets,
+    "check": check,
+    "render": render,
+    "kfold": kfold,
+    "demo": demo,
+}
 
 
 # ------------------------------------------------------------------------------- what the line has chosen
@@ -244,21 +279,19 @@ def _options(argv: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         yield option, values
 
 
-def _rewrite(argv: Sequence[str], chosen: Chosen) -> list[str]:
+def _long(argv: Sequence[str], chosen: Chosen | None = None) -> list[str]:
     """The line in the long form that the parser knows: no short names, no ``--system.X``, lists as YAML."""
     line: list[str] = []
     for option, values in _options(argv):
-        option = SHORT.get(option, option)
         if not option:
             raise UsageError(f"unrecognized arguments: {' '.join(values)}")
-        if option == "--system":
-            values = _flat(values)
-        if option in FLAGS and not values:
+        option = SHORT.get(option, option) if chosen else option
+        if option.lstrip("-").rpartition(".")[2] in FLAGS and not values:
             values = ["true"]
         if option in LISTS or len(values) > 1:
             values = [f"[{', '.join(_flat(values))}]"]
-        for name in _spread(option, chosen):
-            line.append("=".join([name, *values]) if values else name)
+        for name in _spread(option, chosen) if chosen else [option]:
+            line.append("=".join([name, *values]))
     return line
 
 

@@ -16,23 +16,35 @@ MAX_FUNCTION_LINES = 60  # of code: the docstring does not count
 
 # Part of the package -> the parts it may import. A part is a module or sub-package directly under ferdis/.
 FOUNDATION = {"faces", "errors"}
+LEARNING = FOUNDATION | {"nn", "losses", "preprocess", "data", "history", "checkpoints"}
+JUDGING = FOUNDATION | {"protocol", "audit", "metrics"}
+RUNNING = JUDGING | {"figures", "runfolder", "jobs", "estimate", "peeking", "progress", "report"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "faces": {"errors"},
+    # datasets -> preprocess -> faces
     "preprocess": FOUNDATION,
     "datasets": FOUNDATION | {"preprocess"},
+    # systems -> training -> {losses, nn, preprocess} -> faces
     "nn": FOUNDATION,
     "losses": FOUNDATION,
-    "data": FOUNDATION | {"preprocess"},
-    "training": FOUNDATION | {"losses", "nn", "preprocess", "data"},
-    "systems": FOUNDATION | {"training", "losses", "nn", "preprocess", "data"},
+    "data": FOUNDATION,
+    "history": FOUNDATION,
+    "checkpoints": FOUNDATION,
+    "training": LEARNING,
+    "systems": LEARNING | {"training"},
+    # runner -> {protocol, audit, metrics, figures} -> faces
     "metrics": FOUNDATION,
     "protocol": FOUNDATION,
     "audit": FOUNDATION | {"protocol"},
     "figures": FOUNDATION | {"metrics"},
-    "runfolder": FOUNDATION | {"protocol", "audit", "metrics"},
-    "report": FOUNDATION | {"protocol", "audit", "metrics", "figures", "runfolder"},
-    "runner": FOUNDATION | {"protocol", "audit", "metrics", "figures", "runfolder", "report"},
+    "progress": set(),
+    "runfolder": FOUNDATION,
+    "estimate": FOUNDATION | {"protocol", "jobs", "runfolder"},
+    "jobs": JUDGING | {"runfolder"},
+    "peeking": JUDGING | {"runfolder", "jobs", "progress", "figures"},
+    "report": JUDGING | {"figures", "runfolder"},
+    "runner": RUNNING,
     "probes": FOUNDATION | {"metrics", "protocol"},
 }
 # The faces of the library look everything up; nothing else may.

@@ -1,0 +1,129 @@
+"""Sphinx: the guide by hand, the rest read from the code.
+
+The equation index comes from the tables in the systems' docstrings, the reference from all docstrings, the gallery
+from running examples/plot_*.py. All three loop over the registries: a new system or data set appears by itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS.parent))
+
+import ferdis
+from ferdis.systems import SYSTEMS
+
+project = "ferdis"
+author = "The ferdis authors"
+copyright = "2026, the ferdis authors"
+version = release = ferdis.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
+]
+source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py", "gallery/*.md5", "gallery/*.zip"]
+html_theme = "furo"
+html_title = f"ferdis {version}"
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings state types, with shapes and ranges
+autodoc_default_options = {"members": True, "show-inheritance": True}
+# Annotations that only exist for type checkers need no import at build time; the attributes of a dataclass are
+# described once, in its docstring.
+napoleon_use_ivar = True
+napoleon_custom_sections = [("Shapes", "params_style")]
+
+sphinx_gallery_conf = {
+    "examples_dirs": str(DOCS.parent / "examples"),
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"/plot_",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_memory": False,
+    "remove_config_comments": True,
+}
+
+ROW = re.compile(r"^(Eq\. ?\d+\w*)\s+:func:`(\w+)`\s+(.*)$", re.MULTILINE)
+
+
+def modules() -> list[str]:
+    """Every public module of ferdis, packages first."""
+    found = ["ferdis"]
+    for item in pkgutil.walk_packages(ferdis.__path__, "ferdis."):
+        if not any(part.startswith("_") for part in item.name.split(".")):
+            found.append(item.name)
+    return found
+
+
+def titled(title: str, *lines: str) -> str:
+    return "\n".join([title, "=" * len(title), "", *lines, ""])
+
+
+def write(path: Path, text: str) -> None:
+    """Write unless it is there already, so that Sphinx rebuilds only what has changed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text("utf-8") != text:
+        path.write_text(text, "utf-8")
+
+
+def equation_index() -> None:
+    """docs/papers/: one table over all systems, and a page for each with its gaps and decisions."""
+    rows, pages = [], []
+    for module in sorted({target.split(":")[0] for target in SYSTEMS.values()}):
+        docstring = importlib.import_module(module).__doc__ or ""
+        name = module.rpartition(".")[2]
+        found = ROW.findall(docstring)
+        for equation, function, text in found:
+            rows += [f"   * - :doc:`{name}`", f"     - {equation}"]
+            rows += [f"     - :func:`~{module}.{function}`", f"     - {text.strip()}"]
+        page = titled(name, f".. automodule:: {module}", "   :no-members:", "   :no-index:", "")
+        write(DOCS / "papers" / f"{name}.rst", page)
+        pages.append(f"   {name}")
+    table = [".. list-table::", "   :header-rows: 1", "", "   * - System", "     - Equation"]
+    table += ["     - Function", "     - What it is", *rows]
+    text = "Each loss is a pure function that cites its equation; a test holds this table to the code."
+    contents = [".. toctree::", "   :maxdepth: 1", "", *pages]
+    write(DOCS / "papers" / "index.rst", titled("Equation index", text, "", *table, "", *contents))
+
+
+def reference() -> None:
+    """docs/api/: one page a module."""
+    names = modules()
+    for name in names:
+        write(DOCS / "api" / f"{name}.rst", titled(name, f".. automodule:: {name}"))
+    text = "Everything public, from its docstrings. What most people need is importable from ``ferdis`` itself."
+    contents = [".. toctree::", "   :maxdepth: 1", "", *(f"   {name}" for name in names)]
+    write(DOCS / "api" / "index.rst", titled("Reference", text, "", *contents))
+
+
+def datasets_table() -> None:
+    """docs/api/datasets.inc: the registry as a table, for the page on data sets."""
+    from ferdis.datasets import REGISTRY
+
+    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 12 30 10 15 33", ""]
+    lines += ["   * - Name", "     - What it is", "     - People", "     - Classes", "     - Layout"]
+    for item in REGISTRY.values():
+        lines += [f"   * - ``{item.name}``", f"     - {item.title}", f"     - {item.people}"]
+        lines += [f"     - {item.classes}", f"     - ``{item.layout}``"]
+    write(DOCS / "api" / "datasets.inc", "\n".join([*lines, ""]))
+
+
+def setup(app: Any) -> None:
+    """Write the generated pages before Sphinx looks for sources."""
+    equation_index()
+    reference()
+    datasets_table()
