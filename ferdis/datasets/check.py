@@ -1,0 +1,287 @@
+"""Look a data set over before anything is trained on it: counts, unreadable and repeated pictures, labels.
+
+Nothing is changed and nothing is aligned: pictures are read as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ferdis.datasets import REGISTRY, check_arguments, entry
+from ferdis.datasets.common import Problem, named
+from ferdis.faces import Faces
+from ferdis.preprocess.images import read_image, resize
+
+_THUMBNAIL = 48  # side at which near-duplicates are compared; where the audit's false alarms were measured
+_IMBALANCE = 10.0  # largest class over smallest, above which it is said
+_FOLDS = 10  # people a class needs so that ten subject-exclusive folds can each test it
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What :func:`check` found; ``print`` it.
+
+    Attributes
+    ----------
+    dataset : str
+    table : DataFrame
+        The rows that the loader would give, in its order, with ``readable`` (bool), ``height`` and ``width``
+        (pixels, NaN if unreadable).
+    wrong : list of str
+        What must be put right: rows that do not load, unreadable pictures, one picture with two labels or two
+        people.
+    remarks : list of str
+        What to know: repeated pictures of one person, people with one expression, imbalance, counts that
+        differ.
+    duplicates, mirrored, near : list of tuple of str
+        Paths of pictures with the same pixels, of pictures that are another's mirror image, and of
+        near-duplicates across people.
+    """
+
+    dataset: str
+    table: pd.DataFrame
+    wrong: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    duplicates: list[tuple[str, ...]] = field(default_factory=list)
+    mirrored: list[tuple[str, ...]] = field(default_factory=list)
+    near: list[tuple[str, ...]] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong; remarks do not count."""
+        return not self.wrong
+
+    @property
+    def counts(self) -> pd.DataFrame:
+        """Images, people and (where known) sequences of each class, one row a class and one for all."""
+        groups = [(name, part) for name, part in self.table.groupby("expression")] + [("all", self.table)]
+        columns = {"people": "subject", "sequences": "sequence"}
+        rows = {
+            name: {"images": len(part)}
+            | {title: part[column].nunique() for title, column in columns.items() if column in part}
+            for name, part in groups
+        }
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+    def __str__(self) -> str:
+        parts = [f"{self.dataset}: {len(self.table)} images", self.counts.to_string()]
+        if "subject" in self.table and len(self.table):
+            each = self.table["subject"].value_counts()
+            parts.append(f"images a person: {each.min()} to {each.max()}, median {each.median():g}")
+        if self.table["height"].notna().any():
+            sizes = self.table[["height", "width"]].dropna().astype(int)
+            small, large = sizes.min(axis=1).min(), sizes.max(axis=1).max()
+            parts.append(f"shortest side {small}, longest {large} pixels")
+        parts += ["", "WRONG:" if self.wrong else "nothing is wrong"]
+        parts += [f"  - {line}" for line in self.wrong]
+        if self.remarks:
+            parts += ["to know:", *(f"  - {line}" for line in self.remarks)]
+        return "\n".join(parts)
+
+
+def check(name: str, /, **arguments: Any) -> CheckReport:
+    """Look a data set over: read every picture, count, and say what is wrong.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`ferdis.datasets.REGISTRY`.
+    **arguments
+        The loader's arguments (``root=...``). Those about pixels (``image_size``, ``align``, ``cache``)
+        change nothing: pictures are looked at as they are.
+
+    Returns
+    -------
+    CheckReport
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If the set, its folder or its table cannot be found or read at all; single bad rows are reported
+        instead.
+    """
+    loader = entry(name).load_function()
+    check_arguments(name, loader, arguments)
+    module = importlib.import_module(REGISTRY[name].loader.split(":")[0])
+    if "root" in arguments and hasattr(module, "build_table"):
+        accepted = inspect.signature(module.build_table).parameters
+        problems: list[Problem] = []
+        table, notes = module.build_table(
+            **{key: value for key, value in arguments.items() if key in accepted}, problems=problems
+        )
+        root = Path(arguments["root"]).expanduser()
+        paths = list(table["path"]) if len(table) else []
+        return examine(name, table, lambda row: read_image(root / paths[row]), notes, problems)
+    faces = loader(**arguments)
+    return examine_faces(name, faces)
+
+
+def examine_faces(name: str, faces: Faces) -> CheckReport:
+    """The same look at faces that are loaded already."""
+    return examine(name, faces.to_frame(), lambda row: faces.pixels([row])[0], faces.attrs.get("notes", ()))
+
+
+def examine(
+    name: str,
+    table: pd.DataFrame,
+    read: Callable[[int], np.ndarray],
+    notes: Iterable[str] = (),
+    problems: Sequence[Problem] = (),
+) -> CheckReport:
+    """Look at each row of ``table``; ``read`` gives its picture: row -> uint8 (H, W, 3). See check."""
+    table = table.reset_index(drop=True)
+    if "path" not in table:
+        table["path"] = [f"row {row}" for row in range(len(table))]
+    looks = _look_at_all(read, len(table))
+    table["readable"] = [look.error is None for look in looks]
+    table["height"] = [look.height for look in looks]
+    table["width"] = [look.width for look in looks]
+    report = CheckReport(name, table, [str(problem) for problem in problems], list(notes))
+    for row, look in enumerate(looks):
+        if look.error is not None:
+            report.unreadable.append(table["path"][row])
+            report.wrong.append(look.error)
+    if len(table):
+        _say_repeats(report, looks)
+        _say_near(report, looks)
+        _say_two_labels(report)
+        _say_balance(report)
+    elif not report.wrong:
+        report.wrong.append("there are no images")
+    return report
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is kept of one picture: enough to compare it with all others without holding its pixels."""
+
+    error: str | None = None
+    height: float = np.nan
+    width: float = np.nan
+    digest: bytes = b""
+    mirror: bytes = b""
+    thumbnail: np.ndarray | None = None
+
+
+def _look_at_all(read: Callable[[int], np.ndarray], count: int) -> list[_Look]:
+    def look(row: int) -> _Look:
+        try:
+            pixels = read(row)
+        except (ValueError, OSError) as error:
+            return _Look(error=" ".join(str(error).split()))
+        height, width = pixels.shape[:2]
+        small = np.array(resize(pixels, _THUMBNAIL))
+        return _Look(None, height, width, _digest(pixels), _digest(pixels[:, ::-1]), small)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding releases the interpreter's lock
+        return list(pool.map(look, range(count)))
+
+
+def _digest(pixels: np.ndarray) -> bytes:
+    """Hash of decoded pixels and their shape: a copy saved under another name or format is still found."""
+    sha = hashlib.sha256(repr(pixels.shape).encode())
+    sha.update(np.ascontiguousarray(pixels).data)
+    return sha.digest()
+
+
+def _say_repeats(report: CheckReport, looks: Sequence[_Look]) -> None:
+    """Exact copies and mirror images: wrong if labels or people differ, else a remark."""
+    rows_of: dict[bytes, list[int]] = defaultdict(list)
+    for row, look in enumerate(looks):
+        if look.error is None:
+            rows_of[look.digest].append(row)
+    copies = [rows for rows in rows_of.values() if len(rows) > 1]
+    report.duplicates.extend(_paths(report, rows) for rows in copies)
+    _say_groups(report, copies, "have the same pixels")
+    pairs = []
+    for digest, rows in rows_of.items():
+        mirror = looks[rows[0]].mirror
+        if mirror != digest and mirror in rows_of and rows[0] < rows_of[mirror][0]:
+            pairs.append([*rows, *rows_of[mirror]])
+    report.mirrored.extend(_paths(report, rows) for rows in pairs)
+    _say_groups(report, pairs, "are mirror images of each other")
+
+
+def _say_groups(report: CheckReport, groups: Sequence[Sequence[int]], what: str) -> None:
+    harmless = []
+    for rows in groups:
+        paths = named(_paths(report, rows))
+        labels = _values(report, "expression", rows)
+        people = _values(report, "subject", rows)
+        if len(labels) > 1:
+            report.wrong.append(f"{paths} {what} but are labelled {' and '.join(labels)}: keep one")
+        elif len(people) > 1:
+            report.wrong.append(f"{paths} {what} but are said to show {' and '.join(people)}: keep one")
+        else:
+            harmless.append(f"({paths})")
+    if harmless:
+        report.remarks.append(f"{len(harmless)} groups of pictures of one person {what}: {named(harmless)}")
+
+
+def _say_near(report: CheckReport, looks: Sequence[_Look]) -> None:
+    """Near-duplicates across people, as the audit of a protocol would see them."""
+
+
+def _say_two_labels(report: CheckReport) -> None:
+    """One sequence, or one frame of it, that carries two expressions other than neutral."""
+    if "sequence" not in report.table:
+        return
+    labelled = report.table[report.table["expression"] != "neutral"]
+    several = labelled.groupby("sequence")["expression"].agg(lambda names: sorted(set(names)))
+    several = several[several.map(len) > 1]
+    if len(several):
+        shown = named(f"{sequence} ({', '.join(names)})" for sequence, names in several.items())
+        report.remarks.append(f"{len(several)} sequences carry more than one expression: {shown}")
+
+
+def _say_balance(report: CheckReport) -> None:
+    """Classes too rare, people with one expression, too few people for ten folds."""
+    table, remarks = report.table, report.remarks
+    counts = table["expression"].value_counts()
+    if len(counts) == 1:
+        remarks.append(f"there is one class only, {counts.index[0]}: nothing can be learned")
+    elif counts.max() > _IMBALANCE * counts.min():
+        remarks.append(
+            f"classes are unbalanced: {counts.idxmax()} {counts.max()} to {counts.idxmin()} {counts.min()}"
+            f" ({counts.max() / counts.min():.0f}:1); read UAR beside accuracy"
+        )
+    if "subject" not in table or table["subject"].isna().all():
+        remarks.append("people are not known: only an official split can be used")
+        return
+    people = table["subject"].nunique()
+    if people < _FOLDS:
+        remarks.append(f"{people} people: too few for {_FOLDS} subject-exclusive folds")
+    in_class = table.groupby("expression")["subject"].nunique()
+    rare = [f"{name} {count}" for name, count in in_class.items() if count < _FOLDS <= people]
+    if rare:
+        remarks.append(
+            f"fewer than {_FOLDS} people show {', '.join(rare)}: some of {_FOLDS} folds cannot test it"
+        )
+    single = table.groupby("subject")["expression"].nunique() == 1
+    if single.any() and len(counts) > 1:
+        remarks.append(
+            f"{int(single.sum())} of {people} people show one expression only: {named(single.index[single])}"
+        )
+
+
+def _paths(report: CheckReport, rows: Sequence[int]) -> tuple[str, ...]:
+    return tuple(report.table["path"].iloc[list(rows)])
+
+
+def _values(report: CheckReport, column: str, rows: Sequence[int]) -> list[str]:
+    if column not in report.table:
+        return []
+    return sorted({str(value) for value in report.table[column].iloc[list(rows)]})
