@@ -1,10 +1,10 @@
 """Protocols: which faces train, which choose the model, which test.
 
-A protocol's ``split(faces)`` gives a list of :class:`Fold`. Every split here is by person: the parts of a fold
-share nobody, and :mod:`ferdis.audit` proves it on these folds as on anybody's published list. The folds are the
-same at every call and on every platform, and do not depend on the order of the rows: people are sorted by name,
-and what chance decides is decided by a SHA-256 of seed and name, not by a random number generator whose stream
-may change between versions.
+A protocol's ``split(faces)`` gives a list of :class:`Fold`. Every split here is by person: the parts of a
+fold share nobody, and :mod:`ferdis.audit` proves it on these folds as on anybody's published list. The folds
+are the same at every call and on every platform, and do not depend on the order of the rows: people are
+sorted by name, and what chance decides is decided by a SHA-256 of seed and name, not by a random number
+generator whose stream may change between versions.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ __all__ = [
 PARTS = ("train", "validation", "test")
 
 _UNIT = 2**52  # integer arithmetic for balance: floating point sums could differ between platforms
-_CARVE = 20  # an official training part is dealt into this many pieces; some of them become the validation part
+_CARVE = (
+    20  # an official training part is dealt into this many pieces; some of them become the validation part
+)
 _NAMED = 3  # names that an error lists before it only counts
 
 
@@ -57,8 +59,8 @@ class Fold:
 
     Notes
     -----
-    Unpacking a fold gives ``train, test``, which is what scikit-learn's ``cross_val_score(cv=protocol)`` expects;
-    the validation part then sits out.
+    Unpacking a fold gives ``train, test``, which is what scikit-learn's ``cross_val_score(cv=protocol)``
+    expects; the validation part then sits out.
     """
 
     index: int
@@ -108,7 +110,8 @@ class _Parameters:
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Arguments by name. ``deep`` is there for scikit-learn; no argument is an estimator."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {field.name: getattr(self, field.name) for field in fields}
 
     def get_n_splits(self, X: Faces | None = None, y: Any = None, groups: Any = None) -> int:
         """Number of folds; depends on the faces for some protocols."""
@@ -142,8 +145,8 @@ def repeat(protocol: S, seeds: Iterable[int]) -> list[S]:
 class SubjectKFold(_Parameters):
     """k-fold cross-validation in which no person is in two subsets.
 
-    Every subset is the test part once; the next ``validation_folds`` subsets, cyclically, are the validation part
-    and the rest trains: 8 / 1 / 1 subsets by default, as in IF-GAN (Cai et al. 2021, section 4).
+    Every subset is the test part once; the next ``validation_folds`` subsets, cyclically, are the validation
+    part and the rest trains: 8 / 1 / 1 subsets by default, as in IF-GAN (Cai et al. 2021, section 4).
 
     Parameters
     ----------
@@ -152,11 +155,11 @@ class SubjectKFold(_Parameters):
     validation_folds : int
         Subsets that validate, 0 to ``n_splits - 2``.
     scheme : {"stratified", "id-ascending"}
-        ``"stratified"``: people are dealt one by one, those with many or rare images first, each to the subset that
-        has least of what that person brings, so that classes and sizes are balanced. ``"id-ascending"``: people in
-        ascending order of their ids, every ``n_splits``-th to the same subset, the habit of the CK+ literature
-        ("sampling in ID ascending order with a step size of 10", since Liu et al., AU-aware deep networks, FG 2013).
-        Numbers inside ids count as numbers: S9 comes before S10.
+        ``"stratified"``: people are dealt one by one, those with many or rare images first, each to the
+        subset that has least of what that person brings, so that classes and sizes are balanced.
+        ``"id-ascending"``: people in ascending order of their ids, every ``n_splits``-th to the same subset,
+        the habit of the CK+ literature (ids in ascending order with a step of ten, since Liu
+        et al., AU-aware deep networks, FG 2013). Numbers inside ids count as numbers: S9 comes before S10.
     seed : int
         Decides the order of people who weigh about the same (``"stratified"`` only).
 
@@ -176,8 +179,8 @@ class SubjectKFold(_Parameters):
             raise ValueError(f"n_splits={self.n_splits}: cross-validation needs at least 2 subsets")
         if not 0 <= self.validation_folds <= self.n_splits - 2:
             raise ValueError(
-                f"validation_folds={self.validation_folds} with n_splits={self.n_splits} leaves no subset to train "
-                f"on: choose 0 to {self.n_splits - 2}"
+                f"validation_folds={self.validation_folds} with n_splits={self.n_splits} leaves no subset to "
+                f"train on: choose 0 to {self.n_splits - 2}"
             )
         if self.scheme not in ("stratified", "id-ascending"):
             raise ValueError(f"scheme={self.scheme!r}: choose 'stratified' or 'id-ascending'")
@@ -250,8 +253,8 @@ class OfficialSplit(_Parameters):
     Parameters
     ----------
     validation : float
-        Share of the training part that becomes the validation part where the set names none, 0 <= share < 1. It is
-        carved by person where people are known, else stratified by class, in steps of 5 %.
+        Share of the training part that becomes the validation part where the set names none, 0 <= share < 1.
+        It is carved by person where people are known, else stratified by class, in steps of 5 %.
     seed : int
         Decides which people (or images) are carved off.
     """
@@ -269,8 +272,8 @@ class OfficialSplit(_Parameters):
         Raises
         ------
         ValueError
-            If there is no ``split`` column, a row has another value, a part is empty, or a single training person
-            would have to validate too.
+            If there is no ``split`` column, a row has another value, a part is empty, or a single training
+            person would have to validate too.
         """
         part = _official_parts(X)
         train, validation, test = (np.flatnonzero(part == name) for name in PARTS)
@@ -284,7 +287,9 @@ class OfficialSplit(_Parameters):
 
     def _carve(self, faces: Faces) -> np.ndarray:
         """Mask of the rows of the training part that validate."""
-        people, person = np.unique(faces.subject if faces.has_subjects else row_names(faces), return_inverse=True)
+        people, person = np.unique(
+            faces.subject if faces.has_subjects else row_names(faces), return_inverse=True
+        )
         if len(people) < 2:
             raise ValueError(
                 "one training person cannot both train and validate: use OfficialSplit(validation=0)"
@@ -318,11 +323,15 @@ def row_names(faces: Faces) -> np.ndarray:
         return np.array([f"row-{row:06d}" for row in range(len(faces))], dtype=str)
     paths = faces.table["path"]
     if paths.isna().any():
-        raise ValueError(f"row {int(np.flatnonzero(paths.isna())[0])} has no path: name every row, or drop the column")
+        raise ValueError(
+            f"row {int(np.flatnonzero(paths.isna())[0])} has no path: name every row, or drop the column"
+        )
     twice = paths.duplicated(keep=False)
     if twice.any():
         rows = np.flatnonzero(twice & (paths == paths[twice].iloc[0]))
-        raise ValueError(f"rows {rows[0]} and {rows[1]} have one path, {paths.iloc[rows[0]]}: keep one of them")
+        raise ValueError(
+            f"rows {rows[0]} and {rows[1]} have one path, {paths.iloc[rows[0]]}: keep one of them"
+        )
     return paths.to_numpy(dtype=str)
 
 
@@ -346,7 +355,9 @@ def write_folds(path: str | Path, faces: Faces, folds: Sequence[Fold]) -> None:
                     writer.writerows((fold.index, part, subjects[row], names[row]) for row in rows)
         os.replace(partial, path)  # noqa: PTH105  (atomic on every platform)
     except OSError as error:
-        raise OSError(f"{path}: could not write the fold list ({error.strerror}): free space or choose another folder") from error
+        raise OSError(
+            f"{path}: could not write the fold list ({error.strerror}): free space or choose another folder"
+        ) from error
 
 
 def read_folds(path: str | Path, faces: Faces) -> list[Fold]:
@@ -355,16 +366,16 @@ def read_folds(path: str | Path, faces: Faces) -> list[Fold]:
     Parameters
     ----------
     path : path
-        CSV with at least the columns fold, part, path; ``subject``, where given, must agree with the faces (a name
-        without its data set's namespace will do: ``S005`` for ``ck/S005``).
+        CSV with at least the columns fold, part, path; ``subject``, where given, must agree with the faces
+        (a name without its data set's namespace will do: ``S005`` for ``ck/S005``).
     faces : Faces
         Must hold every picture of the list. Faces that the list never tests are warned of.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If the file is missing or empty, lacks a column, names an unknown part or a picture that is not there, or
-        gives a picture another person than the faces do.
+        If the file is missing or empty, lacks a column, names an unknown part or a picture that is not
+        there, or gives a picture another person than the faces do.
     """
     table = read_fold_table(path)
     row_of = pd.Series(np.arange(len(faces)), index=row_names(faces))
@@ -373,8 +384,9 @@ def read_folds(path: str | Path, faces: Faces) -> list[Fold]:
     if missing.any():
         absent = table["path"][missing].drop_duplicates()
         raise ValueError(
-            f"{path}: {len(absent)} of {table['path'].nunique()} pictures of the list are not among these {len(faces)} "
-            f"faces ({_few(absent)}): load the data set that the list was made for, with its paths"
+            f"{path}: {len(absent)} of {table['path'].nunique()} pictures of the list are not "
+            f"among these {len(faces)} faces ({_few(absent)}): "
+            "load the data set that the list was made for, with its paths"
         )
     table["row"] = rows.to_numpy().astype(np.int64)
     if "subject" in table and faces.has_subjects:
@@ -385,7 +397,9 @@ def read_folds(path: str | Path, faces: Faces) -> list[Fold]:
         folds.append(Fold(int(index), *parts))  # type: ignore[call-overload]
     tested = np.unique(np.concatenate([fold.test for fold in folds]))
     if len(folds) > 1 and len(tested) < len(faces):
-        warnings.warn(f"{path}: {len(faces) - len(tested)} of {len(faces)} faces are in no test part", stacklevel=2)
+        warnings.warn(
+            f"{path}: {len(faces) - len(tested)} of {len(faces)} faces are in no test part", stacklevel=2
+        )
     return folds
 
 
@@ -402,7 +416,9 @@ def read_fold_table(path: str | Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a CSV with the columns fold, part, path ({error})".replace("\n", " ")) from error
+        raise ValueError(
+            f"{path}: not a CSV with the columns fold, part, path ({error})".replace("\n", " ")
+        ) from error
     table.columns = table.columns.str.strip()
     absent = [name for name in ("fold", "part", "path") if name not in table]
     if absent or table.empty:
@@ -417,7 +433,9 @@ def read_fold_table(path: str | Path) -> pd.DataFrame:
     ):
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
-            raise ValueError(f"{path}, line {row + 2}: {what} ({','.join(table.iloc[row])}): correct the line")
+            raise ValueError(
+                f"{path}, line {row + 2}: {what} ({','.join(table.iloc[row])}): correct the line"
+            )
     table["fold"] = number.astype(np.int64)
     return table
 
@@ -430,15 +448,17 @@ def _check_people(path: str | Path, table: pd.DataFrame, known: np.ndarray) -> N
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise ValueError(
-            f"{path}, line {row + 2}: {table['path'].iloc[row]} shows {listed[row]} in the list but {known[row]} in these "
-            "faces: the list was made for another version of the data"
+            f"{path}, line {row + 2}: {table['path'].iloc[row]} shows {listed[row]} in the list "
+            f"but {known[row]} in these faces: the list was made for another version of the data"
         )
 
 
 def _official_parts(faces: Faces) -> np.ndarray:
     """The ``split`` column as parts, (n,) of str."""
     if "split" not in faces.table:
-        raise ValueError("these faces have no 'split' column: use SubjectKFold, or load a set with an official split")
+        raise ValueError(
+            "these faces have no 'split' column: use SubjectKFold, or load a set with an official split"
+        )
     part = faces.table["split"].astype("string").str.strip().str.lower().replace({"val": "validation"})
     wrong = ~part.isin(PARTS).to_numpy(dtype=bool)
     if wrong.any():
@@ -462,13 +482,14 @@ def _counts(person: np.ndarray, expression: np.ndarray) -> np.ndarray:
 def _deal(people: np.ndarray, counts: np.ndarray, n_subsets: int, seed: int) -> np.ndarray:
     """Deal people to subsets so that classes and sizes are balanced: (people,) int64 in 0..n_subsets-1.
 
-    Greedy: those who weigh most go first (weights of images are relative to their class, so that rare classes are
-    spread first), each to the subset of smallest scalar product with that person's counts, which is what keeps the sum
-    of squared class shares least. An empty subset has product 0 and a filled one more, so none stays empty.
+    Greedy: those who weigh most go first (weights of images are relative to their class, so that rare
+    classes are spread first), each to the subset of smallest scalar product with that person's counts, which
+    is what keeps the sum of squared class shares least. An empty subset has product 0 and a filled one more,
+    so none stays empty.
     """
     weights = _UNIT // np.maximum(counts.sum(axis=0), 1) ** 2
     weight = [int(value) for value in (counts * counts) @ weights]
-    # Within a factor of two weights count as equal and the seed decides: otherwise it would only break exact ties.
+    # Within a factor of two weights count as equal and the seed decides: else it would only break exact ties.
     order = sorted(
         range(len(people)), key=lambda row: (-weight[row].bit_length(), _chance(seed, str(people[row])))
     )
@@ -493,7 +514,12 @@ def _rotate(subset: np.ndarray, n_subsets: int, n_validation: int) -> list[Fold]
         turn = (subset - index) % n_subsets
         validation = (turn >= 1) & (turn <= n_validation)
         folds.append(
-            Fold(index, np.flatnonzero(turn > n_validation), np.flatnonzero(validation), np.flatnonzero(turn == 0))
+            Fold(
+                index,
+                np.flatnonzero(turn > n_validation),
+                np.flatnonzero(validation),
+                np.flatnonzero(turn == 0),
+            )
         )
     return folds
 

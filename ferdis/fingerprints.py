@@ -1,0 +1,243 @@
+"""Fingerprints of pictures: exact, mirrored and near-duplicates of a whole set, in bounded memory.
+
+**Exact and mirrored duplicates** are found by a hash of the decoded pixels.
+
+**Near-duplicates.** The similarity of two pictures is the correlation of their fine structure: 24x24
+luminance less its Gaussian blur (sigma 1.5 pixels), taken for the picture and its mirror image, the larger
+of the two. What aligned faces have in common is coarse, and the subtraction removes it; brightness and
+contrast drop out of a correlation.
+
+Measured at 48x48 on real photographs: the highest similarity of two different people and the pairs over the
+threshold of 0.94; then the share of 200 altered copies that is caught (JPEG at quality 10, and the picture
+cropped again one pixel off). Studio: Face Research Lab London Set, 204 pictures of 102 people; press: 2,442
+pictures of 1,136 people, Labeled Faces in the Wild.
+
+=========================  =========  =======  ==========  =======  =========
+set, framing               pairs      highest  over 0.94   JPEG 10  one pixel
+=========================  =========  =======  ==========  =======  =========
+studio, full frame         20,604     0.921    0           100 %    0 %
+studio, aligned            20,604     0.850    0           96 %     12 %
+studio, aligned and tight  20,604     0.869    0           44 %     1 %
+press, full frame          2,976,958  0.894    0           84 %     30 %
+press, aligned             2,976,958  0.858    0           96 %     36 %
+press, aligned and tight   2,976,958  0.779    0           80 %     40 %
+=========================  =========  =======  ==========  =======  =========
+
+Caught in every case: JPEG at quality 30, gain 0.6 to 1.3, an offset of 40 grey levels, gamma 0.6 and 1.6,
+noise of 8 grey levels, grey for colour, halving and doubling the size, a mirrored JPEG. Two expressions of
+one person can pass the threshold too (studio, aligned: median 0.84, 5 % over 0.95); within a person that is
+no leak.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import weakref
+
+import numpy as np
+import pandas as pd
+
+from ferdis.faces import Faces
+from ferdis.protocol import row_names
+
+__all__ = [
+    "NEAR_DUPLICATE",
+    "Pairs",
+    "Prints",
+    "exact_duplicates",
+    "fingerprints",
+    "near_duplicates",
+    "similar",
+]
+
+NEAR_DUPLICATE = 0.94
+"""Similarity above which two people's pictures count as one picture; measured, see above."""
+
+_SIDE, _SIGMA = 24, 1.5  # descriptor: pixels a side, blur that is subtracted
+_FLAT = 0.5  # grey levels: fine structure weaker than this is no picture to compare
+_BLOCK = (
+    2048  # rows of the descriptor matrix multiplied at a time: 17 MB a product, whatever the size of the set
+)
+_READ = 2**24  # bytes of pixels decoded at a time
+MOST_PAIRS = 1_000_000
+"""Pairs that a search stops at."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Prints:
+    """Fingerprints of n pictures.
+
+    ``key``: (n,) hash of the pixels, the same for a picture and its mirror image; ``mirrored``: (n,) which
+    of the two this is; ``even``, ``odd``: (n, 288) the mirror-symmetric and -antisymmetric half of the unit
+    descriptor, so that ``even @ even.T + odd @ odd.T`` is the similarity as it is and ``even @ even.T - odd
+    @ odd.T`` the mirrored one.
+    """
+
+    key: np.ndarray
+    mirrored: np.ndarray
+    even: np.ndarray
+    odd: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+    """Pairs of rows above a threshold, (m,) arrays; ``full``: the search stopped at its limit."""
+
+    first: np.ndarray
+    second: np.ndarray
+    similarity: np.ndarray
+    mirrored: np.ndarray
+    full: bool
+
+
+def exact_duplicates(faces: Faces) -> pd.DataFrame:
+    """Identical and mirrored pictures, compared by their decoded pixels.
+
+    Returns
+    -------
+    DataFrame
+        A row for each picture that repeats an earlier one: ``first``, ``second`` (row numbers),
+        ``first_path``, ``second_path``, ``mirrored`` (the second is the mirror image), ``same_person`` (None
+        if not known).
+    """
+    prints = fingerprints(faces)
+    earliest, key = np.unique(prints.key, return_index=True, return_inverse=True)[1:]
+    second = np.flatnonzero(earliest[key] != np.arange(len(key)))
+    first = earliest[key[second]]
+    return _pair_table(faces, first, second, mirrored=prints.mirrored[first] != prints.mirrored[second])
+
+
+def near_duplicates(
+    faces: Faces, *, threshold: float = NEAR_DUPLICATE, across_people: bool = False, limit: int = 100_000
+) -> pd.DataFrame:
+    """Pairs of pictures that are alike but not identical, most alike first.
+
+    Parameters
+    ----------
+    faces : Faces
+    threshold : float
+        Similarity (-1..1) above which a pair is listed.
+    across_people : bool
+        Only pairs under two people's names, which are what the audit refuses. Frames of one person are often
+        alike.
+    limit : int
+        Pairs at most; the search stops there.
+
+    Returns
+    -------
+    DataFrame
+        ``first``, ``second``, ``first_path``, ``second_path``, ``similarity``, ``mirrored``, ``same_person``.
+    """
+    prints = fingerprints(faces)
+    subject = faces.subject if across_people and faces.has_subjects else None
+    pairs = similar(prints, prints, threshold, subject=subject, limit=limit)
+    kept = prints.key[pairs.first] != prints.key[pairs.second]
+    order = np.flatnonzero(kept)[np.argsort(-pairs.similarity[kept], kind="stable")]
+    return _pair_table(
+        faces,
+        pairs.first[order],
+        pairs.second[order],
+        pairs.mirrored[order],
+        similarity=pairs.similarity[order],
+    )
+
+
+def _pair_table(
+    faces: Faces, first: np.ndarray, second: np.ndarray, mirrored: np.ndarray, **columns: np.ndarray
+) -> pd.DataFrame:
+    path = row_names(faces)
+    same = faces.subject[first] == faces.subject[second] if faces.has_subjects else None
+    table = {"first": first, "second": second, "first_path": path[first], "second_path": path[second]}
+    return pd.DataFrame({**table, **columns, "mirrored": mirrored, "same_person": same})
+
+
+_recent: list[tuple[weakref.ref, Prints]] = []  # the last few: a run audits the same faces for each estimator
+
+
+def fingerprints(faces: Faces) -> Prints:
+    """Read every picture once and keep its hash and descriptor (2.3 kB a picture)."""
+    for table, prints in _recent:
+        if table() is faces.table:
+            return prints
+    n, height, width, _ = faces.shape
+    fine, coarse = _operators(height), _operators(width)
+    keys, mirrored, blocks = [], np.zeros(n, dtype=bool), []
+    step = max(1, _READ // max(1, height * width * 3))
+    for start in range(0, n, step):
+        pixels = np.ascontiguousarray(faces.pixels(slice(start, start + step)))
+        flipped = np.ascontiguousarray(pixels[:, :, ::-1])
+        for row in range(len(pixels)):
+            plain, mirror = (
+                hashlib.blake2b(image[row], digest_size=16).hexdigest() for image in (pixels, flipped)
+            )
+            keys.append(min(plain, mirror))
+            mirrored[start + row] = mirror < plain
+        blocks.append(_descriptors(pixels, fine, coarse))
+    descriptor = np.concatenate(blocks) if blocks else np.zeros((0, _SIDE, _SIDE), np.float32)
+    left, right = descriptor[:, :, : _SIDE // 2], descriptor[:, :, : _SIDE // 2 - 1 : -1]
+    even, odd = ((left + sign * right).reshape(n, -1) / np.float32(np.sqrt(2)) for sign in (1, -1))
+    prints = Prints(np.array(keys, dtype=str), mirrored, even, odd)
+    _recent.append((weakref.ref(faces.table), prints))
+    del _recent[:-4]
+    return prints
+
+
+def _operators(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Matrices (24, side) that resize a line of pixels, and that resize and blur it."""
+    scale = side / _SIDE
+    centres = (np.arange(_SIDE) + 0.5) * scale - 0.5
+    resize = np.maximum(
+        0, 1 - np.abs(np.arange(side) - centres[:, None]) / max(scale, 1.0)
+    )  # bilinear, antialiased
+    resize /= resize.sum(axis=1, keepdims=True)
+    blur = np.exp(-0.5 * ((np.arange(_SIDE) - np.arange(_SIDE)[:, None]) / _SIGMA) ** 2)
+    blur /= blur.sum(axis=1, keepdims=True)
+    return resize.astype(np.float32), (blur @ resize).astype(np.float32)
+
+
+def _descriptors(
+    pixels: np.ndarray, rows: tuple[np.ndarray, np.ndarray], columns: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Fine structure (m, 24, 24) of pixels (m, H, W, 3): mean 0 and norm 1, or all 0 for a flat picture."""
+    luminance = pixels @ np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+    detail = rows[0] @ luminance @ columns[0].T - rows[1] @ luminance @ columns[1].T
+    detail -= detail.mean(axis=(1, 2), keepdims=True)
+    norm = np.sqrt((detail**2).sum(axis=(1, 2), keepdims=True))
+    return np.where(norm < _FLAT * _SIDE, 0, detail / np.maximum(norm, 1e-6)).astype(np.float32)
+
+
+def similar(
+    one: Prints,
+    other: Prints,
+    threshold: float,
+    *,
+    subject: np.ndarray | None = None,
+    limit: int = MOST_PAIRS,
+) -> Pairs:
+    """Pairs above the threshold, by blocks; if ``one is other`` each pair once, none within a person."""
+    code = None if subject is None else np.unique(subject, return_inverse=True)[1]
+    found: list[tuple[np.ndarray, ...]] = []
+    total = 0
+    for top in range(0, len(one.key), _BLOCK):
+        for left in range(top if one is other else 0, len(other.key), _BLOCK):
+            down, across = slice(top, top + _BLOCK), slice(left, left + _BLOCK)
+            even, odd = one.even[down] @ other.even[across].T, one.odd[down] @ other.odd[across].T
+            similarity = even + np.abs(odd)
+            first, second = np.nonzero(similarity > threshold)
+            value, flipped = similarity[first, second], odd[first, second] < 0
+            first, second = first + top, second + left
+            kept = first < second if one is other else np.ones(len(first), dtype=bool)
+            if code is not None:
+                kept &= code[first] != code[second]
+            found.append((first[kept], second[kept], value[kept], flipped[kept]))
+            total += int(kept.sum())
+            if total >= limit:
+                break
+        if total >= limit:
+            break
+    if not found:
+        nothing = np.zeros(0, dtype=np.int64)
+        return Pairs(nothing, nothing, nothing.astype(np.float32), nothing.astype(bool), False)
+    first, second, value, flipped = (np.concatenate(column)[:limit] for column in zip(*found, strict=True))
+    return Pairs(first, second, value, flipped, total >= limit)
