@@ -1,7 +1,7 @@
 """Tensors and numbers on disk: one safetensors file with its numbers as JSON in the header.
 
-A file is written beside its final name and then renamed, so that a reader finds the old state or the new one and
-never half of either. Nothing here (or anywhere in ferdis) unpickles a file.
+A file is written beside its final name and then renamed, so that a reader finds the old state or the new one
+and never half of either. Nothing here (or anywhere in ferdis) unpickles a file.
 """
 
 from __future__ import annotations
@@ -35,25 +35,24 @@ def save_tensors(
     Raises
     ------
     OSError
-        One line with the path when the disk is full or the folder cannot be written; an earlier file stays as it was.
+        One line with the path when the disk is full or the folder cannot be written; an earlier file stays as
+        it was.
     """
     path = Path(path)
     partial = path.with_name(path.name + f".{os.getpid()}.partial")
     plain: dict[str, Tensor] = {}
     seen: set[int] = set()
     for name, tensor in tensors.items():
-        tensor = tensor.detach().cpu().contiguous()
+        tensor = tensor.detach().cpu().contiguous()  # safetensors takes nothing else, and no shared memory
         storage = tensor.untyped_storage().data_ptr()
-        plain[name] = (
-            tensor.clone() if storage in seen else tensor
-        )  # safetensors refuses tensors that share memory
+        plain[name] = tensor.clone() if storage in seen else tensor
         seen.add(storage)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(plain, partial, metadata={_HEADER: json.dumps(dict(numbers or {}))})
-        with open(partial, "rb") as file:
+        with partial.open("rb") as file:
             os.fsync(file.fileno())  # without it the rename may reach the disk before the data does
-        os.replace(partial, path)
+        partial.replace(path)
     except (OSError, SafetensorError) as error:
         raise OSError(
             f"cannot write {path}: {_one_line(error)}; free disk space or choose another folder"
@@ -127,7 +126,8 @@ def save_modules(
 def load_modules(path: str | Path, modules: Mapping[str, nn.Module]) -> dict[str, Any]:
     """Put the weights of a file into the modules, in place; returns the numbers stored with them.
 
-    Modules of the file that `modules` does not name are ignored: an encoder can be read out of a whole system.
+    Modules of the file that `modules` does not name are ignored: an encoder can be read out of a whole
+    system.
     """
     tensors, numbers = load_tensors(path)
     put_module_tensors(modules, tensors, path)
@@ -168,12 +168,11 @@ def snapshot(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
 
 
 def first_non_finite(modules: Mapping[str, nn.Module]) -> str | None:
-    """The name of the first parameter or buffer that holds a NaN or infinity, or None; waits for the device once."""
+    """The first parameter or buffer that holds a NaN or infinity, or None; waits for the device once."""
     floats = {name: t for name, t in module_tensors(modules).items() if t.is_floating_point() and t.numel()}
     if not floats:
         return None
-    finite = torch.stack([torch.isfinite(tensor).all().cpu() if tensor.device.type == "cpu" else
-                          torch.isfinite(tensor).all() for tensor in floats.values()])  # fmt: skip
+    finite = torch.stack([torch.isfinite(tensor).all() for tensor in floats.values()])
     if bool(finite.all()):
         return None
     return list(floats)[int((~finite).nonzero()[0])]

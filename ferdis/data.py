@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ferdis.distributed import rank_and_world
+
 Batch = dict[str, Tensor]
 
 
-def rank_and_world() -> tuple[int, int]:
-    """This process's number and how many train together: (0, 1) outside distributed training."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return 0, 1
-
-
 class ArrayBatches:
-    """``batches(epoch)`` for a :class:`~ferdis.training.Stage`: every row once an epoch, in an order of (seed, epoch).
+    """``batches(epoch)`` for a :class:`~ferdis.training.Stage`: every row once an epoch, in an order of
+    (seed, epoch).
 
     Parameters
     ----------
-    arrays : name -> array-like of n rows: ndarray, memmap, Tensor, or anything with ``len`` and ``[int array]``
-        -> ndarray, such as ``Faces.images``. Numbers only; kept as they are (uint8 images stay uint8 until they are on
-        the device).
+    arrays : name -> array-like of n rows: ndarray, memmap, Tensor, or anything with ``len`` and ``[int
+        array]`` -> ndarray, such as ``Faces.images``. Numbers only; kept as they are (uint8 images stay uint8
+        until they are on the device).
     batch_size : rows a step over all processes together.
     seed : with the epoch's number the only source of randomness.
     weights : (n,) non-negative; rows are then drawn with replacement in proportion, n an epoch.
@@ -36,9 +32,9 @@ class ArrayBatches:
 
     Notes
     -----
-    A last batch of fewer than two rows a process joins the one before (batch norm cannot work on one row). Under
-    distributed training each process gets its share of the same global batch. Rows inside a batch are in rising order:
-    memory-mapped files are read forwards.
+    A last batch of fewer than two rows a process joins the one before (batch norm cannot work on one row).
+    Under distributed training each process gets its share of the same global batch. Rows inside a batch are
+    in rising order: memory-mapped files are read forwards.
     """
 
     def __init__(
@@ -74,6 +70,7 @@ class ArrayBatches:
             self.probabilities = weights / weights.sum()
 
     def __call__(self, epoch: int) -> EpochBatches:
+        """The batches of an epoch, counted from 0."""
         random = np.random.default_rng([self.seed, epoch])
         if self.probabilities is not None:
             order = random.choice(self.n, size=self.n, replace=True, p=self.probabilities)
@@ -120,8 +117,8 @@ def _gather(array: Any, rows: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array[rows]))
 
 
-def prefetched(batches: Iterable[Batch], depth: int = 2) -> Iterator[Batch]:
-    """The same batches, gathered and pinned by a thread `depth` ahead: reading files overlaps with the GPU's work."""
+def prefetched(batches: Iterable[Batch], depth: int = 2) -> Generator[Batch, None, None]:
+    """The same batches, gathered and pinned by a thread: reading files overlaps with the GPU's work."""
     ready: queue.Queue[Any] = queue.Queue(maxsize=depth)
     stop = threading.Event()
 

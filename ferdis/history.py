@@ -22,14 +22,14 @@ Row = tuple[str, int, int, str, str, float]
 class History:
     """Epoch means of every term, a thinned trace of single steps, and the last values for :meth:`mean`.
 
-    Epochs and steps count from 1, inside their stage. A term that is only logged may be NaN in steps that had nothing
-    to measure: NaN is left out of every mean.
+    Epochs and steps count from 1, inside their stage. A term that is only logged may be NaN in steps that had
+    nothing to measure: NaN is left out of every mean.
 
     Attributes
     ----------
     rows : list of (stage, epoch, step, phase, term, value)
-        One row per epoch and term; `step` is the epoch's last step. Besides the terms there is a `learning_rate` for
-        each phase, and phase `validation` with term `score` where a stage validates.
+        One row per epoch and term; `step` is the epoch's last step. Besides the terms there is a
+        `learning_rate` for each phase, and phase `validation` with term `score` where a stage validates.
     """
 
     keep_recent = 1000  # values a term that `mean` can look back on
@@ -45,7 +45,8 @@ class History:
         self._stride: dict[str, int] = {}
 
     def mean(self, name: str, last: int = 100) -> float:
-        """Mean of the last values of a term in the running stage, e.g. ``mean("discriminator/real_accuracy", 100)``.
+        """Mean of the last values of a term in the running stage, e.g. ``mean("discriminator/real_accuracy",
+        100)``.
 
         Parameters
         ----------
@@ -55,8 +56,8 @@ class History:
         Returns
         -------
         float
-            NaN before the first value (any comparison with it is False). Values arrive when the device is read: after
-            each step on CPU, every 20 steps on an accelerator.
+            NaN before the first value (any comparison with it is False). Values arrive when the device is
+            read: after each step on CPU, every 20 steps on an accelerator.
         """
         if not 1 <= last <= self.keep_recent:
             raise ValueError(f"last={last}: History.mean looks back 1 to {self.keep_recent} values")
@@ -65,7 +66,7 @@ class History:
         return math.fsum(values) / len(values) if values else math.nan
 
     def to_frame(self, steps: bool = False) -> pd.DataFrame:
-        """Columns stage, epoch, step, phase, term, value: a row per epoch and term, or the thinned single steps."""
+        """Columns stage, epoch, step, phase, term, value: the `rows`, or the thinned single steps."""
         rows = self.rows
         if steps:
             rows = []
@@ -80,11 +81,11 @@ class History:
         partial = path.with_name(path.name + f".{os.getpid()}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with open(partial, "w", newline="", encoding="utf-8") as file:
+            with partial.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)
                 writer.writerow(COLUMNS)
                 writer.writerows(self.rows)
-            os.replace(partial, path)
+            partial.replace(path)
         except OSError as error:
             reason = error.strerror or error
             raise OSError(

@@ -28,20 +28,21 @@ class Phase:
     Attributes
     ----------
     name : as it appears in the history; no ``/``.
-    updates : names in ``Stage.modules`` that this phase's optimiser steps. Nothing else requires gradients meanwhile.
-    terms : ``(modules, batch) -> {name: scalar}``, unweighted, run under autocast: compute losses with functions that
-        go back to float32 (``ferdis.losses``, or :func:`in_float32`). It may leave tensors in `batch` for `after_step`
-        and for later phases of the step.
+    updates : names in ``Stage.modules`` that this phase's optimiser steps. Nothing else requires gradients
+        meanwhile.
+    terms : ``(modules, batch) -> {name: scalar}``, unweighted, run under autocast: compute losses with
+        functions that go back to float32 (``ferdis.losses``, or :func:`in_float32`). It may leave tensors in
+        `batch` for `after_step` and for later phases of the step.
     weights : loss = sum of ``weights[k] * terms[k]``. A term without a weight is only logged and may be NaN
         ("nothing to measure in this step"); a weight of 0 keeps the term out of the gradient.
     optimizer : parameters -> optimiser, e.g. ``partial(torch.optim.Adam, lr=1e-4)``.
     schedule : optimiser -> learning-rate schedule, stepped once an epoch.
-    every : run at every `every`-th step, first at the first. A function of the :class:`History` is asked again
-        whenever values arrive (see :meth:`History.mean`):
+    every : run at every `every`-th step, first at the first. A function of the :class:`History` is asked
+        again whenever values arrive (see :meth:`History.mean`):
         ``lambda history: 4 if history.mean("discriminator/real_accuracy", last=100) > 0.9 else 1``.
-    after_step : ``(modules, batch, all_reduce_sum)``, without gradients, after the optimiser's step: class centres,
-        image pools. ``all_reduce_sum(tensor)`` returns the sum over processes. State that must survive a resume
-        belongs into buffers of a module of the stage.
+    after_step : ``(modules, batch, all_reduce_sum)``, without gradients, after the optimiser's step: class
+        centres, image pools. ``all_reduce_sum(tensor)`` returns the sum over processes. State that must
+        survive a resume belongs into buffers of a module of the stage.
     """
 
     name: str
@@ -62,16 +63,16 @@ class Stage:
     ----------
     name : as it appears in the history; no ``/``.
     modules : name -> module, whatever the phases need; a name means one module in all stages of a run.
-    phases : run in this order in every step. A phase that uses a result of `prepare` with its graph must not come after
-        one that updates the modules of that graph, and only one phase may go backward through it.
+    phases : run in this order in every step. A phase that uses a result of `prepare` with its graph must not
+        come after one that updates the modules of that graph, and only one phase may go backward through it.
     epochs : how many.
-    batches : epoch (from 0) -> batches of CPU tensors, a function of (seed, epoch) alone: on an accelerator a thread
-        draws them, so the global random state is not for it. See :class:`~ferdis.data.ArrayBatches`.
-    prepare : ``(modules, batch, generator) -> batch``, once a step, on the device, under autocast. Parameters require
-        gradients if a phase of this step updates them. `generator` lives on the device.
+    batches : epoch (from 0) -> batches of CPU tensors, a function of (seed, epoch) alone: on an accelerator a
+        thread draws them, so the global random state is not for it. See :class:`~ferdis.data.ArrayBatches`.
+    prepare : ``(modules, batch, generator) -> batch``, once a step, on the device, under autocast. Parameters
+        require gradients if a phase of this step updates them. `generator` lives on the device.
     frozen : module names that stay in eval mode without gradients; their buffers keep every bit.
-    validate : () -> score, higher is better; after each epoch, modules in eval mode, no gradients, on every process.
-        The weights of the best epoch (the first of equals) are put back at the stage's end.
+    validate : () -> score, higher is better; after each epoch, modules in eval mode, no gradients, on every
+        process. The weights of the best epoch (the first of equals) are put back at the stage's end.
     """
 
     name: str

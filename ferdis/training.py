@@ -1,18 +1,18 @@
 """Training: stages of phases on lightning Fabric; the only place that calls ``backward`` and ``step``.
 
-A *stage* trains some modules for some epochs; a *phase* is one optimiser's part of a step (a discriminator's, a
-generator's). For every batch::
+A *stage* trains some modules for some epochs; a *phase* is one optimiser's part of a step (a discriminator's,
+a generator's). For every batch::
 
     batch to the device -> stage.prepare (augmentation, forwards that phases share, graph kept)
     for each phase that is due:
         only the parameters of phase.updates require gradients
         loss = sum of weights[k] * terms(modules, batch)[k] -> backward -> clip -> step -> after_step
 
-Random numbers (Python, NumPy, torch, and the generator given to ``prepare``) are reseeded from (seed, stage, epoch,
-process) as each epoch begins, so a run that resumes at an epoch is the run that was never interrupted; the caller's
-own random state is put back afterwards. Several processes share each batch; gradients are summed by hand in one
-buffer, weighted by rows, which gives the gradient of the global batch and needs no module wrappers: phases may use
-each other's modules freely.
+Random numbers (Python, NumPy, torch, and the generator given to ``prepare``) are reseeded from (seed, stage,
+epoch, process) as each epoch begins, so a run that resumes at an epoch is the run that was never interrupted;
+the caller's own random state is put back afterwards. Several processes share each batch; gradients are summed
+by hand in one buffer, weighted by rows, which gives the gradient of the global batch and needs no module
+wrappers: phases may use each other's modules freely.
 """
 
 from __future__ import annotations
@@ -21,24 +21,27 @@ import contextlib
 import functools
 import math
 import os
-import random
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from lightning.fabric import Fabric
+from rich.console import Console
+from rich.errors import LiveError
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from ferdis import checkpoints
-from ferdis.data import ArrayBatches, Batch, prefetched, rank_and_world
+from ferdis.data import ArrayBatches, Batch, prefetched
+from ferdis.distributed import all_reduce_sum, average_buffers, average_gradients, rank_and_world
 from ferdis.history import History
 from ferdis.phases import Modules, Phase, Stage, check_stages, run_signature
+from ferdis.seeding import derived_seed, seed_everything, seeded
 
 __all__ = [
     "ArrayBatches",
@@ -60,38 +63,16 @@ FLUSH_EVERY = 20  # steps between two looks at an accelerator's loss values; eac
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class TrainingDiverged(RuntimeError):
-    """A loss term or a weight is NaN or infinite; the message names it, the step and the last good checkpoint."""
-
-
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed Python, NumPy and torch for the block, and put the caller's random state back after it.
-
-    Build networks inside it: the same seed gives the same initial weights whatever ran before.
-    """
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    try:
-        cuda = (
-            [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
-        )  # do not wake a GPU for this
-        with torch.random.fork_rng(cuda):
-            _seed(seed)
-            yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
+class TrainingDiverged(ArithmeticError):
+    """A loss term or a weight is NaN or infinite; the message names it, the step and the last checkpoint."""
 
 
 def in_float32(function: Function) -> Function:
-    """Decorate a loss: its floating tensors arrive as float32 (or wider) and autocast is off inside."""
+    """Decorate a loss: half-precision tensors arrive as float32 and autocast is off inside."""
 
     def widen(value: Any) -> Any:
-        return (
-            value.float()
-            if isinstance(value, Tensor) and value.dtype in (torch.bfloat16, torch.float16)
-            else value
-        )
+        half = isinstance(value, Tensor) and value.dtype in (torch.bfloat16, torch.float16)
+        return value.float() if half else value
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -108,17 +89,19 @@ class Trainer:
 
     Parameters
     ----------
-    accelerator, devices, num_nodes : as in lightning Fabric ("auto", "cpu", "cuda", ...). Under ``torchrun`` its process
-        counts rule.
-    precision : "auto" (bfloat16 autocast where CUDA has it natively, otherwise float32), "32-true", "bf16-mixed" or
-        "16-mixed".
+    accelerator, devices, num_nodes : as in lightning Fabric ("auto", "cpu", "cuda", ...). Under ``torchrun``
+        its process counts rule.
+    precision : "auto" (bfloat16 autocast where CUDA has it natively, otherwise float32), "32-true",
+        "bf16-mixed" or "16-mixed".
     seed : all randomness comes from it.
     gradient_clip : largest gradient norm of a phase, or None.
     run_dir : folder for ``checkpoint.safetensors``, ``history.csv``, ``epochs/``; None writes nothing.
     logger : "csv" (``history.csv``), "tensorboard" (``tensorboard/`` as well) or None.
     progress : a bar with remaining time where standard error is a terminal.
-    keep_epochs : write every epoch's weights to ``epochs/epoch-003.safetensors``, counted from 1 through all stages.
-    checkpoint_seconds : shortest time between two checkpoints (0: each epoch); the end of a stage always writes one.
+    keep_epochs : write every epoch's weights to ``epochs/epoch-003.safetensors``, counted from 1 through all
+        stages.
+    checkpoint_seconds : shortest time between two checkpoints (0: each epoch); the end of a stage always
+        writes one.
 
     Attributes
     ----------
@@ -182,9 +165,6 @@ class Trainer:
         modules = check_stages(stages)
         self.fabric.launch()
         self.history, self.best_epochs = History(), {}
-        self._write = (
-            (lambda *_: None) if self.run_dir is None or self.fabric.global_rank else self._write_checkpoint
-        )
         self._tensorboard = _tensorboard(self.run_dir, self.fabric) if self.logger == "tensorboard" else None
         self._all, self._stages, self._last_write = modules, stages, time.monotonic()
         self._signature = run_signature(stages, self.seed, self.gradient_clip, signature)
@@ -197,6 +177,8 @@ class Trainer:
                 tensors, numbers = {}, {}
         for module in modules.values():
             module.eval()
+        if self._tensorboard is not None:
+            self._tensorboard.finalize("success")
         self.fabric.barrier()
         return self.history
 
@@ -211,30 +193,19 @@ class Trainer:
         self, stage: int, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]
     ) -> None:
         path = self.checkpoint_path
-        assert (
-            path is not None and self.run_dir is not None
-        )  # for the type checker: replaced by a no-op otherwise
-        weights = {
-            f"weights/{name}": tensor for name, tensor in checkpoints.module_tensors(self._all).items()
-        }
+        if path is None or self.fabric.global_rank:
+            return
+        weights = checkpoints.module_tensors(self._all)
         measured, rest = self.history.state()
-        checkpoints.save_tensors(
-            path,
-            {**weights, **{f"history/{name}": tensor for name, tensor in measured.items()}, **tensors},
-            {
-                "signature": self._signature,
-                "stage": stage,
-                "history": rest,
-                "best_epochs": self.best_epochs,
-                **numbers,
-            },
-        )
+        own = {"signature": self._signature, "stage": stage, "history": rest, "best_epochs": self.best_epochs}
+        everything = {**_under("weights/", weights), **_under("history/", measured), **tensors}
+        checkpoints.save_tensors(path, everything, {**own, **numbers})
         if self.logger is not None:
-            self.history.write_csv(self.run_dir / "history.csv")
+            self.history.write_csv(path.with_name("history.csv"))
         self._last_write = time.monotonic()
 
     def _read_checkpoint(self) -> tuple[int, dict[str, Tensor], dict[str, Any]]:
-        """Put weights and history back; (stage to go on with, tensors, numbers): (0, {}, {}) without a checkpoint."""
+        """Put weights and history back; (stage to go on with, tensors, numbers) or (0, {}, {})."""
         path = self.checkpoint_path
         if path is None or not path.is_file():
             return 0, {}, {}
@@ -242,9 +213,9 @@ class Trainer:
         theirs = numbers.get("signature", {})
         for key, ours in self._signature.items():
             if theirs.get(key) != ours:
-                what = f"{key} {theirs.get(key)} there, {ours} now"
+                what = f"{key} {theirs.get(key)} there, {ours} now"[:200]
                 raise ValueError(
-                    f"{path} belongs to a run with other arguments ({what[:200]}): choose another run_dir or delete it"
+                    f"{path} is from other arguments ({what}): choose another run_dir or delete it"
                 )
         checkpoints.put_module_tensors(self._all, _below("weights/", tensors), path)
         self.history.load_state(_below("history/", tensors), numbers["history"])
@@ -291,9 +262,7 @@ class _LivePhase:
 
     def step_schedule(self) -> None:
         if self.schedule is not None:
-            with (
-                warnings.catch_warnings()
-            ):  # a phase may not have run in an epoch; torch takes that for a mistake
+            with warnings.catch_warnings():  # torch warns of a phase that had no step in an epoch
                 warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
                 self.schedule.step()
 
@@ -316,7 +285,7 @@ class _StageRun:
         }
         self.trainable = list(every.values())
         if self.fabric.world_size > 1:
-            self._agree_on_weights()
+            self._join_processes()
         self.phases = [
             _LivePhase(phase, self.stage, self.trainable, self.fabric) for phase in self.stage.phases
         ]
@@ -338,7 +307,7 @@ class _StageRun:
                     self._end_epoch()
             if self.best:
                 checkpoints.put_module_tensors(stage.modules, self.best, "the best epoch")
-            self.trainer._write(self.index + 1, {}, {})
+            self.trainer._write_checkpoint(self.index + 1, {}, {})
         finally:
             for parameter in (*self.trainable, *self.stilled):
                 parameter.requires_grad_(True)
@@ -346,25 +315,22 @@ class _StageRun:
 
     def _run_epoch(self) -> None:
         stage = self.stage
-        seed = _derived_seed(self.trainer.seed, self.index, self.epoch, self.fabric.global_rank)
-        _seed(seed)
+        seed = derived_seed(self.trainer.seed, self.index, self.epoch, self.fabric.global_rank)
+        seed_everything(seed)
         self.generator.manual_seed(seed)
         for module in stage.modules.values():
             module.train()
         for name in stage.frozen:
             stage.modules[name].eval()
         batches = stage.batches(self.epoch - 1)
-        steps = len(batches) if hasattr(batches, "__len__") else None
+        steps = len(batches) if isinstance(batches, Sized) else None
         self.bar.begin_epoch(self.epoch, steps)
         before = self.step
-        with contextlib.closing(
-            prefetched(batches) if self.device.type == "cuda" else _plain(batches)
-        ) as source:
+        ahead = prefetched if self.device.type == "cuda" else _plain
+        with contextlib.closing(ahead(batches)) as source:
             for batch in source:
                 self.step += 1
-                self._run_step(
-                    {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
-                )
+                self._run_step({k: tensor.to(self.device, non_blocking=True) for k, tensor in batch.items()})
         if self.step == before:
             raise ValueError(f"stage {stage.name!r}: epoch {self.epoch} has no batches")
         self._flush()
@@ -395,7 +361,7 @@ class _StageRun:
         self.pending.append((self.step, phase, list(terms), values, rows))
         self.fabric.backward(loss)
         if self.fabric.world_size > 1:
-            _average_gradients(live.parameters, rows)
+            average_gradients(live.parameters, rows)
         if self.trainer.gradient_clip is not None:
             self.fabric.strategy.precision.unscale_gradients(live.raw)
             nn.utils.clip_grad_norm_(live.parameters, self.trainer.gradient_clip)
@@ -408,7 +374,7 @@ class _StageRun:
         if self.trainer.precision == "32-true":
             return contextlib.nullcontext()
         kind = torch.bfloat16 if self.trainer.precision == "bf16-mixed" else torch.float16
-        # No cache of cast weights: one made under no_grad would cut the graph of a later forward in the same block.
+        # No cache of cast weights: one made under no_grad would cut the graph of the block's next forward.
         return torch.autocast(self.device.type, dtype=kind, cache_enabled=False)
 
     def _require_gradients(self, wanted: set[int]) -> None:
@@ -417,7 +383,7 @@ class _StageRun:
                 parameter.requires_grad_(not parameter.requires_grad)
 
     def _flush(self) -> None:
-        """Bring the waiting values to the CPU in one transfer, check and keep them, and ask `every` functions."""
+        """Bring the waiting values to the CPU in one transfer, check and keep them, ask `every` functions."""
         pending, self.pending = self.pending, []
         if not pending:
             return
@@ -433,26 +399,27 @@ class _StageRun:
                 if not math.isfinite(value) and phase.weights.get(name):
                     self._diverged(f"term {name!r} of phase {phase.name!r} is {value} at step {step}")
                 self.history.add(self.stage.name, self.epoch, step, phase.name, name, value)
-                if self.trainer._tensorboard:
-                    self.trainer._tensorboard.log_metrics(
-                        {f"{self.stage.name}/{phase.name}/{name}": value}, step
-                    )
+                self._tensorboard(phase.name, name, value, step)
         for live in self.phases:
             live.ask_every(self.history)
         self.bar.update()
+
+    def _tensorboard(self, phase: str, term: str, value: float, step: int) -> None:
+        if self.trainer._tensorboard is not None:
+            self.trainer._tensorboard.log_metrics({f"{self.stage.name}/{phase}/{term}": value}, step)
 
     def _diverged(self, what: str) -> None:
         path = self.trainer.checkpoint_path
         good = str(path) if path is not None and path.is_file() else "none was written"
         raise TrainingDiverged(
-            f"training diverged: {what} (stage {self.stage.name!r}, epoch {self.epoch}); last good checkpoint: {good};"
-            " lower the learning rate or set gradient_clip"
+            f"training diverged: {what} (stage {self.stage.name!r}, epoch {self.epoch});"
+            f" last good checkpoint: {good}; lower the learning rate or set gradient_clip"
         )
 
     def _end_epoch(self) -> None:
         trainer, stage = self.trainer, self.stage
         if self.fabric.world_size > 1:
-            _average_buffers(stage)
+            average_buffers(module for name, module in stage.modules.items() if name not in stage.frozen)
         if (name := checkpoints.first_non_finite(stage.modules)) is not None:
             self._diverged(f"weight {name} is not finite after step {self.step}")
         rows = [(live.phase.name, "learning_rate", float(group["lr"])) for live in self.phases
@@ -464,6 +431,8 @@ class _StageRun:
                 self.best_score, self.best = score, checkpoints.snapshot(stage.modules)
                 trainer.best_epochs[stage.name] = self.epoch
         self.history.end_epoch(stage.name, self.epoch, self.step, rows)
+        for phase, term, value in rows:
+            self._tensorboard(phase, term, value, self.step)
         for live in self.phases:
             live.step_schedule()
         if trainer.keep_epochs and not self.fabric.global_rank and trainer.run_dir is not None:
@@ -474,7 +443,7 @@ class _StageRun:
             )
         waited = time.monotonic() - trainer._last_write >= trainer.checkpoint_seconds
         if waited and self.epoch < stage.epochs:  # the end of the stage writes its own
-            trainer._write(self.index, *self._state())
+            trainer._write_checkpoint(self.index, *self._state())
 
     def _validate(self, validate: Callable[[], float]) -> float:
         for module in self.stage.modules.values():
@@ -488,7 +457,7 @@ class _StageRun:
         return score
 
     def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        tensors = {f"best/{name}": tensor for name, tensor in self.best.items()}
+        tensors = _under("best/", self.best)
         optimizers: dict[str, Any] = {}
         for live in self.phases:
             state, rest = checkpoints.optimizer_state(live.raw, f"optimizer/{live.phase.name}/")
@@ -509,7 +478,11 @@ class _StageRun:
             live.every, live.waited = rest["every"], rest["waited"]
         self.fabric.strategy.precision.load_state_dict(numbers["scaler"])
 
-    def _agree_on_weights(self) -> None:
+    def _join_processes(self) -> None:
+        """All processes start from the first one's weights; on GPUs batch norm sees the global batch."""
+        for name, module in self.stage.modules.items():
+            if self.device.type == "cuda" and name not in self.stage.frozen:
+                nn.SyncBatchNorm.convert_sync_batchnorm(module)
         for tensor in checkpoints.module_tensors(self.stage.modules).values():
             torch.distributed.broadcast(tensor, src=0)
 
@@ -518,24 +491,15 @@ class _Bar:
     """A rich progress bar over a stage's steps; silent unless standard error is a terminal."""
 
     def __init__(self, wanted: bool, stage: Stage, first: int) -> None:
-        self.stage, self.first, self.progress, self.done = stage, first, None, 0
-        from rich.console import Console
-
+        self.stage, self.first, self.done = stage, first, 0
+        self.progress: Progress | None = None
         console = Console(stderr=True)
         if wanted and (console.is_terminal or console.is_jupyter):
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-            )
-            self.progress: Progress | None = Progress(*columns, console=console, transient=True)
+            text = TextColumn("{task.description}")
+            columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self.progress = Progress(*columns, console=console, transient=True)
 
     def __enter__(self) -> _Bar:
-        from rich.errors import LiveError
-
         if self.progress is not None:
             try:
                 self.progress.start()
@@ -551,9 +515,8 @@ class _Bar:
     def begin_epoch(self, epoch: int, steps: int | None) -> None:
         if self.progress is not None:
             total = None if steps is None else steps * (self.stage.epochs - epoch + 1) + self.done
-            self.progress.update(
-                self.task, total=total, description=f"{self.stage.name} {epoch}/{self.stage.epochs}"
-            )
+            description = f"{self.stage.name} {epoch}/{self.stage.epochs}"
+            self.progress.update(self.task, total=total, description=description)
 
     def advance(self) -> None:
         self.done += 1
@@ -574,61 +537,22 @@ def _weighted_sum(phase: Phase, terms: Mapping[str, Tensor]) -> Tensor:
         raise ValueError(f"phase {phase.name!r} weighs {sorted(missing)}, but its terms are {sorted(terms)}")
     if not weighted:
         raise ValueError(f"phase {phase.name!r} has no term with a weight: nothing to minimise")
-    loss: Tensor | None = None
+    loss = torch.zeros((), device=next(iter(terms.values())).device)
     for name, weight in weighted.items():
-        term = terms[name].float() if terms[name].dtype in (torch.bfloat16, torch.float16) else terms[name]
-        loss = weight * term if loss is None else loss + weight * term
-    assert loss is not None
+        loss = loss + weight * terms[name].float()
     return loss
 
 
-def all_reduce_sum(tensor: Tensor) -> Tensor:
-    """The sum of a tensor over all processes, as a new tensor; the tensor itself in a single process."""
-    if rank_and_world()[1] == 1:
-        return tensor
-    total = tensor.clone()
-    torch.distributed.all_reduce(total)
-    return total
-
-
-def _average_gradients(parameters: Sequence[Parameter], rows: int) -> None:
-    """Gradients of the global batch: the processes' gradients weighted by their rows, in one all-reduce."""
-    for parameter in parameters:  # a parameter another process reached needs a place here
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    flat = torch.cat([*(gradient.flatten() for gradient in gradients), gradients[0].new_ones(1)]) * rows
-    torch.distributed.all_reduce(flat)
-    flat = flat[:-1] / flat[-1]
-    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(part.view_as(gradient))
-
-
-def _average_buffers(stage: Stage) -> None:
-    """Batch-norm statistics drift apart between processes: every epoch ends with their mean everywhere."""
-    for name, module in stage.modules.items():
-        if name not in stage.frozen:
-            for buffer in module.buffers():
-                if buffer.is_floating_point():
-                    buffer.copy_(all_reduce_sum(buffer) / rank_and_world()[1])
-
-
-def _plain(batches: Iterable[Batch]) -> Iterator[Batch]:
+def _plain(batches: Iterable[Batch]) -> Generator[Batch, None, None]:
     yield from batches
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {prefix + name: tensor for name, tensor in tensors.items()}
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _seed(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
-
-
-def _derived_seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _tensorboard(run_dir: Path | None, fabric: Fabric) -> Any:

@@ -16,7 +16,8 @@ MAX_FUNCTION_LINES = 60  # of code: the docstring does not count
 
 # Part of the package -> the parts it may import. A part is a module or sub-package directly under ferdis/.
 FOUNDATION = {"faces", "errors"}
-LEARNING = FOUNDATION | {"nn", "losses", "preprocess", "data", "history", "checkpoints"}
+LEARNING = FOUNDATION | {"nn", "losses", "preprocess", "distributed", "data", "history", "checkpoints"}
+LEARNING |= {"phases", "seeding"}
 JUDGING = FOUNDATION | {"protocol", "audit", "metrics"}
 RUNNING = JUDGING | {"figures", "runfolder", "jobs", "estimate", "peeking", "progress", "report"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -28,9 +29,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     # systems -> training -> {losses, nn, preprocess} -> faces
     "nn": FOUNDATION,
     "losses": FOUNDATION,
-    "data": FOUNDATION,
+    "distributed": FOUNDATION,
+    "seeding": FOUNDATION,
+    "data": FOUNDATION | {"distributed"},
     "history": FOUNDATION,
     "checkpoints": FOUNDATION,
+    "phases": FOUNDATION | {"data", "history"},
     "training": LEARNING,
     "systems": LEARNING | {"training"},
     # runner -> {protocol, audit, metrics, figures} -> faces

@@ -1,0 +1,46 @@
+"""Several processes train as one: what they exchange. In a single process everything here is the identity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+
+def rank_and_world() -> tuple[int, int]:
+    """This process's number and how many train together: (0, 1) outside distributed training."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1
+
+
+def all_reduce_sum(tensor: Tensor) -> Tensor:
+    """The sum of a tensor over all processes, as a new tensor; the tensor itself in a single process."""
+    if rank_and_world()[1] == 1:
+        return tensor
+    total = tensor.clone()
+    torch.distributed.all_reduce(total)
+    return total
+
+
+def average_gradients(parameters: Sequence[Parameter], rows: int) -> None:
+    """Gradients of the global batch: each process weighs by its rows; one all-reduce."""
+    for parameter in parameters:  # a parameter another process reached needs a place here
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = torch.cat([*(gradient.flatten() for gradient in gradients), gradients[0].new_ones(1)]) * rows
+    torch.distributed.all_reduce(flat)
+    flat = flat[:-1] / flat[-1]
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def average_buffers(modules: Iterable[nn.Module]) -> None:
+    """Give all processes the mean of their floating buffers, as batch-norm statistics drift apart."""
+    for module in modules:
+        for buffer in module.buffers():
+            if buffer.is_floating_point():
+                buffer.copy_(all_reduce_sum(buffer) / rank_and_world()[1])
