@@ -266,7 +266,8 @@ def _flat(values: str | Sequence[str]) -> list[str]:
 
 def _options(argv: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Options with the values that follow each; ``--a=b`` is split."""
-    option, values = "", []
+    option = ""
+    values: list[str] = []
     for token in argv:
         if token.startswith("--") or token == "-h":
             if option or values:

@@ -1,0 +1,192 @@
+"""Run one column of a published table and print published and measured figures side by side.
+
+The scripts beside this file each name a table; the YAML of the same name says what the paper did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from ferdis import Faces, OfficialSplit, SubjectKFold, evaluate, load
+
+HERE = Path(__file__).parent
+EMBEDDED = "embedded"  # the dry run: people who do not exist, to see the machinery work
+PROTOCOLS = {"subject-kfold": SubjectKFold, "official": OfficialSplit}
+METHODS = {"resnet": "ResNet-101", "ifgan-no-attention": "IF-GAN w/o attention", "ifgan": "IF-GAN"}
+Systems = Callable[[bool, Faces | None, Mapping[str, Any]], dict[str, Any]]
+
+
+def arguments(description: str, plan: Mapping[str, Any], argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line that all tables share."""
+    parser = argparse.ArgumentParser(description=description)
+    columns = [*plan["columns"], EMBEDDED]
+    parser.add_argument("--dataset", choices=columns, required=True, help="column of the table, or a dry run")
+    parser.add_argument("--root", help="folder of the set")
+    parser.add_argument(
+        "--extra_train",
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="a further set for training only, by its loader's name; may be given several times",
+    )
+    parser.add_argument("--small", action="store_true", help="the systems' size for two cores, weights=None")
+    parser.add_argument("--epochs", type=int, help="fewer epochs, for a dry run")
+    parser.add_argument("--people", type=int, default=20, help="people of the dry run")
+    parser.add_argument("--jobs", type=int, default=1, help="folds at a time")
+    parser.add_argument("--out", help="run folder")
+    return parser.parse_args(argv)
+
+
+def run(name: str, systems: Systems, description: str, argv: Sequence[str] | None = None) -> pd.DataFrame:
+    """Run the table `name`; gives published and measured figures, one row a method."""
+    plan = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
+    options = arguments(description, plan, argv)
+    faces = read_faces(options, plan)
+    extra = read_extra(options.extra_train, faces)
+    changes = {"epochs": options.epochs} if options.epochs else {}
+    estimators = systems(options.small, extra, changes)
+    protocol = {key: value for key, value in plan["protocol"].items() if key != "name"}
+    out = (
+        options.out or f"runs/{name}-{options.dataset.lower().replace('+', 'plus')}{'-small' * options.small}"
+    )
+    evaluation = evaluate(
+        estimators,
+        faces,
+        PROTOCOLS[plan["protocol"]["name"]](**protocol),
+        out=out,
+        dataset=options.dataset,
+        n_jobs=options.jobs,
+    )
+    table = side_by_side(plan, options.dataset, evaluation.rows)
+    print(table.to_string(index=False, na_rep="-", float_format="%.2f"))
+    print("\nWhat differs from the paper:")
+    for line in differences(plan, options, faces, extra):
+        print(f"- {line}")
+    print(f"\nrows, figures and the exact configuration: {evaluation.folder}")
+    return table
+
+
+def read_faces(options: argparse.Namespace, plan: Mapping[str, Any]) -> Faces:
+    """The faces of a column, or embedded people in the dry run."""
+    if options.dataset == EMBEDDED:
+        official = plan["protocol"]["name"] == "official"
+        faces = load(
+            "synthetic", people=options.people, expressions=6, images_per_expression=2, image_size=64
+        )
+        if not official:
+            return faces
+        table = faces.to_frame()
+        last = sorted(set(faces.subject))[-max(1, options.people // 5) :]
+        table["split"] = ["test" if person in last else "train" for person in faces.subject]
+        return faces.with_table(table)
+    column = plan["columns"][options.dataset]
+    if not options.root:
+        raise ValueError(f"--dataset {options.dataset} needs --root: {how_to_load(options.dataset, column)}")
+    if column["dataset"] == "manifest" and not (Path(options.root) / "faces.csv").is_file():
+        raise FileNotFoundError(f"{options.root} has no faces.csv: {how_to_load(options.dataset, column)}")
+    return load(column["dataset"], root=options.root, **column["arguments"])
+
+
+def how_to_load(name: str, column: Mapping[str, Any]) -> str:
+    """What the folder of a column must hold, in words."""
+    if column["dataset"] != "manifest":
+        return f"the folder that holds {name} in its official layout"
+    wanted = (
+        "path, expression, split"
+        if column["arguments"].get("without_subjects")
+        else "path, expression, subject"
+    )
+    return (
+        f"{name} has no loader of its own yet; put a faces.csv ({wanted}) beside the pictures that the paper "
+        f"used ({column['paper_data']})"
+    )
+
+
+def read_extra(given: Sequence[str], faces: Faces) -> Faces | None:
+    """The further training sets, at the image size of the first."""
+    parts = []
+    for item in given:
+        name, equals, root = item.partition("=")
+        if not equals:
+            raise ValueError(f"--extra_train {item}: write NAME=DIR, for example ckplus=data/ckplus")
+        parts.append(load(name, root=root, image_size=faces.shape[1]))
+    return Faces.concat(parts) if parts else None
+
+
+def side_by_side(plan: Mapping[str, Any], dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Published accuracy, and measured: mean and std (ddof 1) over folds, %, one row a method."""
+    published = pd.read_csv(HERE / "published.csv")
+    here = (
+        (published.paper == plan["paper"])
+        & (published.table == plan["table"])
+        & (published.dataset == dataset)
+    )
+    figures = dict(zip(published[here].method, published[here].value, strict=True))
+    lines = []
+    for system, part in rows.groupby("system", sort=False):
+        method = METHODS[str(system)]
+        folds = 100 * (part.true == part.predicted).groupby(part.fold).mean()
+        lines.append(
+            {
+                "method": method,
+                "published": figures.get(method, float("nan")),
+                "measured": folds.mean(),
+                "std": folds.std(ddof=1),
+                "folds": len(folds),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def differences(
+    plan: Mapping[str, Any], options: argparse.Namespace, faces: Faces, extra: Faces | None
+) -> list[str]:
+    """Everything that keeps the two columns of figures from being one experiment."""
+    lines = []
+    people = len(set(faces.subject)) if faces.has_subjects else None
+    if options.dataset == EMBEDDED:
+        lines.append(
+            f"a dry run on {people} embedded people: the published figures are of other faces altogether"
+        )
+    else:
+        column = plan["columns"][options.dataset]
+        lines.append(f"the paper's data: {column['paper_data']}")
+        if len(faces) != column["images"]:
+            lines.append(f"{len(faces)} images here, {column['images']} in the paper")
+        if people is not None and people != column["people"]:
+            lines.append(f"{people} people here, {column['people']} in the set")
+    if extra is None:
+        lines.append(f"no further training sets here; in the paper: {plan['paper_extra_train']}")
+    else:
+        lines.append(f"further training faces here: {extra}; in the paper: {plan['paper_extra_train']}")
+    if options.small:
+        lines.append(
+            "--small: narrow networks at 64x64 from random weights, not ResNet-101 at 224x224 from ImageNet's"
+        )
+    if options.epochs:
+        lines.append(f"{options.epochs} epochs, 100 in the paper")
+    if plan["protocol"]["name"] == "subject-kfold":
+        lines.append("the paper does not publish its folds; ours are in folds.csv")
+    elif extra is None:
+        lines.append("average faces from this set's own training part; in the paper from the posed sets")
+    else:
+        lines.append("average faces from all training faces; in the paper from the posed sets alone")
+    lines += [f"the loader says: {note}" for note in faces.attrs.get("notes", ())]
+    return lines
+
+
+def main(name: str, systems: Systems, description: str) -> int:
+    """As a script: what the user can put right is one line, not a traceback."""
+    try:
+        run(name, systems, description)
+    except (ValueError, OSError) as error:
+        print(f"{name}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
