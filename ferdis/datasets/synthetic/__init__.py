@@ -1,0 +1,23 @@
+"""Synthetic people: an embedded face renderer with known identity, expression and 17 action unit intensities.
+
+No asset files, no network: a relief in centimetres, drawn, lit and photographed in torch.
+"""
+
+from .expression import PROTOTYPES, person_style, sample_expression
+from .identity import IDENTITY_NAMES, sample_people
+from .render import REGIONS, Rendered, render
+from .scene import DIFFICULTIES, SCENE_NAMES, sample_scene
+
+__all__ = [
+    "DIFFICULTIES",
+    "IDENTITY_NAMES",
+    "PROTOTYPES",
+    "REGIONS",
+    "Rendered",
+    "SCENE_NAMES",
+    "person_style",
+    "render",
+    "sample_expression",
+    "sample_people",
+    "sample_scene",
+]

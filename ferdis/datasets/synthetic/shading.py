@@ -1,0 +1,75 @@
+"""Light on the sheet: normals of the relief, occlusion in its hollows, wrap lighting, sheen."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .canvas import Canvas, Columns
+
+WRAP = 0.35  # how far light creeps round the terminator: skin scatters
+LUMINANCE = (0.30, 0.59, 0.11)
+
+
+def light_direction(scene: Columns) -> Tensor:
+    """Unit vectors (n, 3) towards the key light: x right, y down, z to the camera."""
+    azimuth, elevation = (torch.deg2rad(v)[:, 0, 0] for v in (scene.light_azimuth, scene.light_elevation))
+    return torch.stack(
+        (torch.sin(azimuth) * torch.cos(elevation), -torch.sin(elevation), torch.cos(azimuth) * torch.cos(elevation)), 1
+    )
+
+
+def blur_matrix(count: int, sigma: float) -> Tensor:
+    """A (count, count) matrix whose rows are normalised Gaussians of ``sigma`` cells."""
+    index = torch.arange(count, dtype=torch.float32)
+    weights = torch.exp(-0.5 * ((index[:, None] - index) / sigma).square())
+    return weights / weights.sum(1, keepdim=True)
+
+
+def normals(canvas: Canvas) -> tuple[Tensor, Tensor, Tensor]:
+    """Components (n, H, W) of the unit normal, from central differences."""
+    dx, dy = torch.zeros_like(canvas.height), torch.zeros_like(canvas.height)
+    dx[:, :, 1:-1] = (canvas.height[:, :, 2:] - canvas.height[:, :, :-2]) / (2 * canvas.cell)
+    dy[:, 1:-1] = (canvas.height[:, 2:] - canvas.height[:, :-2]) / (2 * canvas.cell)
+    z = torch.rsqrt(1 + dx.square() + dy.square())
+    return -dx * z, -dy * z, z
+
+
+def occlusion(canvas: Canvas) -> Tensor:
+    """Share (n, H, W) of the sky that a point sees: below the blurred relief means in a hollow."""
+    rows = blur_matrix(len(canvas.y), 1.0 / canvas.cell)
+    columns = blur_matrix(len(canvas.x), 1.0 / canvas.cell)
+    hollow = torch.matmul(torch.matmul(rows, canvas.height), columns.T) - canvas.height
+    return 1 / (1 + 0.9 * hollow.clamp(min=0))
+
+
+def shade(canvas: Canvas, scene: Columns, rotation: Tensor) -> Tensor:
+    """Linear colour (n, 3, H, W) of the lit sheet.
+
+    Parameters
+    ----------
+    canvas
+        Relief, albedo, gloss, glow.
+    scene
+        Light parameters.
+    rotation
+        (n, 3, 3) of the head; the light stays with the camera.
+    """
+    light = torch.einsum("nij,ni->nj", rotation, light_direction(scene))  # into the head's frame
+    lx, ly, lz = (light[:, i, None, None] for i in range(3))
+    nx, ny, nz = normals(canvas)
+    facing = nx * lx + ny * ly + nz * lz
+    sky = occlusion(canvas)
+    key = ((facing + WRAP) / (1 + WRAP)).clamp(min=0) * scene.light_strength * (0.5 + 0.5 * sky)
+    fill = scene.fill * ((0.4 * nz - 0.7 * nx * lx.sign() + 0.4) / 1.1).clamp(min=0)
+    soft = (scene.ambient * (0.68 - 0.32 * ny) + fill) * sky
+    hx, hy, hz = lx, ly, lz + 1
+    norm = torch.rsqrt(hx.square() + hy.square() + hz.square())
+    sheen = ((nx * hx + ny * hy + nz * hz) * norm).clamp(min=0).pow(14) * scene.light_strength * canvas.gloss
+    bright = canvas.glow * scene.light_strength
+    channels = []
+    for i, warm in enumerate((0.16, 0.0, -0.22)):
+        tint = 1 + warm * scene.light_warmth
+        lit = canvas.albedo[:, i] * (key * tint + soft * (1 - 0.4 * warm * scene.light_warmth))
+        channels.append(lit + (sheen + bright) * tint)
+    return torch.stack(channels, 1)
