@@ -22,9 +22,11 @@ import pandas as pd
 from ferdis.datasets import REGISTRY, check_arguments, entry
 from ferdis.datasets.common import Problem, named
 from ferdis.faces import Faces
+from ferdis.fingerprints import NEAR_DUPLICATE, fingerprints, similar
 from ferdis.preprocess.images import read_image, resize
 
 _THUMBNAIL = 48  # side at which near-duplicates are compared; where the audit's false alarms were measured
+_MOST_PAIRS = 10_000  # near-duplicates that are listed
 _IMBALANCE = 10.0  # largest class over smallest, above which it is said
 _FOLDS = 10  # people a class needs so that ten subject-exclusive folds can each test it
 
@@ -173,7 +175,7 @@ class _Look:
     width: float = np.nan
     digest: bytes = b""
     mirror: bytes = b""
-    thumbnail: np.ndarray | None = None
+    thumbnail: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
 
 
 def _look_at_all(read: Callable[[int], np.ndarray], count: int) -> list[_Look]:
@@ -228,11 +230,35 @@ def _say_groups(report: CheckReport, groups: Sequence[Sequence[int]], what: str)
         else:
             harmless.append(f"({paths})")
     if harmless:
-        report.remarks.append(f"{len(harmless)} groups of pictures of one person {what}: {named(harmless)}")
+        report.remarks.append(f"groups of one person's pictures that {what} ({len(harmless)}): {named(harmless)}")
 
 
 def _say_near(report: CheckReport, looks: Sequence[_Look]) -> None:
-    """Near-duplicates across people, as the audit of a protocol would see them."""
+    """Near-duplicates across people (or across parts of an official split), as the audit sees them."""
+    table = report.table
+    group = next((name for name in ("subject", "split") if name in table and table[name].notna().all()), None)
+    rows = [row for row, look in enumerate(looks) if look.error is None]
+    if group is None or not rows:
+        return
+    faces = Faces(np.stack([looks[row].thumbnail for row in rows]), table.iloc[rows])
+    prints = fingerprints(faces)
+    of_whom = faces.table[group].to_numpy(dtype=str)
+    pairs = similar(prints, prints, NEAR_DUPLICATE, subject=of_whom, limit=_MOST_PAIRS)
+    texts = []
+    for order in np.argsort(-pairs.similarity, kind="stable"):
+        first, second = rows[pairs.first[order]], rows[pairs.second[order]]
+        if looks[first].digest in (looks[second].digest, looks[second].mirror):
+            continue  # said already
+        report.near.append(_paths(report, (first, second)))
+        who = " and ".join(str(table[group][row]) for row in (first, second))
+        what = "similarity" if not pairs.mirrored[order] else "similarity, mirrored"
+        texts.append(f"{' and '.join(report.near[-1])} ({who}; {what} {pairs.similarity[order]:.3f})")
+    if texts:
+        whose = "two people's" if group == "subject" else "two splits'"
+        report.remarks.append(
+            f"{len(texts)}{'+' if pairs.full else ''} pairs of {whose} pictures are nearly one picture; the "
+            f"audit refuses them across training and test, look at them: {named(texts)}"
+        )
 
 
 def _say_two_labels(report: CheckReport) -> None:
@@ -244,7 +270,7 @@ def _say_two_labels(report: CheckReport) -> None:
     several = several[several.map(len) > 1]
     if len(several):
         shown = named(f"{sequence} ({', '.join(names)})" for sequence, names in several.items())
-        report.remarks.append(f"{len(several)} sequences carry more than one expression: {shown}")
+        report.remarks.append(f"sequences with more than one expression ({len(several)}): {shown}")
 
 
 def _say_balance(report: CheckReport) -> None:
@@ -267,9 +293,7 @@ def _say_balance(report: CheckReport) -> None:
     in_class = table.groupby("expression")["subject"].nunique()
     rare = [f"{name} {count}" for name, count in in_class.items() if count < _FOLDS <= people]
     if rare:
-        remarks.append(
-            f"fewer than {_FOLDS} people show {', '.join(rare)}: some of {_FOLDS} folds cannot test it"
-        )
+        remarks.append(f"fewer than {_FOLDS} people show {', '.join(rare)}: some of {_FOLDS} folds cannot test it")
     single = table.groupby("subject")["expression"].nunique() == 1
     if single.any() and len(counts) > 1:
         remarks.append(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -44,6 +45,7 @@ def load_ck48(
     align: bool = False,
     cache: str | Path | bool | None = None,
     device: str = "cpu",
+    errors: Literal["raise", "skip"] = "raise",
     progress: bool = True,
 ) -> Faces:
     """Load CK+48.
@@ -58,7 +60,7 @@ def load_ck48(
         Side of the square faces, pixels; the pictures have 48.
     align : bool
         Off by default: the pictures are tight crops already, too small to find eyes in.
-    cache, device, progress
+    cache, device, errors, progress
         As in :func:`ferdis.datasets.manifest.load_manifest`.
 
     Returns
@@ -84,6 +86,7 @@ def load_ck48(
         align=align,
         cache=cache,
         device=device,
+        errors=errors,
         progress=progress,
     )
 
@@ -103,17 +106,13 @@ def build_table(
     for path in filter(is_image, walk_files(folder)):
         *parents, name = path.split("/")
         match = _FILE.fullmatch(name)
-        label = (
-            parents[-1] if parents else folder.resolve().name
-        )  # root may be one class folder: it has its name
+        label = parents[-1] if parents else folder.resolve().name  # root may be one class folder: it has its name
         expression = expression_of(label)
         if match is None:
             wrong.append(ValueError(f"{folder / path} is not named as in CK+48: expected {_LAYOUT}"))
             continue
         if expression is None:
-            wrong.append(
-                ValueError(f"{folder / path}: folder {label!r} is no expression; {closest_expression(label)}")
-            )
+            wrong.append(ValueError(f"{folder / path}: folder {label!r} is no expression; {closest_expression(label)}"))
             continue
         subject, number, frame = match["subject"].upper(), match["sequence"], int(match["frame"])
         if (subject, number, frame) in rows:
@@ -144,7 +143,7 @@ def build_table(
         sizes = table["sequence"].value_counts().sort_index()
         odd = [f"{name} ({size})" for name, size in sizes.items() if size != FRAMES]
         if odd:
-            notes.append(f"{len(odd)} sequences have not {FRAMES} images: {named(odd)}")
+            notes.append(f"sequences without exactly {FRAMES} images ({len(odd)}): {named(odd)}")
     return table, notes
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -42,9 +42,7 @@ SEQUENCES = {
 }  # fmt: skip
 """Labelled sequences of each class, Lucey et al. 2010, Table 3: 327 in all, of 118 people."""
 
-_LAYOUT = (
-    "cohn-kanade-images/S005/001/S005_001_00000001.png and Emotion/S005/001/S005_001_00000011_emotion.txt"
-)
+_LAYOUT = "cohn-kanade-images/S005/001/S005_001_00000001.png and Emotion/S005/001/S005_001_00000011_emotion.txt"
 _FILE = re.compile(
     r"(?:^|/)(?P<subject>S\d{3})/(?P<sequence>\d{3})/"
     r"(?P=subject)_(?P=sequence)_(?P<frame>\d{8})(?P<kind>_emotion\.txt|_facs\.txt|\.[a-z]+)$",
@@ -78,6 +76,7 @@ def load_ckplus(
     align: bool = True,
     cache: str | Path | bool | None = None,
     device: str = "cpu",
+    errors: Literal["raise", "skip"] = "raise",
     progress: bool = True,
 ) -> Faces:
     """Load the labelled sequences of CK+.
@@ -93,7 +92,7 @@ def load_ckplus(
         ``"last5"``. ``"first+last"`` is ``"last"`` with ``neutral="first"``.
     neutral : "first" or None
         "first" adds the first frame of each sequence as a neutral face.
-    image_size, align, cache, device, progress
+    image_size, align, cache, device, errors, progress
         As in :func:`ferdis.datasets.manifest.load_manifest`.
 
     Returns
@@ -122,6 +121,7 @@ def load_ckplus(
         align=align,
         cache=cache,
         device=device,
+        errors=errors,
         progress=progress,
     )
 
@@ -200,9 +200,7 @@ def _find(folder: Path, problems: list[Problem]) -> _Files:
         frame = int(match["frame"])
         if frame in by_frame:
             problems.append(
-                ValueError(
-                    f"{folder / path} is there a second time as {by_frame[frame]}: give root= one copy of CK+"
-                )
+                ValueError(f"{folder / path} is there a second time as {by_frame[frame]}: give root= one copy of CK+")
             )
             continue
         by_frame[frame] = path
@@ -225,9 +223,7 @@ def _read_labels(
             labels[sequence] = EMOTIONS[int(float(text))], frame
         except (ValueError, KeyError, OverflowError):
             known = ", ".join(f"{number} {name}" for number, name in EMOTIONS.items())
-            problems.append(
-                ValueError(f"{folder / path}: label {text[:20]!r} has no name; known are {known}")
-            )
+            problems.append(ValueError(f"{folder / path}: label {text[:20]!r} has no name; known are {known}"))
     return labels
 
 
@@ -243,9 +239,7 @@ def _read_facs(
     unreadable = []
     for sequence, by_frame in facs.items():
         path = by_frame[max(by_frame)]
-        lines = [
-            line.split() for line in (folder / path).read_text(errors="replace").splitlines() if line.strip()
-        ]
+        lines = [line.split() for line in (folder / path).read_text(errors="replace").splitlines() if line.strip()]
         try:
             pairs = [(int(float(unit)), float(intensity)) for unit, intensity in lines]
         except (ValueError, OverflowError):
@@ -257,7 +251,7 @@ def _read_facs(
         codes[sequence] = {unit: intensity if intensity > 0 else np.nan for unit, intensity in pairs}
     if unreadable:
         notes.append(
-            f"{len(unreadable)} FACS files are not rows of unit and intensity 0..5: {named(unreadable)}"
+            f"FACS files that are not rows of unit and intensity 0..5 ({len(unreadable)}): {named(unreadable)}"
         )
     return codes
 
@@ -301,11 +295,9 @@ def _rows(
                 row |= _unit_columns(facs if label != "neutral" else None)
             rows.append(row)
     if short:
-        notes.append(f"{len(short)} sequences are too short for the frames asked for: {named(short)}")
+        notes.append(f"sequences too short for the frames asked for ({len(short)}): {named(short)}")
     if cut:
-        notes.append(
-            f"{len(cut)} sequences do not end at the labelled peak, images are missing: {named(cut)}"
-        )
+        notes.append(f"sequences that do not end at the labelled peak, images are missing ({len(cut)}): {named(cut)}")
     return rows
 
 
@@ -314,9 +306,7 @@ def _unit_columns(units: Mapping[int, float] | None) -> dict[str, object]:
     if units is None:
         return {**dict.fromkeys(AU_COLUMNS, np.nan), "facs": None}
     intensity = {unit: units.get(unit, np.nan if unit == 45 else 0.0) for unit in ACTION_UNITS}
-    text = "+".join(
-        f"{unit}{'' if np.isnan(value) else '_abcde'[int(value)]}" for unit, value in sorted(units.items())
-    )
+    text = "+".join(f"{unit}{'' if np.isnan(value) else '_abcde'[int(value)]}" for unit, value in sorted(units.items()))
     return {
         **{column: intensity[unit] for column, unit in zip(AU_COLUMNS, ACTION_UNITS, strict=True)},
         "facs": text,
@@ -328,8 +318,8 @@ def _name_missing(files: _Files, labels: Mapping[Sequence, object], notes: list[
     bare = sorted(sequence for sequence in labels if sequence not in files.images)
     if bare:
         names = named("/".join((NAMESPACE, *sequence)) for sequence in bare)
-        notes.append(f"{len(bare)} labelled sequences have no images: {names}")
+        notes.append(f"labelled sequences without images ({len(bare)}): {names}")
     silent = sorted({subject for subject, _ in files.images} - {subject for subject, _ in labels})
     if silent:
         names = named(f"{NAMESPACE}/{subject}" for subject in silent)
-        notes.append(f"{len(silent)} people have images and no label: {names}")
+        notes.append(f"people with images and no label ({len(silent)}): {names}")

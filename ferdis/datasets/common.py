@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -29,9 +29,7 @@ def checked_root(root: str | Path, dataset: str) -> Path:
     """
     folder = Path(root).expanduser()
     if not folder.exists():
-        raise FileNotFoundError(
-            f"{folder} does not exist: give root= the folder that holds the {dataset} data"
-        )
+        raise FileNotFoundError(f"{folder} does not exist: give root= the folder that holds the {dataset} data")
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is a file: give root= the folder that holds it")
     if not any(folder.iterdir()):
@@ -101,9 +99,7 @@ def keep_expressions(table: pd.DataFrame, keep: Sequence[str], notes: list[str])
         present = ", ".join(counts.index)
         raise ValueError(f"no row has one of the expressions {', '.join(keep)}: the data has {present}")
     dropped = ", ".join(f"{name} {count}" for name, count in counts.items())
-    notes.append(
-        f"dropped {int((~kept).sum())} of {len(table)} rows outside the chosen expressions: {dropped}"
-    )
+    notes.append(f"dropped {int((~kept).sum())} of {len(table)} rows outside the chosen expressions: {dropped}")
     return table[kept].reset_index(drop=True)
 
 
@@ -117,9 +113,7 @@ def compare_counts(table: pd.DataFrame, published: Mapping[str, int], notes: lis
     }
     per_class = labelled.groupby("expression")["sequence"].nunique()
     here |= {f"sequences of {name}": int(per_class.get(name, 0)) for name in EXPRESSIONS}
-    differing = [
-        f"{here[what]} {what} (published {count})" for what, count in published.items() if here[what] != count
-    ]
+    differing = [f"{here[what]} {what} (published {count})" for what, count in published.items() if here[what] != count]
     if differing:
         notes.append("counts differ from the published ones: " + ", ".join(differing))
     return bool(differing)
@@ -135,6 +129,7 @@ def prepared(
     align: bool,
     cache: str | Path | bool | None,
     device: str,
+    errors: Literal["raise", "skip"],
     progress: bool,
 ) -> Faces:
     """Hand the table to :func:`ferdis.preprocess.prepare` and say the loader's notes aloud.
@@ -161,6 +156,7 @@ def prepared(
         align=align,
         cache=cache,
         device=device,
+        errors=errors,
         progress=progress,
     )
     attrs: dict[str, Any] = {**faces.attrs, "dataset": dataset}

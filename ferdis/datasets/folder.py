@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -45,6 +46,7 @@ def load_folder(
     align: bool = True,
     cache: str | Path | bool | None = None,
     device: str = "cpu",
+    errors: Literal["raise", "skip"] = "raise",
     progress: bool = True,
 ) -> Faces:
     r"""Load pictures from folders named after expressions.
@@ -64,7 +66,7 @@ def load_folder(
         Folder names to expression names, for example ``{"4": "happiness"}``.
     namespace : str, optional
         What subjects are prefixed with, by default the folder's name.
-    image_size, align, cache, device, progress
+    image_size, align, cache, device, errors, progress
         As in :func:`ferdis.datasets.manifest.load_manifest`.
 
     Returns
@@ -79,9 +81,7 @@ def load_folder(
         If a picture lies in no expression folder, or ``subject`` does not match its path. The message names
         the file.
     """
-    table, notes = build_table(
-        root, subject=subject, expressions=expressions, labels=labels, namespace=namespace
-    )
+    table, notes = build_table(root, subject=subject, expressions=expressions, labels=labels, namespace=namespace)
     return prepared(
         Path(root).expanduser(),
         table,
@@ -91,6 +91,7 @@ def load_folder(
         align=align,
         cache=cache,
         device=device,
+        errors=errors,
         progress=progress,
     )
 
@@ -129,7 +130,7 @@ def build_table(
     notes: list[str] = []
     others = [path for path in files if not is_image(path)]
     if others:
-        notes.append(f"{len(others)} files that are no pictures were left alone: {named(others)}")
+        notes.append(f"files that are no pictures, left alone ({len(others)}): {named(others)}")
     table = pd.DataFrame(rows, columns=_columns(pattern))
     for name in table.columns.difference(["path", "expression", "subject", "sequence", "split"]):
         numbers = pd.to_numeric(table[name], errors="coerce")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -38,6 +39,7 @@ def load_manifest(
     align: bool = True,
     cache: str | Path | bool | None = None,
     device: str = "cpu",
+    errors: Literal["raise", "skip"] = "raise",
     progress: bool = True,
 ) -> Faces:
     """Load the pictures that a CSV file lists.
@@ -66,6 +68,8 @@ def load_manifest(
         Folder of decoded faces, None for the default one, False for none.
     device : str
         Where faces are detected.
+    errors : "raise" or "skip"
+        What to do about pictures that cannot be read: an error that names them, or go on without them, named.
     progress : bool
         Show progress and say what was dropped.
 
@@ -98,6 +102,7 @@ def load_manifest(
         align=align,
         cache=cache,
         device=device,
+        errors=errors,
         progress=progress,
     )
 
@@ -132,9 +137,7 @@ def build_table(
         name = namespace or folder.resolve().name
         table["subject"] = name + "/" + table["subject"]
         if "sequence" in table:  # often numbered afresh for each person
-            table["sequence"] = (table["subject"] + "/" + table["sequence"]).where(
-                table["sequence"].notna(), None
-            )
+            table["sequence"] = (table["subject"] + "/" + table["sequence"]).where(table["sequence"].notna(), None)
     notes: list[str] = []
     if len(table) or problems is None:
         table = keep_expressions(table, keep, notes)
@@ -159,9 +162,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} cannot be read as comma-separated UTF-8 text: {reason}") from None
     if isinstance(raw.index, pd.MultiIndex) or not isinstance(raw.index, pd.RangeIndex):
-        raise ValueError(
-            f"{path}: lines have more values than the header has columns; quote values that hold a comma"
-        )
+        raise ValueError(f"{path}: lines have more values than the header has columns; quote values that hold a comma")
     known = {name.lower(): name for name in (*_TEXT_COLUMNS, "frame", *AU_COLUMNS)}
     raw.columns = [known.get(str(name).strip().lower(), str(name).strip()) for name in raw.columns]
     doubled = raw.columns[raw.columns.duplicated()]
@@ -186,9 +187,7 @@ def _require_columns(raw: pd.DataFrame, path: Path, without_subjects: bool) -> N
             f"without_subjects=True"
         )
     if "subject" not in columns and "split" not in columns:
-        raise ValueError(
-            f"{path} has neither 'subject' nor 'split': without people only an official split can be used"
-        )
+        raise ValueError(f"{path} has neither 'subject' nor 'split': without people only an official split can be used")
     if raw.empty:
         raise ValueError(f"{path} has a header and no rows: add one line a picture")
 
@@ -213,9 +212,7 @@ def _checked_rows(
     return pd.DataFrame(rows, columns=raw.columns)
 
 
-def _row_problem(
-    row: Mapping[str, str], folder: Path, where: str, labels: Mapping[str, str] | None
-) -> Problem | None:
+def _row_problem(row: Mapping[str, str], folder: Path, where: str, labels: Mapping[str, str] | None) -> Problem | None:
     """What is wrong with one row, or None."""
     if not row["path"]:
         return ValueError(f"{where}: the path is empty: name the picture or remove the line")
@@ -231,13 +228,9 @@ def _row_problem(
     for name in AU_COLUMNS:
         text = row.get(name, "")
         if text.lower() not in _EMPTY and not _is_intensity(text):
-            return ValueError(
-                f"{where}: {name} is {text!r}; an intensity is 0 to 5, empty if it was not coded"
-            )
+            return ValueError(f"{where}: {name} is {text!r}; an intensity is 0 to 5, empty if it was not coded")
     if not (folder / _relative(row["path"])).is_file():
-        return FileNotFoundError(
-            f"{where}: {folder / row['path']} does not exist: correct the path or remove the line"
-        )
+        return FileNotFoundError(f"{where}: {folder / row['path']} does not exist: correct the path or remove the line")
     return None
 
 

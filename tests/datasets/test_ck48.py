@@ -44,7 +44,7 @@ def test_incomplete_sequences_are_named(tmp_path):
     root = ck48(tmp_path)
     (root / "anger" / "S010_004_00000007.png").unlink()
     _, notes = build_table(root)
-    assert "1 sequences have not 3 images: ck/S010/004 (2)" in notes
+    assert "sequences without exactly 3 images (1): ck/S010/004 (2)" in notes
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,7 @@ def tree(root, *paths):
 
 
 def test_expression_folders_at_any_depth(tmp_path):
-    root = tree(
-        tmp_path / "mine", "Anger/S1_01_003.png", "train/happy/S2_01_007.JPG", "x/FEAR/deep/S1_02_001.png"
-    )
+    root = tree(tmp_path / "mine", "Anger/S1_01_003.png", "train/happy/S2_01_007.JPG", "x/FEAR/deep/S1_02_001.png")
     (root / "readme.txt").write_text("x")
     (root / "Anger" / "._S1_01_003.png").write_bytes(b"x")
     table, notes = build_table(root, subject=VIDEO)
@@ -28,7 +26,7 @@ def test_expression_folders_at_any_depth(tmp_path):
     assert list(table["subject"]) == ["mine/S1", "mine/S2", "mine/S1"]
     assert list(table["sequence"]) == ["mine/S1/01", "mine/S2/01", "mine/S1/02"]
     assert list(table["frame"]) == [3, 7, 1]
-    assert notes == ["1 files that are no pictures were left alone: readme.txt"]
+    assert notes == ["files that are no pictures, left alone (1): readme.txt"]
 
 
 @pytest.mark.parametrize("pattern", [r"S\d", r"(S\d)_", r"(?P<subject>S\d)_"])
@@ -77,9 +75,7 @@ names = st.tuples(st.sampled_from(["anger", "Happy", "sub/sad", "odd"]), st.inte
 def test_no_picture_is_lost_or_doubled(tmp_path_factory, files):
     """Every picture is a row or a named problem, exactly once (person 3's name does not match)."""
     root = tmp_path_factory.mktemp("tree")
-    paths = {
-        f"{folder}/{'S' if person < 3 else 'x'}{person}_{number}.png" for folder, person, number in files
-    }
+    paths = {f"{folder}/{'S' if person < 3 else 'x'}{person}_{number}.png" for folder, person, number in files}
     tree(root, *sorted(paths))
     problems: list = []
     table, _ = build_table(root, subject=r"S\d", problems=problems)

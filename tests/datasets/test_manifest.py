@@ -141,9 +141,7 @@ words = st.sampled_from([*EXPRESSIONS, "happy", "Sad", "hapy", "", "nan"])
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    rows=st.lists(
-        st.tuples(st.integers(0, 8), words, st.sampled_from(["a", "b", "007", ""])), min_size=1, max_size=12
-    )
+    rows=st.lists(st.tuples(st.integers(0, 8), words, st.sampled_from(["a", "b", "007", ""])), min_size=1, max_size=12)
 )
 def test_no_row_is_lost_or_doubled(tmp_path_factory, rows):
     """Each line is in the table once or named in the problems once; never both, never neither."""
@@ -171,9 +169,7 @@ def test_byte_order_mark_quotes_and_backslashes(tmp_path):
     assert noise(1).shape == (24, 20, 3)
 
 
-@pytest.mark.skipif(
-    not (SHARED / "data" / "london").is_dir(), reason=f"real photographs are not at {SHARED}/data"
-)
+@pytest.mark.skipif(not (SHARED / "data" / "london").is_dir(), reason=f"real photographs are not at {SHARED}/data")
 @pytest.mark.parametrize(("name", "images", "people"), [("london", 204, 102), ("wild", 2433, 1135)])
 def test_real_photographs(name, images, people):
     table, notes = build_table(SHARED / "data" / name, expressions="seven")

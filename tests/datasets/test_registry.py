@@ -12,16 +12,12 @@ from ferdis.faces import EXPRESSIONS, SEVEN_EXPRESSIONS, Faces
 
 
 def test_unknown_name_lists_the_choices():
-    with pytest.raises(
-        ValueError, match=r"no data set 'ckpluss'; did you mean 'ckplus'\? \(there are synthetic, "
-    ):
+    with pytest.raises(ValueError, match=r"no data set 'ckpluss'; did you mean 'ckplus'\? \(there are synthetic, "):
         load("ckpluss")
 
 
 def test_unknown_argument_lists_the_choices(tmp_path):
-    with pytest.raises(
-        ValueError, match=r"ck48 has no argument 'alig'; did you mean 'align'\? \(it has root, "
-    ):
+    with pytest.raises(ValueError, match=r"ck48 has no argument 'alig'; did you mean 'align'\? \(it has root, "):
         load("ck48", root=tmp_path, alig=True)
 
 

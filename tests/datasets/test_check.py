@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from trees import ck48, ckplus, manifest, noise, picture
+
+from ferdis.datasets.check import check, examine_faces
+from ferdis.faces import Faces
+
+PEOPLE = [f"images/{person}_{label}.png,{label},p{person:02d}" for person in range(12) for label in ("fear", "anger")]
+
+
+def smooth(seed, side=64):
+    """A picture with structure at all scales, so that recompression leaves it much the same."""
+    small = noise(seed, (16, 16))
+    return np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def test_clean_set_has_nothing_wrong(tmp_path):
+    report = check("manifest", root=manifest(tmp_path, PEOPLE))
+    assert report.ok and report.wrong == [] and report.remarks == []
+    assert report.counts.loc["all"].to_dict() == {"images": 24, "people": 12}
+    assert report.counts.loc["fear"].to_dict() == {"images": 12, "people": 12}
+    text = str(report)
+    assert "manifest: 24 images" in text and "nothing is wrong" in text and "images a person: 2 to 2" in text
+    assert "shortest side 20, longest 24 pixels" in text
+
+
+def test_unreadable_pictures_and_bad_rows_are_all_listed(tmp_path):
+    root = manifest(tmp_path, [*PEOPLE, "text.png,fear,p01", "cut.jpg,fear,p01", "bad.png,,p01", "gone.jpg,fear,p02"])
+    (root / "text.png").write_text("no picture")
+    Image.fromarray(noise(1, (64, 64))).save(root / "cut.jpg")
+    data = (root / "cut.jpg").read_bytes()
+    (root / "cut.jpg").write_bytes(data[: len(data) // 2])
+    report = check("manifest", root=root)
+    assert not report.ok and report.unreadable == ["text.png", "cut.jpg"]
+    assert len(report.table) == 26 and report.table["readable"].sum() == 24
+    for name in ("line 28: bad.png has no expression", "gone.jpg does not exist", "text.png", "cut.jpg"):
+        assert sum(name in line for line in report.wrong) == 1, name
+    assert all("\n" not in line for line in report.wrong) and "WRONG:" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong", "said"),
+    [
+        ("copy.png,anger,p00", True, "have the same pixels but are labelled anger and fear"),
+        ("copy.png,fear,p05", True, r"have the same pixels but are said to show .*/p00 and .*/p05"),
+        ("copy.png,fear,p00", False, r"groups of one person's pictures that have the same pixels \(1\)"),
+    ],
+)
+def test_exact_copies(tmp_path, line, wrong, said):
+    root = manifest(tmp_path, [*PEOPLE, line])
+    Image.open(root / "images/0_fear.png").save(root / "copy.bmp")  # another format, the same pixels
+    (root / "copy.bmp").rename(root / "copy.png")
+    report = check("manifest", root=root)
+    assert report.duplicates == [("images/0_fear.png", "copy.png")] and report.mirrored == []
+    assert report.ok is not wrong
+    assert pd.Series(report.wrong if wrong else report.remarks).str.contains(said).sum() == 1
+
+
+def test_mirrored_copy(tmp_path):
+    root = manifest(tmp_path, [*PEOPLE, "copy.png,fear,p05"])
+    Image.fromarray(np.asarray(Image.open(root / "images/0_fear.png"))[:, ::-1]).save(root / "copy.png")
+    report = check("manifest", root=root)
+    assert report.mirrored == [("images/0_fear.png", "copy.png")] and report.duplicates == []
+    assert len(report.wrong) == 1 and "are mirror images of each other but are said to show" in report.wrong[0]
+
+
+def test_picture_that_is_its_own_mirror_image_is_no_pair():
+    half = noise(3, (16, 8))
+    images = np.stack([np.concatenate([half, half[:, ::-1]], axis=1), noise(4, (16, 16))])
+    table = pd.DataFrame({"expression": ["fear", "anger"], "subject": ["n/a", "n/b"]})
+    assert examine_faces("own", Faces(images, table)).mirrored == []
+
+
+@pytest.mark.parametrize(("quality", "flip"), [(30, False), (50, True)])
+def test_near_duplicate_across_people_only(tmp_path, quality, flip):
+    lines = [f"{person}.png,fear,p{person:02d}" for person in range(12)]
+    for person in range(12):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        Image.fromarray(smooth(person)).save(tmp_path / f"{person}.png")
+    pixels = smooth(3)[:, :: -1 if flip else 1]
+    for name in ("near", "own"):
+        Image.fromarray(np.ascontiguousarray(pixels)).save(tmp_path / f"{name}.jpg", quality=quality)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(tmp_path / "own.jpg", quality=quality - 10)
+    root = manifest(tmp_path, [*lines, "near.jpg,fear,p07", "own.jpg,fear,p03"])
+    report = check("manifest", root=root)
+    assert sorted(map(set, report.near), key=sorted) == [{"3.png", "near.jpg"}, {"near.jpg", "own.jpg"}]
+    assert any("2 pairs of two people's pictures are nearly one picture" in line for line in report.remarks)
+
+
+def test_imbalance_and_people_with_one_expression(tmp_path):
+    lines = [f"{person}_{copy}.png,fear,p{person:02d}" for person in range(12) for copy in range(2)]
+    report = check("manifest", root=manifest(tmp_path, [*lines, "x.png,anger,p00"]))
+    remarks = "\n".join(report.remarks)
+    assert report.ok
+    assert "classes are unbalanced: fear 24 to anger 1 (24:1)" in remarks
+    assert "11 of 12 people show one expression only" in remarks
+    assert "fewer than 10 people show anger 1" in remarks
+
+
+def test_few_people_one_class_and_unknown_people(tmp_path):
+    report = check("manifest", root=manifest(tmp_path / "a", ["1.png,fear,a", "2.png,fear,b"]))
+    assert any("one class only, fear" in line for line in report.remarks)
+    assert any("2 people: too few for 10 subject-exclusive folds" in line for line in report.remarks)
+    root = manifest(tmp_path / "b", ["1.png,fear,train", "2.png,anger,test"], "path,expression,split")
+    report = check("manifest", root=root, without_subjects=True)
+    assert any("people are not known" in line for line in report.remarks)
+
+
+@pytest.mark.parametrize(("name", "tree"), [("ckplus", ckplus), ("ck48", ck48)])
+def test_published_counts_are_compared(tmp_path, name, tree):
+    report = check(name, root=tree(tmp_path))
+    assert report.ok and "15 images (published 981)" in report.remarks[0]
+    assert report.counts.loc["all"].to_dict() == {"images": 15, "people": 3, "sequences": 5}
+
+
+def test_problems_of_a_layout_do_not_stop_the_look(tmp_path):
+    root = ckplus(tmp_path)
+    (root / "Emotion/S010/001/S010_001_00000005_emotion.txt").write_text("9")
+    picture(root / "cohn-kanade-images/S005/001/S005_001_00000011.png", 1).write_bytes(b"")
+    report = check("ckplus", root=root)
+    assert len(report.wrong) == 2 and "label '9' has no name" in report.wrong[0]
+    assert report.unreadable == ["cohn-kanade-images/S005/001/S005_001_00000011.png"]
+
+
+def test_every_row_is_bad(tmp_path):
+    report = check("manifest", root=manifest(tmp_path, ["gone.jpg,fear,a"]))
+    assert not report.ok and len(report.wrong) == 1 and "0 images" in str(report)
+
+
+def test_faces_in_memory_and_arguments():
+    table = pd.DataFrame({"expression": ["fear", "anger"], "subject": ["n/a", "n/b"]})
+    report = examine_faces("mine", Faces(np.stack([noise(1), noise(1)]), table, {"notes": ["said by the loader"]}))
+    assert report.duplicates == [("row 0", "row 1")] and not report.ok
+    assert report.remarks[0] == "said by the loader"
+    with pytest.raises(ValueError, match="manifest has no argument 'rot'"):
+        check("manifest", rot=1)
+    with pytest.raises(ValueError, match="no data set 'manifst'; did you mean 'manifest'"):
+        check("manifst")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        check("manifest", root="nowhere")
