@@ -16,41 +16,44 @@ MAX_FUNCTION_LINES = 60  # of code: the docstring does not count
 
 # Part of the package -> the parts it may import. A part is a module or sub-package directly under ferdis/.
 FOUNDATION = {"faces", "errors"}
-LEARNING = FOUNDATION | {"nn", "losses", "preprocess", "distributed", "data", "history", "checkpoints"}
-LEARNING |= {"phases", "seeding"}
-JUDGING = FOUNDATION | {"protocol", "audit", "metrics"}
+LEARNING = FOUNDATION | {"nn", "losses", "preprocess", "data", "history", "checkpoints", "phases"}
+LEARNING |= {"seeding", "distributed"}
+JUDGING = FOUNDATION | {"protocol", "fingerprints", "audit", "metrics"}
 RUNNING = JUDGING | {"figures", "runfolder", "jobs", "estimate", "peeking", "progress", "report"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "faces": {"errors"},
     # datasets -> preprocess -> faces
     "preprocess": FOUNDATION,
-    "datasets": FOUNDATION | {"preprocess"},
+    "datasets": FOUNDATION | {"preprocess", "fingerprints"},
     # systems -> training -> {losses, nn, preprocess} -> faces
     "nn": FOUNDATION,
     "losses": FOUNDATION,
-    "distributed": FOUNDATION,
-    "seeding": FOUNDATION,
-    "data": FOUNDATION | {"distributed"},
-    "history": FOUNDATION,
-    "checkpoints": FOUNDATION,
+    "seeding": set(),
+    "distributed": set(),
+    "history": set(),
+    "checkpoints": set(),
+    "data": FOUNDATION | {"distributed", "seeding"},
     "phases": FOUNDATION | {"data", "history"},
     "training": LEARNING,
     "systems": LEARNING | {"training"},
     # runner -> {protocol, audit, metrics, figures} -> faces
     "metrics": FOUNDATION,
     "protocol": FOUNDATION,
-    "audit": FOUNDATION | {"protocol"},
+    "fingerprints": FOUNDATION | {"protocol"},
+    "audit": FOUNDATION | {"protocol", "fingerprints"},
     "figures": FOUNDATION | {"metrics"},
-    "progress": set(),
     "runfolder": FOUNDATION,
-    "estimate": FOUNDATION | {"protocol", "jobs", "runfolder"},
+    "estimate": FOUNDATION | {"protocol"},
+    "progress": {"estimate"},
     "jobs": JUDGING | {"runfolder"},
     "peeking": JUDGING | {"runfolder", "jobs", "progress", "figures"},
     "report": JUDGING | {"figures", "runfolder"},
     "runner": RUNNING,
     "probes": FOUNDATION | {"metrics", "protocol"},
 }
+# The renderer's measuring instruments train a yardstick of their own, which is no part of any system.
+OWN_TRAINING = ("training.py", "datasets/synthetic/checks/")
 # The faces of the library look everything up; nothing else may.
 ROOTS = {"__init__", "__main__", "cli", "demo"}
 
@@ -99,6 +102,12 @@ def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     if ast.get_docstring(function) is not None:
         total -= first.end_lineno - first.lineno + 1
     return total
+
+
+def only_stores(function: ast.FunctionDef) -> bool:
+    """Whether this is an estimator's constructor: one assignment a parameter, and nothing else."""
+    assignments = [node for node in function.body if isinstance(node, ast.Assign)]
+    return function.name == "__init__" and len(assignments) == len(function.body)
 
 
 def undocumented(tree: ast.Module) -> Iterator[str]:
@@ -153,12 +162,10 @@ def test_a_wrong_import_is_seen(part: str, source: str):
 
 
 def test_only_training_steps(path: Path):
-    if part_of(path) == "training":
+    if path.relative_to(PACKAGE).as_posix().startswith(OWN_TRAINING):
         return
     calls = [
-        f"line {line}"
-        for name, line in called_names(ast.parse(path.read_text("utf-8")))
-        if name.endswith(".backward")
+        f"line {line}" for name, line in called_names(ast.parse(path.read_text("utf-8"))) if name.endswith(".backward")
     ]
     assert not calls, f"{path.name} calls backward at {calls}: that is training.py's alone"
 
@@ -166,14 +173,9 @@ def test_only_training_steps(path: Path):
 def test_nothing_is_pickled(path: Path):
     tree = ast.parse(path.read_text("utf-8"))
     modules = {
-        alias.name.split(".")[0]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import)
-        for alias in node.names
+        alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
     }
-    modules |= {
-        (node.module or "").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
-    }
+    modules |= {(node.module or "").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert not modules & {"pickle", "cloudpickle", "dill", "shelve", "marshal"}
     forbidden = {
         "torch.load",
@@ -190,9 +192,7 @@ def test_nothing_is_pickled(path: Path):
 
 def test_no_assert_and_no_stub(path: Path):
     tree = ast.parse(path.read_text("utf-8"))
-    assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)], (
-        "raise ValueError instead"
-    )
+    assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)], "raise ValueError instead"
     raised = [ast.unparse(node.exc) for node in ast.walk(tree) if isinstance(node, ast.Raise) and node.exc]
     assert not [name for name in raised if name.startswith("NotImplementedError")]
     words = path.read_text("utf-8").split()
@@ -209,7 +209,8 @@ def test_sizes(path: Path):
     lines = source.count("\n")
     assert lines <= MAX_FILE_LINES, f"{path.name} has {lines} lines; split it at a seam of its own"
     functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
-    long = {node.name: code_lines(node) for node in functions if code_lines(node) > MAX_FUNCTION_LINES}
+    lengths = {node.name: code_lines(node) for node in functions if not only_stores(node)}
+    long = {name: lines for name, lines in lengths.items() if lines > MAX_FUNCTION_LINES}
     assert not long, f"{path.name}: longer than {MAX_FUNCTION_LINES} lines of code: {long}"
 
 
