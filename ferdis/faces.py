@@ -190,10 +190,7 @@ class Faces:
         n, height, width, _ = self.shape
         people = f"{len(set(self.subject))} people" if self.has_subjects else "no subjects"
         classes = len(self.classes)
-        return (
-            f"Faces({n} image{'s' * (n != 1)} of {height}x{width}, "
-            f"{classes} class{'es' * (classes != 1)}, {people})"
-        )
+        return f"Faces({n} image{'s' * (n != 1)} of {height}x{width}, {classes} class{'es' * (classes != 1)}, {people})"
 
     # Faces travel as estimator parameters: clone() must not copy gigabytes, and frozen objects need no copy.
     def __deepcopy__(self, memo: dict) -> Faces:

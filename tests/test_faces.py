@@ -69,7 +69,11 @@ def test_memory_map_is_not_copied(tmp_path) -> None:
         (np.zeros((3, 4, 4, 3), np.float32), table(3), "uint8"),
         (np.zeros((3, 4, 4), np.uint8), table(3), r"\(n, H, W, 3\)"),
         (np.zeros((3, 4, 4, 3), np.uint8), table(3).drop(columns="expression"), "no 'expression' column"),
-        (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(expression=["fear", "joy", "anger"]), r"'joy' in row 1 \(001"),
+        (
+            np.zeros((3, 4, 4, 3), np.uint8),
+            table(3).assign(expression=["fear", "joy", "anger"]),
+            r"'joy' in row 1 \(001",
+        ),
         (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(expression=["fear", None, "anger"]), "row 1"),
         (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(subject=["a", None, "b"]), "no subject in row 1"),
         (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(AU12=[0, 5.1, np.nan]), "AU12 outside 0..5 in row 1"),

@@ -99,11 +99,15 @@ def _affine(sign: Tensor, angle: Tensor, offset: Tensor, scale: float) -> Tensor
     """Output coordinates in [-1, 1] of the crop to input coordinates: rotate(flip(scale * p + offset))."""
     cosine, sine = angle.cos(), angle.sin()
     # The crop is chosen in the flipped and rotated picture: undo the rotation, then the flip.
-    x_row = torch.stack([sign * cosine * scale, -sign * sine * scale, sign * (cosine * offset[0] - sine * offset[1])], 1)
+    x_row = torch.stack(
+        [sign * cosine * scale, -sign * sine * scale, sign * (cosine * offset[0] - sine * offset[1])], 1
+    )
     y_row = torch.stack([sine * scale, cosine * scale, sine * offset[0] + cosine * offset[1]], 1)
     return torch.stack([x_row, y_row], 1)
 
 
 def _check_sizes(image_size: int, crop_size: int) -> None:
     if not 0 < crop_size <= image_size:
-        raise ValueError(f"crop_size={crop_size} does not fit image_size={image_size}: take a crop of at most {image_size}")
+        raise ValueError(
+            f"crop_size={crop_size} does not fit image_size={image_size}: take a crop of at most {image_size}"
+        )

@@ -1,0 +1,135 @@
+"""Networks and habits that two or more systems share."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+import timm
+import torch
+from huggingface_hub.constants import HF_HUB_CACHE
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class ImageClassifier(nn.Module):
+    """Any timm network as an expression classifier: pooled features and logits from pictures in [-1, 1].
+
+    Parameters
+    ----------
+    name : str
+        A timm model name, such as ``resnet101.tv_in1k`` (``timm.list_models()`` lists them).
+    n_classes : int
+        Logits.
+    in_channels : int
+        3 for one picture, 6 for two on top of each other; pretrained three-channel stems are repeated and rescaled.
+    weights : str or None
+        ``"imagenet"`` (downloaded through timm), the path of a ``.safetensors`` file for this network, or None for
+        random weights.
+    arguments : mapping, optional
+        Passed on to ``timm.create_model``: ``{"channels": (32, 64, 128, 256)}`` halves a ResNet.
+
+    Raises
+    ------
+    ValueError
+        If timm has no such network, or the file does not fit it.
+    FileNotFoundError
+        If the weights cannot be had. Nothing falls back to random weights.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        n_classes: int,
+        *,
+        in_channels: int = 3,
+        weights: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = _timm_network(
+            name, weights, num_classes=n_classes, in_chans=in_channels, **dict(arguments or {})
+        )
+        for statistic, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
+            channels = torch.tensor(values).repeat(in_channels // 3).reshape(1, -1, 1, 1)
+            self.register_buffer(statistic, channels, persistent=False)
+
+    @property
+    def width(self) -> int:
+        """Features a picture."""
+        return int(getattr(self.network, "head_hidden_size", self.network.num_features))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures (n, C, S, S) in [-1, 1] to features (n, width) and logits (n, K)."""
+        images = ((images + 1) / 2 - self.mean) / self.std
+        maps = self.network.forward_features(images)
+        features = self.network.forward_head(maps, pre_logits=True)
+        return features, self.network.get_classifier()(features)
+
+
+def initialise_normal(module: nn.Module, std: float = 0.02) -> None:
+    """DCGAN's and pix2pix's start: N(0, std) weights, norm scales N(1, std), biases 0, in place."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(layer.weight, 0.0, std)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d) and layer.weight is not None:
+            nn.init.normal_(layer.weight, 1.0, std)
+            nn.init.zeros_(layer.bias)
+
+
+def _timm_network(name: str, weights: str | None, **arguments: Any) -> nn.Module:
+    if not timm.is_model(name.split(".")[0]):
+        near = difflib.get_close_matches(name, timm.list_models(), n=4)
+        raise ValueError(f"timm has no network {name!r}: try {', '.join(near) or 'a name of timm.list_models()'}")
+    if weights is None:
+        return timm.create_model(name, pretrained=False, **arguments)
+    if weights == "imagenet":
+        return _imagenet(name, arguments)
+    path = Path(weights)
+    if not path.is_file():
+        raise FileNotFoundError(f"weights={weights!r}: no such file; give 'imagenet', a .safetensors file, or None")
+    if path.suffix != ".safetensors":
+        raise ValueError(f"weights={weights!r}: only .safetensors files are read, as a pickle can run any code")
+    try:
+        return timm.create_model(
+            name, pretrained=True, pretrained_cfg_overlay={"file": str(path), "hf_hub_id": None}, **arguments
+        )
+    except (RuntimeError, ValueError, OSError, KeyError) as error:
+        raise ValueError(f"weights={weights!r} do not fit {name}: {_one_line(error)}") from error
+
+
+def _imagenet(name: str, arguments: dict[str, Any]) -> nn.Module:
+    try:
+        _check_network()
+        return timm.create_model(name, pretrained=True, **arguments)
+    except Exception as error:  # a missing network shows as one of a dozen types, depending on where it breaks
+        raise FileNotFoundError(
+            f"ImageNet weights of {name} could not be had ({_one_line(error)}): download model.safetensors of "
+            f"huggingface.co/timm/{name} elsewhere and give its path as weights=, or weights=None for random ones"
+        ) from error
+
+
+def _check_network() -> None:
+    """Without a network the hub client retries for most of a minute, once a fold; a name look-up fails at once."""
+    host = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname
+    cached = Path(HF_HUB_CACHE).is_dir() and any(Path(HF_HUB_CACHE).iterdir())
+    if not cached and not getproxies():
+        socket.getaddrinfo(host, 443)
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:160]}"

@@ -1,0 +1,24 @@
+"""The systems, one paper in one file, and their registry: a new system is one file here and one line below."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+SYSTEMS = {
+    "ifgan": "ferdis.systems.ifgan:IFGAN",
+    "resnet": "ferdis.systems.baselines:ResNetClassifier",
+}
+
+
+def get(name: str) -> type:
+    """The class of a system by its registry name.
+
+    Raises
+    ------
+    ValueError
+        If there is no such system; the message lists those there are.
+    """
+    if name not in SYSTEMS:
+        raise ValueError(f"no system is called {name!r}: choose one of {', '.join(SYSTEMS)}")
+    module, _, cls = SYSTEMS[name].partition(":")
+    return getattr(import_module(module), cls)

@@ -1,0 +1,194 @@
+"""What the papers compare with: the same classifier on the picture as it is.
+
+``ResNetClassifier`` is the baseline of IF-GAN's Tables 1 and 2: "To make a fair comparison, the island loss is also
+employed" (Cai et al., ICIP 2021, footnote 2). Same network, terms, optimiser and crops; no generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ferdis.faces import Faces
+from ferdis.losses import ISLAND_REDUCTIONS, Centres, island_loss
+from ferdis.nn import ImageClassifier
+from ferdis.preprocess.augment import random_views, take_views, to_unit_range
+from ferdis.systems.base import Classifier, TrainingSet, check_choice
+from ferdis.systems.ifgan import SMALL as IFGAN_SMALL
+from ferdis.systems.ifgan import move_centres, softmax_loss
+from ferdis.training import Batch, Modules, Phase, Stage
+
+
+def baseline_terms(
+    modules: Modules, batch: Batch, *, alpha: float, reduction: str, class_weights: Tensor | None
+) -> dict[str, Tensor]:
+    """Softmax and island loss of the picture itself (IF-GAN's Eq. 4 and 5 without the average face)."""
+    features, logits = modules.classifier(batch["face"])
+    batch["features"] = features
+    if class_weights is not None:
+        class_weights = class_weights.to(logits.device)
+    centres = modules.centres
+    return {
+        "softmax": softmax_loss(logits[:0], logits, batch["label"], class_weights),
+        "island": island_loss(features, batch["label"], centres.values, alpha, reduction, centres.known),
+        "accuracy": (logits.argmax(1) == batch["label"]).float().mean(),
+    }
+
+
+def crop(
+    modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int, max_degrees: float
+) -> Batch:
+    """One random view of each face, once a step."""
+    faces = to_unit_range(batch["image"])
+    views = random_views(
+        len(faces), image_size, crop_size, max_degrees=max_degrees, generator=random, device=faces.device
+    )
+    return {"face": take_views(faces, views, crop_size), "label": batch["label"]}
+
+
+class ResNetClassifier(Classifier):
+    """A timm network with softmax and island loss: IF-GAN's baseline (Cai et al., ICIP 2021, Tables 1 and 2).
+
+    Parameters
+    ----------
+    classifier : str
+        Any timm network; the paper's is ResNet-101.
+    classifier_arguments : mapping, optional
+        Passed on to ``timm.create_model``.
+    weights : str or None
+        "imagenet", a .safetensors file, or None for random weights.
+    softmax_weight, island_weight : float
+        lambda_3 and lambda_4 of the paper's Eq. 1.
+    island_alpha : float
+        0 makes the island loss a centre loss.
+    island_reduction : str
+        "mean", "batch_mean" or "sum"; see :func:`ferdis.losses.island_loss`.
+    extra_train : Faces, optional
+        Further training faces; classes outside the target set are dropped, counted in ``notes_``.
+    class_weight : str, mapping or None
+        None, "balanced", or weights by class name.
+    sampler : str
+        "shuffle", or "balanced": each class is drawn equally often.
+    image_size, crop_size : int
+        Faces are resized to image_size; the network sees crop_size (random crops in training, the centre in testing).
+    max_degrees : float
+        Rotations are uniform in [-max_degrees, max_degrees] degrees.
+    test_flip : bool
+        Average the probabilities of a face and its mirror image.
+    epochs, batch_size, learning_rate, betas, weight_decay : training, Adam
+    decay, decay_epochs : float, int
+        The learning rate is multiplied by ``decay`` every ``decay_epochs`` epochs.
+    gradient_clip : float, optional
+        Largest norm of a gradient.
+    seed : int
+        Of every random choice.
+    accelerator, devices, precision : Fabric's; "auto" takes the GPU if there is one, and bf16 where it has it.
+    logger : str or None
+        "csv", "tensorboard" or None, below ``run_dir``.
+    progress : bool
+        Show a progress bar.
+    """
+
+    def __init__(
+        self,
+        *,
+        classifier: str = "resnet101.tv_in1k",
+        classifier_arguments: Mapping[str, Any] | None = None,
+        weights: str | None = "imagenet",
+        softmax_weight: float = 10.0,
+        island_weight: float = 1.0,
+        island_alpha: float = 0.03,
+        island_reduction: str = "mean",
+        extra_train: Faces | None = None,
+        class_weight: str | Mapping[str, float] | None = None,
+        sampler: str = "shuffle",
+        image_size: int = 256,
+        crop_size: int = 224,
+        max_degrees: float = 5.0,
+        test_flip: bool = False,
+        epochs: int = 100,
+        batch_size: int = 50,
+        learning_rate: float = 1e-4,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 1e-4,
+        decay: float = 0.9,
+        decay_epochs: int = 10,
+        gradient_clip: float | None = None,
+        seed: int = 0,
+        accelerator: str = "auto",
+        devices: int = 1,
+        precision: str = "auto",
+        logger: str | None = "csv",
+        progress: bool = True,
+    ) -> None:
+        self.classifier = classifier
+        self.classifier_arguments = classifier_arguments
+        self.weights = weights
+        self.softmax_weight = softmax_weight
+        self.island_weight = island_weight
+        self.island_alpha = island_alpha
+        self.island_reduction = island_reduction
+        self.extra_train = extra_train
+        self.class_weight = class_weight
+        self.sampler = sampler
+        self.image_size = image_size
+        self.crop_size = crop_size
+        self.max_degrees = max_degrees
+        self.test_flip = test_flip
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.betas = betas
+        self.weight_decay = weight_decay
+        self.decay = decay
+        self.decay_epochs = decay_epochs
+        self.gradient_clip = gradient_clip
+        self.seed = seed
+        self.accelerator = accelerator
+        self.devices = devices
+        self.precision = precision
+        self.logger = logger
+        self.progress = progress
+
+    @classmethod
+    def small(cls, **changes: Any) -> ResNetClassifier:
+        """The same system for two CPU cores: 64x64 faces, a narrow ResNet-18, random weights; ``changes`` override."""
+        return cls(**{**SMALL, **changes})
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_choice("island_reduction", self.island_reduction, ISLAND_REDUCTIONS)
+
+    def _build(self, n_classes: int, weights: str | None) -> dict[str, nn.Module]:
+        classifier = ImageClassifier(self.classifier, n_classes, weights=weights, arguments=self.classifier_arguments)
+        return {
+            "classifier": classifier,
+            "centres": Centres(n_classes, classifier.width, self.island_alpha),
+        }
+
+    def _stages(self, training: TrainingSet, validate: Callable[[], float] | None) -> list[Stage]:
+        terms = partial(baseline_terms, alpha=self.island_alpha, reduction=self.island_reduction,
+                        class_weights=training.class_weights)  # fmt: skip
+        phase = Phase(
+            "classifier",
+            ("classifier",),
+            terms,
+            {"softmax": self.softmax_weight, "island": self.island_weight},
+            partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay),
+            partial(torch.optim.lr_scheduler.StepLR, step_size=self.decay_epochs, gamma=self.decay),
+            after_step=move_centres,
+        )
+        prepare = partial(crop, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees)
+        batches = training.batches(self.batch_size, self.seed)
+        return [Stage("baseline", self.modules_, [phase], self.epochs, batches, prepare, validate=validate)]
+
+    def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.modules_["classifier"](images)
+
+
+_SHARED = ("classifier", "classifier_arguments", "weights", "image_size", "crop_size", "batch_size", "learning_rate")
+SMALL: dict[str, Any] = {**{name: IFGAN_SMALL[name] for name in _SHARED}, "epochs": 12}

@@ -1,0 +1,586 @@
+"""IF-GAN: identity-free facial expression recognition with a conditional GAN.
+
+J. Cai, Z. Meng, A. S. Khan, J. O'Reilly, Z. Li, S. Han, Y. Tong, "Identity-Free Facial Expression Recognition
+Using Conditional Generative Adversarial Network", ICIP 2021.
+
+A generator turns any face into the "average" person of the training set with the same expression; a classifier
+reads the expression from that picture. Both are trained together, against a discriminator.
+
+======== ============================ ======================================================================
+Equation Function                     What it is
+======== ============================ ======================================================================
+Eq. 1    :func:`joint_terms`          the four terms of the sum, weighted 1, 20, 10 and 1
+Eq. 2    :func:`cgan_loss`            conditional GAN loss of the discriminator on pairs (input, average)
+Eq. 2    :func:`generator_cgan_loss`  the generator's side of it, non-saturating
+Eq. 3    :func:`l1_loss`              distance of the generated to the true average face
+Eq. 4    :func:`softmax_loss`         cross-entropy on the true and on the generated average face
+Eq. 5    :func:`island_loss`          compact classes, centres pushed apart
+======== ============================ ======================================================================
+
+Gaps in the text, and what is done here
+---------------------------------------
+- Eq. 4 conditions the classifier on the pair {input, average}; the abstract says that the generated image alone is
+  classified. ``classifier_input="generated"`` (default) is the paper's claim, ``"pair"`` is Eq. 4 to the letter.
+- Eq. 4 is printed without its minus sign; Eq. 1 leaves open what reaches the generator. The text says "jointly
+  optimized": softmax and island terms on the generated image reach the generator too; the discriminator alone has a
+  step of its own.
+- Channel counts are the figure's; depth, norm and patch size are pix2pix's: 112-56-28-14-7 maps, batch norm, tanh,
+  70x70 patches with instance norm. C2 of the attention is C1 / 8 and its gamma starts at 0 (SAGAN).
+- Eq. 5 sums over images and features. With 2,048 features that dwarfs the term the paper calls dominant, so
+  ``island_reduction="mean"`` averages over both; ``"batch_mean"`` and ``"sum"`` (as printed) are there.
+- Centres start at the first batch's class means and move by the centre-loss rule plus the gradient of the alpha
+  term: with the centre-loss rule alone the cosines in Eq. 5 would have no effect at all.
+- Both pictures of Eq. 4 go through the classifier in one pass, so that its batch-norm statistics are not those of
+  seven average faces alone.
+- The average face takes its input's flip, rotation and crop. Rotation is uniform in [-5, 5] degrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any, cast
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ferdis.faces import Faces
+from ferdis.losses import ISLAND_REDUCTIONS, Centres, in_float32, island_loss
+from ferdis.nn import ImageClassifier, initialise_normal
+from ferdis.preprocess.augment import random_views, take_views, to_bytes, to_unit_range
+from ferdis.systems.base import Classifier, TrainingSet, check_choice, resized
+from ferdis.training import Batch, Modules, Phase, Stage
+
+# ----------------------------------------------------------------------------------------------------- networks
+
+
+class SelfAttention(nn.Module):
+    """Self-attention over the places of a map, added to it with a trainable weight (Fig. 4).
+
+    Parameters
+    ----------
+    channels : int
+        C1, of input and output.
+    reduction : int
+        C2 = C1 / reduction channels of query and key.
+    """
+
+    def __init__(self, channels: int, reduction: int = 8) -> None:
+        super().__init__()
+        reduced = max(1, channels // reduction)
+        self.query = nn.Conv2d(channels, reduced, 1)
+        self.key = nn.Conv2d(channels, reduced, 1)
+        self.value = nn.Conv2d(channels, channels, 1)
+        self.gamma = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (n, C1, h, w) to maps of the same shape."""
+        query, key, value = (_places(layer(x)) for layer in (self.query, self.key, self.value))
+        # The paper's softmax has no 1/sqrt(C2). The extra axis (heads) is what the fused kernels ask for.
+        seen = F.scaled_dot_product_attention(query[:, None], key[:, None], value[:, None], scale=1.0)[:, 0]
+        return x + self.gamma * seen.transpose(1, 2).reshape(x.shape)
+
+    def maps(self, x: Tensor, places: Tensor) -> Tensor:
+        """Attention of the query ``places`` (n, q), numbered row by row, over the whole map: (n, q, h, w)."""
+        query, key = _places(self.query(x)), _places(self.key(x))  # (n, hw, C2)
+        query = query.gather(1, places[..., None].expand(-1, -1, query.shape[-1]))  # (n, q, C2)
+        return (query @ key.transpose(1, 2)).float().softmax(-1).reshape(*places.shape, *x.shape[-2:])
+
+
+class Generator(nn.Module):
+    """U-Net from a face to the average person's face with the same expression (Fig. 3).
+
+    Parameters
+    ----------
+    channels : sequence of int
+        Channels after each halving: the paper's 64-128-256-512-512 take 224 to 112-56-28-14-7.
+    attention : bool
+        Self-attention at a quarter of the input's size (56x56): in the encoder, on the skip connection and in the
+        decoder. Without it this is the paper's ablation.
+    """
+
+    def __init__(self, channels: Sequence[int] = (64, 128, 256, 512, 512), attention: bool = True) -> None:
+        super().__init__()
+        last = len(channels) - 1
+        self.encoder = nn.ModuleList(
+            # No norm at the input (pix2pix), nor where the maps are smallest: batch statistics of few places.
+            _down(3 if level == 0 else channels[level - 1], channels[level], norm=level not in (0, last))
+            for level in range(last + 1)
+        )
+        self.decoder = nn.ModuleList(  # decoder[k] leads to the size of encoder[k]'s maps, where it meets them
+            _up(channels[level + 1] * (1 if level == last - 1 else 2), channels[level]) for level in range(last)
+        )
+        self.head = nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(2 * channels[0], 3, 4, 2, 1), nn.Tanh())
+        places = ("encoder", "skip", "decoder")
+        self.attend = nn.ModuleDict({p: SelfAttention(channels[1]) if attention else nn.Identity() for p in places})
+
+    def forward(self, face: Tensor) -> Tensor:
+        """Faces (n, 3, S, S) in [-1, 1] to average faces of the same shape and range."""
+        x, skips = face, []
+        for level, block in enumerate(self.encoder):
+            x = block(x)  # (n, channels[level], S / 2^(level+1), same)
+            if level == 1:
+                x = self.attend["encoder"](x)
+            skips.append(x)
+        for level in reversed(range(len(self.decoder))):
+            x, skip = self.decoder[level](x), skips[level]
+            if level == 1:
+                x, skip = self.attend["decoder"](x), self.attend["skip"](skip)
+            x = torch.cat([x, skip], 1)  # (n, 2 * channels[level], ...)
+        return self.head(x)
+
+
+class PatchDiscriminator(nn.Module):
+    """PatchGAN: one logit for each 70x70 patch of a pair (input, average face), on six channels (pix2pix)."""
+
+    def __init__(self, channels: int = 64) -> None:
+        super().__init__()
+        widths = [6, channels, 2 * channels, 4 * channels, 8 * channels]
+        layers: list[nn.Module] = []
+        for level, (before, after) in enumerate(pairwise(widths)):
+            layers.append(nn.Conv2d(before, after, 4, 2 if level < 3 else 1, 1))
+            layers += [nn.InstanceNorm2d(after)] if level else []
+            layers.append(nn.LeakyReLU(0.2))
+        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 1))
+
+    def forward(self, face: Tensor, average: Tensor) -> Tensor:
+        """Pairs of pictures (n, 3, S, S) in [-1, 1] to logits (n, 1, S/8 - 2, S/8 - 2); positive means real."""
+        return self.layers(torch.cat([face, average], 1))
+
+
+def _down(before: int, after: int, norm: bool) -> nn.Sequential:
+    """Halve the maps: convolution 4x4/2, batch norm, LeakyReLU."""
+    layers: list[nn.Module] = [nn.Conv2d(before, after, 4, 2, 1, bias=not norm)]
+    return nn.Sequential(*layers, *([nn.BatchNorm2d(after)] if norm else []), nn.LeakyReLU(0.2))
+
+
+def _up(before: int, after: int) -> nn.Sequential:
+    """Double the maps: ReLU, transposed convolution 4x4/2, batch norm."""
+    return nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after))
+
+
+def _places(maps: Tensor) -> Tensor:  # (n, C, h, w) -> (n, hw, C)
+    return maps.flatten(2).transpose(1, 2)
+
+
+# ------------------------------------------------------------------------------------------------------- losses
+
+
+@in_float32
+def cgan_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Discriminator's side of the conditional GAN, as a loss: -log D(real) - log(1 - D(fake)) (Eq. 2).
+
+    Parameters
+    ----------
+    real, fake : Tensor
+        Logits of D on {input, true average} and {input, generated average}, any shape.
+
+    Returns
+    -------
+    Tensor
+        Scalar; each expectation is a mean over samples and patches. 2 log 2 for a D that cannot tell.
+    """
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+@in_float32
+def generator_cgan_loss(fake: Tensor) -> Tensor:
+    """Generator's side of the conditional GAN, non-saturating: -log D(fake) (Eq. 2; Goodfellow et al. 2014).
+
+    Parameters
+    ----------
+    fake : Tensor
+        Logits of D on {input, generated average}, any shape.
+    """
+    return F.softplus(-fake).mean()
+
+
+@in_float32
+def l1_loss(generated: Tensor, average: Tensor) -> Tensor:
+    """Mean absolute difference of generated and true average face (Eq. 3).
+
+    Parameters
+    ----------
+    generated, average : Tensor of shape (n, 3, S, S)
+        Pictures in [-1, 1].
+    """
+    return (average - generated).abs().mean()
+
+
+@in_float32
+def softmax_loss(
+    on_average: Tensor, on_generated: Tensor, labels: Tensor, class_weights: Tensor | None = None
+) -> Tensor:
+    """Cross-entropy on the true plus that on the generated average face (Eq. 4, with the minus sign it lacks).
+
+    Parameters
+    ----------
+    on_average, on_generated : Tensor of shape (n, K)
+        Logits of E; ``on_average`` may be empty (0, K): the baseline sees one picture only.
+    labels : Tensor of shape (n,), int64
+    class_weights : Tensor of shape (K,), optional
+    """
+    loss = F.cross_entropy(on_generated, labels, weight=class_weights)
+    if len(on_average):
+        loss = loss + F.cross_entropy(on_average, labels, weight=class_weights)
+    return loss
+
+
+# ------------------------------------------------------------------------------------------------------- phases
+
+
+class Averages(nn.Module):
+    """The average face of each class: pictures (K, 3, S, S) in [-1, 1]; data, not weights."""
+
+    pictures: Tensor
+
+    def __init__(self, n_classes: int, size: int) -> None:
+        super().__init__()
+        self.register_buffer("pictures", torch.zeros(n_classes, 3, size, size))
+
+    def fit(self, images: Any, labels: np.ndarray, rows: np.ndarray, chunk: int = 256) -> None:
+        """Mean of ``images[rows]`` (uint8, n, S, S, 3) for each class; a class without rows is an error."""
+        sums = np.zeros((len(self.pictures), *images.shape[1:]))
+        for start in range(0, len(rows), chunk):
+            part = rows[start : start + chunk]
+            np.add.at(sums, labels[part], images[part].astype(np.float64))
+        counts = np.bincount(labels[rows], minlength=len(sums)).reshape(-1, 1, 1, 1)
+        if (counts == 0).any():
+            raise ValueError(f"class number {int(np.argmin(counts))} has no training face to average")
+        self.pictures.copy_(to_unit_range(torch.from_numpy(sums / counts)))
+
+
+def generate(
+    modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int, max_degrees: float
+) -> Batch:
+    """One view of each face, the same view of its class's average, and the generated average: once a step."""
+    faces, labels = to_unit_range(batch["image"]), batch["label"]
+    views = random_views(
+        len(faces), image_size, crop_size, max_degrees=max_degrees, generator=random, device=faces.device
+    )
+    face = take_views(faces, views, crop_size)
+    average = take_views(modules.averages.pictures[labels], views, crop_size)
+    return {"face": face, "average": average, "generated": modules.generator(face), "label": labels}
+
+
+def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
+    """What D minimises (Eq. 2), and how often it is right."""
+    real = modules.discriminator(batch["face"], batch["average"])
+    fake = modules.discriminator(batch["face"], batch["generated"].detach())
+    right = ((real > 0).float().mean() + (fake < 0).float().mean()) / 2
+    return {"cgan": cgan_loss(real, fake), "accuracy": right}
+
+
+def joint_terms(
+    modules: Modules,
+    batch: Batch,
+    *,
+    pair: bool,
+    alpha: float,
+    reduction: str,
+    class_weights: Tensor | None,
+) -> dict[str, Tensor]:
+    """The four terms of the objective that generator and classifier minimise together (Eq. 1).
+
+    Both pictures of Eq. 4 pass through E at once; island loss and centres see the generated half. ``features`` stay in
+    the batch for :func:`move_centres`.
+    """
+    face, average, generated, labels = (batch[name] for name in ("face", "average", "generated", "label"))
+    fake = modules.discriminator(face, generated)
+    seen = torch.cat([average, generated])
+    if pair:
+        seen = torch.cat([torch.cat([face, face]), seen], 1)  # (2n, 6, S, S)
+    features, logits = modules.classifier(seen)
+    batch["features"] = features[len(face) :]
+    if class_weights is not None:
+        class_weights = class_weights.to(logits.device)
+    on_average, on_generated = logits.chunk(2)
+    centres = modules.centres  # none is known in the first step: they start at its class means, after it
+    island = island_loss(batch["features"], labels, centres.values, alpha, reduction, centres.known)
+    return {
+        "cgan": generator_cgan_loss(fake),
+        "l1": l1_loss(generated, average),
+        "softmax": softmax_loss(on_average, on_generated, labels, class_weights),
+        "island": island,
+        "accuracy": (on_generated.argmax(1) == labels).float().mean(),
+    }
+
+
+def move_centres(modules: Modules, batch: Batch, reduce: Callable[[Tensor], Tensor]) -> None:
+    """Move the island loss's centres by the features of this step."""
+    modules.centres.move(batch["features"], batch["label"], reduce)
+
+
+# ---------------------------------------------------------------------------------------------------- estimator
+
+
+class IFGAN(Classifier):
+    """Facial expression recognition on a generated face of nobody (Cai et al., ICIP 2021).
+
+    Parameters
+    ----------
+    classifier : str
+        Any timm network; the paper's is ResNet-101, here with torchvision's first ImageNet weights.
+    classifier_arguments : mapping, optional
+        Passed on to ``timm.create_model``.
+    weights : str or None
+        The classifier's start: "imagenet", a .safetensors file, or None for random weights.
+    classifier_input : str
+        "generated" (identity-free, the paper's claim) or "pair" (input and generated face, Eq. 4 to the letter).
+    attention : bool
+        Self-attention in the generator; False is the paper's ablation.
+    generator_channels : sequence of int
+        Channels after each halving of the generator's maps.
+    discriminator_channels : int
+        Channels of the discriminator's first layer.
+    cgan_weight, l1_weight, softmax_weight, island_weight : float
+        lambda_1 to lambda_4 of Eq. 1.
+    island_alpha : float
+        alpha of Eq. 5; 0 makes the island loss a centre loss.
+    island_reduction : str
+        "mean", "batch_mean" or "sum"; see :func:`island_loss`.
+    average_from : str
+        "target": averages come from the faces given to ``fit``; "all": from ``extra_train`` too.
+    extra_train : Faces, optional
+        Further training faces; classes outside the target set are dropped, counted in ``notes_``.
+    class_weight : str, mapping or None
+        None, "balanced", or weights by class name, for the softmax terms.
+    sampler : str
+        "shuffle", or "balanced": each class is drawn equally often.
+    image_size, crop_size : int
+        Faces are resized to image_size; the networks see crop_size (random crops in training, the centre in testing).
+    max_degrees : float
+        Rotations are uniform in [-max_degrees, max_degrees] degrees.
+    test_flip : bool
+        Average the probabilities of a face and its mirror image.
+    epochs, batch_size, learning_rate, betas, weight_decay : training, Adam
+    decay, decay_epochs : float, int
+        The learning rate is multiplied by ``decay`` every ``decay_epochs`` epochs.
+    gradient_clip : float, optional
+        Largest norm of a gradient.
+    seed : int
+        Of every random choice.
+    accelerator, devices, precision : Fabric's; "auto" takes the GPU if there is one, and bf16 where it has it.
+    logger : str or None
+        "csv", "tensorboard" or None, below ``run_dir``.
+    progress : bool
+        Show a progress bar.
+
+    Attributes
+    ----------
+    classes_ : ndarray of str
+    averages_ : dict of str to uint8 array (image_size, image_size, 3)
+        Mean of all training faces of each class.
+    history_ : DataFrame
+        Every loss term, by epoch.
+    modules_ : dict of networks: generator, discriminator, classifier, centres
+    """
+
+    def __init__(
+        self,
+        *,
+        classifier: str = "resnet101.tv_in1k",
+        classifier_arguments: Mapping[str, Any] | None = None,
+        weights: str | None = "imagenet",
+        classifier_input: str = "generated",
+        attention: bool = True,
+        generator_channels: Sequence[int] = (64, 128, 256, 512, 512),
+        discriminator_channels: int = 64,
+        cgan_weight: float = 1.0,
+        l1_weight: float = 20.0,
+        softmax_weight: float = 10.0,
+        island_weight: float = 1.0,
+        island_alpha: float = 0.03,
+        island_reduction: str = "mean",
+        average_from: str = "target",
+        extra_train: Faces | None = None,
+        class_weight: str | Mapping[str, float] | None = None,
+        sampler: str = "shuffle",
+        image_size: int = 256,
+        crop_size: int = 224,
+        max_degrees: float = 5.0,
+        test_flip: bool = False,
+        epochs: int = 100,
+        batch_size: int = 50,
+        learning_rate: float = 1e-4,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 1e-4,
+        decay: float = 0.9,
+        decay_epochs: int = 10,
+        gradient_clip: float | None = None,
+        seed: int = 0,
+        accelerator: str = "auto",
+        devices: int = 1,
+        precision: str = "auto",
+        logger: str | None = "csv",
+        progress: bool = True,
+    ) -> None:
+        self.classifier = classifier
+        self.classifier_arguments = classifier_arguments
+        self.weights = weights
+        self.classifier_input = classifier_input
+        self.attention = attention
+        self.generator_channels = generator_channels
+        self.discriminator_channels = discriminator_channels
+        self.cgan_weight = cgan_weight
+        self.l1_weight = l1_weight
+        self.softmax_weight = softmax_weight
+        self.island_weight = island_weight
+        self.island_alpha = island_alpha
+        self.island_reduction = island_reduction
+        self.average_from = average_from
+        self.extra_train = extra_train
+        self.class_weight = class_weight
+        self.sampler = sampler
+        self.image_size = image_size
+        self.crop_size = crop_size
+        self.max_degrees = max_degrees
+        self.test_flip = test_flip
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.betas = betas
+        self.weight_decay = weight_decay
+        self.decay = decay
+        self.decay_epochs = decay_epochs
+        self.gradient_clip = gradient_clip
+        self.seed = seed
+        self.accelerator = accelerator
+        self.devices = devices
+        self.precision = precision
+        self.logger = logger
+        self.progress = progress
+
+    @classmethod
+    def small(cls, **changes: Any) -> IFGAN:
+        """The same system for two CPU cores: 64x64 faces, narrow networks, random weights; ``changes`` override."""
+        return cls(**{**SMALL, **changes})
+
+    @property
+    def averages_(self) -> dict[str, np.ndarray]:
+        """Average face of each class, uint8 (image_size, image_size, 3)."""
+        check_is_fitted(self, "modules_")
+        pictures = to_bytes(cast(Averages, self.modules_["averages"]).pictures.cpu()).numpy()
+        return dict(zip(self.classes_.tolist(), pictures, strict=True))
+
+    def average(self, faces: Faces) -> np.ndarray:
+        """The generated average person with each face's expression, uint8 (n, crop_size, crop_size, 3)."""
+        check_is_fitted(self, "modules_")
+        return self._map(resized(faces, self.image_size), lambda images: to_bytes(self.modules_["generator"](images)))
+
+    synthesize = average
+
+    def attention_maps(self, faces: Faces, points: Sequence[tuple[float, float]]) -> np.ndarray:
+        """Where the last attention block looks from each point (Fig. 6).
+
+        Parameters
+        ----------
+        faces : Faces
+            n faces.
+        points : sequence of (x, y)
+            q query points as fractions 0..1 of the centre crop, from its top left corner.
+
+        Returns
+        -------
+        ndarray of shape (n, q, crop_size / 4, crop_size / 4), float32
+            Each map sums to 1.
+
+        Raises
+        ------
+        ValueError
+            Without attention blocks, or for a point outside the crop.
+        """
+        check_is_fitted(self, "modules_")
+        if not self.attention:
+            raise ValueError("attention=False: this generator has no attention maps")
+        if not points or any(not 0 <= value <= 1 for point in points for value in point):
+            raise ValueError(f"points={points!r}: give (x, y) fractions of the crop between 0 and 1")
+        generator, seen = cast(Generator, self.modules_["generator"]), list[Tensor]()
+        block = cast(SelfAttention, generator.attend["decoder"])
+
+        def maps(images: Tensor) -> Tensor:
+            generator(images)
+            x = seen.pop()
+            height, width = x.shape[-2:]
+            places = [min(int(v * height), height - 1) * width + min(int(u * width), width - 1) for u, v in points]
+            return block.maps(x, torch.tensor(places, device=x.device).expand(len(x), -1))
+
+        handle = block.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        try:
+            return self._map(resized(faces, self.image_size), maps)
+        finally:
+            handle.remove()
+
+    # ---------------------------------------------------------------------------------------------- its training
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_choice("classifier_input", self.classifier_input, ("generated", "pair"))
+        check_choice("average_from", self.average_from, ("target", "all"))
+        check_choice("island_reduction", self.island_reduction, ISLAND_REDUCTIONS)
+        halvings = 2 ** len(self.generator_channels)
+        if self.crop_size % halvings or len(self.generator_channels) < 3:
+            raise ValueError(
+                f"crop_size={self.crop_size} with {len(self.generator_channels)} generator_channels: "
+                f"take at least 3 channels and a multiple of {halvings} pixels"
+            )
+
+    def _build(self, n_classes: int, weights: str | None) -> dict[str, nn.Module]:
+        generator = Generator(self.generator_channels, self.attention)
+        discriminator = PatchDiscriminator(self.discriminator_channels)
+        for network in (generator, discriminator):
+            initialise_normal(network)
+        classifier = ImageClassifier(
+            self.classifier,
+            n_classes,
+            in_channels=6 if self.classifier_input == "pair" else 3,
+            weights=weights,
+            arguments=self.classifier_arguments,
+        )
+        return {
+            "generator": generator,
+            "discriminator": discriminator,
+            "classifier": classifier,
+            "centres": Centres(n_classes, classifier.width, self.island_alpha),
+            "averages": Averages(n_classes, self.image_size),
+        }
+
+    def _stages(self, training: TrainingSet, validate: Callable[[], float] | None) -> list[Stage]:
+        rows = np.flatnonzero(training.target) if self.average_from == "target" else np.arange(len(training.labels))
+        cast(Averages, self.modules_["averages"]).fit(training.images, training.labels, rows)
+        optimizer = partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay)
+        schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=self.decay_epochs, gamma=self.decay)
+        terms = partial(joint_terms, pair=self.classifier_input == "pair", alpha=self.island_alpha,
+                        reduction=self.island_reduction, class_weights=training.class_weights)  # fmt: skip
+        weights = {"cgan": self.cgan_weight, "l1": self.l1_weight,
+                   "softmax": self.softmax_weight, "island": self.island_weight}  # fmt: skip
+        phases = [
+            Phase("discriminator", ("discriminator",), discriminator_terms, {"cgan": 1.0}, optimizer, schedule),
+            Phase("joint", ("generator", "classifier"), terms, weights, optimizer, schedule, after_step=move_centres),
+        ]
+        prepare = partial(generate, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees)
+        batches = training.batches(self.batch_size, self.seed)
+        return [Stage("ifgan", self.modules_, phases, self.epochs, batches, prepare, validate=validate)]
+
+    def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        generated = self.modules_["generator"](images)
+        seen = torch.cat([images, generated], 1) if self.classifier_input == "pair" else generated
+        return self.modules_["classifier"](seen)
+
+
+SMALL: dict[str, Any] = {
+    "classifier": "resnet18",
+    "classifier_arguments": {"channels": (32, 64, 128, 256)},
+    "weights": None,
+    "generator_channels": (32, 64, 128, 128, 128),
+    "discriminator_channels": 32,
+    "image_size": 72,
+    "crop_size": 64,
+    "epochs": 12,
+    "batch_size": 32,
+    "learning_rate": 1e-3,
+}
