@@ -39,7 +39,6 @@ import numpy as np
 import pandas as pd
 
 from ferdis.faces import Faces
-from ferdis.protocol import row_names
 
 __all__ = [
     "NEAR_DUPLICATE",
@@ -56,9 +55,7 @@ NEAR_DUPLICATE = 0.94
 
 _SIDE, _SIGMA = 24, 1.5  # descriptor: pixels a side, blur that is subtracted
 _FLAT = 0.5  # grey levels: fine structure weaker than this is no picture to compare
-_BLOCK = (
-    2048  # rows of the descriptor matrix multiplied at a time: 17 MB a product, whatever the size of the set
-)
+_BLOCK = 2048  # rows of the descriptor matrix multiplied at a time: 17 MB a product, whatever the size of the set
 _READ = 2**24  # bytes of pixels decoded at a time
 MOST_PAIRS = 1_000_000
 """Pairs that a search stops at."""
@@ -146,7 +143,7 @@ def near_duplicates(
 def _pair_table(
     faces: Faces, first: np.ndarray, second: np.ndarray, mirrored: np.ndarray, **columns: np.ndarray
 ) -> pd.DataFrame:
-    path = row_names(faces)
+    path = faces.table["path"].to_numpy() if "path" in faces.table else np.arange(len(faces)).astype(str)
     same = faces.subject[first] == faces.subject[second] if faces.has_subjects else None
     table = {"first": first, "second": second, "first_path": path[first], "second_path": path[second]}
     return pd.DataFrame({**table, **columns, "mirrored": mirrored, "same_person": same})
@@ -168,9 +165,7 @@ def fingerprints(faces: Faces) -> Prints:
         pixels = np.ascontiguousarray(faces.pixels(slice(start, start + step)))
         flipped = np.ascontiguousarray(pixels[:, :, ::-1])
         for row in range(len(pixels)):
-            plain, mirror = (
-                hashlib.blake2b(image[row], digest_size=16).hexdigest() for image in (pixels, flipped)
-            )
+            plain, mirror = (hashlib.blake2b(image[row], digest_size=16).hexdigest() for image in (pixels, flipped))
             keys.append(min(plain, mirror))
             mirrored[start + row] = mirror < plain
         blocks.append(_descriptors(pixels, fine, coarse))
@@ -187,9 +182,7 @@ def _operators(side: int) -> tuple[np.ndarray, np.ndarray]:
     """Matrices (24, side) that resize a line of pixels, and that resize and blur it."""
     scale = side / _SIDE
     centres = (np.arange(_SIDE) + 0.5) * scale - 0.5
-    resize = np.maximum(
-        0, 1 - np.abs(np.arange(side) - centres[:, None]) / max(scale, 1.0)
-    )  # bilinear, antialiased
+    resize = np.maximum(0, 1 - np.abs(np.arange(side) - centres[:, None]) / max(scale, 1.0))  # bilinear, antialiased
     resize /= resize.sum(axis=1, keepdims=True)
     blur = np.exp(-0.5 * ((np.arange(_SIDE) - np.arange(_SIDE)[:, None]) / _SIGMA) ** 2)
     blur /= blur.sum(axis=1, keepdims=True)
