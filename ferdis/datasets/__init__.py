@@ -4,8 +4,10 @@ A new data set is one file in this folder and one line in :data:`REGISTRY`. The 
 
 - a loader, a function with plain typed keyword arguments (the command line is built from them) that gives a
   :class:`~ferdis.faces.Faces`;
-- ``build_table(root, ...) -> (table, notes)``, which reads names and labels but no pixels, so that
-  :func:`ferdis.datasets.check.check` can look at a folder that does not load.
+- ``build_table(root, ..., problems=None) -> (table, notes)``, which reads names and labels but no pixels, so that
+  :func:`ferdis.datasets.check.check` can look at a folder that does not load: given a list, it puts there what is
+  wrong with single files instead of raising it. The loader passes the table to
+  :func:`ferdis.datasets.common.prepared`.
 """
 
 from __future__ import annotations

@@ -121,9 +121,8 @@ def check(name: str, /, **arguments: Any) -> CheckReport:
     if "root" in arguments and hasattr(module, "build_table"):
         accepted = inspect.signature(module.build_table).parameters
         problems: list[Problem] = []
-        table, notes = module.build_table(
-            **{key: value for key, value in arguments.items() if key in accepted}, problems=problems
-        )
+        given = {**arguments, "problems": problems}
+        table, notes = module.build_table(**{key: value for key, value in given.items() if key in accepted})
         root = Path(arguments["root"]).expanduser()
         paths = list(table["path"]) if len(table) else []
         return examine(name, table, lambda row: read_image(root / paths[row]), notes, problems)

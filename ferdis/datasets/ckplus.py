@@ -44,8 +44,7 @@ SEQUENCES = {
 
 _LAYOUT = "cohn-kanade-images/S005/001/S005_001_00000001.png and Emotion/S005/001/S005_001_00000011_emotion.txt"
 _FILE = re.compile(
-    r"(?:^|/)(?P<subject>S\d{3})/(?P<sequence>\d{3})/"
-    r"(?P=subject)_(?P=sequence)_(?P<frame>\d{8})(?P<kind>_emotion\.txt|_facs\.txt|\.[a-z]+)$",
+    r"(?:^|/)(?P<subject>S\d{3})_(?P<sequence>\d{3})_(?P<frame>\d{8})(?P<kind>_emotion\.txt|_facs\.txt|\.[a-z]+)$",
     re.IGNORECASE,
 )
 _FRAMES = re.compile(r"(?P<first>first\+)?last(?P<count>[1-9]\d*)?")
@@ -192,13 +191,15 @@ def _find(folder: Path, problems: list[Problem]) -> _Files:
         match = _FILE.search(path)
         if match is None:
             continue
-        kind = match["kind"].lower()
-        if kind not in ("_emotion.txt", "_facs.txt") and not is_image(path):
+        group = {"_emotion.txt": files.emotions, "_facs.txt": files.facs}.get(match["kind"].lower(), files.images)
+        sequence, frame = (match["subject"].upper(), match["sequence"]), int(match["frame"])
+        # CK+48 has pictures of the same names: those of CK+ lie in a folder a sequence.
+        if group is files.images and not (is_image(path) and tuple(path.upper().split("/")[-3:-1]) == sequence):
             continue
-        group = {"_emotion.txt": files.emotions, "_facs.txt": files.facs}.get(kind, files.images)
-        by_frame = group.setdefault((match["subject"].upper(), match["sequence"]), {})
-        frame = int(match["frame"])
+        by_frame = group.setdefault(sequence, {})
         if frame in by_frame:
+            if group is not files.images and (folder / path).read_bytes() == (folder / by_frame[frame]).read_bytes():
+                continue  # Emotion beside Emotion_labels
             problems.append(
                 ValueError(f"{folder / path} is there a second time as {by_frame[frame]}: give root= one copy of CK+")
             )

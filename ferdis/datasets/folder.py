@@ -86,7 +86,7 @@ def load_folder(
         Path(root).expanduser(),
         table,
         notes,
-        dataset="folder",
+        dataset=namespace or Path(root).expanduser().resolve().name,
         image_size=image_size,
         align=align,
         cache=cache,

@@ -56,7 +56,7 @@ def chosen_expressions(expressions: str | Iterable[str] | None) -> tuple[str, ..
     if isinstance(expressions, str):
         if expressions in ("six", "seven"):
             return SIX_EXPRESSIONS if expressions == "six" else SEVEN_EXPRESSIONS
-        expressions = expressions.split(",")
+        expressions = expressions.strip("[]").split(",")
     names = []
     for text in expressions:
         name = expression_of(str(text))

@@ -97,7 +97,7 @@ def load_manifest(
         Path(root).expanduser(),
         table,
         notes,
-        dataset="manifest",
+        dataset=namespace or Path(root).expanduser().resolve().name,
         image_size=image_size,
         align=align,
         cache=cache,
@@ -153,7 +153,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
             f"{path} does not exist{found or ': it lists path, expression and subject of each picture'}"
         )
     try:
-        raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
+        raw = pd.read_csv(
+            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True, skip_blank_lines=False
+        )
     except pd.errors.EmptyDataError:
         raise ValueError(
             f"{path} is empty: it needs a header line path,expression,subject and one line a picture"
@@ -169,7 +171,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
     if len(doubled):
         raise ValueError(f"{path} has two columns {doubled[0]!r}: remove or rename one")
     raw.index = raw.index + 2  # the line in the file: 1 is the header
-    return raw.apply(lambda column: column.str.strip())
+    raw = raw.fillna("").apply(lambda column: column.str.strip())  # a line cut short has empty values
+    return raw[(raw != "").any(axis=1)]
 
 
 def _require_columns(raw: pd.DataFrame, path: Path, without_subjects: bool) -> None:

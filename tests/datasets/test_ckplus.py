@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from trees import CK_SEQUENCES, ckplus, picture
+from trees import CK_SEQUENCES, ck48, ckplus, picture
 
 from ferdis.datasets import load
 from ferdis.datasets.ckplus import EMOTIONS, build_table, published_counts
@@ -39,6 +39,7 @@ def test_official_layout(tmp_path):
         {"images": "CK+/Cohn-Kanade-Images", "emotion": "CK+/EMOTION"},
         {"upper": True},
         {"doubles": True},
+        {"images": "A/cohn-kanade-images", "emotion": "B/C/Emotion"},
     ],
 )
 def test_variants_give_the_same_rows(tmp_path, variant):
@@ -127,6 +128,21 @@ def test_two_copies_under_one_root(tmp_path):
     ckplus(tmp_path / "b")
     with pytest.raises(ValueError, match=r"is there a second time as a/.*: give root= one copy of CK\+"):
         build_table(tmp_path)
+
+
+def test_labels_twice_are_one_if_they_agree(tmp_path):
+    root = ckplus(tmp_path)
+    shutil.copytree(root / "Emotion", root / "Emotion_labels" / "Emotion")
+    assert len(build_table(root)[0]) == 15
+    (root / "Emotion_labels/Emotion/S010/001/S010_001_00000005_emotion.txt").write_text("1.0")
+    with pytest.raises(ValueError, match=r"S010_001_00000005_emotion.txt is there a second time as Emotion/S010/001"):
+        build_table(root)
+
+
+def test_ck48_beside_it_is_not_counted(tmp_path):
+    root = ckplus(tmp_path)
+    ck48(root / "CK+48")
+    assert len(build_table(root)[0]) == 15
 
 
 def test_folders_that_are_not_ckplus(tmp_path):

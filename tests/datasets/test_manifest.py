@@ -47,6 +47,7 @@ def test_loads_pixels(tmp_path):
     root = manifest(tmp_path, ["1.png,fear,a", "2.png,anger,b"])
     faces = load("manifest", root=root, align=False, cache=False, image_size=16, namespace="n")
     assert faces.shape == (2, 16, 16, 3) and list(faces.subject) == ["n/a", "n/b"]
+    assert faces.attrs["dataset"] == "n"
 
 
 def test_dropped_classes_are_counted_and_said(tmp_path):
@@ -97,7 +98,8 @@ GOOD = "ok.png,fear,a"
         ),
         (["ok.png;fear;a"], "path;expression;subject", r"not comma-separated"),
         (["ok.png,fear,a,b"], "path,expression,subject,Subject", r"two columns 'subject'"),
-        (["ok.png,fear,a,b,c"], None, r"faces.csv"),
+        (["ok.png,fear,a,b,c"], None, r"lines have more values than the header has columns"),
+        ([GOOD, "2.png,fear,a,b"], None, r"Expected 3 fields in line 3, saw 4"),
         ([], None, r"faces.csv has a header and no rows"),
     ],
 )
@@ -158,6 +160,27 @@ def test_no_row_is_lost_or_doubled(tmp_path_factory, rows):
     assert list(table["path"]) == [f"{rows[row][0]}.png" for row in right]
     assert list(table["subject"].str.split("/").str[1]) == [rows[row][2] for row in right]
     assert table["path"].is_unique
+
+
+def test_blank_and_short_lines_keep_line_numbers(tmp_path):
+    picture(tmp_path / "1.png", 1)
+    (tmp_path / "faces.csv").write_text("path,expression,subject\n\n1.png,fear,a\n,,\n1.png,fear\n2.png\n")
+    problems: list = []
+    table, _ = build_table(tmp_path, problems=problems)
+    assert list(table["path"]) == ["1.png"]
+    lines = [str(problem).split("faces.csv ")[1].split(":")[0] for problem in problems]
+    assert lines == ["line 5", "line 6"]
+
+
+def test_truncated_picture_is_named_in_one_line(tmp_path):
+    root = manifest(tmp_path, ["1.png,fear,a", "2.png,anger,b", "3.png,anger,a"])
+    data = (root / "2.png").read_bytes()
+    (root / "2.png").write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match=r"2\.png") as caught:
+        load("manifest", root=root, align=False, cache=tmp_path / "cache", image_size=16, progress=False)
+    assert "\n" not in str(caught.value)
+    faces = load("manifest", root=root, align=False, cache=tmp_path / "c", image_size=16, progress=False, errors="skip")
+    assert list(faces.table["path"]) == ["1.png", "3.png"] and faces.attrs["skipped"] == ["2.png"]
 
 
 def test_byte_order_mark_quotes_and_backslashes(tmp_path):

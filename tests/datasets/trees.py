@@ -54,9 +54,7 @@ def ckplus(
             for frame in range(1, frames + 1):
                 seed += 1
                 suffix = ".PNG" if upper else ".png"
-                path = picture(
-                    root / images / subject / number / f"{stem}{frame:08d}{suffix}", seed, (12, 10)
-                )
+                path = picture(root / images / subject / number / f"{stem}{frame:08d}{suffix}", seed, (12, 10))
                 if doubles:
                     (path.parent / f"._{path.name}").write_bytes(b"\x00\x05\x16\x07")
             labels = root / emotion / subject / number
@@ -69,9 +67,7 @@ def ckplus(
             if facs:
                 codes = root / "FACS" / subject / number / f"{stem}{frames:08d}_facs.txt"
                 codes.parent.mkdir(parents=True)
-                codes.write_text(
-                    "   4.0000000e+00   4.0000000e+00\n   9.0e+00   0.0e+00\n   2.7e+01   2.0e+00\n"
-                )
+                codes.write_text("   4.0000000e+00   4.0000000e+00\n   9.0e+00   0.0e+00\n   2.7e+01   2.0e+00\n")
     return root
 
 
