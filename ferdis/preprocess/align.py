@@ -1,8 +1,8 @@
 """Face alignment: MTCNN finds eyes and nose, a similarity transform puts them where the template says.
 
-K. Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks", IEEE Signal
-Processing Letters 2016, through facenet-pytorch, whose wheel holds the weights: nothing is downloaded. Cai et al.
-(2021) align on eye centres and nose tip; they print no template, so :data:`TEMPLATE` is ferdis' own constant.
+K. Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks", IEEE
+Signal Processing Letters 2016, through facenet-pytorch, whose wheel holds the weights: nothing is downloaded.
+Cai et al. (2021) align on eye centres and nose tip; they print no template, so :data:`TEMPLATE` is our own.
 
 Coordinates are (x, y) in pixels, continuous: the first pixel covers 0..1 and its centre is 0.5. "Left" is the
 left of the picture, not of the person.
@@ -15,21 +15,23 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from facenet_pytorch import MTCNN
 from PIL import Image
 
 from ferdis.preprocess.images import centre_crop, resize
 
-TEMPLATE = np.array([[0.36, 0.36], [0.64, 0.36], [0.50, 0.53]])
+if TYPE_CHECKING:
+    from facenet_pytorch import MTCNN
+
+TEMPLATE = np.array([[0.35, 0.35], [0.65, 0.35], [0.50, 0.525]])
 """Where left eye centre, right eye centre and nose tip go, as fractions of the crop's side; a constant.
 
-Chosen from average proportions of an adult head, never from a data set: with the eyes 0.28 of the side apart, the
-hairline (1.2 eye distances above the eyes) and the chin (1.9 below, 2.3 with the mouth wide open) are both inside,
-and the cheeks (2.2 wide) leave a margin for turned heads.
+Chosen from average proportions of an adult head, never from a data set: with the eyes 0.3 of the side apart,
+the hairline (1.1 eye distances above the eyes) and the chin (1.75 below, 2.15 with the mouth wide open) are
+inside, and the cheeks (2.3 wide) leave a margin for turned heads and for random crops.
 """
 TEMPLATE.setflags(write=False)
 
@@ -44,7 +46,7 @@ _CENTRE_WEIGHT = 2.0
 
 
 class Pass(NamedTuple):
-    """One search: the picture's longer side is scaled to ``content`` and laid on a grey square of ``canvas``."""
+    """One search: the longer side of a picture becomes ``content``, on a grey square of side ``canvas``."""
 
     canvas: int
     content: int
@@ -108,11 +110,11 @@ class Preprocessor(Protocol):
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Least-squares similarity transform (rotation, one scale, translation) of points to points, in closed form.
+    """Least-squares similarity transform (rotation, one scale, translation) of points to points, closed form.
 
-    S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991, without
-    reflection. In two dimensions a point is a complex number and the transform is z -> a z + b, so that linear
-    regression gives a = sum(conj(s) t) / sum(|s|^2) over centred points.
+    S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991,
+    without reflection. In two dimensions a point is a complex number and the transform is z -> a z + b, so
+    that linear regression gives a = sum(conj(s) t) / sum(|s|^2) over centred points.
 
     Parameters
     ----------
@@ -135,9 +137,7 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     spread = (np.abs(s - s_mean) ** 2).sum(-1)  # (n,)
     if not (spread > 0).all():
         rows = np.flatnonzero(~(spread > 0))[:5].tolist()
-        raise ValueError(
-            f"landmarks of row {', '.join(map(str, rows))} coincide or are NaN: nothing to align on"
-        )
+        raise ValueError(f"landmarks of row {', '.join(map(str, rows))} coincide or are NaN: nothing to align on")
     a = ((s - s_mean).conj() * (t - t_mean)).sum(-1) / spread
     b = t_mean[..., 0] - a * s_mean[..., 0]
     return np.stack([np.stack([a.real, -a.imag, b.real], -1), np.stack([a.imag, a.real, b.imag], -1)], -2)
@@ -205,8 +205,8 @@ def _warp_one(image: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray
     left, right = _span(corners[0], width, margin=2 * factor)
     top, bottom = _span(corners[1], height, margin=2 * factor)
     part = np.ascontiguousarray(image[top:bottom, left:right])
-    # Shrinking averages twice: whole pixels of the picture first, then 2 x 2 samples a pixel of the crop for the
-    # rest (a factor of 1 to 2). Bilinear sampling alone would skip pixels.
+    # Shrinking averages twice: whole pixels of the picture first, then 2 x 2 samples a pixel of the crop for
+    # the rest (a factor of 1 to 2). Bilinear sampling alone would skip pixels.
     if factor > 1:
         part = np.asarray(Image.fromarray(part).reduce(factor))
     samples = 2 if shrink > 1 else 1
@@ -237,9 +237,9 @@ class Aligner:
     """MTCNN detection and alignment to :data:`TEMPLATE`; deterministic, nothing is fitted.
 
     Of several faces in a picture, the one is taken whose box area minus twice its squared distance from the
-    picture's centre is largest (large and central; the rule of D. Sandberg's facenet), among those of probability
-    0.9 or more, or among all if there is none. A picture without a face gets its centre square, resized whole, and
-    ``found`` is False.
+    picture's centre is largest (large and central; the rule of D. Sandberg's facenet), among those of
+    probability 0.9 or more, or among all if there is none. A picture without a face gets its centre square,
+    resized, and ``found`` is False.
 
     Parameters
     ----------
@@ -290,7 +290,7 @@ class Aligner:
             for start in range(0, len(open_rows), _BATCH):
                 rows = open_rows[start : start + _BATCH]
                 self._search([images[row] for row in rows], rows, search, result)
-        # Batches of other sizes add up in another order; rounding keeps a resumed run bit-equal to a whole one.
+        # Batches of other sizes add up in another order; rounding keeps a resumed run equal to a whole one.
         for array, digits in ((result.probability, 4), (result.boxes, 2), (result.landmarks, 2)):
             array[:] = np.round(array, digits)
         return result
@@ -357,11 +357,13 @@ class WholePicture:
 @cache
 def _mtcnn(device: str, min_face: int) -> MTCNN:
     """The three networks with the weights of the wheel."""
+    from facenet_pytorch import MTCNN  # takes a second to import, and only detection needs it
+
     return MTCNN(keep_all=True, min_face_size=min_face, device=torch.device(device)).eval()
 
 
 def _on_canvas(image: np.ndarray, search: Pass) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The picture scaled and centred on a grey square; with the scales (x, y) and the offset (x, y) that did it."""
+    """The picture scaled and centred on a grey square, with the scale and the offset (x, y) that did it."""
     height, width = image.shape[:2]
     scale = search.content / max(height, width)
     small = resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
@@ -372,23 +374,25 @@ def _on_canvas(image: np.ndarray, search: Pass) -> tuple[np.ndarray, np.ndarray,
 
 
 def _detect_batch(mtcnn: MTCNN, batch: torch.Tensor) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(n, H, W, 3) uint8 -> for each picture boxes (m, 4), probabilities (m,), points (m, 5, 2); m may be 0."""
+    """(n, H, W, 3) uint8 -> for each picture boxes (m, 4), probabilities (m,), points (m, 5, 2); m >= 0."""
     try:
-        found = zip(*mtcnn.detect(batch, landmarks=True), strict=True)
+        found = list(zip(*mtcnn.detect(batch, landmarks=True), strict=True))
     except (RuntimeError, IndexError) as error:
         # facenet-pytorch fails on a candidate wholly outside its picture, and takes the batch down with it.
         if isinstance(error, torch.OutOfMemoryError):
             raise
         if len(batch) > 1:
             return [one for row in range(len(batch)) for one in _detect_batch(mtcnn, batch[row : row + 1])]
-        found = iter([(None, None, None)])
-    empty = np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2))
+        found = [(None, None, None)]
     return [
-        empty
-        if boxes is None
-        else tuple(np.asarray(part, np.float64) for part in (boxes, probabilities, points))
+        (_floats(boxes, 4), _floats(probabilities if boxes is not None else None), _floats(points, 5, 2))
         for boxes, probabilities, points in found
     ]
+
+
+def _floats(values: Any, *shape: int) -> np.ndarray:
+    """What facenet-pytorch gives for one picture, None for nothing, as float64 of shape (m, *shape)."""
+    return np.asarray([] if values is None else values, np.float64).reshape(-1, *shape)
 
 
 def _most_prominent(boxes: np.ndarray, probabilities: np.ndarray, centre: np.ndarray) -> int:

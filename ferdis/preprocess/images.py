@@ -67,7 +67,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
             ) from error
 
 
-def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Height and width of a picture as stored (before EXIF rotation), read from its header alone.
 
     Raises
@@ -117,9 +117,7 @@ def resize_batch(images: Tensor, size: int | Sequence[int]) -> Tensor:
     target = [size, size] if isinstance(size, int) else [int(size[0]), int(size[1])]
     if list(images.shape[-2:]) == target:
         return images
-    return torch.nn.functional.interpolate(
-        images, target, mode="bilinear", antialias=True, align_corners=False
-    )
+    return torch.nn.functional.interpolate(images, target, mode="bilinear", antialias=True, align_corners=False)
 
 
 def centre_crop(image: np.ndarray) -> np.ndarray:
@@ -137,9 +135,7 @@ def _open(path: str | os.PathLike[str]) -> Image.Image:
         if file.is_dir():
             raise UnreadableImageError(f"{path}: a folder, not an image; name the files inside it")
         if file.stat().st_size == 0:
-            raise UnreadableImageError(
-                f"{path}: the file is empty (0 bytes); copy it again or remove its row"
-            )
+            raise UnreadableImageError(f"{path}: the file is empty (0 bytes); copy it again or remove its row")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower
             image = Image.open(file)

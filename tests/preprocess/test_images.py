@@ -17,9 +17,7 @@ from ferdis.preprocess import images
 def picture(height: int = 20, width: int = 30) -> np.ndarray:
     """A smooth RGB picture whose corners differ: red grows to the right, green downwards."""
     rows, columns = np.mgrid[:height, :width]
-    return np.stack([columns * 255 // (width - 1), rows * 255 // (height - 1), 0 * rows + 60], 2).astype(
-        np.uint8
-    )
+    return np.stack([columns * 255 // (width - 1), rows * 255 // (height - 1), 0 * rows + 60], 2).astype(np.uint8)
 
 
 def save(path: Path, image: Image.Image, **arguments: object) -> Path:
@@ -38,9 +36,7 @@ def test_exif_orientation_is_applied(tmp_path: Path, orientation: int, undo: int
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = np.rot90(picture(), undo)  # as a sideways camera stores it
-    read = images.read_image(
-        save(tmp_path / "a.png", Image.fromarray(np.ascontiguousarray(stored)), exif=exif)
-    )
+    read = images.read_image(save(tmp_path / "a.png", Image.fromarray(np.ascontiguousarray(stored)), exif=exif))
     np.testing.assert_array_equal(read, picture())
 
 
@@ -68,10 +64,7 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path: Path) -> None:
 
 
 def test_grey_and_alpha(tmp_path: Path) -> None:
-    assert (
-        images.read_image(save(tmp_path / "l.png", Image.new("L", (3, 2), 77))).tolist()
-        == [[[77] * 3] * 3] * 2
-    )
+    assert images.read_image(save(tmp_path / "l.png", Image.new("L", (3, 2), 77))).tolist() == [[[77] * 3] * 3] * 2
     assert images.read_image(save(tmp_path / "1.png", Image.new("1", (2, 2), 1))).max() == 255
     half = images.read_image(save(tmp_path / "la.png", Image.new("LA", (2, 2), (0, 0))))
     assert (half == 255).all(), "fully transparent black must show white"
@@ -107,7 +100,7 @@ def test_huge_picture_is_refused_from_its_header(tmp_path: Path, side: int) -> N
 def test_limit_is_the_header_not_the_decoding(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="truncated or damaged"):
         images.read_image(huge_png(tmp_path / "lie.png", 3_000))
-    assert images.image_size(tmp_path / "lie.png") == (3_000, 3_000)
+    assert images.read_size(tmp_path / "lie.png") == (3_000, 3_000)
 
 
 def test_broken_files_are_one_line_each(tmp_path: Path) -> None:
@@ -150,6 +143,4 @@ def test_resize_antialiases_and_agrees_with_the_tensor_resize() -> None:
 def test_centre_crop_is_the_middle_square() -> None:
     image = picture(20, 30)
     np.testing.assert_array_equal(images.centre_crop(image), image[:, 5:25])
-    np.testing.assert_array_equal(
-        images.centre_crop(image.transpose(1, 0, 2)), image.transpose(1, 0, 2)[5:25]
-    )
+    np.testing.assert_array_equal(images.centre_crop(image.transpose(1, 0, 2)), image.transpose(1, 0, 2)[5:25])

@@ -1,0 +1,193 @@
+"""Alignment: the transform against algebra, the crop against known points, MTCNN on a drawn face and on photographs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image, ImageDraw, ImageFilter
+
+from ferdis.preprocess import align
+from ferdis.preprocess.images import read_image, resize
+
+SHARED = Path(os.environ.get("FERDIS_SHARED", Path(__file__).parents[3] / "shared"))
+photographs = pytest.mark.skipif(
+    not (SHARED / "data/london/faces.csv").exists(), reason="the London photographs are not here (FERDIS_SHARED)"
+)
+
+
+def moved(points: np.ndarray, scale: float, degrees: float, shift: tuple[float, float]) -> np.ndarray:
+    angle = np.radians(degrees)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return scale * points @ rotation.T + shift
+
+
+def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return points @ matrix[..., :2].swapaxes(-1, -2) + matrix[..., None, :, 2]
+
+
+def test_similarity_recovers_a_known_transform() -> None:
+    points = np.random.default_rng(0).normal(size=(3, 5, 2)) * 40
+    known = [(2.0, 30.0, (5, -7)), (0.3, -110.0, (0, 0)), (1.0, 0.0, (100, 3))]
+    target = np.stack([moved(p, *k) for p, k in zip(points, known, strict=True)])
+    matrices = align.similarity(points, target)
+    np.testing.assert_allclose(apply(matrices, points), target, atol=1e-9)
+    np.testing.assert_allclose(np.hypot(matrices[:, 0, 0], matrices[:, 1, 0]), [k[0] for k in known])
+
+
+def test_similarity_is_umeyamas_least_squares() -> None:
+    rng = np.random.default_rng(1)
+    source, target = rng.normal(size=(3, 2)), rng.normal(size=(3, 2))
+    # Umeyama (1991), Eq. 40 to 42, by SVD.
+    s, t = source - source.mean(0), target - target.mean(0)
+    u, d, v = np.linalg.svd(t.T @ s / 3)
+    sign = np.diag([1, np.sign(np.linalg.det(u) * np.linalg.det(v))])
+    scale = np.trace(np.diag(d) @ sign) / (s**2).sum(1).mean()
+    linear = scale * u @ sign @ v
+    expected = np.column_stack([linear, target.mean(0) - linear @ source.mean(0)])
+    np.testing.assert_allclose(align.similarity(source[None], target[None])[0], expected)
+
+
+def test_similarity_refuses_points_without_extent() -> None:
+    points = np.random.default_rng(0).normal(size=(3, 3, 2))
+    points[1] = 4.0
+    with pytest.raises(ValueError, match="row 1 coincide"):
+        align.similarity(points, align.TEMPLATE)
+    points[1] = np.nan
+    with pytest.raises(ValueError, match="row 1"):
+        align.align_points(points, 64)
+    with pytest.raises(ValueError, match=r"\(n, 3 or more, 2\)"):
+        align.align_points(np.zeros((3, 2)), 64)
+
+
+def test_template_is_a_constant_face() -> None:
+    left, right, nose = align.TEMPLATE
+    assert left[0] + right[0] == 1 and left[1] == right[1] and left[1] < nose[1] and nose[0] == 0.5
+    with pytest.raises(ValueError, match="read-only"):
+        align.TEMPLATE[0, 0] = 0.4
+
+
+@pytest.mark.parametrize("scale, degrees", [(0.4, 0), (1.0, 15), (1.7, -25), (6.3, 8)])
+def test_warp_puts_marks_on_the_template(scale: float, degrees: float) -> None:
+    """Draw red, green and blue discs at landmarks, crop, and find their centres where the template says."""
+    size, side = 96, int(200 * max(1, scale))
+    landmarks = moved(align.TEMPLATE * size - size / 2, scale, degrees, (side / 2 + 3.3, side / 2 - 1.2))
+    rows, columns = np.mgrid[:side, :side] + 0.5
+    image = np.zeros((side, side, 3), np.uint8)
+    for channel, (x, y) in enumerate(landmarks):
+        image[..., channel] = 255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * (4 * scale) ** 2))
+    crop = align.warp(image, landmarks, size)
+    assert crop.shape == (size, size, 3) and crop.dtype == np.uint8
+    weights = crop.astype(float)
+    grid = np.arange(size) + 0.5
+    x = (weights * grid[None, :, None]).sum((0, 1)) / weights.sum((0, 1))
+    y = (weights * grid[:, None, None]).sum((0, 1)) / weights.sum((0, 1))
+    np.testing.assert_allclose(np.stack([x, y], 1), align.TEMPLATE * size, atol=0.1)
+
+
+def test_warp_averages_when_it_shrinks() -> None:
+    """A one-pixel checkerboard must become grey; sampling without antialiasing gives black and white."""
+    board = np.indices((600, 600)).sum(0) % 2 * 255
+    image = np.repeat(board[..., None], 3, 2).astype(np.uint8)
+    for scale in (1.6, 2.5, 4.7):
+        crop = align.warp(image, moved(align.TEMPLATE * 64, scale, 10, (80, 20)), 64)
+        assert np.abs(crop.astype(float) - 127.5).mean() < 20, scale
+    outside = align.warp(np.full((40, 40, 3), 90, np.uint8), align.TEMPLATE * 20 - 300, 32)
+    assert (outside == 90).all(), "edge pixels are repeated outside the picture"
+
+
+def test_warp_of_many_sizes_is_warp_of_each() -> None:
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for h, w in [(50, 60), (200, 90)]]
+    points = np.stack([align.TEMPLATE * 50, align.TEMPLATE * 80 + 9])
+    both = align.warp(images, np.concatenate([points, points[:, :2]], 1), 48)
+    for image, landmarks, crop in zip(images, points, both, strict=True):
+        np.testing.assert_array_equal(crop, align.warp(image, landmarks, 48))
+    with pytest.raises(ValueError, match="2 images but 1 rows"):
+        align.warp(images, points[:1], 48)
+
+
+def test_most_prominent_is_large_and_central_and_confident() -> None:
+    boxes = np.array([[[0, 0], [40, 40]], [[60, 60], [140, 140]], [[50, 50], [150, 150]]], float)
+    centre = np.array([100.0, 100.0])
+    assert align._most_prominent(boxes, np.array([0.99, 0.99, 0.99]), centre) == 2
+    assert align._most_prominent(boxes, np.array([0.99, 0.99, 0.80]), centre) == 1
+    assert align._most_prominent(boxes, np.array([0.80, 0.75, 0.80]), centre) == 2
+    corner = np.array([[[0, 0], [60, 60]], [[75, 75], [125, 125]]], float)
+    assert align._most_prominent(corner, np.array([1.0, 1.0]), centre) == 1
+
+
+def drawn_face(side: int = 240) -> np.ndarray:
+    """A cartoon that MTCNN takes for a face: skin, eyes, brows, nose, mouth."""
+    image = Image.new("RGB", (side, side), (90, 110, 130))
+    draw = ImageDraw.Draw(image)
+    k = side / 240
+    draw.ellipse([60 * k, 30 * k, 180 * k, 200 * k], fill=(224, 180, 150))
+    draw.pieslice([58 * k, 20 * k, 182 * k, 130 * k], 180, 360, fill=(60, 40, 30))
+    draw.ellipse([64 * k, 55 * k, 176 * k, 200 * k], fill=(224, 180, 150))
+    for x in (95, 145):
+        draw.ellipse([(x - 13) * k, 95 * k, (x + 13) * k, 109 * k], fill=(250, 250, 250))
+        draw.ellipse([(x - 6) * k, 96 * k, (x + 6) * k, 108 * k], fill=(40, 30, 30))
+        draw.rectangle([(x - 16) * k, 82 * k, (x + 16) * k, 87 * k], fill=(70, 45, 35))
+    draw.polygon([(120 * k, 105 * k), (110 * k, 138 * k), (130 * k, 138 * k)], fill=(205, 155, 125))
+    draw.ellipse([100 * k, 155 * k, 140 * k, 170 * k], fill=(170, 70, 70))
+    return np.asarray(image.filter(ImageFilter.GaussianBlur(2 * k)))
+
+
+def test_aligner_finds_a_drawn_face_and_flags_its_absence() -> None:
+    face = drawn_face()
+    nothing = np.full((80, 120, 3), 100, np.uint8)
+    nothing[:, 20:60] = 180
+    crops, found = align.Aligner()([face, nothing], 64)
+    assert found.found.tolist() == [True, False]
+    assert found.probability[0] > 0.9 and np.isnan(found.probability[1]) and np.isnan(found.landmarks[1]).all()
+    eyes = found.landmarks[0, :2]
+    assert np.abs(eyes - [[95, 102], [145, 102]]).max() < 8
+    np.testing.assert_array_equal(crops[1], resize(nothing[:, 20:100], 64))
+
+
+def test_result_does_not_depend_on_the_batch() -> None:
+    """A run that is resumed detects in other batches, and must write the same crops."""
+    faces = [drawn_face(200), drawn_face(240), np.zeros((64, 64, 3), np.uint8), drawn_face(300)]
+    together, first = align.Aligner()(faces, 64)
+    for row, face in enumerate(faces):
+        alone, again = align.Aligner()([face], 64)
+        np.testing.assert_array_equal(alone[0], together[row])
+        np.testing.assert_array_equal(again.landmarks[0], first.landmarks[row])
+
+
+def test_one_impossible_candidate_does_not_cost_the_batch() -> None:
+    class Fails:
+        def detect(self, batch: object, landmarks: bool) -> tuple:
+            if len(batch) > 1 or batch[0].max() == 0:  # type: ignore[arg-type, index]
+                raise IndexError("the mask does not match")
+            return np.array([[[0, 0, 9, 9]]]), np.array([[0.95]]), np.ones((1, 1, 5, 2))
+
+    batch = np.zeros((3, 8, 8, 3), np.uint8)
+    batch[1] = 1
+    found = align._detect_batch(Fails(), batch)  # type: ignore[arg-type]
+    assert [len(boxes) for boxes, _, _ in found] == [0, 1, 0]
+    assert found[1][0].shape == (1, 4) and found[1][1].tolist() == [0.95] and found[1][2].shape == (1, 5, 2)
+
+
+def test_digest_follows_the_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = align.Aligner().digest
+    assert before == align.Aligner("cpu").digest != align.WholePicture().digest
+    monkeypatch.setattr(align, "PASSES", align.PASSES[:1])
+    assert align.Aligner().digest != before
+
+
+@photographs
+def test_photographs_are_found_and_aligned() -> None:
+    table = pd.read_csv(SHARED / "data/london/faces.csv").iloc[::17]
+    pictures = [read_image(SHARED / "data/london" / path) for path in table["path"]]
+    found = align.Aligner().detect(pictures)
+    assert found.found.all() and (found.probability > 0.95).all()
+    onto = apply(align.align_points(found.landmarks, 1), found.landmarks)
+    assert np.abs(onto[:, :3] - align.TEMPLATE).max() < 0.05
+    # As small and as tight as 48x48 sets: found just as well.
+    tight = [resize(align.warp(p, m, 96)[6:90, 6:90], 48) for p, m in zip(pictures, found.landmarks, strict=True)]
+    assert align.Aligner().detect(tight).found.all()
