@@ -1,0 +1,70 @@
+"""
+Embedded synthetic people
+=========================
+
+Eight people with eight expressions, and one person under each action unit. Nothing is downloaded: every
+picture is drawn from numbers, and the numbers stand in the table.
+"""
+
+# %%
+# Eight people, eight expressions
+# -------------------------------
+#
+# ``normal`` is the difficulty that experiments use: pose, light and strength vary from picture to picture.
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from ferdis.datasets.synthetic.dataset import counterpart, load_synthetic, with_action_units
+from ferdis.faces import ACTION_UNITS, EXPRESSIONS, Faces
+
+
+def show(faces: Faces, rows: list[str], columns: list[str], title: str) -> None:
+    """Draw pictures in reading order."""
+    size = (1.15 * len(columns) + 0.6, 1.2 * len(rows) + 0.5)
+    figure, axes = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False)
+    for axis, pixels in zip(axes.flat, faces.pixels(), strict=True):
+        axis.imshow(pixels)
+        axis.set(xticks=[], yticks=[])
+    for axis, name in zip(axes[0], columns, strict=True):
+        axis.set_title(name, fontsize=8)
+    for axis, name in zip(axes[:, 0], rows, strict=True):
+        axis.set_ylabel(name, fontsize=8)
+    figure.suptitle(title)
+    figure.tight_layout(pad=0.4)
+
+
+people = load_synthetic(8, 8, 1, image_size=128, difficulty="normal", seed=1)
+show(people, [f"P{k}" for k in range(8)], list(EXPRESSIONS), "Eight people")
+
+# %%
+# One person under each action unit
+# ---------------------------------
+#
+# The same person, pose and light; one unit at 1, 3 and 5 of FACS's five steps.
+LEVELS = (1, 3, 5)
+one = load_synthetic(1, ["neutral"], 1, image_size=128, difficulty="easy", seed=1, first_person=3)
+still = one[np.zeros(len(LEVELS) * len(ACTION_UNITS), int)]
+units = np.zeros((len(LEVELS), len(ACTION_UNITS), len(ACTION_UNITS)))
+for row, level in enumerate(LEVELS):
+    np.fill_diagonal(units[row], level)
+raised = with_action_units(still, units.reshape(-1, len(ACTION_UNITS)))
+show(
+    raised,
+    [str(level) for level in LEVELS],
+    [f"AU{unit}" for unit in ACTION_UNITS],
+    "Action units at 1, 3, 5",
+)
+
+# %%
+# This person with that person's expression
+# -----------------------------------------
+#
+# The exact ground truth of expression transfer: each person keeps light and pose while the expression changes.
+six = people[(people.expression != "neutral") & (people.expression != "contempt")]
+donors = six[six.subject == six.subject[0]]
+neutral = people[people.expression == "neutral"][:4]
+pairs = Faces.concat([counterpart(neutral[np.full(6, k)], expression_of=donors) for k in range(len(neutral))])
+show(pairs, [f"P{k}" for k in range(4)], list(donors.expression), "P0's expressions on four people")
+plt.show()

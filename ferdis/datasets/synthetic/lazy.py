@@ -1,0 +1,190 @@
+"""Rendered pixels as an array-like: drawn when indexed, kept in a memory map if asked.
+
+A row's pixels are a pure function of that row (person, action units, scene, size), so a picture may be drawn
+again at any time, in any company, and a cache may be filled in any order by any number of processes.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ferdis.datasets.synthetic.camera import head_rotation, to_pixels
+from ferdis.datasets.synthetic.canvas import Canvas, Columns
+from ferdis.datasets.synthetic.geometry import Face, relief
+from ferdis.datasets.synthetic.identity import sample_people
+from ferdis.datasets.synthetic.render import Rendered, landmark_points, render
+from ferdis.datasets.synthetic.scene import SCENE_NAMES
+
+LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")  # MTCNN's order: left in the picture
+CHUNK = 8  # pictures drawn at a time: the working set stays in a core's cache, and memory stays flat
+_RELIEFS, _RELIEF_SIZE = 64, 48  # the relief is smooth: a coarse sheet places a point within 0.1 mm
+_NOT_RENDERER = ("__init__", "dataset", "lazy", "selfcheck")
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """What fixes the pixels of n pictures.
+
+    Attributes
+    ----------
+    seed, person : ndarray (n,) of int
+        The population's seed and the person's number in it.
+    au_left, au_right : ndarray (n, 17), float32, 0..5
+        Action units of the person's own left and right half, in the order of ``ferdis.faces.ACTION_UNITS``.
+    scene : ndarray (n, S), float32
+        Pose, light, background and camera, in the order of ``SCENE_NAMES``.
+    """
+
+    seed: np.ndarray
+    person: np.ndarray
+    au_left: np.ndarray
+    au_right: np.ndarray
+    scene: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.person)
+
+    def take(self, rows: np.ndarray) -> Recipes:
+        """The recipes of some rows."""
+        return Recipes(self.seed[rows], self.person[rows], self.au_left[rows], self.au_right[rows], self.scene[rows])
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of all values."""
+        sha = hashlib.sha256()
+        for values in (self.seed, self.person, self.au_left, self.au_right, self.scene):
+            sha.update(np.ascontiguousarray(values).tobytes())
+        return sha.hexdigest()
+
+    def identities(self) -> torch.Tensor:
+        """Identity parameters of each row's person, (n, P) float32."""
+        people, which = np.unique(np.stack([self.seed, self.person], axis=1), axis=0, return_inverse=True)
+        parts = [sample_people(people[people[:, 0] == seed, 1].tolist(), int(seed)) for seed in np.unique(people[:, 0])]
+        return torch.cat(parts or [sample_people([], 0)])[torch.from_numpy(which.reshape(-1))]
+
+
+def render_recipes(recipes: Recipes, size: int, *, masks: bool = False) -> Iterator[tuple[slice, Rendered]]:
+    """Draw pictures in chunks of :data:`CHUNK` rows; yields the rows and their ``Rendered``."""
+    identity = recipes.identities()
+    left, right, scene = (_tensor(values) for values in (recipes.au_left, recipes.au_right, recipes.scene))
+    for start in range(0, len(recipes), CHUNK):
+        rows = slice(start, min(start + CHUNK, len(recipes)))
+        yield rows, render(identity[rows], left[rows], right[rows], scene[rows], size, masks=masks)
+
+
+class RenderedImages:
+    """Array-like of shape (n, size, size, 3), uint8, whose pictures are drawn on demand.
+
+    Parameters
+    ----------
+    recipes : Recipes
+        One a picture.
+    size : int
+        Side in pixels.
+    folder : Path, optional
+        Where drawn pictures are kept in a memory map, so that each is drawn once; None draws at every access.
+    """
+
+    def __init__(self, recipes: Recipes, size: int, folder: Path | None = None) -> None:
+        self.recipes, self.size, self.folder = recipes, size, folder
+        self.shape = (len(recipes), size, size, 3)
+        self.dtype = np.dtype(np.uint8)
+        self.ndim = 4
+        self._store: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        if isinstance(key, int | np.integer):
+            return self[np.array([key])][0]
+        rows = np.arange(len(self))[key]
+        return self._draw(rows) if self.folder is None else self._kept(rows, self.folder)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[np.arange(len(self))], dtype=dtype)
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_store": None}  # a worker opens the map itself
+
+    def _draw(self, rows: np.ndarray) -> np.ndarray:
+        out = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        for chunk, drawn in render_recipes(self.recipes.take(rows), self.size):
+            out[chunk] = _pixels(drawn)
+        return out
+
+    def _kept(self, rows: np.ndarray, folder: Path) -> np.ndarray:
+        pixels, done = self._open(folder)
+        missing = np.unique(rows[done[rows] == 0])
+        for chunk, drawn in render_recipes(self.recipes.take(missing), self.size):
+            pixels[missing[chunk]] = _pixels(drawn)  # pixels before the flag: a killed run only draws again
+            done[missing[chunk]] = 1
+        return np.asarray(pixels[rows])
+
+    def _open(self, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+        if self._store is None:
+            name = hashlib.sha256(f"{renderer_digest()} {self.recipes.digest()} {self.size}".encode()).hexdigest()[:20]
+            place = folder / "synthetic" / name
+            try:
+                place.mkdir(parents=True, exist_ok=True)
+                self._store = (_map(place / "pixels", self.shape), _map(place / "done", self.shape[:1]))
+            except OSError as error:
+                raise ValueError(
+                    f"cannot keep {np.prod(self.shape) / 1e6:.0f} MB of rendered faces in {place} "
+                    f"({error.strerror}): "
+                    "name another folder with cache=..., or render on demand with cache=False"
+                ) from None
+        return self._store
+
+
+@torch.no_grad()
+def landmarks_of(recipes: Recipes, size: int) -> np.ndarray:
+    """The five landmarks of each picture, (n, 5, 2) float32 pixels, from the bare relief: nothing is painted."""
+    identity = recipes.identities()
+    out = np.empty((len(recipes), len(LANDMARKS), 2), np.float32)
+    for start in range(0, len(recipes), _RELIEFS):
+        rows = slice(start, min(start + _RELIEFS, len(recipes)))
+        face = Face(identity[rows], _tensor(recipes.au_left[rows]), _tensor(recipes.au_right[rows]))
+        scene = Columns(_tensor(recipes.scene[rows]), SCENE_NAMES)
+        canvas = Canvas.blank(rows.stop - rows.start, _RELIEF_SIZE)
+        relief(canvas, face)
+        out[rows] = to_pixels(landmark_points(canvas, face), scene, head_rotation(scene), size).numpy()
+    return out
+
+
+@functools.cache
+def renderer_digest() -> str:
+    """SHA-256 (hex) of the renderer's source: pictures kept by another version are never shown."""
+    here = Path(__file__).parent
+    sha = hashlib.sha256()
+    for name in sorted(path.name for path in here.glob("*.py") if path.stem not in _NOT_RENDERER):
+        sha.update((here / name).read_bytes())
+    return sha.hexdigest()
+
+
+def _tensor(values: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.array(values, dtype=np.float32))  # a copy: the source may be read-only
+
+
+def _pixels(drawn: Rendered) -> np.ndarray:
+    return np.asarray(drawn.images)
+
+
+def _map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """A uint8 memory map of zeros, made if absent; its space is reserved at once: a full disk errs here."""
+    size = int(np.prod(shape))
+    with path.open("ab") as file:
+        if file.tell() < size:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+    return np.memmap(path, np.uint8, "r+", shape=shape)
