@@ -116,11 +116,18 @@ class CropStore:
         """What is stored, whole and up to date, of these pictures: path -> entry.
 
         The CRC of some rows is checked; if one is wrong, all are, and damaged rows count as missing.
+
+        Raises
+        ------
+        CacheError
+            If the store exists and may not be read.
         """
         wanted = {source.path: source for source in sources}
+        with self._told():
+            newest = self._newest()
         entries = {
             path: entry
-            for path, entry in self._newest().items()
+            for path, entry in newest.items()
             if path in wanted and (entry.bytes, entry.mtime_ns) == (wanted[path].bytes, wanted[path].mtime_ns)
         }
         ordered = list(entries.values())
@@ -221,9 +228,9 @@ class CropStore:
         except OSError as error:
             full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
             what = "the disk is full" if full else error.strerror or str(error)
-            remedy = "free some space" if full else "make it writable"
+            remedy = "free some space" if full else "make it readable and writable"
             raise CacheError(
-                f"{self.folder}: cannot write the image cache ({what}); {remedy}, name another directory "
+                f"{self.folder}: cannot use the image cache ({what}); {remedy}, name another directory "
                 f"with cache= or FERDIS_CACHE, or pass cache=False; finished images are kept"
             ) from error
 
