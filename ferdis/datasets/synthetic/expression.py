@@ -123,6 +123,8 @@ def sample_expression(
     if style is not None:
         relaxed = 1.0 if difficulty != "easy" else 0.3
         values = values * style[: apex.size] + relaxed * style[apex.size :]
+    if apex[ACTION_UNITS.index(5)] > 0:  # nobody blinks while staring
+        values[ACTION_UNITS.index(45)] *= 0.1
     values = _settle_foes(values, apex)
     tilt = _ASYMMETRY[difficulty] * rng.normal(size=apex.size)
     left, right = values * (1 + tilt), values * (1 - tilt)
@@ -141,7 +143,7 @@ def _unrelated(rng: np.random.Generator, difficulty: str) -> np.ndarray:
     """AU activity that belongs to no expression: twitches everywhere, and now and then talking or a blink."""
     noise = _NOISE[difficulty]
     twitch = np.maximum(0.0, noise * rng.normal(size=len(ACTION_UNITS)) - 0.25 * noise)
-    active = rng.uniform(size=3) < _DISTRACTION[difficulty] * np.array([1.0, 0.3, 0.6])
+    active = rng.uniform(size=3) < _DISTRACTION[difficulty] * np.array([1.0, 0.2, 0.6])
     size = rng.uniform(0.5, 2.5, size=4)
     if active[0]:  # talking
         twitch[ACTION_UNITS.index(25)] += size[0]

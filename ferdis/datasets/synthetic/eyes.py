@@ -9,7 +9,7 @@ from .canvas import Canvas, Columns, bell, from_sides, mix, ramp, smooth, textur
 from .geometry import Face, brow_curve, lid_curves
 
 IRIS_RADIUS, PUPIL_RADIUS = 0.585, 0.22  # cm
-SCLERA = (0.62, 0.58, 0.55)
+SCLERA = (0.52, 0.48, 0.45)
 
 
 def colour(rgb: tuple[float, float, float]) -> Tensor:
@@ -21,7 +21,7 @@ def iris_colour(face: Face) -> Tensor:
     """(n, 1, 3, 1, 1): dark brown to blue, green or grey with the tone."""
     tone = face.p.iris_tone[:, None, None]
     hue = face.p.iris_hue[:, None, None]
-    brown, blue, green = colour((0.045, 0.02, 0.011)), colour((0.16, 0.26, 0.36)), colour((0.18, 0.22, 0.11))
+    brown, blue, green = colour((0.032, 0.014, 0.008)), colour((0.16, 0.26, 0.36)), colour((0.18, 0.22, 0.11))
     return mix(brown, mix(blue, green, hue), tone)
 
 
@@ -116,10 +116,10 @@ def draw_brows(canvas: Canvas, face: Face, hair_colour: Tensor) -> None:
     taper = smooth(u, -0.06, 0.16) * (1 - 0.72 * smooth(u, 0.45, 1.0))
     half = p.brow_thickness.unsqueeze(1) * taper * (1 + 0.25 * au[4] * (1 - u.clamp(0, 1)))
     seed = p.texture_seed
-    hairs = texture("strand", seed + 19, len(y), 2 * len(x), canvas.cell).view(len(seed), len(y), 2, -1).transpose(1, 2)
-    distance = half - (y - centre).abs() + 0.05 * hairs
+    hairs = texture("grain", seed + 19, len(y), 2 * len(x), canvas.cell).view(len(seed), len(y), 2, -1).transpose(1, 2)
+    distance = half - (y - centre).abs() + 0.03 * hairs
     cover = ramp(distance, 0.3) * smooth(u, -0.06, 0.06) * (1 - smooth(u, 0.92, 1.06))
-    cover = (cover * p.brow_density.unsqueeze(1) * (0.9 + 0.12 * hairs)).clamp(0, 1)
+    cover = (cover * p.brow_density.unsqueeze(1) * (0.95 + 0.1 * hairs)).clamp(0, 1)
     albedo = to_sides(canvas.albedo, rows, left, right)
     from_sides(canvas.albedo, rows, left, right, mix(albedo, 0.75 * hair_colour.unsqueeze(1), cover.unsqueeze(2)))
     height = to_sides(canvas.height, rows, left, right)

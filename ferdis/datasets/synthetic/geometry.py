@@ -12,7 +12,7 @@ from ...faces import ACTION_UNITS
 from .canvas import Canvas, Columns, bell, smooth
 from .identity import IDENTITY_NAMES
 
-HEAD_RADIUS_X, HEAD_RADIUS_Y = 5.6, 10.5  # curvature of the paraboloid that carries the face
+HEAD_RADIUS_X, HEAD_RADIUS_Y = 5.4, 10.0  # curvature of the paraboloid that carries the face
 HEAD_CENTRE_Y = 1.5
 
 
@@ -51,10 +51,10 @@ class Face:
         self.corner_dy = self.corner_dy + 0.22 * au[17] + (0.5 * self.jaw_drop * parted).unsqueeze(1)
         # how far each lip leaves the seam; 10 and 9 lift the upper lip, 12 thins it against the teeth
         lift = 0.4 * mid[10] + 0.25 * mid[9] + 0.42 * mid[12] + 0.12 * mid[20]
-        self.gap_upper = mid[25] * (0.2 + 1.1 * lift) + 0.12 * self.jaw_drop * parted
+        self.gap_upper = mid[25] * (0.2 + 1.45 * lift + 0.35 * mid[12]) + 0.12 * self.jaw_drop * parted
         self.gap_lower = 0.42 * mid[25] + 0.88 * self.jaw_drop * parted + 0.28 * mid[20] * mid[25]
         self.gap_lower = self.gap_lower - 0.12 * mid[12] * mid[25]
-        self.squareness = (1.8 + 5 * mid[20] + 2.5 * mid[10] + 1.2 * mid[12] - 0.4 * mid[26]).clamp(1.5, 7)
+        self.squareness = (2.2 + 5 * mid[20] + 2.5 * mid[10] + 1.2 * mid[12] + 0.4 * mid[26]).clamp(max=7)
         thin = 1 - 0.62 * mid[23] - 0.22 * mid[12] - 0.2 * mid[20] - 0.12 * mid[26]
         self.upper_lip = p.upper_lip * (thin - 0.18 * mid[17] + 0.15 * mid[10]).clamp(min=0.22)
         self.lower_lip = p.lower_lip * (thin + 0.12 * mid[17]).clamp(min=0.25)
@@ -115,7 +115,7 @@ def mouth_curves(face: Face, x: Tensor) -> dict[str, Tensor]:
     dy = face.corner_dy[:, 0] * (1 - right) + face.corner_dy[:, 1] * right
     t = x / half
     a = t.abs().clamp(max=1)
-    open_profile = 1 - a.pow(face.squareness)
+    open_profile = (1 - a.pow(face.squareness)).pow(0.75)
     seam = face.mouth_y + dy * a.pow(1.9) + 0.05 * bell(t, 0.16) - 0.04 * bell(a - 0.45, 0.2)
     upper = seam - face.gap_upper * open_profile - face.upper_lip_raise * (1 - a.pow(3)) * 0.6
     lower = torch.maximum(seam + face.gap_lower * open_profile - face.upper_lip_raise * 0.25 * (1 - a.pow(3)), upper)
@@ -130,13 +130,13 @@ def outline_half_width(face: Face, y: Tensor) -> Tensor:
     """Half width (n, h, 1) of the head without hair at heights ``y`` (h,); 0 above the crown and below the chin."""
     p = face.p
     y = y[None, :, None]
-    crown, widest = -10.3, 0.5
+    crown, widest = -9.9, 0.5
     above = ((widest - y) / (widest - crown)).clamp(0, 1)
     below = ((y - widest) / (face.chin_y - widest)).clamp(0, 1)
-    cranium = (p.face_width + 0.35) * (1 - above.pow(2.3)).pow(1 / 2.1)
+    cranium = (p.face_width + 0.35) * (1 - above.pow(2.5)).pow(1 / 2.2)
     jaw = p.jaw_width * (1 + 0.035 * bell(y - 7.0, 1.4))
     square = p.chin_width * 0.12
-    lower = (p.face_width + 0.35) * (1 - below.pow(p.jaw_roundness)).clamp(min=0).pow(0.55 - square)
+    lower = (p.face_width + 0.35) * (1 - below.pow(p.jaw_roundness)).clamp(min=0).pow(0.62 - square)
     blend = smooth(below, 0.25, 0.75)
     puff = 0.2 * p.cheek_fullness * bell(y - 5.5, 2.2) + 0.25 * (face.mid[12] + 0.5 * face.mid[6]) * bell(y - 4.2, 1.5)
     return torch.where(y < widest, cranium, lower * (1 + blend * (jaw - 1)) + puff * (below < 1))
@@ -172,9 +172,9 @@ def _midline(face: Face) -> list[tuple[Tensor | float, ...]]:
     return [
         (-1.7, 1.0, 0.8, 0.16 * p.brow_ridge + 0.22 * mid[4]),
         (-0.5, 0.72, 1.0, 0.55 * bridge),
-        (1.2, 0.62, 1.2, 0.95 * bridge),
-        (tip - 1.25, 0.72, 0.95, 1.15),
-        (tip + 0.02, 0.8 * p.nose_tip, 0.62, 1.45 * p.nose_tip),
+        (1.2, 0.74, 1.2, 0.9 * bridge),
+        (tip - 1.25, 0.82, 0.95, 1.0),
+        (tip + 0.0, 0.88 * p.nose_tip, 0.66, 1.35 * p.nose_tip),
         (tip + 1.05, 1.3, 0.42, -0.25),
         (tip + 1.35, 0.2, 0.4, -0.12 * (1 - mid[12]) * (1 - mid[23])),
         (face.mouth_y, 2.5, 1.9, 0.6 * p.muzzle),
@@ -187,7 +187,6 @@ def _midline(face: Face) -> list[tuple[Tensor | float, ...]]:
 def relief(canvas: Canvas, face: Face) -> None:
     """Fill ``canvas.height``: a paraboloid plus bumps, each the product of a Gaussian in x and one in y (a bmm)."""
     count = len(canvas.height)
-    full = lambda value: torch.as_tensor(value).expand(count, 1, 1) if not torch.is_tensor(value) else value  # noqa: E731
     columns: list[list[Tensor]] = []
     for x, y, sx, sy, height in _pairs(face):
         cells = [torch.as_tensor(v, dtype=torch.float32).expand(count, 2, 1, 1) for v in (x, y, sx, sy, height)]
@@ -202,3 +201,5 @@ def relief(canvas: Canvas, face: Face) -> None:
     base_x = -canvas.x.square() / (2 * HEAD_RADIUS_X)
     base_y = -(canvas.y - HEAD_CENTRE_Y).square() / (2 * HEAD_RADIUS_Y)
     canvas.height = bumps + base_x + base_y[:, None]
+    # the head turns away at its outline
+    canvas.height -= 0.8 * torch.exp((canvas.x.abs() - outline_half_width(face, canvas.y)).clamp(max=0) / 0.75)

@@ -55,6 +55,7 @@ def _hair_cover(canvas: Canvas, face: Face) -> tuple[Tensor, Tensor]:
     falling = width + 0.10 * (y - widest).clamp(min=0) * volume
     length = torch.where(is_long, p.hair_length, 1.6 + 0 * p.hair_length)
     outer = torch.where(y > widest, torch.where(is_long, falling, width - 0.12 * (y - widest).clamp(min=0)), outer)
+    outer = torch.maximum(outer, (outline_half_width(face, canvas.y) + 0.25) * (y < 0.5))
     inside = ramp(outer - across + 0.12 * structure, 0.35) * smooth(length - y + 0.5 * structure, -0.3, 0.5)
     hairline = p.hairline_y + 3.6 * (across / 5.9).pow(3.2) - 0.5 * bell(across - 3.2, 1.0) * (p.masculinity + 0.6)
     fringe = p.fringe * (2.9 - 0.25 * (x - p.parting).abs()).clamp(min=0.3) * (~is_up)
@@ -82,7 +83,7 @@ def draw_head(canvas: Canvas, face: Face, colour: Tensor) -> Tensor:
     canvas.albedo *= (1 - 0.28 * shadow * (1 - cover)).unsqueeze(1)
     lit = colour * (1 + 0.35 * structure.unsqueeze(1)) * (0.85 + 0.25 * face.p.oiliness.unsqueeze(1))
     canvas.albedo = mix(canvas.albedo, lit, cover.unsqueeze(1))
-    canvas.height = canvas.height + cover * (0.3 + 0.12 * structure)
+    canvas.height = canvas.height + cover * (0.1 + 0.05 * structure)
     canvas.height = canvas.height.clamp(min=-7.0)
     canvas.gloss = mix(canvas.gloss, 0.10 + 0.06 * structure, cover).clamp(min=0)
     return torch.maximum(torch.maximum(head, ears), cover)

@@ -33,10 +33,10 @@ class Trait:
 
 TRAITS: tuple[Trait, ...] = (
     # head and jaw, centimetres from the line through the eyes (y down) or from the midline (x)
-    Trait("face_width", 6.75, 0.32, 5.9, 7.6, 0.15),
+    Trait("face_width", 6.2, 0.28, 5.5, 7.0, 0.12),
     Trait("jaw_width", 1.0, 0.055, 0.87, 1.14, 0.035),
-    Trait("jaw_roundness", 1.98, 0.14, 1.65, 2.35, 0.06),
-    Trait("chin_y", 11.2, 0.42, 10.2, 12.3, 0.25),
+    Trait("jaw_roundness", 1.95, 0.15, 1.6, 2.35, 0.06),
+    Trait("chin_y", 10.9, 0.4, 9.9, 11.9, 0.25),
     Trait("chin_width", 1.0, 0.16, 0.65, 1.4, 0.08),
     Trait("chin_projection", 1.0, 0.3, 0.3, 1.8, 0.15),
     Trait("forehead_bulge", 1.0, 0.45, 0.0, 2.2, -0.2),
@@ -54,7 +54,7 @@ TRAITS: tuple[Trait, ...] = (
     # eyes
     Trait("eye_x", 2.98, 0.12, 2.68, 3.28),
     Trait("eye_width", 1.46, 0.08, 1.25, 1.68, 0.0, -0.04),
-    Trait("eye_opening", 1.0, 0.09, 0.78, 1.2, -0.05, -0.08),
+    Trait("eye_opening", 1.06, 0.09, 0.82, 1.28, -0.05, -0.08),
     Trait("eye_tilt", 0.08, 0.09, -0.15, 0.32, -0.02, -0.06),
     Trait("lid_fold", 0.33, 0.13, 0.04, 0.65, -0.04, -0.06),
     Trait("socket_depth", 1.0, 0.25, 0.4, 1.7, 0.15, 0.1),
@@ -65,7 +65,7 @@ TRAITS: tuple[Trait, ...] = (
     Trait("brow_thickness", 0.34, 0.08, 0.16, 0.6, 0.06),
     Trait("brow_gap", 1.25, 0.18, 0.8, 1.7, -0.06),
     Trait("brow_length", 4.0, 0.25, 3.3, 4.6),
-    Trait("brow_density", 0.78, 0.14, 0.35, 1.0, 0.06, -0.08),
+    Trait("brow_density", 0.85, 0.14, 0.35, 1.0, 0.06, -0.08),
     # mouth: a narrow spread of fullness and width, or AU 20 and 23 could not be told from identity
     Trait("mouth_y", 6.6, 0.22, 6.0, 7.2, 0.05, 0.1),
     Trait("mouth_width", 2.42, 0.12, 2.1, 2.75, 0.06),
@@ -146,11 +146,11 @@ def _sample_person(rng: np.random.Generator) -> list[float]:
 def _sample_colours(values: dict[str, float], rng: np.random.Generator) -> None:
     """Iris and hair darken with melanin, as they do in people; light hair and eyes need light skin."""
     melanin = values["melanin"]
-    values["iris_tone"] = float(np.clip(rng.beta(1.3, 1.3) * (1 - melanin) ** 0.7 + 0.05 * rng.uniform(), 0, 1))
+    values["iris_tone"] = float(np.clip(rng.beta(1.3, 1.3) * (1 - melanin) ** 1.7 + 0.04 * rng.uniform(), 0, 1))
     values["iris_hue"] = float(rng.uniform())
     values["hair_tone"] = float(np.clip(rng.beta(1.2, 1.8) * (1 - melanin) ** 1.2, 0, 1))
     values["hair_red"] = float(rng.beta(1.2, 3.0) * (1 - melanin))
-    values["hair_grey"] = float(np.clip(1.6 * values["age"] - 0.55 + 0.25 * rng.normal(), 0, 1))
+    values["hair_grey"] = float(np.clip(1.9 * values["age"] - 0.95 + 0.2 * rng.normal(), 0, 1))
 
 
 def _sample_hair(values: dict[str, float], rng: np.random.Generator) -> None:

@@ -32,9 +32,9 @@ _ROLL = {"easy": 1.0, "normal": 4.0, "hard": 9.0}
 _SHIFT = {"easy": 0.1, "normal": 0.3, "hard": 0.6}
 _GAZE = {"easy": 0.05, "normal": 0.25, "hard": 0.45}
 _AZIMUTH = {"easy": 10.0, "normal": 30.0, "hard": 48.0}
-_AMBIENT = {"easy": (0.5, 0.6), "normal": (0.28, 0.65), "hard": (0.15, 0.6)}
+_AMBIENT = {"easy": (0.5, 0.6), "normal": (0.22, 0.55), "hard": (0.15, 0.6)}
 _BLUR = {"easy": (0.0, 0.3), "normal": (0.0, 0.9), "hard": (0.3, 2.0)}
-_NOISE = {"easy": (0.5, 1.5), "normal": (1.0, 5.0), "hard": (3.0, 12.0)}
+_NOISE = {"easy": (0.5, 1.5), "normal": (1.0, 4.0), "hard": (3.0, 12.0)}
 _QUALITY = {"easy": (92, 97), "normal": (55, 95), "hard": (25, 80)}
 _EXPOSURE = {"easy": 0.04, "normal": 0.14, "hard": 0.25}
 
@@ -98,16 +98,16 @@ def _sample_light(rng: np.random.Generator, difficulty: str) -> dict[str, float]
         "light_strength": float(rng.uniform(0.55, 0.95)),
         "ambient": float(rng.uniform(*_AMBIENT[difficulty])),
         "fill": float(rng.uniform(0.0, 0.35)),
-        "light_warmth": _bounded(rng, 0.45),
+        "light_warmth": _bounded(rng, 0.3),
     }
 
 
 def _sample_surroundings(rng: np.random.Generator, difficulty: str) -> dict[str, float]:
     """Background and clothes: half the backgrounds are greys, as in a studio; clothes are anything."""
     grey = rng.uniform(0.05, 0.95)
-    tint = 0.25 * rng.uniform() * rng.normal(size=3)
+    tint = 0.12 * rng.uniform() * rng.normal(size=3)
     first = np.clip(grey + tint, 0.02, 0.98)
-    second = np.clip(first + (0.08 if difficulty == "easy" else 0.3) * rng.normal(size=3) * rng.uniform(), 0.02, 0.98)
+    second = np.clip(first + (0.08 if difficulty == "easy" else 0.3) * (0.7 * rng.normal() + 0.4 * rng.normal(size=3)) * rng.uniform(), 0.02, 0.98)
     cloth = np.clip(rng.uniform(0.04, 0.9) + 0.2 * rng.normal(size=3), 0.02, 0.95)
     texture = 0.0 if difficulty == "easy" or rng.uniform() < 0.3 else float(rng.uniform(0.1, 1.0))
     names = ("back_r", "back_g", "back_b", "back_r2", "back_g2", "back_b2", "cloth_r", "cloth_g", "cloth_b")

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .canvas import Canvas, Columns
 
-WRAP = 0.35  # how far light creeps round the terminator: skin scatters
+WRAP = 0.25  # how far light creeps round the terminator: skin scatters
 LUMINANCE = (0.30, 0.59, 0.11)
 
 

@@ -12,7 +12,7 @@ from .geometry import Face, brow_curve, mouth_curves
 
 # Linear reflectance of very light and very dark skin (display values squared); between them mixed in the logarithm,
 # because melanin absorbs as Beer's law says.
-LIGHTEST = (0.80, 0.555, 0.43)
+LIGHTEST = (0.80, 0.565, 0.42)
 DARKEST = (0.085, 0.042, 0.028)
 
 
@@ -22,7 +22,7 @@ def skin_tone(face: Face) -> Tensor:
     light, dark = torch.tensor(LIGHTEST).view(1, 3, 1, 1), torch.tensor(DARKEST).view(1, 3, 1, 1)
     melanin = p.melanin.unsqueeze(1)
     tone = torch.exp((1 - melanin) * light.log() + melanin * dark.log())
-    hue = torch.tensor((-0.02, 0.02, -0.1)).view(1, 3, 1, 1) * p.undertone.unsqueeze(1)  # + olive, - pink
+    hue = torch.tensor((-0.01, 0.015, -0.08)).view(1, 3, 1, 1) * p.undertone.unsqueeze(1)  # + olive, - pink
     return tone * (1 + hue)
 
 
@@ -44,7 +44,7 @@ def paint_skin(canvas: Canvas, face: Face) -> None:
         tone = tone - 0.5 * p.freckles * spots * bell(y - 2.8, 2.4) * bell(x, 4.5)
     tone = tone * (1 - _moles(canvas, face))
     base = skin_tone(face)
-    canvas.albedo = torch.cat([base[:, i] * tone * (1 + gain * red) for i, gain in enumerate((0.25, -0.75, -0.65))], 1)
+    canvas.albedo = torch.cat([base[:, i] * tone * (1 + gain * red) for i, gain in enumerate((0.2, -0.55, -0.5))], 1)
     canvas.albedo = canvas.albedo.view(len(tone), 3, rows, columns)
     shine = bell(x, 1.1) * bell(y - 2.2, 2.6) + 0.8 * bell(y + 4.8, 1.5) * bell(x, 3.0)
     shine = shine + 0.7 * bell(across - 4.4, 1.2) * bell(y - 2.0, 1.0)
@@ -136,9 +136,9 @@ def _mouth_region_creases(face: Face, x: Tensor, y: Tensor) -> Tensor:
     arc = out - 0.42 + 0.25 * (y - corner_y).square()
     dimple = 1.1 * au[14] * bell(arc, 0.12) * bell(y - corner_y, 0.5)
     stretch = au[20] * (bell(out - 0.55 + 0.06 * (y - corner_y).square(), 0.1) + 0.8 * bell(out - 1.15 + 0.06 * (y - corner_y).square(), 0.11))
-    stretch = 0.75 * stretch * bell(y - corner_y - 0.35, 0.85)
+    stretch = 0.6 * stretch * bell(y - corner_y - 0.35, 0.85)
     drop = y - corner_y
-    marionette = (0.85 * au[15] + 0.28 * lines + 0.12 * au[17]) * bell(out - 0.12 - 0.22 * drop, 0.13)
+    marionette = (0.6 * au[15] + 0.28 * lines + 0.12 * au[17]) * bell(out - 0.12 - 0.22 * drop, 0.2)
     marionette = marionette * smooth(drop, 0.0, 0.35) * (1 - smooth(drop, 1.1, 2.2))
     return dimple + stretch + marionette
 
@@ -153,7 +153,7 @@ def _lip_and_chin_creases(canvas: Canvas, face: Face) -> None:
     under = bell(y - lips["bottom"] - 0.28, 0.26)
     within = ramp(1.0 - lips["t"].abs(), 0.4)
     radial = torch.cos(x * (2 * math.pi / 0.5) * (1 + 0.02 * y)).clamp(min=0).square()
-    creases = 0.9 * mid[23] * within * (radial * (above + under) + 0.5 * bell(y - lips["top"], 0.1))
+    creases = 0.75 * mid[23] * within * (radial * (above + under) + 0.5 * bell(y - lips["top"], 0.1))
     chin_y = face.chin_y - 1.4 - 0.4 * face.chin_raise
     arch = y - (chin_y - 0.95) - 0.28 * x.square()
     creases = creases + (0.85 * mid[17] + 0.15) * bell(arch, 0.17) * bell(x, 1.2)
@@ -172,7 +172,7 @@ def grow_beard(canvas: Canvas, face: Face, hair_colour: Tensor) -> None:
     x, y = canvas.x, canvas.y[rows][:, None]
     lips = mouth_curves(face, x)
     across = x.abs()
-    grain = texture("strand", p.texture_seed + 11, len(y), len(x), canvas.cell)
+    grain = texture("grain", p.texture_seed + 11, len(y), len(x), canvas.cell)
     border = 7.0 - 5.2 * smooth(across, 2.6, 6.6) + 0.5 * bell(across - 2.5, 1.2)
     cheek = smooth(y + 0.15 * grain, border - 0.6, border + 1.0)
     spare = 1 - bell(across - 1.7, 0.6) * bell(y - lips["bottom"] - 0.4, 0.35)  # the bare spots below the corners
@@ -181,7 +181,7 @@ def grow_beard(canvas: Canvas, face: Face, hair_colour: Tensor) -> None:
     upper = upper * (1 - smooth(y, lips["seam"] - 0.1, lips["seam"] + 0.4))
     moustache = p.moustache.clamp(max=1) * upper
     cover = torch.maximum(beard, moustache)
-    cover = (1.25 * cover * (0.78 + 0.25 * grain)).clamp(0, 0.95) * smooth(cover, 0.0, 0.25)
-    canvas.albedo[:, :, rows] = mix(canvas.albedo[:, :, rows], hair_colour * (1 + 0.25 * grain.unsqueeze(1)), cover.unsqueeze(1))
+    cover = (1.25 * cover * (0.85 + 0.12 * grain)).clamp(0, 0.95) * smooth(cover, 0.0, 0.25)
+    canvas.albedo[:, :, rows] = mix(canvas.albedo[:, :, rows], hair_colour * (1 + 0.12 * grain.unsqueeze(1)), cover.unsqueeze(1))
     canvas.height[:, rows] += 0.1 * cover
     canvas.gloss[:, rows] *= 1 - 0.7 * cover

@@ -58,13 +58,14 @@ class FiveBlockCNN(nn.Module):
             layers.append(nn.MaxPool2d(2, ceil_mode=True))
         self.features = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
-        self.expression = nn.Linear(channels, classes)
-        self.units = nn.Linear(channels, units)
+        self.heads = nn.Linear(channels, classes + units)
+        self.classes = classes
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(n, C, H, W) -> class scores (n, classes), unit intensities over 5 (n, units)."""
         features = self.dropout(self.features(images).mean(dim=(2, 3)))  # (n, widths[-1])
-        return self.expression(features), self.units(features)
+        outputs = self.heads(features)
+        return outputs[:, : self.classes], outputs[:, self.classes :]
 
 
 @dataclass
