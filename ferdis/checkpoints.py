@@ -6,6 +6,7 @@ and never half of either. Nothing here (or anywhere in ferdis) unpickles a file.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -21,9 +22,7 @@ from torch.optim import Optimizer
 _HEADER = "ferdis"
 
 
-def save_tensors(
-    path: str | Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any] | None = None
-) -> None:
+def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any] | None = None) -> None:
     """Write tensors and JSON-able numbers into one file, whole or not at all.
 
     Parameters
@@ -54,11 +53,10 @@ def save_tensors(
             os.fsync(file.fileno())  # without it the rename may reach the disk before the data does
         partial.replace(path)
     except (OSError, SafetensorError) as error:
-        raise OSError(
-            f"cannot write {path}: {_one_line(error)}; free disk space or choose another folder"
-        ) from error
+        raise OSError(f"cannot write {path}: {_one_line(error)}; free disk space or choose another folder") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -77,23 +75,15 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             numbers = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
             return {name: file.get_tensor(name) for name in file.keys()}, numbers  # noqa: SIM118 (not a dict)
     except (SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{path} is damaged or no safetensors file ({_one_line(error)}): delete it"
-        ) from error
+        raise ValueError(f"{path} is damaged or no safetensors file ({_one_line(error)}): delete it") from error
 
 
 def module_tensors(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
     """Parameters and buffers of several modules, named ``<module>.<tensor>``; views, not copies."""
-    return {
-        f"{name}.{key}": value
-        for name, module in modules.items()
-        for key, value in module.state_dict().items()
-    }
+    return {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
 
 
-def put_module_tensors(
-    modules: Mapping[str, nn.Module], tensors: Mapping[str, Tensor], source: str | Path
-) -> None:
+def put_module_tensors(modules: Mapping[str, nn.Module], tensors: Mapping[str, Tensor], source: str | Path) -> None:
     """Copy tensors named as in :func:`module_tensors` into the modules, in place; other names are left alone.
 
     Raises
@@ -105,7 +95,7 @@ def put_module_tensors(
         prefix = f"{name}."
         found = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
         expected = module.state_dict()
-        for key in expected.keys() | found.keys():
+        for key in (*expected, *sorted(found)):
             if key not in found or key not in expected or found[key].shape != expected[key].shape:
                 there = tuple(found[key].shape) if key in found else "absent"
                 here = tuple(expected[key].shape) if key in expected else "absent"
@@ -116,9 +106,7 @@ def put_module_tensors(
         module.load_state_dict(found)
 
 
-def save_modules(
-    path: str | Path, modules: Mapping[str, nn.Module], numbers: Mapping[str, Any] | None = None
-) -> None:
+def save_modules(path: str | Path, modules: Mapping[str, nn.Module], numbers: Mapping[str, Any] | None = None) -> None:
     """Write the weights of several modules into one file (see :func:`save_tensors`)."""
     save_tensors(path, module_tensors(modules), numbers)
 
@@ -148,9 +136,7 @@ def optimizer_state(optimizer: Optimizer, prefix: str) -> tuple[dict[str, Tensor
     return tensors, {"scalars": scalars, "groups": state["param_groups"]}
 
 
-def put_optimizer_state(
-    optimizer: Optimizer, prefix: str, tensors: Mapping[str, Tensor], rest: dict[str, Any]
-) -> None:
+def put_optimizer_state(optimizer: Optimizer, prefix: str, tensors: Mapping[str, Tensor], rest: dict[str, Any]) -> None:
     """Inverse of :func:`optimizer_state`; the optimiser holds the same parameters in the same order."""
     state: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in rest["scalars"].items()}
     for name, value in tensors.items():

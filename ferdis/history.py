@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 import math
@@ -39,9 +40,7 @@ class History:
         self.rows: list[Row] = []
         self._recent: dict[str, deque[float]] = {}
         self._sums: dict[str, list[float]] = {}  # "phase/term" -> [sum, count] of the running epoch
-        self._trace: dict[
-            str, list[tuple[int, int, float]]
-        ] = {}  # "stage/phase/term" -> [(epoch, step, value)]
+        self._trace: dict[str, list[tuple[int, int, float]]] = {}  # "stage/phase/term" -> [(epoch, step, value)]
         self._stride: dict[str, int] = {}
 
     def mean(self, name: str, last: int = 100) -> float:
@@ -88,11 +87,10 @@ class History:
             partial.replace(path)
         except OSError as error:
             reason = error.strerror or error
-            raise OSError(
-                f"cannot write {path}: {reason}; free disk space or choose another folder"
-            ) from error
+            raise OSError(f"cannot write {path}: {reason}; free disk space or choose another folder") from error
         finally:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink()
 
     # What the trainer calls.
 
@@ -120,9 +118,7 @@ class History:
                 self._stride[key] = stride * 2
                 self._trace[key] = [row for row in trace if (row[1] - 1) % (stride * 2) == 0]
 
-    def end_epoch(
-        self, stage: str, epoch: int, step: int, extra: Sequence[tuple[str, str, float]] = ()
-    ) -> None:
+    def end_epoch(self, stage: str, epoch: int, step: int, extra: Sequence[tuple[str, str, float]] = ()) -> None:
         """Close the epoch: its means become rows, then `extra` (phase, term, value) rows."""
         for name, (total, count) in self._sums.items():
             phase, term = name.split("/", 1)
@@ -132,9 +128,7 @@ class History:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """(tensors, JSON-able rest) from which :meth:`load_state` goes on as if nothing had happened."""
-        tensors = {
-            f"recent/{name}": torch.tensor(list(v), dtype=torch.float64) for name, v in self._recent.items()
-        }
+        tensors = {f"recent/{name}": torch.tensor(list(v), dtype=torch.float64) for name, v in self._recent.items()}
         for key, trace in self._trace.items():
             tensors[f"trace/{key}"] = torch.tensor(trace, dtype=torch.float64)
         return tensors, {"rows": self.rows, "stride": self._stride}
@@ -144,8 +138,8 @@ class History:
         self.rows = [tuple(row) for row in rest["rows"]]  # type: ignore[misc]
         self._stride = dict(rest["stride"])
         for name, tensor in tensors.items():
-            kind, key = name.split("/", 1)
-            if kind == "recent":
-                self._recent[key] = deque(tensor.tolist(), maxlen=self.keep_recent)
-            elif kind == "trace":
-                self._trace[key] = [(int(epoch), int(step), value) for epoch, step, value in tensor.tolist()]
+            if name.startswith("recent/"):
+                self._recent[name.removeprefix("recent/")] = deque(tensor.tolist(), maxlen=self.keep_recent)
+        for key in self._stride:  # in the order of their first values, which a file does not keep
+            trace = tensors[f"trace/{key}"].tolist()
+            self._trace[key] = [(int(epoch), int(step), value) for epoch, step, value in trace]
