@@ -343,7 +343,7 @@ def audit_parameters(
     for parameter, extra in found.items():
         if not len(extra):
             continue
-        theirs = _names(extra)
+        theirs = _names(extra, unique=False)  # sets that are joined may use a path twice
         links = list(_links(parameter, theirs, names, allow_overlap))
         links += _links_by_picture(extra, faces, theirs, names, near_duplicates, threshold)
         for link in links:
@@ -351,13 +351,14 @@ def audit_parameters(
     return list(found)
 
 
-def _names(faces: Faces) -> _Names:
+def _names(faces: Faces, *, unique: bool = True) -> _Names:
     sequence = None
     if "sequence" in faces.table and faces.table["sequence"].notna().any():
         # A row without a sequence is one of its own.
         alone = pd.Series([f"\0{row}" for row in range(len(faces))])
         sequence = faces.table["sequence"].astype("string").fillna(alone.astype("string")).to_numpy(dtype=str)
-    return _Names(row_names(faces), faces.subject if faces.has_subjects else None, sequence, faces.expression)
+    path = row_names(faces) if unique or "path" not in faces.table else faces.table["path"].to_numpy(dtype=str)
+    return _Names(path, faces.subject if faces.has_subjects else None, sequence, faces.expression)
 
 
 def _audit_names(names: _Names, folds: Sequence[Fold], allow_overlap: bool) -> AuditReport:

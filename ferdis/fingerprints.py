@@ -171,7 +171,7 @@ def fingerprints(faces: Faces) -> Prints:
         blocks.append(_descriptors(pixels, fine, coarse))
     descriptor = np.concatenate(blocks) if blocks else np.zeros((0, _SIDE, _SIDE), np.float32)
     left, right = descriptor[:, :, : _SIDE // 2], descriptor[:, :, : _SIDE // 2 - 1 : -1]
-    even, odd = ((left + sign * right).reshape(n, -1) / np.float32(np.sqrt(2)) for sign in (1, -1))
+    even, odd = ((left + sign * right).reshape(n, _SIDE * _SIDE // 2) / np.float32(np.sqrt(2)) for sign in (1, -1))
     prints = Prints(np.array(keys, dtype=str), mirrored, even, odd)
     _recent.append((weakref.ref(faces.table), prints))
     del _recent[:-4]

@@ -293,7 +293,7 @@ def test_row_names() -> None:
     faces = balanced(2, each=1)
     assert row_names(faces).tolist() == ["0000.png", "0001.png"]
     assert row_names(faces.with_table(faces.table.drop(columns="path"))).tolist() == ["row-000000", "row-000001"]
-    with pytest.raises(ValueError, match="rows 0 and 1 have one path, a.png"):
+    with pytest.raises(ValueError, match=r"rows 0 and 1 have one path, a.png"):
         row_names(faces.with_table(faces.table.assign(path="a.png")))
     with pytest.raises(ValueError, match="row 1 has no path"):
         row_names(faces.with_table(faces.table.assign(path=["a.png", None])))
