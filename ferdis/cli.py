@@ -24,10 +24,12 @@ Exit status: 0; 2 for what the user can put right, in one line; 130 after Ctrl-C
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import inspect
 import json
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -72,7 +74,7 @@ RESERVED = (
     "arguments",
 )
 LISTS = ("--system", "--seeds")  # one value is a list of one
-FLAGS = ("diagnose_peeking", "sequences", "without_subjects")  # may stand without a value
+FLAGS = ("diagnose_peeking", "new_folds", "sequences", "without_subjects")  # may stand without a value
 # Arguments that say where and how fast, not what: they stay out of a run's config.yaml.
 ERRANDS = ("out", "n_jobs", "progress")
 
@@ -99,7 +101,9 @@ def check(argv: Sequence[str]) -> int:
     parser = _parser("check", check, f"Data sets: {', '.join(REGISTRY)}; name one to see its arguments.")
     parser.add_argument("name", type=str, help="the data set")
     if argv and not argv[0].startswith("-"):
-        parser.add_function_arguments(entry(argv[0]).load_function())
+        loader = entry(argv[0]).load_function()
+        parser.add_function_arguments(loader)
+        parser.describe("", loader)
     arguments = parser.parse_args([*argv[:1], *_long(argv[1:])]).as_dict()
     from ferdis.datasets.check import check as look_over
 
@@ -124,23 +128,24 @@ def render(argv: Sequence[str]) -> None:
 def kfold(argv: Sequence[str]) -> None:
     """Evaluate systems on a data set with no person in both the training and the test part of a fold."""
     argv = _with_config(argv)
+    show, argv = "--print_config" in argv, [item for item in argv if item != "--print_config"]
     chosen = _choose(argv)
-    parser = _kfold_parser(chosen)
-    argv, show = [item for item in argv if item != "--print_config"], "--print_config" in argv
-    config = parser.parse_args(_long(argv, chosen))
+    settings = _kfold_parser(chosen).parse_args(_long(argv, chosen)).as_dict()
+    settings = {key: value for key, value in settings.items() if key not in ("config", "print_config")}
+    arguments = json.loads(json.dumps(settings, default=str))
     if show:
-        print(parser.dump(config, skip_none=False), end="")
+        print(yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True), end="")
         return
     from ferdis.datasets import load
+    from ferdis.protocol import repeat
     from ferdis.runner import evaluate
 
-    # As YAML writes it, so that the record in config.yaml is what --config reads.
-    arguments = yaml.safe_load(parser.dump(config, skip_none=False))
-    settings = config.as_dict()
     estimators = {label: _estimator(cls, settings.pop(label)) for label, cls in chosen.systems.items()}
     protocol = _imported(PROTOCOLS[chosen.protocol])(**_without_name(settings.pop("protocol")))
     faces = load(chosen.dataset, **_without_name(settings.pop("dataset")))
     out = settings.pop("out") or f"runs/{chosen.dataset}-{'-'.join(chosen.systems)}"
+    if settings.pop("new_folds"):
+        protocol = repeat(protocol, settings["seeds"])
     evaluation = evaluate(
         estimators,
         faces,
@@ -205,9 +210,7 @@ def _choose(argv: Sequence[str]) -> Chosen:
         label, _, name = item.rpartition("=")
         label = label or name
         if label in systems:
-            raise UsageError(
-                f"--system names {label!r} twice: label one of them, as in --system {name} b={name}"
-            )
+            raise UsageError(f"--system names {label!r} twice: label one of them, as in --system {name} b={name}")
         systems[label] = get(name)
         if label in RESERVED or not label.isidentifier():
             raise UsageError(f"--system {item}: a label is a plain word that is no other argument's name")
@@ -240,9 +243,7 @@ def _configuration(path: Path) -> dict[str, Any]:
     if isinstance(record, dict) and isinstance(record.get("arguments"), dict):
         record = record["arguments"]
     if not isinstance(record, dict):
-        raise UsageError(
-            f"--config {path} holds no arguments: it should read like the output of --print_config"
-        )
+        raise UsageError(f"--config {path} holds no arguments: it should read like the output of --print_config")
     return record
 
 
@@ -303,19 +304,45 @@ def _spread(option: str, chosen: Chosen) -> list[str]:
     argument = option.removeprefix("--system.")
     has = [label for label, cls in chosen.systems.items() if argument in inspect.signature(cls).parameters]
     if not has:
-        raise UsageError(
-            f"none of {', '.join(chosen.systems)} has an argument {argument!r}: see ferdis kfold --help"
-        )
+        raise UsageError(f"none of {', '.join(chosen.systems)} has an argument {argument!r}: see ferdis kfold --help")
     return [f"--{label}.{argument}" for label in has]
 
 
 # ------------------------------------------------------------------------------------------------ parsers
 
 
-def _parser(verb: str, function: Callable[..., Any], more: str = "") -> ArgumentParser:
-    return ArgumentParser(
-        prog=f"ferdis {verb}", description=inspect.getdoc(function), epilog=more, exit_on_error=False
-    )
+class _Parser(ArgumentParser):
+    """jsonargparse's parser, with help for parameters that a docstring describes together (``a, b : int``)."""
+
+    def describe(self, key: str, function: Callable[..., Any]) -> None:
+        """Fill in the help of the arguments of ``function`` below ``key`` from its docstring."""
+        texts = _descriptions(inspect.getdoc(function) or "")
+        prefix = f"{key}." if key else ""
+        for action in self._actions:
+            name = action.dest.removeprefix(prefix)
+            if action.dest == prefix + name and name in texts:
+                action.help = texts[name].replace("%", "%%")
+            elif key and action.dest == key:
+                action.help = argparse.SUPPRESS  # --ifgan FILE: --config does that for all at once
+
+
+def _parser(verb: str, function: Callable[..., Any], more: str = "") -> _Parser:
+    about = inspect.getdoc(function)
+    return _Parser(prog=f"ferdis {verb}", description=about, epilog=more, exit_on_error=False, allow_abbrev=False)
+
+
+def _descriptions(docstring: str) -> dict[str, str]:
+    """What the Parameters section of a NumPy docstring says of each name."""
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+$|\Z)", docstring, re.MULTILINE | re.DOTALL)
+    texts: dict[str, str] = {}
+    items = re.findall(r"^(\w[\w, ]*?) : (.*)\n((?:[ ].*\n?|\n)*)", section.group(1) + "\n" if section else "", re.M)
+    for names, kind, below in items:
+        # Some docstrings describe right behind the colon, where others have a type.
+        prose = len(kind.split()) > 7 or not below.strip()
+        text = " ".join([kind, *below.split()] if prose else below.split())
+        text = re.sub(r":\w+:`~?([^`]+)`", r"\1", text).replace("``", "")
+        texts |= {name.strip(): text for name in names.split(",")}
+    return texts
 
 
 def _kfold_parser(chosen: Chosen) -> ArgumentParser:
@@ -329,13 +356,11 @@ def _kfold_parser(chosen: Chosen) -> ArgumentParser:
     parser = _parser("kfold", kfold, more)
     parser.add_argument("--config", type=str, help="YAML file of these arguments, such as RUN/config.yaml")
     parser.add_argument("--print_config", action="store_true", help="show what would be run, and stop")
-    parser.add_argument(
-        "--system", type=list[str], default=DEFAULTS["system"], help="NAME or LABEL=NAME, one or more"
-    )
-    parser.add_argument(
-        "--preset", type=Literal["paper", "small"], default="paper", help="the systems' starting point"
-    )
+    parser.add_argument("--system", type=list[str], default=DEFAULTS["system"], help="NAME or LABEL=NAME, one or more")
+    parser.add_argument("--preset", type=Literal["paper", "small"], default="paper", help="the systems' starting point")
+    parser.add_argument("--new_folds", type=bool, default=False, help="deal other folds for each of the seeds")
     parser.add_function_arguments(evaluate, skip={"estimators", "faces", "protocol", "dataset", "arguments"})
+    parser.describe("", evaluate)
     _add(parser, "dataset", entry(chosen.dataset).load_function(), chosen.dataset)
     _add(parser, "protocol", _imported(PROTOCOLS[chosen.protocol]), chosen.protocol)
     for label, cls in chosen.systems.items():
@@ -343,17 +368,17 @@ def _kfold_parser(chosen: Chosen) -> ArgumentParser:
     return parser
 
 
-def _add(parser: ArgumentParser, key: str, function: Callable[..., Any], name: str) -> None:
+def _add(parser: _Parser, key: str, function: Callable[..., Any], name: str) -> None:
     add = parser.add_class_arguments if inspect.isclass(function) else parser.add_function_arguments
     add(function, key)  # type: ignore[operator]
-    parser.add_argument(
-        f"--{key}.name", type=str, default=name, help=f"which {key}; --{key} NAME is short for it"
-    )
+    parser.describe(key, function)
+    parser.add_argument(f"--{key}.name", type=str, default=name, help=f"which {key}; --{key} NAME is short for it")
 
 
-def _add_system(parser: ArgumentParser, label: str, cls: type, preset: str) -> None:
+def _add_system(parser: _Parser, label: str, cls: type, preset: str) -> None:
     faces = set(_faces_parameters(cls))
     parser.add_class_arguments(cls, label, skip=faces)
+    parser.describe(label, cls)
     for name in sorted(faces):
         kind = dict[str, Any] | list[dict[str, Any]] | None
         text = "faces: {name: DATASET, root: DIR, ...}, or a list of such"
@@ -361,6 +386,7 @@ def _add_system(parser: ArgumentParser, label: str, cls: type, preset: str) -> N
     if preset == "small":
         small = cls.small().get_params(deep=False)  # type: ignore[attr-defined]
         parser.set_defaults({f"{label}.{name}": value for name, value in small.items() if name not in faces})
+    parser.set_defaults({f"{label}.progress": False})  # the bar counts fits; bars of their own would run over it
 
 
 def _faces_parameters(cls: type) -> list[str]:
@@ -392,9 +418,7 @@ def _faces(given: dict[str, Any] | list[dict[str, Any]]) -> Any:
     given = [given] if isinstance(given, dict) else given
     for item in given:
         if "name" not in item:
-            raise UsageError(
-                f"{item} does not say which data set: it needs a name, as in {{name: ckplus, root: DIR}}"
-            )
+            raise UsageError(f"{item} does not say which data set: it needs a name, as in {{name: ckplus, root: DIR}}")
     return Faces.concat([load(item["name"], **_without_name(item)) for item in given])
 
 
@@ -435,9 +459,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as finished:  # --help and --print_config end this way
         return int(finished.code or 0)
     except KeyboardInterrupt:
-        return _complain(
-            "interrupted; what is finished is kept, and the same command goes on from there", INTERRUPTED
-        )
+        return _complain("interrupted; what is finished is kept, and the same command goes on from there", INTERRUPTED)
     except BrokenPipeError:  # `ferdis datasets | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -449,12 +471,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _overview() -> str:
     width = max(map(len, VERBS))
-    verbs = [
-        f"  {name:<{width}}  {(function.__doc__ or '').splitlines()[0]}" for name, function in VERBS.items()
-    ]
-    return "\n".join(
-        ["usage: ferdis VERB ...", "", *verbs, "", "ferdis VERB --help lists a verb's arguments."]
-    )
+    verbs = [f"  {name:<{width}}  {(function.__doc__ or '').splitlines()[0]}" for name, function in VERBS.items()]
+    return "\n".join(["usage: ferdis VERB ...", "", *verbs, "", "ferdis VERB --help lists a verb's arguments."])
 
 
 def _complain(message: str, status: int) -> int:
