@@ -217,7 +217,7 @@ class _View:
 
     def __getitem__(self, key: Any) -> np.ndarray:
         if isinstance(key, int | np.integer):
-            return np.asarray(self.base[self.index[[key]]])[0]
+            return np.asarray(self.base[self.index[np.array([key])]])[0]
         return np.asarray(self.base[self.index[_rows(key, len(self))]])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

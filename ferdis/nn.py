@@ -58,7 +58,8 @@ class ImageClassifier(nn.Module):
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.network = _timm_network(
+        # timm's own interface (forward_features, forward_head, ...) is not in nn.Module's type.
+        self.network: Any = _timm_network(
             name, weights, num_classes=n_classes, in_chans=in_channels, **dict(arguments or {})
         )
         for statistic, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):

@@ -124,8 +124,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             self.modules_ = self._build(len(self.classes_), self.weights)
-        for module in self.modules_.values():
-            module.to(memory_format=torch.channels_last)
+        self._to_device()
         validate = None
         if validation is not None:
             images, truth = resized(validation, self.image_size), validation.expression
@@ -316,7 +315,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         wanted = self.accelerator
         device = "cuda" if wanted in ("auto", "gpu", "cuda") and torch.cuda.is_available() else "cpu"
         for module in self.modules_.values():
-            module.to(device)
+            module.to(device, memory_format=torch.channels_last)
             module.eval()
 
 
