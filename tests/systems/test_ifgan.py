@@ -16,7 +16,6 @@ from ferdis.systems.ifgan import (
     SelfAttention,
     discriminator_terms,
     generate,
-    joint_terms,
 )
 
 TINY = {
