@@ -45,6 +45,7 @@ __all__ = [
 MAY_OVERLAP = (frozenset({"bu3d", "bu4d"}),)
 """Namespaces of sets that were recorded with partly the same people under unrelated names."""
 
+_SHOWN = 10  # findings that a report prints, folds that a line names
 _ACROSS = (("train", "validation"), ("train", "test"), ("validation", "test"))
 _REMEDY = {
     "person": "keep all pictures of a person in one part, as SubjectKFold does",
@@ -138,9 +139,7 @@ class AuditReport:
     @property
     def seen_share(self) -> float:
         """Share (0..1) of test slots whose person is also in training; NaN if people are not known."""
-        return (
-            self.seen_slots / self.test_slots if self.people is not None and self.test_slots else float("nan")
-        )
+        return self.seen_slots / self.test_slots if self.people is not None and self.test_slots else float("nan")
 
     def raise_on_leak(self) -> None:
         """Raise :class:`LeakError` for the first leak, ValueError for a class missing from training."""
@@ -156,20 +155,20 @@ class AuditReport:
         lines = [f"audit of {self.folds} folds, {self.images:,} images, {people}: {verdict}"]
         if self.people is not None:
             lines.append(
-                f"  people: {100 * self.seen_share:.0f} % of {self.test_slots:,} test slots show a person "
-                "who is also in training"
+                f"  people: {100 * self.seen_share:.1f} % of test slots ({self.seen_slots:,} of {self.test_slots:,}) "
+                "show a person who is also in training"
             )
         if self.duplicate_groups is not None:
-            lines.append(
-                f"  duplicates: {self.duplicate_groups:,} groups of identical or mirrored pictures in the set"
-            )
+            lines.append(f"  duplicates: {self.duplicate_groups:,} groups of identical or mirrored pictures in the set")
         if self.near_pairs is not None:
             lines.append(
                 f"  near-duplicates: {self.pairs_compared:,} pairs of different people compared, "
                 f"mirrored too: {self.near_pairs:,} alike (similarity over {self.threshold:g})"
             )
-        lines += [f"  refused: {leak}" for leak in self.leaks]
-        lines += [f"  refused: {line}" for line in self.missing_classes]
+        refused = [f"  refused: {finding}" for finding in (*self.leaks, *self.missing_classes)]
+        lines += refused[:_SHOWN]
+        if len(refused) > _SHOWN:
+            lines.append(f"  ... and {len(refused) - _SHOWN} more")
         lines += [f"  warning: {line}" for line in self.warnings]
         return "\n".join(lines)
 
@@ -227,9 +226,7 @@ def audit(
     prints = fingerprints(faces)
     key = np.unique(prints.key, return_inverse=True)[1]
     report.duplicate_groups = int((np.bincount(key) > 1).sum())
-    report.leaks += _shared(
-        folds, key, names.path, "duplicate", lambda row: "the same picture (as it is or mirrored)"
-    )
+    report.leaks += _shared(folds, key, names.path, "duplicate", lambda row: "the same picture (as it is or mirrored)")
     if near_duplicates:
         pairs = similar(prints, prints, threshold, subject=names.subject)
         same = key[pairs.first] == key[pairs.second]
@@ -243,9 +240,7 @@ def audit(
                 f"{leak.count} near-duplicate pairs in {leak.parts} of fold {leak.fold}" for leak in found
             ]
         if pairs.full:
-            report.warnings.append(
-                f"stopped at {MOST_PAIRS:,} near-duplicate pairs: these pictures hardly differ"
-            )
+            report.warnings.append(f"stopped at {MOST_PAIRS:,} near-duplicate pairs: these pictures hardly differ")
     if raise_on_leak:
         report.raise_on_leak()
     return report
@@ -273,7 +268,7 @@ def audit_list(
     ...                      "subject": ["S1", "S1", "S2"]})
     >>> print(audit_list(rows))  # doctest: +ELLIPSIS
     audit of 1 folds, 3 images, 2 people: REFUSED: 1 findings
-      people: 50 % of 2 test slots show a person who is also in training
+      people: 50.0 % of test slots (1 of 2) show a person who is also in training
     ...
     """
     if faces is not None and not isinstance(folds, pd.DataFrame):
@@ -287,9 +282,7 @@ def audit_list(
         subject[row] = table["subject"].to_numpy(dtype=str)
         subject = subject.astype(str)
     number, part = table["fold"].to_numpy(), table["part"].to_numpy(dtype=str)
-    parts = [
-        Fold(int(k), *(row[(number == k) & (part == name)] for name in PARTS)) for k in np.unique(number)
-    ]
+    parts = [Fold(int(k), *(row[(number == k) & (part == name)] for name in PARTS)) for k in np.unique(number)]
     if faces is not None:
         order = pd.Series(np.arange(len(faces)), index=row_names(faces)).reindex(path)
         if order.isna().any():
@@ -364,9 +357,7 @@ def _names(faces: Faces, *, unique: bool = True) -> _Names:
 def _audit_names(names: _Names, folds: Sequence[Fold], allow_overlap: bool) -> AuditReport:
     """Everything that can be told without pixels."""
     n, subject = len(names.path), names.subject
-    report = AuditReport(
-        images=n, folds=len(folds), people=None if subject is None else len(np.unique(subject))
-    )
+    report = AuditReport(images=n, folds=len(folds), people=None if subject is None else len(np.unique(subject)))
     for fold in folds:
         _check_rows(fold, n)
         report.test_slots += len(fold.test)
@@ -374,22 +365,16 @@ def _audit_names(names: _Names, folds: Sequence[Fold], allow_overlap: bool) -> A
             report.seen_slots += int(np.isin(subject[fold.test], subject[fold.train]).sum())
     report.leaks += _shared(folds, np.arange(n), names.path, "picture", lambda row: "the same picture")
     if subject is None:
-        report.warnings.append(
-            "the people are not known: that no person is in two parts could not be checked"
-        )
+        report.warnings.append("the people are not known: that no person is in two parts could not be checked")
     else:
         code = np.unique(subject, return_inverse=True)[1]
-        report.leaks += _shared(
-            folds, code, names.path, "person", lambda row: f"the same person {subject[row]}"
-        )
+        report.leaks += _shared(folds, code, names.path, "person", lambda row: f"the same person {subject[row]}")
         if not allow_overlap:
             report.leaks += _overlapping(folds, names.path, subject)
     if names.sequence is not None:
         sequence = names.sequence
         code = np.unique(sequence, return_inverse=True)[1]
-        report.leaks += _shared(
-            folds, code, names.path, "sequence", lambda row: f"the same sequence {sequence[row]}"
-        )
+        report.leaks += _shared(folds, code, names.path, "sequence", lambda row: f"the same sequence {sequence[row]}")
     if names.expression is not None:
         _check_classes(report, names.expression, folds)
     _check_coverage(report, n, folds)
@@ -400,29 +385,26 @@ def _check_rows(fold: Fold, n: int) -> None:
     for part in PARTS:
         rows = getattr(fold, part)
         if len(rows) and (rows[0] < 0 or rows[-1] >= n):
-            raise ValueError(
-                f"fold {fold.index}: {part} row {rows[-1]} is not among {n} faces: split these very faces"
-            )
+            raise ValueError(f"fold {fold.index}: {part} row {rows[-1]} is not among {n} faces: split these very faces")
     for part in ("train", "test"):
         if not len(getattr(fold, part)):
-            raise ValueError(
-                f"fold {fold.index}: its {part} part is empty: use fewer folds or another protocol"
-            )
+            raise ValueError(f"fold {fold.index}: its {part} part is empty: use fewer folds or another protocol")
 
 
 def _check_classes(report: AuditReport, expression: np.ndarray, folds: Sequence[Fold]) -> None:
     classes = np.unique(expression)
+    untested: dict[str, list[str]] = {}
     for fold in folds:
         for name in np.setdiff1d(classes, expression[fold.train]):
             report.missing_classes.append(
-                f"fold {fold.index}: no picture of class {name} is in training: "
-                "use fewer folds, or leave the class out"
+                f"fold {fold.index}: no picture of class {name} is in training: use fewer folds, or leave the class out"
             )
-        absent = np.setdiff1d(classes, expression[fold.test])
-        if len(absent):
-            report.warnings.append(
-                f"fold {fold.index}: no picture of class {', '.join(absent)} is in the test part"
-            )
+        for name in np.setdiff1d(classes, expression[fold.test]):
+            untested.setdefault(str(name), []).append(str(fold.index))
+    for name, numbers in untested.items():
+        rest = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
+        where = f"fold{'s' * (len(numbers) > 1)} {', '.join(numbers[:_SHOWN])}{rest}"
+        report.warnings.append(f"no picture of class {name} is in the test part of {where}")
 
 
 def _check_coverage(report: AuditReport, n: int, folds: Sequence[Fold]) -> None:
@@ -463,9 +445,7 @@ def _overlapping(folds: Sequence[Fold], path: np.ndarray, subject: np.ndarray) -
                     if len(ours) and len(theirs):
                         what = f"{name} may show people of {namespace[theirs[0]]}"
                         paths = (str(path[ours[0]]), str(path[theirs[0]]))
-                        leaks.append(
-                            Leak("may overlap", fold.index, (first, second), paths, what, len(theirs))
-                        )
+                        leaks.append(Leak("may overlap", fold.index, (first, second), paths, what, len(theirs)))
     return leaks
 
 
@@ -497,11 +477,7 @@ def _near_leaks(folds: Sequence[Fold], path: np.ndarray, pairs: Pairs, kept: np.
 
 def _pairs_across_people(names: _Names) -> int:
     n = len(names.path)
-    sizes = (
-        np.ones(n, dtype=np.int64)
-        if names.subject is None
-        else np.unique(names.subject, return_counts=True)[1]
-    )
+    sizes = np.ones(n, dtype=np.int64) if names.subject is None else np.unique(names.subject, return_counts=True)[1]
     return n * (n - 1) // 2 - int((sizes * (sizes - 1) // 2).sum())
 
 

@@ -72,7 +72,7 @@ def test_clean_folds_pass(protocol: SubjectKFold) -> None:
     assert (report.images, report.people, report.test_slots) == (30, 10, 30)
     assert report.pairs_compared == 30 * 29 // 2 - 10 * 3 and report.near_pairs == 0
     assert str(report).startswith(f"audit of {report.folds} folds, 30 images, 10 people: no leak")
-    assert "0 % of 30 test slots" in str(report)
+    assert "0.0 % of test slots (0 of 30) show a person who is also in training" in str(report)
 
 
 def test_shared_person_is_refused() -> None:
@@ -97,7 +97,7 @@ def test_ordinary_k_fold_is_refused_with_the_share() -> None:
     report = audit(faces, folds, raise_on_leak=False)
     seen = sum(faces.subject[row] in faces.subject[fold.train] for fold in folds for row in fold.test)
     assert not report.ok and report.seen_slots == seen > 20
-    assert f"{100 * seen / 36:.0f} % of 36 test slots show a person who is also in training" in str(report)
+    assert f"{100 * seen / 36:.1f} % of test slots ({seen} of 36) show a person who is also in training" in str(report)
 
 
 def test_same_row_twice_is_refused() -> None:
@@ -170,8 +170,19 @@ def test_class_missing_from_training_is_an_error() -> None:
 def test_class_missing_from_a_test_part_is_a_warning() -> None:
     faces = people(4).with_table(people(4).table.assign(expression=["fear", "anger", "fear"] * 3 + ["fear"] * 3))
     report = audit(faces, [Fold(0, np.arange(9), np.array([]), np.arange(9, 12))])
-    assert report.ok and "fold 0: no picture of class anger is in the test part" in report.warnings
-    assert "warning: fold 0" in str(report)
+    assert report.ok and "no picture of class anger is in the test part of fold 0" in report.warnings
+    assert "warning: no picture of class anger" in str(report)
+
+
+def test_reports_stay_short() -> None:
+    faces = people(15).with_table(people(15).table.assign(expression=["fear"] * 44 + ["anger"]))
+    report = audit(faces, LeaveOneSubjectOut().split(faces), raise_on_leak=False)
+    assert "class anger is in the test part of folds 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 4 more" in str(report)
+    assert report.missing_classes == [
+        "fold 14: no picture of class anger is in training: use fewer folds, or leave the class out"
+    ]
+    mixed = [Fold(k, np.arange(45), np.array([]), np.arange(45)) for k in range(12)]
+    assert len(str(audit(faces, mixed, near_duplicates=False, raise_on_leak=False)).splitlines()) < 20
 
 
 def test_unknown_people_are_said_and_pictures_still_compared() -> None:
@@ -280,7 +291,7 @@ def test_foreign_list_is_audited_without_raising(tmp_path: Path) -> None:
     for given in (rows, tmp_path / "list.csv"):
         report = audit_list(given)
         assert report.seen_slots == 2 and report.seen_share == 0.5
-        assert "50 % of 4 test slots show a person who is also in training" in str(report)
+        assert "50.0 % of test slots (2 of 4) show a person who is also in training" in str(report)
         assert {leak.kind for leak in report.leaks} == {"person"}
         with pytest.raises(LeakError, match="same person A"):
             audit_list(given, raise_on_leak=True)
