@@ -1,0 +1,167 @@
+"""How long an evaluation will take and how much memory, from timing a few steps of it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import sklearn.base
+
+from ferdis.faces import Faces
+from ferdis.protocol import Fold
+
+_SLICE = 64  # images of the timed fits, at most
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run is expected to take.
+
+    Attributes
+    ----------
+    fold_seconds : system -> seconds for one fold; None where it cannot be told beforehand.
+    fits : number of fits, all systems together.
+    total_seconds : for all of them, or None.
+    memory_gb : memory of one process at its highest so far (GB of host memory).
+    accelerator_gb : the same on the CUDA device, 0 without one.
+    n_jobs : fits at a time.
+    """
+
+    fold_seconds: Mapping[str, float | None]
+    fits: int
+    total_seconds: float | None
+    memory_gb: float
+    accelerator_gb: float
+    n_jobs: int
+
+    def __str__(self) -> str:
+        parts = [
+            f"{name} {duration(seconds)}" if seconds is not None else f"{name} not known (it offers nothing to time)"
+            for name, seconds in self.fold_seconds.items()
+        ]
+        total = f"about {duration(self.total_seconds)}" if self.total_seconds is not None else "time not known"
+        memory = f"about {self.n_jobs * self.memory_gb:.1f} GB of memory"
+        if self.accelerator_gb:
+            memory += f" and {self.n_jobs * self.accelerator_gb:.1f} GB on the accelerator"
+        return (
+            f"estimate: {total} and {memory} for {self.fits} fits, {self.n_jobs} at a time (a fit: {', '.join(parts)})"
+        )
+
+
+def estimate(
+    estimators: Mapping[str, Any],
+    faces: Faces,
+    folds: Sequence[Fold],
+    *,
+    n_jobs: int = 1,
+    counts: Mapping[str, int] | None = None,
+) -> Estimate:
+    """Estimate time and memory of an evaluation by fitting each system for an epoch or two on a few faces.
+
+    An estimator that knows better offers ``estimate_seconds(faces) -> float``. Else each of its arguments that count
+    epochs (``epochs``, ``mlp_epochs``, ...) is set to 1 and then to 2, on at most 64 training faces of the first
+    fold: what the second epoch adds is scaled to the fold's images and epochs. Small batches and caches make this
+    good to a factor of perhaps 1.5; scoring and writing are not in it.
+
+    Parameters
+    ----------
+    estimators : system -> estimator; clones are fitted.
+    faces, folds : as for evaluate.
+    n_jobs : fits at a time; timed with each one's share of the cores.
+    counts : number of fits of each system that lie ahead; by default one a fold.
+    """
+    train = faces[folds[0].train]
+    mean_images = float(np.mean([len(fold.train) for fold in folds]))
+    seconds: dict[str, float | None] = {}
+    with _threads(max(1, joblib.cpu_count() // n_jobs) if n_jobs > 1 else None):
+        for name, estimator in estimators.items():
+            seconds[name] = _fold_seconds(estimator, train, mean_images)
+    counts = counts if counts is not None else dict.fromkeys(estimators, len(folds))
+    fits = sum(counts.values())
+    total = sum(counts[name] * value for name, value in seconds.items() if value is not None) / min(n_jobs, fits)
+    known = all(value is not None for value in seconds.values())
+    return Estimate(seconds, fits, total if known else None, _host_gb(), _accelerator_gb(), n_jobs)
+
+
+def _fold_seconds(estimator: Any, train: Faces, images: float) -> float | None:
+    if hasattr(estimator, "estimate_seconds"):
+        return float(estimator.estimate_seconds(train)) * images / len(train)
+    parameters = estimator.get_params(deep=False)
+    counts = {
+        name: value
+        for name, value in parameters.items()
+        if (name == "epochs" or name.endswith("_epochs")) and isinstance(value, int) and value > 0
+    }
+    if not counts:
+        return None
+    batch = parameters.get("batch_size")
+    few = _few(train, min(_SLICE, 2 * batch if isinstance(batch, int) else _SLICE))
+    ones = dict.fromkeys(counts, 1)
+    _time_fit(estimator, few, ones)  # the first fit also pays for imports and warm-up
+    once = _time_fit(estimator, few, ones)
+    total, stages = once, 0.0
+    for name, epochs in counts.items():
+        epoch = max(_time_fit(estimator, few, {**ones, name: 2}) - once, 0.0)
+        stages += epoch
+        total += epoch * epochs * images / len(few)
+    return total - min(stages, once)  # the single epochs that `once` holds besides its fixed cost
+
+
+def _few(train: Faces, count: int) -> Faces:
+    """About ``count`` faces, at least two of each class, the classes in turn."""
+    turn = pd.Series(train.expression).groupby(train.expression).cumcount().to_numpy()
+    order = np.lexsort((train.expression, turn))
+    return train[np.sort(order[: max(count, 2 * len(train.classes))])]
+
+
+def _time_fit(estimator: Any, faces: Faces, changes: Mapping[str, int]) -> float:
+    clone = sklearn.base.clone(estimator).set_params(**changes)
+    start = time.perf_counter()
+    clone.fit(faces)
+    return time.perf_counter() - start
+
+
+@contextlib.contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _host_gb() -> float:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e9 if sys.platform == "darwin" else 1e6)  # bytes there, kilobytes elsewhere
+
+
+def _accelerator_gb() -> float:
+    import torch
+
+    return torch.cuda.max_memory_reserved() / 1e9 if torch.cuda.is_available() else 0.0
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

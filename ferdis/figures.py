@@ -1,0 +1,241 @@
+"""Figures read off rows, histories and fitted generators. Pure functions: tables in, a matplotlib Figure out.
+
+Nothing here touches pyplot or its global state, so figures can be drawn in any process or thread and without a
+screen; ``figure.savefig(path)`` writes them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ferdis.faces import Faces
+
+# Okabe and Ito's colours: told apart by colour-blind readers too.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+DPI = 150
+_BLOCK = 256  # images read at a time for an average: bounded memory for any data set
+
+
+def confusion_matrix(rows: pd.DataFrame, *, title: str | None = None) -> Figure:
+    """Confusion matrix of one system: shares of each true class (colour, per cent) with the counts below.
+
+    Parameters
+    ----------
+    rows : the rows of one system (columns true, predicted, p_<class>); several seeds are pooled.
+    title : by default the system's name.
+
+    Returns
+    -------
+    Figure
+        True classes downwards, predicted ones rightwards.
+    """
+    classes = classes_of(rows)
+    place = {name: k for k, name in enumerate(classes)}
+    counts = np.zeros((len(classes), len(classes)), dtype=int)
+    np.add.at(counts, (rows["true"].map(place).to_numpy(), rows["predicted"].map(place).to_numpy()), 1)
+    total = counts.sum(axis=1, keepdims=True)
+    share = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
+    side = 0.68 * len(classes)
+    figure, axes = _figure(side + 2.6, side + 1.35)
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for i, j in np.ndindex(counts.shape):
+        colour = "white" if share[i, j] > 0.55 else "black" if counts[i, j] else "0.65"
+        axes.text(j, i - 0.13, f"{100 * share[i, j]:.0f} %", ha="center", va="center", color=colour, fontsize=9)
+        axes.text(j, i + 0.24, f"{counts[i, j]}", ha="center", va="center", color=colour, fontsize=6.5)
+    axes.set_xticks(range(len(classes)), classes, rotation=35, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(classes)), [f"{name} ({n})" for name, n in zip(classes, total[:, 0], strict=True)])
+    axes.set(xlabel="predicted", ylabel="true (images)")
+    axes.set_title(title or ", ".join(rows["system"].unique()))
+    axes.spines[:].set_visible(False)
+    bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
+    bar.set_label("share of the true class")
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    return figure
+
+
+def fold_accuracy(rows: pd.DataFrame) -> Figure:
+    """Accuracy of each fold: a box and the single folds of every system.
+
+    Parameters
+    ----------
+    rows : rows of any number of systems and seeds (columns system, seed, fold, true, predicted).
+    """
+    right = rows.assign(right=(rows["true"] == rows["predicted"]).astype(float))
+    systems = list(dict.fromkeys(rows["system"]))
+    figure, axes = _figure(2.2 + 1.3 * len(systems), 4.2)
+    for k, system in enumerate(systems):
+        one = right[right["system"] == system]
+        accuracy = 100 * one.groupby(["seed", "fold"])["right"].mean().to_numpy()
+        colour = COLOURS[k % len(COLOURS)]
+        axes.boxplot(
+            accuracy, positions=[k], widths=0.5, showfliers=False, medianprops={"color": colour, "linewidth": 2},
+            boxprops={"color": "0.4"}, whiskerprops={"color": "0.4"}, capprops={"color": "0.4"},
+        )  # fmt: skip
+        spread = np.linspace(-0.14, 0.14, len(accuracy)) if len(accuracy) > 1 else np.zeros(1)
+        axes.scatter(k + spread, accuracy, color=colour, s=22, alpha=0.75, edgecolor="white", zorder=3)
+    chance = 100 / len(classes_of(rows))
+    axes.axhline(chance, color="0.6", linestyle=":", linewidth=1)
+    axes.text(len(systems) - 0.52, chance, "chance", color="0.45", fontsize=8, ha="right", va="bottom")
+    axes.set_xticks(range(len(systems)), systems)
+    axes.set(xlim=(-0.5, len(systems) - 0.5), ylim=(0, 102), ylabel="accuracy of a fold (%)")
+    known = "subject" in rows and bool((rows["subject"] != "").all())
+    title = f"{rows.groupby(['seed', 'fold']).ngroups} folds"
+    axes.set_title(f"{title}, tested on people not seen in training" if known else title, fontsize=9)
+    _plain(axes)
+    return figure
+
+
+def average_faces(
+    estimator: Any, test: Faces, averages: Mapping[str, np.ndarray], *, people: int = 3, title: str | None = None
+) -> Figure:
+    """Test faces, the average face generated from each, and the true class average of the training people.
+
+    Parameters
+    ----------
+    estimator : fitted, with ``average(faces) -> uint8 (n, H, W, 3)``.
+    test : faces that it was not fitted on.
+    averages : class -> uint8 (H, W, 3), from the training people (see :func:`class_averages`).
+    people : people shown per class, at most.
+
+    Returns
+    -------
+    Figure
+        A row a class; for each person the input and, right of it, what was generated; last the true average.
+    """
+    chosen = pick_people(test, people)
+    flat = [row for rows in chosen.values() for row in rows]
+    inputs, generated = test.pixels(flat), np.asarray(estimator.average(test[flat]))
+    number = {row: k for k, row in enumerate(flat)}
+    figure = Figure(figsize=(1.05 * (2 * people + 1) + 0.45 * people + 1.0, 1.05 * len(chosen) + 0.75), dpi=DPI)
+    FigureCanvasAgg(figure)
+    # A narrow empty column after each pair keeps a person's two pictures together.
+    grid = figure.add_gridspec(
+        len(chosen), 3 * people + 1, width_ratios=[1, 1, 0.22] * people + [1], wspace=0.04, hspace=0.06,
+        left=0.105, right=0.99, bottom=0.01, top=1 - 0.72 / figure.get_figheight(),
+    )  # fmt: skip
+    for i, (name, rows) in enumerate(chosen.items()):
+        for j, row in enumerate(rows):
+            k = number[row]
+            first = _picture(figure.add_subplot(grid[i, 3 * j]), inputs[k], "input" if i == 0 else "")
+            _picture(figure.add_subplot(grid[i, 3 * j + 1]), generated[k], "generated" if i == 0 else "")
+            if j == 0:
+                first.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+        last = figure.add_subplot(grid[i, 3 * people])
+        _picture(last, averages.get(name), "average of\ntraining people" if i == 0 else "")
+    figure.suptitle(title or "Test faces and the average faces generated from them", fontsize=10, y=0.995)
+    return figure
+
+
+def pick_people(test: Faces, people: int) -> dict[str, list[int]]:
+    """For each class up to ``people`` rows of different people, the same people across classes where possible."""
+    names = test.subject if test.has_subjects else np.arange(len(test)).astype(str)
+    expression = test.expression
+    # People with many classes first, so that the columns of the grid show the same few faces.
+    order = sorted(set(names), key=lambda name: (-len(set(expression[names == name])), name))
+    chosen: dict[str, list[int]] = {}
+    for label in test.classes:
+        rows = [int(np.flatnonzero((names == name) & (expression == label))[0])
+                for name in order if ((names == name) & (expression == label)).any()]  # fmt: skip
+        chosen[label] = rows[:people]
+    return chosen
+
+
+def class_averages(faces: Faces) -> dict[str, np.ndarray]:
+    """Mean picture of each class: class -> uint8 (H, W, 3). Read in blocks, so that any set fits the memory."""
+    averages = {}
+    for name in faces.classes:
+        rows = np.flatnonzero(faces.expression == name)
+        total = np.zeros(faces.shape[1:], dtype=np.float64)
+        for start in range(0, len(rows), _BLOCK):
+            total += faces.pixels(rows[start : start + _BLOCK]).sum(axis=0, dtype=np.float64)
+        averages[name] = np.rint(total / len(rows)).astype(np.uint8)
+    return averages
+
+
+def loss_curves(history: pd.DataFrame, *, title: str | None = None, columns: int = 4) -> Figure:
+    """Every loss term over the epochs: a thin line a fold, a thick one for their mean.
+
+    Parameters
+    ----------
+    history : columns stage, phase, term, epoch, value, and fold and seed where several fits are shown.
+    columns : panels side by side.
+
+    Notes
+    -----
+    Stages follow one another on the epoch axis; an epoch's value is the mean of its rows.
+    """
+    history = history.assign(value=pd.to_numeric(history["value"], errors="coerce"))
+    history = history.assign(position=_epoch_positions(history))
+    panels = list(history.groupby(["stage", "phase", "term"], sort=False))
+    columns = max(1, min(columns, len(panels)))
+    rows = max(1, math.ceil(len(panels) / columns))
+    figure = Figure(figsize=(2.7 * columns, 1.95 * rows + 0.4), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    several_stages = history["stage"].nunique() > 1
+    for k, ((stage, phase, term), part) in enumerate(panels):
+        axes = figure.add_subplot(rows, columns, k + 1)
+        keys = [name for name in ("seed", "fold") if name in part]
+        fits = part.groupby([*keys, "position"])["value"].mean()
+        lines = [fits] if not keys else [line for _, line in fits.groupby(level=keys)]
+        for line in lines:
+            positions = line.index.get_level_values("position")
+            axes.plot(positions, line.to_numpy(), color=COLOURS[0], linewidth=0.6, alpha=0.35)
+        mean = fits.groupby(level="position").mean()
+        axes.plot(mean.index, mean.to_numpy(), color=COLOURS[0], linewidth=1.6, marker="." if len(mean) < 3 else None)
+        head = f"{stage}: {phase}" if several_stages else str(phase)
+        axes.set_title(f"{head}, {term}".replace("_", " "), fontsize=8)
+        axes.tick_params(labelsize=7)
+        if k + columns >= len(panels):
+            axes.set_xlabel("epoch", fontsize=8)
+        _plain(axes)
+    figure.suptitle(title or "Loss terms: folds (thin) and their mean", fontsize=10)
+    return figure
+
+
+def _epoch_positions(history: pd.DataFrame) -> pd.Series:
+    """Epochs counted on across stages: the second stage starts where the first ended."""
+    position = pd.Series(0.0, index=history.index)
+    start = 0.0
+    for stage in dict.fromkeys(history["stage"]):
+        here = history["stage"] == stage
+        epochs = pd.to_numeric(history.loc[here, "epoch"])
+        position[here] = start + epochs
+        start += float(epochs.max())
+    return position
+
+
+def classes_of(rows: pd.DataFrame) -> Sequence[str]:
+    """The classes of rows: those that have a probability column or occur; sorted."""
+    named = {name.removeprefix("p_") for name in rows.columns if name.startswith("p_")}
+    return sorted(named | set(rows["true"]) | set(rows["predicted"]))
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def _picture(axes: Axes, pixels: np.ndarray | None, title: str) -> Axes:
+    if pixels is not None:
+        axes.imshow(pixels, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    if title:
+        axes.set_title(title, fontsize=7.5)
+    return axes
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="0.92", linewidth=0.8)
+    axes.set_axisbelow(True)
