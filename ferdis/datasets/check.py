@@ -210,7 +210,7 @@ def _say_repeats(report: CheckReport, looks: Sequence[_Look]) -> None:
     pairs = []
     for digest, rows in rows_of.items():
         mirror = looks[rows[0]].mirror
-        if mirror != digest and mirror in rows_of and rows[0] < rows_of[mirror][0]:
+        if mirror in rows_of and rows[0] < rows_of[mirror][0]:  # each pair once, a symmetric picture never
             pairs.append([*rows, *rows_of[mirror]])
     report.mirrored.extend(_paths(report, rows) for rows in pairs)
     _say_groups(report, pairs, "are mirror images of each other")
