@@ -208,7 +208,7 @@ def _say_repeats(report: CheckReport, looks: Sequence[_Look]) -> None:
     report.duplicates.extend(_paths(report, rows) for rows in copies)
     _say_groups(report, copies, "have the same pixels")
     pairs = []
-    for digest, rows in rows_of.items():
+    for rows in rows_of.values():
         mirror = looks[rows[0]].mirror
         if mirror in rows_of and rows[0] < rows_of[mirror][0]:  # each pair once, a symmetric picture never
             pairs.append([*rows, *rows_of[mirror]])
