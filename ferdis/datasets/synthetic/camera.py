@@ -70,13 +70,21 @@ def look(height: Tensor, scene: Columns, rotation: Tensor, size: int) -> tuple[T
     return x, y
 
 
+def _spread_matrix(few: int, many: int) -> Tensor:
+    """(many, few) weights that draw ``few`` values out into a soft row of ``many``."""
+    where = (torch.arange(many) + 0.5) / many * few - 0.5
+    weights = bell(where[:, None] - torch.arange(few), 0.5)
+    return weights / weights.sum(1, keepdim=True)
+
+
 def backdrop(face: Face, scene: Columns, size: int, seeds: np.ndarray) -> Tensor:
     """Background, neck and clothes (n, 3, size, size), linear; they stay put when the head turns."""
     u, v = frame_coordinates(scene, size)
     first = torch.stack([scene.back_r, scene.back_g, scene.back_b], 1)
     second = torch.stack([scene.back_r2, scene.back_g2, scene.back_b2], 1)
     patches = np.stack([np.random.default_rng([int(s), 5]).random((3, 8, 8), dtype=np.float32) for s in seeds])
-    clutter = F.interpolate(torch.from_numpy(patches), (size, size), mode="bicubic", align_corners=False)
+    spread = _spread_matrix(8, size)
+    clutter = spread @ torch.from_numpy(patches) @ spread.T
     share = (0.5 + 0.04 * (u + v)).clamp(0, 1).unsqueeze(1)
     share = mix(share.expand(-1, 1, -1, -1), smooth(clutter[:, :1], 0.25, 0.75), scene.back_texture.unsqueeze(1))
     picture = mix(first, second, share) + 0.18 * scene.back_texture.unsqueeze(1) * (clutter - 0.5)
@@ -101,7 +109,7 @@ def expose(linear: Tensor, face: Face, scene: Columns) -> Tensor:
     tone = skin_tone(face)
     luma = (tone * torch.tensor((0.30, 0.59, 0.11)).view(1, 3, 1, 1)).sum(1, keepdim=True)
     light = (0.8 * scene.light_strength + 0.75 * scene.ambient).unsqueeze(1)
-    gain = 0.56 * luma.pow(0.42) / (luma * light) * scene.exposure.unsqueeze(1)
+    gain = 0.56 * luma.pow(0.52) / (luma * light) * scene.exposure.unsqueeze(1)
     values = linear.mul(gain).clamp(min=0)
     values = values / (1 + 0.22 * values.square())  # a film-like shoulder
     values = (values * 1.06).clamp(max=1.0).sqrt()

@@ -37,7 +37,7 @@ def smooth(value: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
 
 def mix(base: Tensor, over: Tensor, share: Tensor) -> Tensor:
     """``over`` laid on ``base`` with coverage ``share``."""
-    return base + share * (over - base)
+    return torch.lerp(base, over, share)
 
 
 class Columns:

@@ -8,8 +8,8 @@ from torch import Tensor
 from .canvas import Canvas, Columns, bell, from_sides, mix, ramp, smooth, texture, to_sides
 from .geometry import Face, brow_curve, lid_curves
 
-IRIS_RADIUS, PUPIL_RADIUS = 0.585, 0.22  # cm
-SCLERA = (0.52, 0.48, 0.45)
+IRIS_RADIUS, PUPIL_RADIUS = 0.6, 0.24  # cm
+SCLERA = (0.36, 0.33, 0.31)
 
 
 def colour(rgb: tuple[float, float, float]) -> Tensor:
@@ -60,8 +60,8 @@ def _eyeball(
     gaze_y = 0.22 * scene.gaze_y.unsqueeze(1) - 0.03
     dx, dy = x - face.eye_x - gaze_x, y - gaze_y
     radius = (dx.square() + dy.square()).sqrt()
-    shade = 1 - 0.3 * s.abs().pow(3) - 0.42 * torch.exp(-(y - upper).clamp(min=0) / 0.16)
-    ball = colour(SCLERA) * shade.clamp(min=0.1).unsqueeze(2)
+    shade = 1 - 0.3 * s.abs().pow(3) - 0.6 * torch.exp(-(y - upper).clamp(min=0) / 0.2)
+    ball = colour(SCLERA) * (shade.clamp(min=0.1) * (1 - 0.4 * face.p.melanin.unsqueeze(1))).unsqueeze(2)
     canthus = bell(s + 1.0, 0.16).unsqueeze(2)
     ball = mix(ball, colour((0.45, 0.2, 0.17)), 0.7 * canthus)
     iris = iris_colour(face) * (0.75 + 0.5 * radius / IRIS_RADIUS + 0.5 * (dy > 0) * (dy / IRIS_RADIUS)).unsqueeze(2)
@@ -71,9 +71,9 @@ def _eyeball(
     ball = mix(ball, colour((0.006, 0.005, 0.005)), ramp(PUPIL_RADIUS - radius, 0.12).unsqueeze(2))
     light_x = torch.sin(torch.deg2rad(scene.light_azimuth)).unsqueeze(1) * outward
     light_y = -torch.sin(torch.deg2rad(scene.light_elevation)).unsqueeze(1)
-    glint = bell(dx - 0.3 * light_x, 0.09) * bell(dy - 0.36 * light_y - 0.02, 0.09)
+    glint = bell(dx - 0.12 * outward - 0.25 * light_x, 0.07) * bell(dy - 0.2 * light_y + 0.12, 0.07)
     wet = 0.12 * bell(y - lower + 0.05, 0.06) * (1 - s.square()).clamp(min=0)
-    return ball, 0.75 * glint + 0.3 * wet
+    return ball, (0.4 * glint + 0.2 * wet) * (1 - 0.5 * face.p.melanin.unsqueeze(1))
 
 
 def _lids(
@@ -83,8 +83,8 @@ def _lids(
     makeup = face.p.makeup.unsqueeze(1)
     reach = ramp((1.06 - s.abs()) * face.eye_half, 0.3)
     closed = face.lid_closed
-    width = 0.075 + 0.05 * makeup + 0.03 * closed
-    lashes = (0.78 + 0.2 * makeup) * bell(y - upper + 0.03, width) * reach
+    width = 0.085 + 0.05 * makeup + 0.03 * closed
+    lashes = (0.85 + 0.14 * makeup) * bell(y - upper + 0.03, width) * reach
     wing = 0.35 * makeup * bell(y - upper + 0.12, 0.14) * smooth(s, 0.3, 1.0) * reach
     under = (0.22 + 0.3 * makeup) * bell(y - lower - 0.03, 0.06) * reach
     shadow = (0.22 * makeup + 0.1) * ramp(upper - y, 0.2) * bell(y - upper + 0.35, 0.4) * reach

@@ -44,10 +44,10 @@ class Face:
         half = p.mouth_width.unsqueeze(1)
         # 12 pulls the corners out and up, 20 straight out, 14 back and in, 23 and the open jaw narrow the mouth
         self.mouth_half = (
-            half + 0.78 * au[12] + 0.75 * au[20] - 0.05 * au[14] - 0.38 * au[23] - 0.12 * au[17]
+            half + 0.72 * au[12] + 0.55 * au[20] - 0.05 * au[14] - 0.38 * au[23] - 0.12 * au[17]
             - 0.5 * au[26] * (1 - 0.8 * au[20]) * (1 - 0.9 * au[12]) - 0.1 * au[15]
         )  # fmt: skip
-        self.corner_dy = p.corner_rest.unsqueeze(1) - 1.0 * au[12] + 0.8 * au[15] + 0.18 * au[20] - 0.12 * au[14]
+        self.corner_dy = p.corner_rest.unsqueeze(1) - 1.15 * au[12] + 0.85 * au[15] + 0.18 * au[20] - 0.12 * au[14]
         self.corner_dy = self.corner_dy + 0.22 * au[17] + (0.5 * self.jaw_drop * parted).unsqueeze(1)
         # how far each lip leaves the seam; 10 and 9 lift the upper lip, 12 thins it against the teeth
         lift = 0.4 * mid[10] + 0.25 * mid[9] + 0.42 * mid[12] + 0.12 * mid[20]
@@ -60,9 +60,9 @@ class Face:
         self.lower_lip = p.lower_lip * (thin + 0.12 * mid[17]).clamp(min=0.25)
         self.upper_lip_raise = 0.28 * mid[10] + 0.14 * mid[9]
         self.nose_tip_y = p.nose_length - 0.22 * mid[9] - 0.08 * mid[10] + 0.06 * mid[12]
-        self.nose_base_y = self.nose_tip_y + 0.55
+        self.nose_base_y = self.nose_tip_y + 0.7
         self.ala_x = 1.38 * p.nose_width.unsqueeze(1) + 0.14 * au[12] + 0.14 * au[10] + 0.16 * au[9]
-        self.ala_y = (p.nose_length + 0.18).unsqueeze(1) - 0.36 * au[9] - 0.22 * au[10]
+        self.ala_y = (p.nose_length + 0.3).unsqueeze(1) - 0.36 * au[9] - 0.22 * au[10]
 
     def _place_eyes_and_brows(self) -> None:
         p, au = self.p, self.au
@@ -151,7 +151,7 @@ def _pairs(face: Face) -> list[tuple[Tensor | float, ...]]:
         (2.7, 0.55 * face.brow_inner_y + 0.45 * face.brow_middle_y + 0.35, 1.7, 0.5, side(p.brow_ridge) * (0.24 + 0.1 * au[4])),
         (face.eye_x - 0.1, -0.25, 1.75, 1.15, -0.85 * side(p.socket_depth)),
         (face.eye_x, 0.02, 1.15, 0.72, 0.62),
-        (face.ala_x, face.ala_y, 0.42, 0.45, 0.62 + 0.15 * au[9]),
+        (face.ala_x, face.ala_y, 0.45, 0.48, 0.5 + 0.15 * au[9]),
         (4.7, 2.1 - 0.35 * au[6], 1.6, 1.1, 0.42 * side(p.cheekbone)),
         (3.9 + 0.2 * smile, 4.1 - 0.9 * smile, 1.35, 1.15, 0.18 + 0.2 * side(p.cheek_fullness) + 0.75 * smile + 0.2 * au[9]),
         (4.9, 6.2, 1.3, 1.7, 0.22 * side(p.cheek_fullness) - 0.12),
@@ -171,12 +171,12 @@ def _midline(face: Face) -> list[tuple[Tensor | float, ...]]:
     bridge, tip = p.nose_bridge, face.nose_tip_y
     return [
         (-1.7, 1.0, 0.8, 0.16 * p.brow_ridge + 0.22 * mid[4]),
-        (-0.5, 0.72, 1.0, 0.55 * bridge),
-        (1.2, 0.74, 1.2, 0.9 * bridge),
-        (tip - 1.25, 0.82, 0.95, 1.0),
-        (tip + 0.0, 0.88 * p.nose_tip, 0.66, 1.35 * p.nose_tip),
-        (tip + 1.05, 1.3, 0.42, -0.25),
-        (tip + 1.35, 0.2, 0.4, -0.12 * (1 - mid[12]) * (1 - mid[23])),
+        (-0.5, 0.75, 1.0, 0.48 * bridge),
+        (0.3 * tip, 0.8, 1.1, 0.72 * bridge),
+        (tip - 1.15, 0.9, 0.9, 0.8),
+        (tip + 0.0, 0.88 * p.nose_tip, 0.68, 1.1 * p.nose_tip),
+        (tip + 1.2, 1.3, 0.42, -0.25),
+        (tip + 1.7, 0.2, 0.45, -0.12 * (1 - mid[12]) * (1 - mid[23])),
         (face.mouth_y, 2.5, 1.9, 0.6 * p.muzzle),
         (0.5 * (face.mouth_y + face.chin_y) + 0.1 + 0.1 * mid[26], 1.5, 0.42, -0.26 - 0.25 * mid[17]),
         (face.chin_y - 1.35 - 0.5 * face.chin_raise, 1.2 * p.chin_width, 0.85, 0.55 * p.chin_projection + 0.35 * mid[17]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .canvas import Canvas, bell, mix, ramp, smooth, texture
+from .canvas import Canvas, bell, from_sides, mix, ramp, smooth, texture, to_sides
 from .geometry import Face, outline_half_width
 from .identity import BALD, LONG, SHORT, UPSWEPT
 
@@ -20,20 +20,23 @@ def hair_colour(face: Face) -> Tensor:
     return mix(pigment, colour(0.42, 0.41, 0.40), 0.9 * p.hair_grey.unsqueeze(1))
 
 
-def draw_ears(canvas: Canvas, face: Face, outline: Tensor) -> Tensor:
-    """Paint the ears' folds and return their coverage (n, H, W)."""
+def draw_ears(canvas: Canvas, face: Face, outline: Tensor, head: Tensor) -> None:
+    """Paint the ears' folds on the skin and add their coverage to ``head`` (n, H, W), in place."""
     p = face.p
-    across, y = canvas.x.abs(), canvas.y[:, None]
+    rows = canvas.rows(-3.2, 6.4)
+    x, left, right = canvas.lateral(4.4, 9.8)
+    y = canvas.y[rows][:, None]
     side = outline_half_width(face, torch.tensor([1.5]))
-    centre = side - 0.35 + 0.75 * p.ear_out
-    dx, dy = across - centre - 0.12 * (1.6 - y), (y - 1.7) / (3.0 * p.ear_size)
+    centre = (side - 0.35 + 0.75 * p.ear_out).unsqueeze(1)
+    dx, dy = x - centre - 0.12 * (1.6 - y), (y - 1.7) / (3.0 * p.ear_size.unsqueeze(1))
     radius = ((dx / 0.95).square() + dy.square() * (1 + 0.3 * (y > 2.5))).sqrt()
-    cover = ramp((1 - radius) * 0.95, 0.25)
+    cover = ramp((1 - radius) * 0.95, 0.25).expand(-1, 2, -1, -1)
     folds = 0.45 * bell(radius - 0.62, 0.13) + 0.5 * bell(radius, 0.3)
-    beyond = smooth(across - outline, -0.2, 0.1)
-    canvas.albedo *= (1 - beyond * cover * folds).unsqueeze(1)
-    canvas.height += 0.5 * cover * beyond
-    return cover
+    beyond = smooth(x - outline[:, rows].unsqueeze(1), -0.2, 0.1)
+    albedo, height = to_sides(canvas.albedo, rows, left, right), to_sides(canvas.height, rows, left, right)
+    from_sides(canvas.albedo, rows, left, right, albedo * (1 - beyond * cover * folds).unsqueeze(2))
+    from_sides(canvas.height, rows, left, right, height + 0.2 * cover * beyond)
+    from_sides(head, rows, left, right, torch.maximum(to_sides(head, rows, left, right), cover))
 
 
 def _hair_cover(canvas: Canvas, face: Face) -> tuple[Tensor, Tensor]:
@@ -77,16 +80,15 @@ def draw_head(canvas: Canvas, face: Face, colour: Tensor) -> Tensor:
     slope = torch.gradient(outline, spacing=canvas.cell, dim=1)[0].clamp(-4, 4)
     head = ramp((outline - canvas.x.abs()) / (1 + slope.square()).sqrt(), 1.5 * canvas.cell)
     head = head * (outline > 0)
-    ears = draw_ears(canvas, face, outline)
+    draw_ears(canvas, face, outline, head)
     cover, structure = _hair_cover(canvas, face)
     shadow = smooth(_below(cover, canvas.cell), 0.0, 1.0)
-    canvas.albedo *= (1 - 0.28 * shadow * (1 - cover)).unsqueeze(1)
+    canvas.albedo.mul_((1 - 0.28 * shadow * (1 - cover)).unsqueeze(1))
     lit = colour * (1 + 0.35 * structure.unsqueeze(1)) * (0.85 + 0.25 * face.p.oiliness.unsqueeze(1))
-    canvas.albedo = mix(canvas.albedo, lit, cover.unsqueeze(1))
+    canvas.albedo.lerp_(lit, cover.unsqueeze(1))
     canvas.height = canvas.height + cover * (0.1 + 0.05 * structure)
-    canvas.height = canvas.height.clamp(min=-7.0)
-    canvas.gloss = mix(canvas.gloss, 0.10 + 0.06 * structure, cover).clamp(min=0)
-    return torch.maximum(torch.maximum(head, ears), cover)
+    canvas.gloss = mix(canvas.gloss * (1 - smooth(canvas.x.abs() - outline, -1.0, -0.2)), 0.08 + 0.05 * structure, cover).clamp(min=0)
+    return torch.maximum(head, cover)
 
 
 def _below(cover: Tensor, cell: float) -> Tensor:

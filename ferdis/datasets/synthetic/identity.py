@@ -33,7 +33,7 @@ class Trait:
 
 TRAITS: tuple[Trait, ...] = (
     # head and jaw, centimetres from the line through the eyes (y down) or from the midline (x)
-    Trait("face_width", 6.2, 0.28, 5.5, 7.0, 0.12),
+    Trait("face_width", 6.5, 0.3, 5.7, 7.3, 0.12),
     Trait("jaw_width", 1.0, 0.055, 0.87, 1.14, 0.035),
     Trait("jaw_roundness", 1.95, 0.15, 1.6, 2.35, 0.06),
     Trait("chin_y", 10.9, 0.4, 9.9, 11.9, 0.25),
@@ -46,7 +46,7 @@ TRAITS: tuple[Trait, ...] = (
     Trait("muzzle", 1.0, 0.2, 0.5, 1.5),
     Trait("neck_width", 1.0, 0.08, 0.8, 1.2, 0.1),
     # nose
-    Trait("nose_length", 4.25, 0.26, 3.6, 4.95, 0.08, 0.15),
+    Trait("nose_length", 3.42, 0.24, 2.8, 4.1, 0.06, 0.12),
     Trait("nose_width", 1.0, 0.13, 0.74, 1.4, 0.04, 0.06),
     Trait("nose_bridge", 1.0, 0.22, 0.45, 1.6, 0.1),
     Trait("nose_tip", 1.0, 0.16, 0.65, 1.45, 0.04, 0.05),
@@ -57,7 +57,7 @@ TRAITS: tuple[Trait, ...] = (
     Trait("eye_opening", 1.06, 0.09, 0.82, 1.28, -0.05, -0.08),
     Trait("eye_tilt", 0.08, 0.09, -0.15, 0.32, -0.02, -0.06),
     Trait("lid_fold", 0.33, 0.13, 0.04, 0.65, -0.04, -0.06),
-    Trait("socket_depth", 1.0, 0.25, 0.4, 1.7, 0.15, 0.1),
+    Trait("socket_depth", 1.2, 0.28, 0.5, 2.0, 0.15, 0.1),
     Trait("eye_bag", 0.18, 0.12, 0.0, 0.6, 0.0, 0.25),
     # brows
     Trait("brow_y", -2.0, 0.17, -2.45, -1.6, 0.17, 0.1),
@@ -67,8 +67,8 @@ TRAITS: tuple[Trait, ...] = (
     Trait("brow_length", 4.0, 0.25, 3.3, 4.6),
     Trait("brow_density", 0.85, 0.14, 0.35, 1.0, 0.06, -0.08),
     # mouth: a narrow spread of fullness and width, or AU 20 and 23 could not be told from identity
-    Trait("mouth_y", 6.6, 0.22, 6.0, 7.2, 0.05, 0.1),
-    Trait("mouth_width", 2.42, 0.12, 2.1, 2.75, 0.06),
+    Trait("mouth_y", 6.35, 0.22, 5.75, 6.95, 0.05, 0.1),
+    Trait("mouth_width", 2.36, 0.12, 2.05, 2.66, 0.06),
     Trait("upper_lip", 0.62, 0.11, 0.36, 0.95, -0.06, -0.1),
     Trait("lower_lip", 0.86, 0.12, 0.55, 1.2, -0.05, -0.12),
     Trait("cupid_bow", 1.0, 0.35, 0.2, 2.0, -0.1, -0.2),
@@ -163,9 +163,9 @@ def _sample_hair(values: dict[str, float], rng: np.random.Generator) -> None:
     values["hair_length"] = float(rng.uniform(4.0, 16.0))
     values["fringe"] = float(rng.uniform(0.3, 1.0)) if rng.uniform() < 0.3 else 0.0
     values["parting"] = float(rng.uniform(-3.5, 3.5))
-    bearded = man and rng.uniform() < 0.45
+    bearded = man and rng.uniform() < 0.33
     values["beard"] = float(rng.beta(1.0, 1.5)) if bearded else (0.06 * float(rng.uniform()) if man else 0.0)
-    values["moustache"] = values["beard"] if rng.uniform() < 0.8 else float(man) * float(rng.beta(1.2, 1.6))
+    values["moustache"] = values["beard"] if rng.uniform() < 0.8 else float(man) * float(rng.uniform() < 0.4) * float(rng.beta(1.2, 2.2))
 
 
 def _sample_marks(values: dict[str, float], rng: np.random.Generator) -> None:

@@ -57,7 +57,7 @@ def _seam(face: Face, lips: dict[str, Tensor], y: Tensor) -> Tensor:
     reach = 1 - smooth(t.abs(), 0.9, 1.12)
     gap = lips["lower"] - lips["upper"]
     closed = 1 - smooth(gap, 0.1, 0.35)
-    line = 0.8 * bell(y - lips["upper"], 0.07) * closed * reach
+    line = 0.88 * bell(y - lips["upper"], 0.085) * closed * reach
     edge = 0.45 * bell(y - lips["upper"] + 0.02, 0.07) * (1 - closed) * reach
     corner = 0.5 * bell((t.abs() - 1.0) * lips["half"], 0.17) * bell(y - lips["seam"], 0.13)
     return (line + edge + corner).clamp(0, 0.92)
@@ -84,7 +84,7 @@ def _mouth_cavity(face: Face, lips: dict[str, Tensor], x: Tensor, y: Tensor) -> 
     top = edge - 1.05
     lower_edge = p.mouth_y + 0.32 + 1.0 * face.jaw_drop + 0.5 * curve
     between = torch.cos(x.abs() * (math.pi / 0.42)).clamp(min=0).pow(10) * 0.3
-    white = rgb(0.86, 0.78, 0.64) * p.tooth_shade.unsqueeze(1)
+    white = rgb(0.74, 0.66, 0.54) * (p.tooth_shade * (1 - 0.45 * p.melanin)).unsqueeze(1)
     recede = (1 - 0.55 * smooth(x.abs(), 1.2, 2.9)) * (1 - between)
     reach = ramp(2.75 - x.abs(), 0.7)
     upper = ramp(edge - y, 0.12) * ramp(y - top, 0.15) * reach
@@ -104,10 +104,10 @@ def draw_nostrils(canvas: Canvas, face: Face) -> None:
     dark = torch.zeros(1)
     for side, sign in ((0, -1.0), (1, 1.0)):
         ala_x, ala_y = sign * face.ala_x[:, side], face.ala_y[:, side]
-        width = 0.26 + 0.06 * face.au[9][:, side]
+        width = 0.22 + 0.06 * face.au[9][:, side]
         tilt = (y - ala_y - 0.28) - 0.35 * sign * (x - 0.5 * ala_x)
-        hole = bell(x - 0.5 * ala_x, width) * bell(tilt, 0.1 + 0.05 * face.p.nostril_show)
+        hole = bell(x - 0.52 * ala_x, width) * bell(tilt, 0.07 + 0.045 * face.p.nostril_show)
         wing = bell(x - ala_x - sign * (0.12 - 0.35 * (y - ala_y).square()), 0.11) * bell(y - ala_y + 0.02, 0.38)
-        dark = dark + 0.82 * hole + (0.42 + 0.25 * face.au[9][:, side] + 0.2 * face.au[10][:, side]) * wing
-    under = 0.22 * bell(x, 0.85 * face.p.nose_width) * bell(y - face.nose_base_y - 0.1, 0.18)
+        dark = dark + 0.72 * hole + (0.3 + 0.25 * face.au[9][:, side] + 0.2 * face.au[10][:, side]) * wing
+    under = 0.12 * bell(x, 0.85 * face.p.nose_width) * bell(y - face.nose_base_y - 0.1, 0.18)
     canvas.albedo[:, :, rows, columns] *= (1 - (dark + under).clamp(0, 0.9)).unsqueeze(1)

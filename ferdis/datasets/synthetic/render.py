@@ -14,6 +14,7 @@ from .eyes import draw_brows, draw_eyes, wear_glasses
 from .geometry import Face, relief
 from .hair import draw_head, hair_colour
 from .identity import IDENTITY_NAMES
+from .memory import keep_freed_memory
 from .mouth import draw_mouth, draw_nostrils
 from .scene import SCENE_NAMES
 from .shading import shade
@@ -74,6 +75,7 @@ def render(
     """
     identity, au_left, au_right, scene = (torch.as_tensor(v, dtype=torch.float32) for v in (identity, au_left, au_right, scene))
     _check(identity, au_left, au_right, scene, size)
+    keep_freed_memory()
     parts = [
         _render_chunk(*(table[i : i + _CHUNK] for table in (identity, au_left, au_right, scene)), size, masks)
         for i in range(0, len(identity), _CHUNK)

@@ -8,7 +8,7 @@ from torch import Tensor
 from .canvas import Canvas, Columns
 
 WRAP = 0.25  # how far light creeps round the terminator: skin scatters
-LUMINANCE = (0.30, 0.59, 0.11)
+STEEPEST = 1.7  # a sheet cannot turn away from the camera; its slope is capped like a cheek's at the outline
 
 
 def light_direction(scene: Columns) -> Tensor:
@@ -31,6 +31,7 @@ def normals(canvas: Canvas) -> tuple[Tensor, Tensor, Tensor]:
     dx, dy = torch.zeros_like(canvas.height), torch.zeros_like(canvas.height)
     dx[:, :, 1:-1] = (canvas.height[:, :, 2:] - canvas.height[:, :, :-2]) / (2 * canvas.cell)
     dy[:, 1:-1] = (canvas.height[:, 2:] - canvas.height[:, :-2]) / (2 * canvas.cell)
+    dx, dy = dx.clamp(-STEEPEST, STEEPEST), dy.clamp(-STEEPEST, STEEPEST)
     z = torch.rsqrt(1 + dx.square() + dy.square())
     return -dx * z, -dy * z, z
 
@@ -40,7 +41,7 @@ def occlusion(canvas: Canvas) -> Tensor:
     rows = blur_matrix(len(canvas.y), 1.0 / canvas.cell)
     columns = blur_matrix(len(canvas.x), 1.0 / canvas.cell)
     hollow = torch.matmul(torch.matmul(rows, canvas.height), columns.T) - canvas.height
-    return 1 / (1 + 0.9 * hollow.clamp(min=0))
+    return 1 / (1 + 1.5 * hollow.clamp(min=0))
 
 
 def shade(canvas: Canvas, scene: Columns, rotation: Tensor) -> Tensor:
@@ -65,7 +66,8 @@ def shade(canvas: Canvas, scene: Columns, rotation: Tensor) -> Tensor:
     soft = (scene.ambient * (0.68 - 0.32 * ny) + fill) * sky
     hx, hy, hz = lx, ly, lz + 1
     norm = torch.rsqrt(hx.square() + hy.square() + hz.square())
-    sheen = ((nx * hx + ny * hy + nz * hz) * norm).clamp(min=0).pow(14) * scene.light_strength * canvas.gloss
+    sheen = ((nx * hx + ny * hy + nz * hz) * norm).clamp(min=0)
+    sheen = sheen.pow(4).pow(3) * (scene.light_strength * canvas.gloss)
     bright = canvas.glow * scene.light_strength
     channels = []
     for i, warm in enumerate((0.16, 0.0, -0.22)):

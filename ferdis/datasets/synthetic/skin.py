@@ -37,15 +37,16 @@ def paint_skin(canvas: Canvas, face: Face) -> None:
     seed = p.texture_seed
     blotch = texture("blotch", seed, rows, columns, canvas.cell) * 0.05 * p.blotches
     grain = texture("grain", seed, rows, columns, canvas.cell) * 0.022
-    tone = 1 + blotch + grain - hollow * (0.10 + 0.3 * p.eye_bag) - 0.07 * bell(across - 6.5, 1.6)
+    lid_shade = bell(across - 2.9, 1.35) * bell(y + 0.75, 0.42)  # under the brow
+    tone = 1 + blotch + grain - hollow * (0.16 + 0.3 * p.eye_bag) - lid_shade * (0.05 + 0.13 * p.socket_depth) - 0.07 * bell(across - 6.5, 1.6)
     red = p.redness * (0.16 * blush + 0.05 + 0.6 * blotch)
     if bool((p.freckles > 0).any()):
         spots = smooth(texture("grain", seed + 3, rows, columns, canvas.cell), 1.2, 2.6)
         tone = tone - 0.5 * p.freckles * spots * bell(y - 2.8, 2.4) * bell(x, 4.5)
     tone = tone * (1 - _moles(canvas, face))
     base = skin_tone(face)
-    canvas.albedo = torch.cat([base[:, i] * tone * (1 + gain * red) for i, gain in enumerate((0.2, -0.55, -0.5))], 1)
-    canvas.albedo = canvas.albedo.view(len(tone), 3, rows, columns)
+    for i, gain in enumerate((0.2, -0.55, -0.5)):
+        torch.mul(tone, base[:, i] * (1 + gain * red), out=canvas.albedo[:, i])
     shine = bell(x, 1.1) * bell(y - 2.2, 2.6) + 0.8 * bell(y + 4.8, 1.5) * bell(x, 3.0)
     shine = shine + 0.7 * bell(across - 4.4, 1.2) * bell(y - 2.0, 1.0)
     canvas.gloss = p.oiliness * (0.06 + 0.14 * shine)
@@ -72,7 +73,7 @@ def fold_skin(canvas: Canvas, face: Face) -> None:
     from_sides(canvas.height, rows, left, right, height + ridge)
     _lip_and_chin_creases(canvas, face)
     canvas.height = canvas.height - 0.11 * canvas.crease
-    canvas.albedo = canvas.albedo * (1 - 0.42 * canvas.crease.clamp(max=1.3)).unsqueeze(1)
+    canvas.albedo.mul_((1 - 0.42 * canvas.crease.clamp(max=1.3)).unsqueeze(1))
 
 
 def _upper_face_creases(face: Face, x: Tensor, y: Tensor) -> Tensor:
