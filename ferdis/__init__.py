@@ -37,3 +37,8 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+# The function and its module share a name, and importing a module puts it into its package under that name. Imported
+# here, the function has the place before anyone else imports the module, and keeps it.
+from ferdis.audit import audit as audit  # noqa: E402
