@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,12 +43,13 @@ class Estimate:
     n_jobs: int
 
     def __str__(self) -> str:
+        processes = 1 if self.n_jobs == 1 else self.n_jobs + 1  # the one that waits holds the faces too
         parts = [
             f"{name} {duration(seconds)}" if seconds is not None else f"{name} not known (it offers nothing to time)"
             for name, seconds in self.fold_seconds.items()
         ]
         total = f"about {duration(self.total_seconds)}" if self.total_seconds is not None else "time not known"
-        memory = f"about {self.n_jobs * self.memory_gb:.1f} GB of memory"
+        memory = f"about {processes * self.memory_gb:.1f} GB of memory"
         if self.accelerator_gb:
             memory += f" and {self.n_jobs * self.accelerator_gb:.1f} GB on the accelerator"
         return (
@@ -83,11 +85,12 @@ def estimate(
     with _threads(max(1, joblib.cpu_count() // n_jobs) if n_jobs > 1 else None):
         for name, estimator in estimators.items():
             seconds[name] = _fold_seconds(estimator, train, mean_images)
+    accelerator = _accelerator_gb()
     counts = counts if counts is not None else dict.fromkeys(estimators, len(folds))
     fits = sum(counts.values())
     total = sum(counts[name] * value for name, value in seconds.items() if value is not None) / min(n_jobs, fits)
     known = all(value is not None for value in seconds.values())
-    return Estimate(seconds, fits, total if known else None, _host_gb(), _accelerator_gb(), n_jobs)
+    return Estimate(seconds, fits, total if known else None, _host_gb(), accelerator, n_jobs)
 
 
 def _fold_seconds(estimator: Any, train: Faces, images: float) -> float | None:
@@ -150,9 +153,14 @@ def _host_gb() -> float:
 
 
 def _accelerator_gb() -> float:
+    """Highest use so far; what the timed fits held is given back, for the workers to have."""
     import torch
 
-    return torch.cuda.max_memory_reserved() / 1e9 if torch.cuda.is_available() else 0.0
+    if not torch.cuda.is_available():
+        return 0.0
+    gc.collect()
+    torch.cuda.empty_cache()
+    return torch.cuda.max_memory_reserved() / 1e9
 
 
 def duration(seconds: float) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ferdis.faces import Faces
 
@@ -83,7 +84,9 @@ def fold_accuracy(rows: pd.DataFrame) -> Figure:
         axes.scatter(k + spread, accuracy, color=colour, s=22, alpha=0.75, edgecolor="white", zorder=3)
     chance = 100 / len(classes_of(rows))
     axes.axhline(chance, color="0.6", linestyle=":", linewidth=1)
-    axes.text(len(systems) - 0.52, chance, "chance", color="0.45", fontsize=8, ha="right", va="bottom")
+    axes.text(
+        len(systems) - 0.52, chance, f"1/{len(classes_of(rows))}", color="0.45", fontsize=8, ha="right", va="bottom"
+    )
     axes.set_xticks(range(len(systems)), systems)
     axes.set(xlim=(-0.5, len(systems) - 0.5), ylim=(0, 102), ylabel="accuracy of a fold (%)")
     known = "subject" in rows and bool((rows["subject"] != "").all())
@@ -193,6 +196,7 @@ def loss_curves(history: pd.DataFrame, *, title: str | None = None, columns: int
         head = f"{stage}: {phase}" if several_stages else str(phase)
         axes.set_title(f"{head}, {term}".replace("_", " "), fontsize=8)
         axes.tick_params(labelsize=7)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         if k + columns >= len(panels):
             axes.set_xlabel("epoch", fontsize=8)
         _plain(axes)

@@ -69,6 +69,7 @@ def run_jobs(function: Callable[[Job], Outcome], jobs: list[Job], n_jobs: int) -
             gc.collect()
         return
     threads = max(1, joblib.cpu_count() // n_jobs)
+    n_jobs = min(n_jobs, len(jobs))
     left = {job.task: job for job in jobs}
     for attempt in (1, 2):
         pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)
@@ -163,6 +164,7 @@ def _fit_and_score(job: Job) -> None:
         "fit_seconds": round(fitted - start, 3),
         "predict_seconds": round(scored - fitted, 3),
         "resumed": resumed,
+        "notes": estimator.describe().get("notes", []) if hasattr(estimator, "describe") else [],
         "train_images": len(job.fold.train),
         "validation_images": len(job.fold.validation) if job.selection == "validation" else 0,
         "test_images": len(job.fold.test),

@@ -370,19 +370,17 @@ def _summarise(run: RunFolder, jobs: list[Job], rows: pd.DataFrame, record: Mapp
     done = pd.DataFrame([runfolder.read_json(job.folder / "done.json") for job in jobs])
     seconds = (done["fit_seconds"] + done["predict_seconds"]).groupby(done["system"]).mean()
     table["seconds_per_fold"] = table["system"].map(seconds).round(1)
-    resumed = int(done["resumed"].sum())
     runfolder.write_csv(run.root / "summary.csv", table)
-    runfolder.write_text(run.root / "summary.md", _markdown(table, rows, record, resumed))
+    runfolder.write_text(run.root / "summary.md", _markdown(table, rows, record, done))
     return table
 
 
-def _markdown(table: pd.DataFrame, rows: pd.DataFrame, record: Mapping[str, Any], resumed: int) -> str:
+def _markdown(table: pd.DataFrame, rows: pd.DataFrame, record: Mapping[str, Any], done: pd.DataFrame) -> str:
     """The table in Markdown, and the shortcuts and choices behind it by name."""
     faces = record["faces"]
     people = f"{faces['people']} people" if faces["people"] else "people not known"
     size = "x".join(map(str, faces["size"]))
     classes = len(faces["classes"])
-    folds, seeds = rows["fold"].nunique(), len(record["seeds"])
     several = table["dataset"].nunique() > 1
     head = ["system", *(["data set"] if several else []), "accuracy over folds (%)", "pooled accuracy (%)", "UAR (%)",
             "macro-F1 (%)", "sequence accuracy (%)", "ECE (%)", "seconds a fold"]  # fmt: skip
@@ -401,20 +399,30 @@ def _markdown(table: pd.DataFrame, rows: pd.DataFrame, record: Mapping[str, Any]
             f"{line['seconds_per_fold']:.1f}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", *(f"- {note}" for note in _notes(rows, record, done))]
+    return "\n".join(lines) + "\n"
+
+
+def _notes(rows: pd.DataFrame, record: Mapping[str, Any], done: pd.DataFrame) -> list[str]:
+    """What a reader of the table must know: how it was made, and every shortcut."""
+    folds, seeds = rows["fold"].nunique(), len(record["seeds"])
     last = record["selection"] == "last"
     notes = [
         f"{folds} fold{'s' * (folds != 1)}, {seeds} seed{'s' * (seeds != 1)} ({', '.join(map(str, record['seeds']))}); "
         "± is the standard deviation over folds (ddof 1), brackets are 95 % intervals over people (cluster bootstrap).",
-        f"Chance is a UAR of {100 / classes:.1f} %.",
-        "Model selection: " + ("the last epoch." if last else "the best epoch on the fold's validation people.")
-        + " Test people were scored once, after it.",
+        f"Chance is a UAR of {100 / len(record['faces']['classes']):.1f} %.",
+        f"Model selection: {'the last epoch' if last else 'the best epoch on the validation people of the fold'}. "
+        "The test people were scored once, after it.",
         *_undetected(rows),
-        *map(str, faces["attrs"].get("notes", [])),
-        *dict.fromkeys(str(note) for system in record["systems"].values() for note in system.get("notes", [])),
-    ]  # fmt: skip
-    if resumed:
-        notes.append(f"{resumed} fits were stopped and resumed; the seconds a fold count their last part only.")
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes)]) + "\n"
+        *map(str, record["faces"]["attrs"].get("notes", [])),
+        *(str(note) for system in record["systems"].values() for note in system.get("notes", [])),
+        *(str(note) for some in done["notes"] for note in some),
+    ]
+    if done["resumed"].any():
+        notes.append(
+            f"{done['resumed'].sum()} fits were stopped and resumed: their seconds are those of the last part."
+        )
+    return list(dict.fromkeys(notes))
 
 
 def _percent(share: float) -> str:

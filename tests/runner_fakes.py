@@ -62,6 +62,7 @@ class NearestMean(BaseEstimator):
     ) -> NearestMean:
         people = sorted(set(faces.subject))
         self._note(f"fit {len(people)} validation={None if validation is None else len(validation)}")
+        self._note(f"images {type(faces._images).__name__}")
         if self.fail_on is not None and self.fail_on not in people:  # fails where that person is not in training
             raise ValueError(f"cannot do without {self.fail_on}\nand more")
         if self.die_once is not None and not Path(self.die_once).exists():
@@ -133,7 +134,7 @@ def _small(faces: Faces) -> np.ndarray:
     return faces.pixels()[:, ::4, ::4].astype(float)
 
 
-def make_faces(people: int = 9, images: Any = None) -> Faces:
+def make_faces(people: int = 9, size: int = 16) -> Faces:
     rng = np.random.default_rng(3)
     records = [
         {"expression": name, "subject": f"t/{person:03d}", "path": f"{person}/{name}-{k}.png", "frame": k,
@@ -141,8 +142,7 @@ def make_faces(people: int = 9, images: Any = None) -> Faces:
         for person in range(people) for name in CLASSES for k in range(2)
     ]  # fmt: skip
     table = pd.DataFrame(records)
-    if images is None:
-        tint = table["expression"].map({name: 40 * k for k, name in enumerate(CLASSES)}).to_numpy()
-        noise = rng.integers(0, 130, (len(table), 16, 16, 3))
-        images = (noise + tint[:, None, None, None]).astype(np.uint8)
+    tint = table["expression"].map({name: 40 * k for k, name in enumerate(CLASSES)}).to_numpy()
+    noise = rng.integers(0, 130, (len(table), size, size, 3))
+    images = (noise + tint[:, None, None, None]).astype(np.uint8)
     return Faces(images, table, {"dataset": "toy", "notes": ["1 face was not detected"]})

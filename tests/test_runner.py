@@ -314,6 +314,13 @@ def test_two_processes_give_the_rows_of_one(faces: Faces, tmp_path: Path, undist
     assert (tmp_path / "rows.csv").read_bytes() == (undisturbed / "rows.csv").read_bytes()
 
 
+def test_workers_share_the_pictures_of_one_memory_map(tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    large = make_faces(size=104)  # 1.7 MB: smaller arrays are simply sent along
+    rows = evaluate(NearestMean(diary=str(diary)), large, PROTOCOL, n_jobs=2, progress=False).rows
+    assert len(rows) == len(large) and count(diary, "images memmap") == 3
+
+
 def test_a_worker_that_dies_is_tried_again(faces: Faces, tmp_path: Path) -> None:
     system = NearestMean(die_once=str(tmp_path / "died"))
     rows = evaluate(system, faces, PROTOCOL, n_jobs=2, progress=False).rows
