@@ -53,9 +53,7 @@ def run(name: str, systems: Systems, description: str, argv: Sequence[str] | Non
     changes = {"epochs": options.epochs} if options.epochs else {}
     estimators = systems(options.small, extra, changes)
     protocol = {key: value for key, value in plan["protocol"].items() if key != "name"}
-    out = (
-        options.out or f"runs/{name}-{options.dataset.lower().replace('+', 'plus')}{'-small' * options.small}"
-    )
+    out = options.out or f"runs/{name}-{options.dataset.lower().replace('+', 'plus')}{'-small' * options.small}"
     evaluation = evaluate(
         estimators,
         faces,
@@ -77,9 +75,7 @@ def read_faces(options: argparse.Namespace, plan: Mapping[str, Any]) -> Faces:
     """The faces of a column, or embedded people in the dry run."""
     if options.dataset == EMBEDDED:
         official = plan["protocol"]["name"] == "official"
-        faces = load(
-            "synthetic", people=options.people, expressions=6, images_per_expression=2, image_size=64
-        )
+        faces = load("synthetic", people=options.people, expressions=6, images_per_expression=2, image_size=64)
         if not official:
             return faces
         table = faces.to_frame()
@@ -98,11 +94,7 @@ def how_to_load(name: str, column: Mapping[str, Any]) -> str:
     """What the folder of a column must hold, in words."""
     if column["dataset"] != "manifest":
         return f"the folder that holds {name} in its official layout"
-    wanted = (
-        "path, expression, split"
-        if column["arguments"].get("without_subjects")
-        else "path, expression, subject"
-    )
+    wanted = "path, expression, split" if column["arguments"].get("without_subjects") else "path, expression, subject"
     return (
         f"{name} has no loader of its own yet; put a faces.csv ({wanted}) beside the pictures that the paper "
         f"used ({column['paper_data']})"
@@ -123,11 +115,7 @@ def read_extra(given: Sequence[str], faces: Faces) -> Faces | None:
 def side_by_side(plan: Mapping[str, Any], dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Published accuracy, and measured: mean and std (ddof 1) over folds, %, one row a method."""
     published = pd.read_csv(HERE / "published.csv")
-    here = (
-        (published.paper == plan["paper"])
-        & (published.table == plan["table"])
-        & (published.dataset == dataset)
-    )
+    here = (published.paper == plan["paper"]) & (published.table == plan["table"]) & (published.dataset == dataset)
     figures = dict(zip(published[here].method, published[here].value, strict=True))
     lines = []
     for system, part in rows.groupby("system", sort=False):
@@ -145,16 +133,12 @@ def side_by_side(plan: Mapping[str, Any], dataset: str, rows: pd.DataFrame) -> p
     return pd.DataFrame(lines)
 
 
-def differences(
-    plan: Mapping[str, Any], options: argparse.Namespace, faces: Faces, extra: Faces | None
-) -> list[str]:
+def differences(plan: Mapping[str, Any], options: argparse.Namespace, faces: Faces, extra: Faces | None) -> list[str]:
     """Everything that keeps the two columns of figures from being one experiment."""
     lines = []
     people = len(set(faces.subject)) if faces.has_subjects else None
     if options.dataset == EMBEDDED:
-        lines.append(
-            f"a dry run on {people} embedded people: the published figures are of other faces altogether"
-        )
+        lines.append(f"a dry run on {people} embedded people: the published figures are of other faces altogether")
     else:
         column = plan["columns"][options.dataset]
         lines.append(f"the paper's data: {column['paper_data']}")
@@ -167,9 +151,7 @@ def differences(
     else:
         lines.append(f"further training faces here: {extra}; in the paper: {plan['paper_extra_train']}")
     if options.small:
-        lines.append(
-            "--small: narrow networks at 64x64 from random weights, not ResNet-101 at 224x224 from ImageNet's"
-        )
+        lines.append("--small: narrow networks at 64x64 from random weights, not ResNet-101 at 224x224 from ImageNet's")
     if options.epochs:
         lines.append(f"{options.epochs} epochs, 100 in the paper")
     if plan["protocol"]["name"] == "subject-kfold":

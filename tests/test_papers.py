@@ -52,7 +52,5 @@ def test_each_system_names_its_source(module: str):
 
 
 def test_a_table_row_is_read():
-    table = (
-        "======\nEquation Function\n======\nEq. 3    :func:`l1_loss`  distance\nEq. 12   ``other``  text\n"
-    )
+    table = "======\nEquation Function\n======\nEq. 3    :func:`l1_loss`  distance\nEq. 12   ``other``  text\n"
     assert equations(table) == [("Eq. 3", "l1_loss"), ("Eq. 12", "other")]
