@@ -50,10 +50,13 @@ __all__ = [
     "similar",
 ]
 
-NEAR_DUPLICATE = 0.94
+NEAR_DUPLICATE = 0.9
 """Similarity above which two people's pictures count as one picture; measured, see above."""
 
-_SIDE, _SIGMA = 24, 1.5  # descriptor: pixels a side, blur that is subtracted
+_SIDE, _SIGMA = 24, 1.0  # descriptor: pixels a side, blur that is subtracted
+_WINDOW = 12  # pixels a side of the nine windows that must agree one by one
+_QUIET = 0.3  # a window with less than this share of the picture's mean energy is not asked
+_PAIRS = 4096  # pairs whose windows are compared at a time
 _FLAT = 0.5  # grey levels: fine structure weaker than this is no picture to compare
 _BLOCK = 2048  # rows of the descriptor matrix multiplied at a time: 17 MB a product, whatever the size of the set
 _READ = 2**24  # bytes of pixels decoded at a time
@@ -67,8 +70,8 @@ class Prints:
 
     ``key``: (n,) hash of the pixels, the same for a picture and its mirror image; ``mirrored``: (n,) which
     of the two this is; ``even``, ``odd``: (n, 288) the mirror-symmetric and -antisymmetric half of the unit
-    descriptor, so that ``even @ even.T + odd @ odd.T`` is the similarity as it is and ``even @ even.T - odd
-    @ odd.T`` the mirrored one.
+    descriptor, so that ``even @ even.T + odd @ odd.T`` is the correlation of whole pictures and ``even @
+    even.T - odd @ odd.T`` that with the mirror images.
     """
 
     key: np.ndarray
@@ -216,13 +219,15 @@ def similar(
         for left in range(top if one is other else 0, len(other.key), _BLOCK):
             down, across = slice(top, top + _BLOCK), slice(left, left + _BLOCK)
             even, odd = one.even[down] @ other.even[across].T, one.odd[down] @ other.odd[across].T
-            similarity = even + np.abs(odd)
-            first, second = np.nonzero(similarity > threshold)
-            value, flipped = similarity[first, second], odd[first, second] < 0
+            first, second = np.nonzero(even + np.abs(odd) > threshold)
+            value, flipped = (even + np.abs(odd))[first, second], odd[first, second] < 0
             first, second = first + top, second + left
             kept = first < second if one is other else np.ones(len(first), dtype=bool)
             if code is not None:
                 kept &= code[first] != code[second]
+            first, second, value, flipped = first[kept], second[kept], value[kept], flipped[kept]
+            value = np.minimum(value, _worst_window(one, other, first, second, flipped))
+            kept = value > threshold
             found.append((first[kept], second[kept], value[kept], flipped[kept]))
             total += int(kept.sum())
             if total >= limit:
@@ -234,3 +239,33 @@ def similar(
         return Pairs(nothing, nothing, nothing.astype(np.float32), nothing.astype(bool), False)
     first, second, value, flipped = (np.concatenate(column)[:limit] for column in zip(*found, strict=True))
     return Pairs(first, second, value, flipped, total >= limit)
+
+
+def _worst_window(one: Prints, other: Prints, first: np.ndarray, second: np.ndarray, flipped: np.ndarray) -> np.ndarray:
+    """Lowest correlation over the windows of pairs of pictures, the second mirrored where ``flipped``: (m,)."""
+    worst = np.ones(len(first), dtype=np.float32)
+    for start in range(0, len(first), _PAIRS):
+        part = slice(start, start + _PAIRS)
+        sign = np.where(flipped[part], -1, 1).astype(np.float32)[:, None]
+        ours = _unfold(one.even[first[part]], one.odd[first[part]])
+        theirs = _unfold(other.even[second[part]], sign * other.odd[second[part]])
+        for top in range(0, _SIDE - _WINDOW + 1, _WINDOW // 2):
+            for left in range(0, _SIDE - _WINDOW + 1, _WINDOW // 2):
+                area = slice(None), slice(top, top + _WINDOW), slice(left, left + _WINDOW)
+                worst[part] = np.minimum(worst[part], _correlation(ours[area], theirs[area]))
+    return worst
+
+
+def _unfold(even: np.ndarray, odd: np.ndarray) -> np.ndarray:
+    """Descriptors (m, 24, 24) of their halves (m, 288)."""
+    left, right = ((even + sign * odd).reshape(-1, _SIDE, _SIDE // 2) / np.float32(np.sqrt(2)) for sign in (1, -1))
+    return np.concatenate([left, right[:, :, ::-1]], axis=2)
+
+
+def _correlation(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Correlation of windows (m, 12, 12), (m,); 1 where both are flat, for noise alone correlates with nothing."""
+    ours, theirs = (window - window.mean(axis=(1, 2), keepdims=True) for window in (ours, theirs))
+    energy, energy_theirs = (ours**2).mean(axis=(1, 2)), (theirs**2).mean(axis=(1, 2))
+    flat = np.maximum(energy, energy_theirs) < _QUIET / _SIDE**2  # a unit descriptor's mean energy is 1 / 24^2
+    product = (ours * theirs).mean(axis=(1, 2))
+    return np.where(flat, 1.0, product / np.maximum(np.sqrt(energy * energy_theirs), 1e-12)).astype(np.float32)
