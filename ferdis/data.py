@@ -58,15 +58,8 @@ class ArrayBatches:
         self.probabilities = None
         if weights is not None:
             weights = np.asarray(weights, dtype=np.float64)
-            if (
-                weights.shape != (self.n,)
-                or not np.isfinite(weights).all()
-                or (weights < 0).any()
-                or not weights.any()
-            ):
-                raise ValueError(
-                    f"weights must be {self.n} finite numbers >= 0, not all 0; got shape {weights.shape}"
-                )
+            if weights.shape != (self.n,) or not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+                raise ValueError(f"weights must be {self.n} finite numbers >= 0, not all 0; got shape {weights.shape}")
             self.probabilities = weights / weights.sum()
 
     def __call__(self, epoch: int) -> EpochBatches:

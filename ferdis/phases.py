@@ -93,14 +93,8 @@ def check_stages(stages: Sequence[Stage]) -> dict[str, nn.Module]:
         raise ValueError(f"stages need distinct names and at least one of them, got {names}")
     for stage in stages:
         phases = [phase.name for phase in stage.phases]
-        if (
-            not phases
-            or len(set(phases)) != len(phases)
-            or any("/" in name for name in [stage.name, *phases])
-        ):
-            raise ValueError(
-                f"stage {stage.name!r} needs phases with distinct names without '/', got {phases}"
-            )
+        if not phases or len(set(phases)) != len(phases) or any("/" in name for name in [stage.name, *phases]):
+            raise ValueError(f"stage {stage.name!r} needs phases with distinct names without '/', got {phases}")
         if stage.epochs < 1:
             raise ValueError(f"stage {stage.name!r}: epochs={stage.epochs}, must be at least 1")
         for name, module in stage.modules.items():
@@ -112,9 +106,7 @@ def check_stages(stages: Sequence[Stage]) -> dict[str, nn.Module]:
     return modules
 
 
-def run_signature(
-    stages: Sequence[Stage], seed: int, gradient_clip: float | None, extra: str
-) -> dict[str, Any]:
+def run_signature(stages: Sequence[Stage], seed: int, gradient_clip: float | None, extra: str) -> dict[str, Any]:
     """What must agree between a checkpoint and the run that resumes from it, as JSON gives it back."""
     phases = [phase for stage in stages for phase in stage.phases]
     return {
@@ -122,7 +114,5 @@ def run_signature(
         "gradient_clip": gradient_clip,
         "arguments": extra,
         "stages": [[stage.name, stage.epochs] for stage in stages],
-        "phases": [
-            [phase.name, {name: float(weight) for name, weight in phase.weights.items()}] for phase in phases
-        ],
+        "phases": [[phase.name, {name: float(weight) for name, weight in phase.weights.items()}] for phase in phases],
     }

@@ -18,9 +18,7 @@ def seeded(seed: int) -> Iterator[None]:
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 (what others may use)
     try:
-        cuda = (
-            [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
-        )  # do not wake a GPU for this
+        cuda = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []  # do not wake a GPU for this
         with torch.random.fork_rng(cuda):
             seed_everything(seed)
             yield

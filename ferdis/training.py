@@ -25,10 +25,9 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence, Sized
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from lightning.fabric import Fabric
 from rich.console import Console
 from rich.errors import LiveError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -42,6 +41,9 @@ from ferdis.distributed import all_reduce_sum, average_buffers, average_gradient
 from ferdis.history import History
 from ferdis.phases import Modules, Phase, Stage, check_stages, run_signature
 from ferdis.seeding import derived_seed, seed_everything, seeded
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 __all__ = [
     "ArrayBatches",
@@ -131,11 +133,16 @@ class Trainer:
             raise ValueError(f"logger={logger!r}: choose 'csv', 'tensorboard' or None")
         if run_dir is None and (keep_epochs or logger == "tensorboard"):
             raise ValueError("keep_epochs and logger='tensorboard' write files: give a run_dir")
+        from lightning.fabric import Fabric  # seconds to import: not for those who only describe a system
+
         if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
             devices = int(os.environ["LOCAL_WORLD_SIZE"])
             num_nodes = int(os.environ["WORLD_SIZE"]) // devices
         self.fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=num_nodes,
                              precision="16-mixed" if precision == "16-mixed" else "32-true")  # fmt: skip
+        if not torch.cuda.is_available():
+            # Set by lightning, it makes torch look for a driver library at every optimiser step: 0.2 ms each.
+            os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
         self.device = self.fabric.device
         native = self.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         self.precision = ("bf16-mixed" if native else "32-true") if precision == "auto" else precision
@@ -189,9 +196,7 @@ class Trainer:
         """Where the run's checkpoint lies, or None without a `run_dir`."""
         return None if self.run_dir is None else self.run_dir / "checkpoint.safetensors"
 
-    def _write_checkpoint(
-        self, stage: int, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]
-    ) -> None:
+    def _write_checkpoint(self, stage: int, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         path = self.checkpoint_path
         if path is None or self.fabric.global_rank:
             return
@@ -214,9 +219,7 @@ class Trainer:
         for key, ours in self._signature.items():
             if theirs.get(key) != ours:
                 what = f"{key} {theirs.get(key)} there, {ours} now"[:200]
-                raise ValueError(
-                    f"{path} is from other arguments ({what}): choose another run_dir or delete it"
-                )
+                raise ValueError(f"{path} is from other arguments ({what}): choose another run_dir or delete it")
         checkpoints.put_module_tensors(self._all, _below("weights/", tensors), path)
         self.history.load_state(_below("history/", tensors), numbers["history"])
         self.best_epochs = dict(numbers["best_epochs"])
@@ -228,13 +231,9 @@ class _LivePhase:
 
     def __init__(self, phase: Phase, stage: Stage, trainable: Sequence[Parameter], fabric: Fabric) -> None:
         allowed = {id(parameter) for parameter in trainable}
-        found = {
-            id(p): p for name in phase.updates for p in stage.modules[name].parameters() if id(p) in allowed
-        }
+        found = {id(p): p for name in phase.updates for p in stage.modules[name].parameters() if id(p) in allowed}
         if not found:
-            raise ValueError(
-                f"phase {phase.name!r} updates {phase.updates}, which hold no trainable parameter"
-            )
+            raise ValueError(f"phase {phase.name!r} updates {phase.updates}, which hold no trainable parameter")
         self.phase = phase
         self.ids = set(found)
         self.parameters = list(found.values())
@@ -256,9 +255,7 @@ class _LivePhase:
         if callable(self.phase.every):
             self.every = self.phase.every(history)
             if not isinstance(self.every, int) or self.every < 1:
-                raise ValueError(
-                    f"phase {self.phase.name!r}: every() gave {self.every!r}, not an integer >= 1"
-                )
+                raise ValueError(f"phase {self.phase.name!r}: every() gave {self.every!r}, not an integer >= 1")
 
     def step_schedule(self) -> None:
         if self.schedule is not None:
@@ -270,9 +267,7 @@ class _LivePhase:
 class _StageRun:
     """One stage from its first (or resumed) epoch to its end."""
 
-    def __init__(
-        self, trainer: Trainer, index: int, tensors: dict[str, Tensor], numbers: dict[str, Any]
-    ) -> None:
+    def __init__(self, trainer: Trainer, index: int, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
         self.trainer, self.index, self.stage = trainer, index, trainer._stages[index]
         self.fabric, self.history, self.device = trainer.fabric, trainer.history, trainer.device
         self.modules = Modules(**self.stage.modules)
@@ -280,15 +275,11 @@ class _StageRun:
         self.stilled = [p for module in frozen for p in module.parameters() if p.requires_grad]
         for parameter in self.stilled:
             parameter.requires_grad_(False)
-        every = {
-            id(p): p for module in self.stage.modules.values() for p in module.parameters() if p.requires_grad
-        }
+        every = {id(p): p for module in self.stage.modules.values() for p in module.parameters() if p.requires_grad}
         self.trainable = list(every.values())
         if self.fabric.world_size > 1:
             self._join_processes()
-        self.phases = [
-            _LivePhase(phase, self.stage, self.trainable, self.fabric) for phase in self.stage.phases
-        ]
+        self.phases = [_LivePhase(phase, self.stage, self.trainable, self.fabric) for phase in self.stage.phases]
         self.generator = torch.Generator(self.device)
         self.step = self.epoch = 0
         self.best_score, self.best = -math.inf, dict[str, Tensor]()
@@ -351,7 +342,7 @@ class _StageRun:
 
     def _run_phase(self, live: _LivePhase, batch: Batch, rows: int) -> None:
         phase = live.phase
-        live.optimizer.zero_grad(set_to_none=True)
+        live.raw.zero_grad(set_to_none=True)
         with self._autocast():
             terms = phase.terms(self.modules, batch)
         loss = _weighted_sum(phase, terms)
@@ -529,18 +520,14 @@ class _Bar:
 def _weighted_sum(phase: Phase, terms: Mapping[str, Tensor]) -> Tensor:
     for name, term in terms.items():
         if term.ndim:
-            raise ValueError(
-                f"phase {phase.name!r}: term {name!r} has shape {tuple(term.shape)}, a scalar is needed"
-            )
+            raise ValueError(f"phase {phase.name!r}: term {name!r} has shape {tuple(term.shape)}, a scalar is needed")
     weighted = {name: weight for name, weight in phase.weights.items() if weight}
     if missing := weighted.keys() - terms.keys():
         raise ValueError(f"phase {phase.name!r} weighs {sorted(missing)}, but its terms are {sorted(terms)}")
     if not weighted:
         raise ValueError(f"phase {phase.name!r} has no term with a weight: nothing to minimise")
-    loss = torch.zeros((), device=next(iter(terms.values())).device)
-    for name, weight in weighted.items():
-        loss = loss + weight * terms[name].float()
-    return loss
+    first, *others = [weight * terms[name].float() for name, weight in weighted.items()]
+    return sum(others, start=first)
 
 
 def _plain(batches: Iterable[Batch]) -> Generator[Batch, None, None]:
@@ -563,6 +550,4 @@ def _tensorboard(run_dir: Path | None, fabric: Fabric) -> Any:
 
         return TensorBoardLogger(root_dir=str(run_dir), name="tensorboard", version="")
     except ModuleNotFoundError as error:
-        raise ValueError(
-            "logger='tensorboard' needs the package tensorboard: pip install tensorboard"
-        ) from error
+        raise ValueError("logger='tensorboard' needs the package tensorboard: pip install tensorboard") from error
