@@ -9,7 +9,7 @@ from .canvas import Canvas, Columns, bell, from_sides, mix, ramp, smooth, textur
 from .geometry import Face, brow_curve, lid_curves
 
 IRIS_RADIUS, PUPIL_RADIUS = 0.6, 0.24  # cm
-SCLERA = (0.36, 0.33, 0.31)
+SCLERA = (0.31, 0.285, 0.27)
 
 
 def colour(rgb: tuple[float, float, float]) -> Tensor:
@@ -147,5 +147,5 @@ def wear_glasses(canvas: Canvas, face: Face) -> None:
     albedo = to_sides(canvas.albedo, rows, left, right)
     from_sides(canvas.albedo, rows, left, right, mix(albedo, tone, 0.92 * cover.unsqueeze(2)))
     glow = to_sides(canvas.glow, rows, left, right)
-    glare = 0.035 * ramp(edge, 0.1) * smooth(x - y, 1.5, 4.5)
+    glare = 0.02 * ramp(edge, 0.1) * smooth(x - y, 1.5, 4.5)
     from_sides(canvas.glow, rows, left, right, glow * (1 - cover) + worn * (glare + 0.05 * frame))

@@ -12,7 +12,7 @@ from ...faces import ACTION_UNITS
 from .canvas import Canvas, Columns, bell, smooth
 from .identity import IDENTITY_NAMES
 
-HEAD_RADIUS_X, HEAD_RADIUS_Y = 5.4, 10.0  # curvature of the paraboloid that carries the face
+HEAD_RADIUS_X, HEAD_RADIUS_Y = 5.0, 10.0  # curvature of the paraboloid that carries the face
 HEAD_CENTRE_Y = 1.5
 
 
@@ -83,8 +83,8 @@ class Face:
         rest = side(p.brow_y)
         self.brow_inner_x = side(p.brow_gap) - 0.36 * au[4] - 0.08 * au[9]
         self.brow_outer_x = self.brow_inner_x + side(p.brow_length) - 0.1 * au[4] + 0.1 * au[2]
-        self.brow_inner_y = rest + 0.22 - 1.0 * au[1] + 0.78 * au[4] * (1 - 0.55 * au[1]) + 0.4 * au[9] - 0.12 * au[2]
-        self.brow_middle_y = rest - 0.38 * au[1] - 0.72 * au[2] + 0.48 * au[4] * (1 - 0.6 * au[2]) + 0.15 * au[9]
+        self.brow_inner_y = rest + 0.22 - 1.05 * au[1] + 0.56 * au[4] * (1 - 0.55 * au[1]) + 0.3 * au[9] - 0.12 * au[2]
+        self.brow_middle_y = rest - 0.38 * au[1] - 0.72 * au[2] + 0.36 * au[4] * (1 - 0.6 * au[2]) + 0.15 * au[9]
         self.brow_outer_y = rest + 0.30 - 0.85 * au[2] + 0.18 * au[4] + 0.08 * au[6]
         self.brow_arch = side(p.brow_arch)
 
@@ -150,8 +150,9 @@ def _pairs(face: Face) -> list[tuple[Tensor | float, ...]]:
     return [
         (2.7, 0.55 * face.brow_inner_y + 0.45 * face.brow_middle_y + 0.35, 1.7, 0.5, side(p.brow_ridge) * (0.24 + 0.1 * au[4])),
         (face.eye_x - 0.1, -0.25, 1.75, 1.15, -0.85 * side(p.socket_depth)),
-        (face.eye_x, 0.02, 1.15, 0.72, 0.62),
-        (face.ala_x, face.ala_y, 0.45, 0.48, 0.5 + 0.15 * au[9]),
+        (1.35, -0.15, 0.55, 0.8, -0.3 * side(p.socket_depth)),
+        (face.eye_x, 0.02, 1.15, 0.72, 0.55),
+        (face.ala_x, face.ala_y, 0.45, 0.42, 0.45 + 0.12 * au[9]),
         (4.7, 2.1 - 0.35 * au[6], 1.6, 1.1, 0.42 * side(p.cheekbone)),
         (3.9 + 0.2 * smile, 4.1 - 0.9 * smile, 1.35, 1.15, 0.18 + 0.2 * side(p.cheek_fullness) + 0.75 * smile + 0.2 * au[9]),
         (4.9, 6.2, 1.3, 1.7, 0.22 * side(p.cheek_fullness) - 0.12),
@@ -174,8 +175,8 @@ def _midline(face: Face) -> list[tuple[Tensor | float, ...]]:
         (-0.5, 0.75, 1.0, 0.48 * bridge),
         (0.3 * tip, 0.8, 1.1, 0.72 * bridge),
         (tip - 1.15, 0.9, 0.9, 0.8),
-        (tip + 0.0, 0.88 * p.nose_tip, 0.68, 1.1 * p.nose_tip),
-        (tip + 1.2, 1.3, 0.42, -0.25),
+        (tip - 0.1, 0.88 * p.nose_tip, 0.52, 0.95 * p.nose_tip),
+        (tip + 1.5, 1.5, 0.6, 0.4),
         (tip + 1.7, 0.2, 0.45, -0.12 * (1 - mid[12]) * (1 - mid[23])),
         (face.mouth_y, 2.5, 1.9, 0.6 * p.muzzle),
         (0.5 * (face.mouth_y + face.chin_y) + 0.1 + 0.1 * mid[26], 1.5, 0.42, -0.26 - 0.25 * mid[17]),
@@ -202,4 +203,4 @@ def relief(canvas: Canvas, face: Face) -> None:
     base_y = -(canvas.y - HEAD_CENTRE_Y).square() / (2 * HEAD_RADIUS_Y)
     canvas.height = bumps + base_x + base_y[:, None]
     # the head turns away at its outline
-    canvas.height -= 0.8 * torch.exp((canvas.x.abs() - outline_half_width(face, canvas.y)).clamp(max=0) / 0.75)
+    canvas.height -= 0.95 * torch.exp((canvas.x.abs() - outline_half_width(face, canvas.y)).clamp(max=0) / 0.75)

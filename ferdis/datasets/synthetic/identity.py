@@ -34,7 +34,7 @@ class Trait:
 TRAITS: tuple[Trait, ...] = (
     # head and jaw, centimetres from the line through the eyes (y down) or from the midline (x)
     Trait("face_width", 6.5, 0.3, 5.7, 7.3, 0.12),
-    Trait("jaw_width", 1.0, 0.055, 0.87, 1.14, 0.035),
+    Trait("jaw_width", 1.03, 0.055, 0.87, 1.14, 0.035),
     Trait("jaw_roundness", 1.95, 0.15, 1.6, 2.35, 0.06),
     Trait("chin_y", 10.9, 0.4, 9.9, 11.9, 0.25),
     Trait("chin_width", 1.0, 0.16, 0.65, 1.4, 0.08),
@@ -54,23 +54,23 @@ TRAITS: tuple[Trait, ...] = (
     # eyes
     Trait("eye_x", 2.98, 0.12, 2.68, 3.28),
     Trait("eye_width", 1.46, 0.08, 1.25, 1.68, 0.0, -0.04),
-    Trait("eye_opening", 1.06, 0.09, 0.82, 1.28, -0.05, -0.08),
+    Trait("eye_opening", 0.98, 0.12, 0.7, 1.28, -0.05, -0.08),
     Trait("eye_tilt", 0.08, 0.09, -0.15, 0.32, -0.02, -0.06),
     Trait("lid_fold", 0.33, 0.13, 0.04, 0.65, -0.04, -0.06),
     Trait("socket_depth", 1.2, 0.28, 0.5, 2.0, 0.15, 0.1),
-    Trait("eye_bag", 0.18, 0.12, 0.0, 0.6, 0.0, 0.25),
+    Trait("eye_bag", 0.22, 0.13, 0.0, 0.7, 0.0, 0.3),
     # brows
-    Trait("brow_y", -2.0, 0.17, -2.45, -1.6, 0.17, 0.1),
-    Trait("brow_arch", 0.42, 0.15, 0.05, 0.85, -0.1),
-    Trait("brow_thickness", 0.34, 0.08, 0.16, 0.6, 0.06),
+    Trait("brow_y", -1.52, 0.19, -2.05, -1.1, 0.14, 0.06),
+    Trait("brow_arch", 0.27, 0.13, 0.0, 0.65, -0.1),
+    Trait("brow_thickness", 0.37, 0.09, 0.18, 0.68, 0.07),
     Trait("brow_gap", 1.25, 0.18, 0.8, 1.7, -0.06),
     Trait("brow_length", 4.0, 0.25, 3.3, 4.6),
-    Trait("brow_density", 0.85, 0.14, 0.35, 1.0, 0.06, -0.08),
+    Trait("brow_density", 0.9, 0.14, 0.35, 1.0, 0.06, -0.08),
     # mouth: a narrow spread of fullness and width, or AU 20 and 23 could not be told from identity
     Trait("mouth_y", 6.35, 0.22, 5.75, 6.95, 0.05, 0.1),
     Trait("mouth_width", 2.36, 0.12, 2.05, 2.66, 0.06),
-    Trait("upper_lip", 0.62, 0.11, 0.36, 0.95, -0.06, -0.1),
-    Trait("lower_lip", 0.86, 0.12, 0.55, 1.2, -0.05, -0.12),
+    Trait("upper_lip", 0.56, 0.12, 0.28, 0.95, -0.06, -0.1),
+    Trait("lower_lip", 0.8, 0.13, 0.48, 1.2, -0.05, -0.12),
     Trait("cupid_bow", 1.0, 0.35, 0.2, 2.0, -0.1, -0.2),
     Trait("corner_rest", 0.0, 0.05, -0.12, 0.14, 0.0, 0.04),
     Trait("tooth_shade", 0.8, 0.08, 0.55, 0.98, 0.0, -0.12),
@@ -131,7 +131,7 @@ def sample_people(indices: Sequence[int], seed: int) -> Tensor:
 def _sample_person(rng: np.random.Generator) -> list[float]:
     """One row of `IDENTITY_NAMES`."""
     masculinity = float(np.clip(rng.choice([-0.7, 0.7]) + 0.25 * rng.normal(), -1, 1))
-    age = float(rng.beta(1.2, 2.2))
+    age = float(rng.beta(1.3, 1.9))
     values = {}
     for trait in TRAITS:
         value = trait.mean + trait.sd * rng.normal() + trait.masculine * masculinity + trait.aged * age

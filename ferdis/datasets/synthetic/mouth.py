@@ -34,7 +34,7 @@ def draw_mouth(canvas: Canvas, face: Face) -> None:
     canvas.albedo[:, :, rows, columns] = mix(albedo, inside, opening.unsqueeze(1))
     canvas.height[:, rows, columns] += _lip_relief(face, lips, y) * across * (1 - opening)
     gloss = canvas.gloss[:, rows, columns]
-    lip_gloss = 0.06 + 0.22 * face.p.makeup
+    lip_gloss = 0.03 + 0.15 * face.p.makeup
     canvas.gloss[:, rows, columns] = mix(mix(gloss, lip_gloss, vermilion), 0 * gloss, opening)
     canvas.crease[:, rows, columns] *= 1 - opening
     canvas.cavity[:, rows, columns] = opening
@@ -43,7 +43,7 @@ def draw_mouth(canvas: Canvas, face: Face) -> None:
 def _lip_colour(canvas: Canvas, face: Face, rows: int, columns: int) -> Tensor:
     """(n, 3, h, w): the skin's tone, redder and darker, or lipstick; fine vertical lines."""
     p = face.p
-    strength = (0.55 + 0.6 * p.lip_colour).unsqueeze(1)
+    strength = (0.8 + 0.5 * p.lip_colour).unsqueeze(1)
     natural = skin_tone(face) * (1 + strength * (rgb(0.78, 0.42, 0.45) - 1))
     stick = rgb(0.32, 0.05, 0.06) * (0.5 + p.lip_colour.unsqueeze(1))
     lip = mix(natural, stick, smooth(p.makeup, 0.45, 0.8).unsqueeze(1) * 0.85)
@@ -57,7 +57,7 @@ def _seam(face: Face, lips: dict[str, Tensor], y: Tensor) -> Tensor:
     reach = 1 - smooth(t.abs(), 0.9, 1.12)
     gap = lips["lower"] - lips["upper"]
     closed = 1 - smooth(gap, 0.1, 0.35)
-    line = 0.88 * bell(y - lips["upper"], 0.085) * closed * reach
+    line = 0.9 * bell(y - lips["upper"], 0.11) * closed * reach
     edge = 0.45 * bell(y - lips["upper"] + 0.02, 0.07) * (1 - closed) * reach
     corner = 0.5 * bell((t.abs() - 1.0) * lips["half"], 0.17) * bell(y - lips["seam"], 0.13)
     return (line + edge + corner).clamp(0, 0.92)
@@ -68,8 +68,9 @@ def _lip_relief(face: Face, lips: dict[str, Tensor], y: Tensor) -> Tensor:
     flat = 1 - 0.6 * face.mid[23]
     v = ((y - lips["top"]) / (lips["upper"] - lips["top"]).clamp(min=0.05)).clamp(0, 1)
     w = ((y - lips["lower"]) / (lips["bottom"] - lips["lower"]).clamp(min=0.05)).clamp(0, 1)
-    upper = 0.2 * v.sqrt() * (1 - v.pow(6))
-    lower = 0.3 * torch.sin(math.pi * w.pow(0.8)) * (1 + 0.3 * face.mid[17])
+    above = torch.exp((y - lips["top"]).clamp(max=0) / 0.4)  # the skin swells towards the upper lip, which slopes inwards
+    upper = 0.2 * above * (1 - v.square())
+    lower = 0.22 * torch.sin(math.pi * w.pow(0.8)) * (1 + 0.3 * face.mid[17])
     return (upper + lower) * flat
 
 
@@ -84,7 +85,7 @@ def _mouth_cavity(face: Face, lips: dict[str, Tensor], x: Tensor, y: Tensor) -> 
     top = edge - 1.05
     lower_edge = p.mouth_y + 0.32 + 1.0 * face.jaw_drop + 0.5 * curve
     between = torch.cos(x.abs() * (math.pi / 0.42)).clamp(min=0).pow(10) * 0.3
-    white = rgb(0.74, 0.66, 0.54) * (p.tooth_shade * (1 - 0.45 * p.melanin)).unsqueeze(1)
+    white = rgb(0.66, 0.59, 0.49) * (p.tooth_shade * (1 - 0.55 * p.melanin)).unsqueeze(1)
     recede = (1 - 0.55 * smooth(x.abs(), 1.2, 2.9)) * (1 - between)
     reach = ramp(2.75 - x.abs(), 0.7)
     upper = ramp(edge - y, 0.12) * ramp(y - top, 0.15) * reach
@@ -94,6 +95,7 @@ def _mouth_cavity(face: Face, lips: dict[str, Tensor], x: Tensor, y: Tensor) -> 
     inside = mix(inside, 0.72 * white * recede.unsqueeze(1), lower.unsqueeze(1))
     inside = mix(inside, white * recede.unsqueeze(1), upper.unsqueeze(1))
     shadow = 1 - 0.45 * torch.exp(-(y - lips["upper"]).clamp(min=0) / 0.13)
+    shadow = shadow * (0.2 + 0.8 * smooth(lips["lower"] - lips["upper"], 0.15, 0.6))  # little light enters a slit
     return inside * shadow.unsqueeze(1)
 
 
@@ -108,6 +110,6 @@ def draw_nostrils(canvas: Canvas, face: Face) -> None:
         tilt = (y - ala_y - 0.28) - 0.35 * sign * (x - 0.5 * ala_x)
         hole = bell(x - 0.52 * ala_x, width) * bell(tilt, 0.07 + 0.045 * face.p.nostril_show)
         wing = bell(x - ala_x - sign * (0.12 - 0.35 * (y - ala_y).square()), 0.11) * bell(y - ala_y + 0.02, 0.38)
-        dark = dark + 0.72 * hole + (0.3 + 0.25 * face.au[9][:, side] + 0.2 * face.au[10][:, side]) * wing
-    under = 0.12 * bell(x, 0.85 * face.p.nose_width) * bell(y - face.nose_base_y - 0.1, 0.18)
+        dark = dark + 0.72 * hole + (0.3 + 0.12 * face.au[9][:, side] + 0.1 * face.au[10][:, side]) * wing
+    under = 0.05 * bell(x, 0.85 * face.p.nose_width) * bell(y - face.nose_base_y - 0.1, 0.18)
     canvas.albedo[:, :, rows, columns] *= (1 - (dark + under).clamp(0, 0.9)).unsqueeze(1)

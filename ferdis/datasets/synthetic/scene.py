@@ -31,8 +31,8 @@ _PITCH = {"easy": 1.5, "normal": 5.0, "hard": 9.0}
 _ROLL = {"easy": 1.0, "normal": 4.0, "hard": 9.0}
 _SHIFT = {"easy": 0.1, "normal": 0.3, "hard": 0.6}
 _GAZE = {"easy": 0.05, "normal": 0.25, "hard": 0.45}
-_AZIMUTH = {"easy": 10.0, "normal": 30.0, "hard": 48.0}
-_AMBIENT = {"easy": (0.5, 0.6), "normal": (0.22, 0.55), "hard": (0.15, 0.6)}
+_AZIMUTH = {"easy": 10.0, "normal": 32.0, "hard": 48.0}
+_AMBIENT = {"easy": (0.5, 0.6), "normal": (0.14, 0.5), "hard": (0.15, 0.6)}
 _BLUR = {"easy": (0.0, 0.3), "normal": (0.0, 0.9), "hard": (0.3, 2.0)}
 _NOISE = {"easy": (0.5, 1.5), "normal": (1.0, 4.0), "hard": (3.0, 12.0)}
 _QUALITY = {"easy": (92, 97), "normal": (55, 95), "hard": (25, 80)}
@@ -94,7 +94,7 @@ def _sample_light(rng: np.random.Generator, difficulty: str) -> dict[str, float]
     spread = _AZIMUTH[difficulty]
     return {
         "light_azimuth": _bounded(rng, spread),
-        "light_elevation": float(np.clip(24 + 0.45 * spread * rng.normal(), -8, 62)),
+        "light_elevation": float(np.clip(32 + 0.45 * spread * rng.normal(), -8, 62)),
         "light_strength": float(rng.uniform(0.55, 0.95)),
         "ambient": float(rng.uniform(*_AMBIENT[difficulty])),
         "fill": float(rng.uniform(0.0, 0.35)),

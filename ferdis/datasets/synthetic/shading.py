@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .canvas import Canvas, Columns
@@ -44,6 +45,28 @@ def occlusion(canvas: Canvas) -> Tensor:
     return 1 / (1 + 1.5 * hollow.clamp(min=0))
 
 
+def cast_shadow(canvas: Canvas, light: Tensor) -> Tensor:
+    """Share (n, H, W) of the key light that brow, nose, lips and hair keep from a point.
+
+    At half the resolution the relief is looked up at three places on the way to the light; where it stands above the
+    ray, the point lies in shadow, with a soft edge.
+    """
+    height = F.avg_pool2d(canvas.height[:, None], 2)
+    rows, columns = height.shape[-2:]
+    across = (torch.arange(columns) + 0.5) * 2 / columns - 1
+    down = ((torch.arange(rows) + 0.5) * 2 / rows - 1)[:, None]
+    x_unit, y_unit = 2 / (canvas.cell * len(canvas.x)), 2 / (canvas.cell * len(canvas.y))
+    lx, ly, lz = (light[:, i, None, None] for i in range(3))
+    above = torch.full_like(height[:, 0], -1.0)
+    for step in (0.7, 1.4, 2.4):  # cm
+        grid = torch.stack(torch.broadcast_tensors(across + step * lx * x_unit, down + step * ly * y_unit), -1)
+        there = F.grid_sample(height, grid, padding_mode="border", align_corners=False)[:, 0]
+        above = torch.maximum(above, there - height[:, 0] - step * lz)
+    shadow = ((above + 0.15) / 0.45).clamp(0, 1)
+    shadow = F.avg_pool2d(shadow[:, None], 3, stride=1, padding=1)
+    return F.interpolate(shadow, canvas.height.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+
+
 def shade(canvas: Canvas, scene: Columns, rotation: Tensor) -> Tensor:
     """Linear colour (n, 3, H, W) of the lit sheet.
 
@@ -62,6 +85,7 @@ def shade(canvas: Canvas, scene: Columns, rotation: Tensor) -> Tensor:
     facing = nx * lx + ny * ly + nz * lz
     sky = occlusion(canvas)
     key = ((facing + WRAP) / (1 + WRAP)).clamp(min=0) * scene.light_strength * (0.5 + 0.5 * sky)
+    key = key * (1 - 0.5 * cast_shadow(canvas, light))
     fill = scene.fill * ((0.4 * nz - 0.7 * nx * lx.sign() + 0.4) / 1.1).clamp(min=0)
     soft = (scene.ambient * (0.68 - 0.32 * ny) + fill) * sky
     hx, hy, hz = lx, ly, lz + 1

@@ -89,7 +89,7 @@ def _upper_face_creases(face: Face, x: Tensor, y: Tensor) -> Tensor:
     forehead = amplitude * waves * smooth(y, -7.0, -5.6) * (1 - smooth(y, -3.9, -2.9)) * (1 - smooth(x, 4.2, 5.4))
     frown_x = 0.52 - 0.12 * au[4] + 0.1 * (y + 1.7) * (1 - au[9])
     frown = (1.0 * au[4] + 0.25 * au[9] + 0.3 * lines).clamp(max=1.2)
-    frown = frown * bell(x - frown_x, 0.13) * bell(y + 1.95 - 0.35 * au[4], 0.55)
+    frown = frown * bell(x - frown_x, 0.17) * bell(y + 1.95 - 0.35 * au[4], 0.55)
     knot = 0.4 * au[4] * bell(x, 0.7) * bell(y + 0.75, 0.16)  # the corrugator's horizontal knot over the nasion
     v_shape = y - 0.35 * x
     nose = au[9] * torch.cos(v_shape * (2 * math.pi / 0.55)).clamp(min=0).pow(3)
@@ -105,10 +105,10 @@ def _nasolabial(face: Face, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     s = ((y - start) / (end - start)).clamp(-0.2, 1.2)
     reach = (face.mouth_half + 0.85 - 0.25 * au[9] - face.ala_x).clamp(min=0.4)
     line = face.ala_x + 0.2 + reach * s.clamp(0, 1).pow(0.85 - 0.2 * au[12] + 0.5 * au[9])
-    depth = 0.13 + 0.5 * lines + 0.95 * au[12] + (0.75 * au[10] + 0.7 * au[9]) * (1 - smooth(s, 0.35, 0.9)) + 0.2 * au[6]
-    depth = depth.clamp(max=1.15) * smooth(s, -0.15, 0.2) * (1 - smooth(s, 0.7, 1.15))
+    depth = 0.2 + 0.55 * lines + 0.95 * au[12] + (0.75 * au[10] + 0.7 * au[9]) * (1 - smooth(s, 0.35, 0.9)) + 0.2 * au[6]
+    depth = depth.clamp(max=1.15) * (0.35 + 0.65 * smooth(s, 0.0, 0.45)) * smooth(s, -0.15, 0.1) * (1 - smooth(s, 0.7, 1.15))
     offset = x - line
-    crease = depth * bell(offset, 0.15 + 0.06 * au[12])
+    crease = depth * bell(offset, 0.18 + 0.08 * au[12])
     ridge = 0.2 * depth * smooth(offset, -0.15, 0.55) * torch.exp(-offset.clamp(min=0) / 1.3)
     return crease, ridge
 
