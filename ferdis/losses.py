@@ -41,7 +41,7 @@ def island_loss(
     reduction: str = "mean",
     known: Tensor | None = None,
 ) -> Tensor:
-    """sum_i |x_i - c_yi|^2 + alpha sum_{j != k} (cos(c_j, c_k) + 1) (Eq. 5; Cai et al. 2018).
+    """``sum_i |x_i - c_yi|^2 + alpha sum_{j != k} (cos(c_j, c_k) + 1)`` (Eq. 5; Cai et al. 2018).
 
     Parameters
     ----------

@@ -5,15 +5,12 @@ predicted, p_<class> ..., seed, selection`` and, where known, ``sequence``.
 
 What is averaged how:
 
-- *Mean ± std over folds* is of the folds' accuracies, std with ddof 1. With several seeds a fold's accuracy
-is first
-  averaged over seeds; where seeds have folds of their own (repeated k-fold), mean and std are taken within
+- *Mean ± std over folds* is of the folds' accuracies, std with ddof 1. With several seeds a fold's accuracy is
+  first averaged over seeds; where seeds have folds of their own (repeated k-fold), mean and std are taken within
   each seed and then averaged over seeds.
-- *Accuracy, UAR, macro-F1* beside it come from the pooled rows of all folds, because a class may be absent
-from a
+- *Accuracy, UAR, macro-F1* beside it come from the pooled rows of all folds, because a class may be absent from a
   fold. Several seeds are pooled too: each image then counts once for each seed.
-- *Intervals* are over people, not images: whole people are drawn with replacement (cluster bootstrap), since
-the
+- *Intervals* are over people, not images: whole people are drawn with replacement (cluster bootstrap), since the
   images of one person are not independent. Where people are not known each image stands for itself.
 """
 

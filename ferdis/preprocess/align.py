@@ -114,7 +114,7 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
     S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991,
     without reflection. In two dimensions a point is a complex number and the transform is z -> a z + b, so
-    that linear regression gives a = sum(conj(s) t) / sum(|s|^2) over centred points.
+    that linear regression gives ``a = sum(conj(s) t) / sum(|s|^2)`` over centred points.
 
     Parameters
     ----------
