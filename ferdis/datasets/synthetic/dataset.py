@@ -280,9 +280,10 @@ def _draw_row(
         strength = sample_intensity(face, difficulty=difficulty) if intensity is None else intensity
         left, right = sample_expression(name, face, style=style, difficulty=difficulty, intensity=strength)
         label = name
+    asked = "" if intensity is None else f"-at-{intensity:g}"
     return _Row(
         expression=label, subject=subject,
-        path=f"{subject}/{difficulty}/{name}-{number}",
+        path=f"{subject}/{difficulty}/{name}-{number}{asked}",
         difficulty=difficulty,        intensity=float(strength), seed=seed, person=person, left=left, right=right,
         scene=sample_scene(view, difficulty=difficulty),
     )  # fmt: skip

@@ -20,7 +20,7 @@ _STEPS_WARM = 0.25  # share of the one-cycle schedule that raises the learning r
 
 
 class FiveBlockCNN(nn.Module):
-    """Five convolution blocks, each halving the side, then a global mean and two heads.
+    """Five convolution blocks, each halving the side, and two linear heads on the last 2x2 places.
 
     Parameters
     ----------
@@ -58,13 +58,13 @@ class FiveBlockCNN(nn.Module):
             layers.append(nn.MaxPool2d(2, ceil_mode=True))
         self.features = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
-        self.heads = nn.Linear(channels, classes + units)
+        self.heads = nn.Linear(4 * channels, classes + units)
         self.classes = classes
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(n, C, H, W) -> class scores (n, classes), unit intensities over 5 (n, units)."""
-        features = self.dropout(self.features(images).mean(dim=(2, 3)))  # (n, widths[-1])
-        outputs = self.heads(features)
+        features = F.adaptive_avg_pool2d(self.features(images), 2)  # (n, widths[-1], 2, 2): where still counts
+        outputs = self.heads(self.dropout(features.flatten(1)))
         return outputs[:, : self.classes], outputs[:, self.classes :]
 
 
@@ -102,8 +102,8 @@ def train(
     """
     generator = torch.Generator().manual_seed(recipe.seed)
     source = torch.from_numpy(images)
-    targets = None if labels is None else torch.from_numpy(labels).long()
-    intensities = None if units is None else torch.from_numpy(units).float() / AU_SCALE
+    targets = None if labels is None else torch.tensor(labels, dtype=torch.long)
+    intensities = None if units is None else torch.tensor(units, dtype=torch.float32) / AU_SCALE
     model = model.to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     steps = max(len(images) // recipe.batch_size, 1) * recipe.epochs

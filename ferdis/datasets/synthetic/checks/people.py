@@ -21,16 +21,8 @@ _TRIPLETS = 20_000
 def measure(quick: bool = False) -> Measurement:
     """Name 100 people (quick: 40) from pixels, and compare distances in the probe's space."""
     people = 40 if quick else 100
-    faces = load_synthetic(people, 7, 4, 64, "easy", seed=20, cache=False)
-    rng = np.random.default_rng(0)
-    per_person = 4 * len(SEVEN_EXPRESSIONS)
-    order = np.stack([p * per_person + rng.permutation(per_person) for p in range(people)])
-    fitted, unseen = faces[order[:, :TRAIN].ravel()], faces[order[:, TRAIN : TRAIN + TEST].ravel()]
-    probe = make_pipeline(PCA(_COMPONENTS, random_state=0), StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
-    probe.fit(_flat(fitted.pixels()), fitted.subject)
-    named = (probe.predict(_flat(unseen.pixels())) == unseen.subject).mean()
-    nearer, count = _triplets(probe.decision_function(_flat(unseen.pixels())), unseen.subject, unseen.expression, rng)
-    table = pd.DataFrame({"people": [people], "named": [named], "triplets": [count], "nearer": [nearer]})
+    named, nearer, triplets = probe(people)
+    table = pd.DataFrame({"people": [people], "named": [named], "triplets": [triplets], "nearer": [nearer]})
     return Measurement(
         "5. People differ (easy, 64x64, linear probe on pixels)",
         [
@@ -39,6 +31,20 @@ def measure(quick: bool = False) -> Measurement:
         ],
         {"probe": table.set_index("people")},
     )
+
+
+def probe(people: int) -> tuple[float, float, int]:
+    """Fit the probe on 20 pictures a person: share of 5 others named, share of triplets in order, triplets."""
+    faces = load_synthetic(people, 7, 4, 64, "easy", seed=20, cache=False)
+    rng = np.random.default_rng(0)
+    per_person = 4 * len(SEVEN_EXPRESSIONS)
+    order = np.stack([p * per_person + rng.permutation(per_person) for p in range(people)])
+    fitted, unseen = faces[order[:, :TRAIN].ravel()], faces[order[:, TRAIN : TRAIN + TEST].ravel()]
+    linear = make_pipeline(PCA(_COMPONENTS, random_state=0), StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
+    linear.fit(_flat(fitted.pixels()), fitted.subject)
+    named = (linear.predict(_flat(unseen.pixels())) == unseen.subject).mean()
+    space = linear.decision_function(_flat(unseen.pixels()))
+    return float(named), *_triplets(space, unseen.subject, unseen.expression, rng)
 
 
 def _triplets(

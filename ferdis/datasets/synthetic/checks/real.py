@@ -32,6 +32,7 @@ SIZE, STORED = (
 )  # the network's input; crops are kept a third wider, so that shifts show real surroundings
 MARGIN = (STORED / SIZE - 1) / 2
 HALVES = ("development", "held out")
+STRENGTHS = (0.4, 0.6, 0.8, 1.0)
 _DRAWN_AT = 112  # pixels a side, near the size of a press photograph's face
 _CHUNK = 512
 
@@ -47,9 +48,16 @@ def half_of(subject: str) -> str:
     return HALVES[hashlib.sha256(subject.encode()).digest()[0] % 2]
 
 
-def drawn_crops(people: int, expressions: int | str, images: int, seed: int) -> tuple[np.ndarray, Faces]:
-    """Grey crops (n, 64, 64, 1) of drawn people, framed by the renderer's own landmarks, and their table."""
-    faces = load_synthetic(people, expressions, images, _DRAWN_AT, "normal", seed=seed, cache=False)
+def drawn_crops(people: int, seed: int) -> tuple[np.ndarray, Faces]:
+    """Grey crops (n, 64, 64, 1) of drawn people, framed by the renderer's own landmarks, and their table.
+
+    A quarter of the people each at a strength of :data:`STRENGTHS`: photographs are often fainter than poses.
+    """
+    parts = [
+        load_synthetic(-(-people // len(STRENGTHS)), 7, 4, _DRAWN_AT, "normal", seed + k, intensity=level, cache=False)
+        for k, level in enumerate(STRENGTHS)
+    ]
+    faces = Faces.concat(parts)
     landmarks = faces.table[list(LANDMARK_COLUMNS)].to_numpy().reshape(-1, 5, 2)
     crops = np.empty((len(faces), STORED, STORED, 1), np.uint8)
     for start in range(0, len(faces), _CHUNK):
@@ -156,7 +164,7 @@ def measure(quick: bool = False, half: str = "both") -> Measurement:
             [f"skipped: no real faces in {folder}; name their folder in $FERDIS_SHARED"],
         )
     people, epochs = (143, 6) if quick else (572, 14)
-    crops, faces = drawn_crops(people, 7, 4, seed=40)
+    crops, faces = drawn_crops(people, seed=40)
     model = fit(crops[:16_000], faces[:16_000], epochs)
     tables, demands, remarks = {}, [], []
     for name in ("london", "wild"):
