@@ -25,7 +25,7 @@ help:
 install: $(INSTALLED)
 
 demo: $(INSTALLED)
-	$(PY) -m ferdis.cli demo
+	$(PY) -m ferdis demo
 
 test: check
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal
