@@ -142,6 +142,7 @@ def sequence_accuracy(rows: pd.DataFrame) -> float:
     Frames of a sequence that carry another label (the neutral first frame of a CK+ sequence) count as a
     sequence of their own. A row without a sequence is one by itself.
     """
+    rows = rows.reset_index(drop=True)
     table = _with_seed(rows)
     probability = probabilities(rows)
     if "sequence" not in rows or rows["sequence"].isna().all() or probability.empty or not probability.shape[1]:
@@ -315,7 +316,8 @@ def summary(rows: pd.DataFrame, *, replicates: int = _REPLICATES) -> pd.DataFram
         If there are no rows, a column is missing, or a row has no prediction.
     """
     _check(rows)
-    table = rows if "dataset" in rows else rows.assign(dataset="")
+    table = rows.reset_index(drop=True)  # rows of several runs, joined, may repeat their index
+    table = table if "dataset" in table else table.assign(dataset="")
     groups = table.groupby(["dataset", "system"], sort=False, dropna=False)
     lines = [_summary_line(str(system), str(dataset), part, replicates) for (dataset, system), part in groups]
     return pd.DataFrame(lines)

@@ -40,9 +40,7 @@ __all__ = [
 PARTS = ("train", "validation", "test")
 
 _UNIT = 2**52  # integer arithmetic for balance: floating point sums could differ between platforms
-_CARVE = (
-    20  # an official training part is dealt into this many pieces; some of them become the validation part
-)
+_CARVE = 20  # an official training part is dealt into this many pieces; some of them become the validation part
 _NAMED = 3  # names that an error lists before it only counts
 
 
@@ -287,13 +285,9 @@ class OfficialSplit(_Parameters):
 
     def _carve(self, faces: Faces) -> np.ndarray:
         """Mask of the rows of the training part that validate."""
-        people, person = np.unique(
-            faces.subject if faces.has_subjects else row_names(faces), return_inverse=True
-        )
+        people, person = np.unique(faces.subject if faces.has_subjects else row_names(faces), return_inverse=True)
         if len(people) < 2:
-            raise ValueError(
-                "one training person cannot both train and validate: use OfficialSplit(validation=0)"
-            )
+            raise ValueError("one training person cannot both train and validate: use OfficialSplit(validation=0)")
         pieces = min(_CARVE, len(people))
         taken = min(max(round(self.validation * pieces), 1), pieces - 1)
         piece = _deal(people, _counts(person, faces.expression), pieces, self.seed)
@@ -323,15 +317,11 @@ def row_names(faces: Faces) -> np.ndarray:
         return np.array([f"row-{row:06d}" for row in range(len(faces))], dtype=str)
     paths = faces.table["path"]
     if paths.isna().any():
-        raise ValueError(
-            f"row {int(np.flatnonzero(paths.isna())[0])} has no path: name every row, or drop the column"
-        )
+        raise ValueError(f"row {int(np.flatnonzero(paths.isna())[0])} has no path: name every row, or drop the column")
     twice = paths.duplicated(keep=False)
     if twice.any():
         rows = np.flatnonzero(twice & (paths == paths[twice].iloc[0]))
-        raise ValueError(
-            f"rows {rows[0]} and {rows[1]} have one path, {paths.iloc[rows[0]]}: keep one of them"
-        )
+        raise ValueError(f"rows {rows[0]} and {rows[1]} have one path, {paths.iloc[rows[0]]}: keep one of them")
     return paths.to_numpy(dtype=str)
 
 
@@ -397,9 +387,7 @@ def read_folds(path: str | Path, faces: Faces) -> list[Fold]:
         folds.append(Fold(int(index), *parts))  # type: ignore[call-overload]
     tested = np.unique(np.concatenate([fold.test for fold in folds]))
     if len(folds) > 1 and len(tested) < len(faces):
-        warnings.warn(
-            f"{path}: {len(faces) - len(tested)} of {len(faces)} faces are in no test part", stacklevel=2
-        )
+        warnings.warn(f"{path}: {len(faces) - len(tested)} of {len(faces)} faces are in no test part", stacklevel=2)
     return folds
 
 
@@ -416,9 +404,7 @@ def read_fold_table(path: str | Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"{path}: not a CSV with the columns fold, part, path ({error})".replace("\n", " ")
-        ) from error
+        raise ValueError(f"{path}: not a CSV with the columns fold, part, path ({error})".replace("\n", " ")) from error
     table.columns = table.columns.str.strip()
     absent = [name for name in ("fold", "part", "path") if name not in table]
     if absent or table.empty:
@@ -433,9 +419,7 @@ def read_fold_table(path: str | Path) -> pd.DataFrame:
     ):
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
-            raise ValueError(
-                f"{path}, line {row + 2}: {what} ({','.join(table.iloc[row])}): correct the line"
-            )
+            raise ValueError(f"{path}, line {row + 2}: {what} ({','.join(table.iloc[row])}): correct the line")
     table["fold"] = number.astype(np.int64)
     return table
 
@@ -456,9 +440,7 @@ def _check_people(path: str | Path, table: pd.DataFrame, known: np.ndarray) -> N
 def _official_parts(faces: Faces) -> np.ndarray:
     """The ``split`` column as parts, (n,) of str."""
     if "split" not in faces.table:
-        raise ValueError(
-            "these faces have no 'split' column: use SubjectKFold, or load a set with an official split"
-        )
+        raise ValueError("these faces have no 'split' column: use SubjectKFold, or load a set with an official split")
     part = faces.table["split"].astype("string").str.strip().str.lower().replace({"val": "validation"})
     wrong = ~part.isin(PARTS).to_numpy(dtype=bool)
     if wrong.any():
@@ -490,9 +472,7 @@ def _deal(people: np.ndarray, counts: np.ndarray, n_subsets: int, seed: int) -> 
     weights = _UNIT // np.maximum(counts.sum(axis=0), 1) ** 2
     weight = [int(value) for value in (counts * counts) @ weights]
     # Within a factor of two weights count as equal and the seed decides: else it would only break exact ties.
-    order = sorted(
-        range(len(people)), key=lambda row: (-weight[row].bit_length(), _chance(seed, str(people[row])))
-    )
+    order = sorted(range(len(people)), key=lambda row: (-weight[row].bit_length(), _chance(seed, str(people[row]))))
     held = np.zeros((n_subsets, counts.shape[1]), dtype=np.int64)
     subset = np.empty(len(people), dtype=np.int64)
     for row in order:

@@ -240,6 +240,14 @@ def test_summary_line() -> None:
     assert np.isnan(line["sequence_accuracy"]) and table["sequence_accuracy"].notna().tolist() == [False, True]
 
 
+def test_rows_of_several_seeds_joined_as_they_are() -> None:
+    rows = pd.concat([make_rows(seed=seed).assign(seed=seed, sequence="x") for seed in (0, 1)])
+    line = summary(rows).iloc[0]
+    assert (line["n"], line["seeds"]) == (120, 2) and 0 <= line["ece"] <= 1
+    assert line["accuracy"] == pytest.approx(accuracy_score(rows["true"], rows["predicted"]))
+    assert line["sequence_accuracy"] == sequence_accuracy(rows)
+
+
 def test_summary_of_classes_absent_from_folds() -> None:
     """Pooled rows: a class that only one fold tests counts as much as any."""
     rows = make_rows()
