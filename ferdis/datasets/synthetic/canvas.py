@@ -19,7 +19,7 @@ TOP, BOTTOM = -10.8, 14.4  # cm
 CELLS_PER_CM = 6.4  # of a 128-pixel picture
 
 
-def ramp(distance: Tensor, softness: float) -> Tensor:
+def ramp(distance: Tensor, softness: Tensor | float) -> Tensor:
     """Coverage 0..1 of an edge: 0.5 at distance 0, full at ``+softness / 2`` centimetres inside."""
     return (distance / softness + 0.5).clamp(0, 1)
 
@@ -98,8 +98,10 @@ class Canvas:
         """Lateral x (w,) of a strip on both sides and its columns at image left and image right."""
         middle = len(self.x) // 2
         first, last = round(inner / self.cell), min(round(outer / self.cell), middle)
-        return self.x[middle + first : middle + last], slice(middle - last, middle - first), slice(
-            middle + first, middle + last
+        return (
+            self.x[middle + first : middle + last],
+            slice(middle - last, middle - first),
+            slice(middle + first, middle + last),
         )
 
 

@@ -24,11 +24,10 @@ class Face:
     """
 
     def __init__(self, identity: Tensor, au_left: Tensor, au_right: Tensor) -> None:
-        self.p = p = Columns(identity, IDENTITY_NAMES)
+        self.p = Columns(identity, IDENTITY_NAMES)
         sides = torch.stack((au_right, au_left), dim=1).float().clamp(0, 5) / 5  # the person's left is image right
         self.au = {unit: sides[:, :, i, None, None] for i, unit in enumerate(ACTION_UNITS)}
         self.mid = {unit: value.mean(1) for unit, value in self.au.items()}
-        self.age_lines = p.wrinkles
         self._place_jaw_and_mouth()
         self._place_eyes_and_brows()
 
@@ -40,7 +39,8 @@ class Face:
         # 17 pushes the chin boss and with it the lower lip up
         self.chin_raise = 0.55 * mid[17]
         self.chin_y = p.chin_y + 0.85 * self.jaw_drop - 0.35 * self.chin_raise
-        self.mouth_y = p.mouth_y - 0.45 * self.chin_raise - 0.22 * mid[9] - 0.22 * mid[10] + 0.15 * self.jaw_drop * (1 - parted)
+        lifted = 0.45 * self.chin_raise + 0.22 * (mid[9] + mid[10])
+        self.mouth_y = p.mouth_y - lifted + 0.15 * self.jaw_drop * (1 - parted)
         half = p.mouth_width.unsqueeze(1)
         # 12 pulls the corners out and up, 20 straight out, 14 back and in, 23 and the open jaw narrow the mouth
         self.mouth_half = (
@@ -48,10 +48,10 @@ class Face:
             - 0.5 * au[26] * (1 - 0.8 * au[20]) * (1 - 0.9 * au[12]) - 0.1 * au[15]
         )  # fmt: skip
         self.corner_dy = p.corner_rest.unsqueeze(1) - 1.15 * au[12] + 0.85 * au[15] + 0.18 * au[20] - 0.12 * au[14]
-        self.corner_dy = self.corner_dy + 0.22 * au[17] + (0.5 * self.jaw_drop * parted).unsqueeze(1)
+        self.corner_dy = self.corner_dy + 0.22 * au[17] + (0.38 * self.jaw_drop * parted).unsqueeze(1)
         # how far each lip leaves the seam; 10 and 9 lift the upper lip, 12 thins it against the teeth
         lift = 0.4 * mid[10] + 0.25 * mid[9] + 0.42 * mid[12] + 0.12 * mid[20]
-        self.gap_upper = mid[25] * (0.2 + 1.45 * lift + 0.35 * mid[12]) + 0.12 * self.jaw_drop * parted
+        self.gap_upper = mid[25] * (0.2 + 1.45 * lift + 0.5 * mid[12]) + 0.12 * self.jaw_drop * parted
         self.gap_lower = 0.42 * mid[25] + 0.88 * self.jaw_drop * parted + 0.28 * mid[20] * mid[25]
         self.gap_lower = self.gap_lower - 0.12 * mid[12] * mid[25]
         self.squareness = (2.2 + 5 * mid[20] + 2.5 * mid[10] + 1.2 * mid[12] + 0.4 * mid[26]).clamp(max=7)
@@ -83,14 +83,14 @@ class Face:
         rest = side(p.brow_y)
         self.brow_inner_x = side(p.brow_gap) - 0.36 * au[4] - 0.08 * au[9]
         self.brow_outer_x = self.brow_inner_x + side(p.brow_length) - 0.1 * au[4] + 0.1 * au[2]
-        self.brow_inner_y = rest + 0.22 - 1.05 * au[1] + 0.56 * au[4] * (1 - 0.55 * au[1]) + 0.3 * au[9] - 0.12 * au[2]
+        self.brow_inner_y = rest + 0.1 - 1.05 * au[1] + 0.56 * au[4] * (1 - 0.55 * au[1]) + 0.3 * au[9] - 0.12 * au[2]
         self.brow_middle_y = rest - 0.38 * au[1] - 0.72 * au[2] + 0.36 * au[4] * (1 - 0.6 * au[2]) + 0.15 * au[9]
-        self.brow_outer_y = rest + 0.30 - 0.85 * au[2] + 0.18 * au[4] + 0.08 * au[6]
+        self.brow_outer_y = rest + 0.24 - 0.85 * au[2] + 0.18 * au[4] + 0.08 * au[6]
         self.brow_arch = side(p.brow_arch)
 
 
 def lid_curves(face: Face, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Upper and lower lid margin (n, 2, 1, w) at lateral ``x`` (w,), and how far along the fissure (-1..1 inside it)."""
+    """Upper and lower lid margin (n, 2, 1, w) at lateral ``x`` (w,), and the place along the fissure, -1..1 inside."""
     s = (x - face.eye_x) / face.eye_half
     inside = (1 - s.square()).clamp(min=0)
     axis = -face.p.eye_tilt.unsqueeze(1) * s
@@ -109,7 +109,11 @@ def brow_curve(face: Face, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def mouth_curves(face: Face, x: Tensor) -> dict[str, Tensor]:
-    """Lip margins (n, 1, w) at ``x`` (w,): ``top``, ``upper`` and ``lower`` edge of the opening, ``bottom``, and ``t``."""
+    """Lip margins at ``x`` (w,), each (n, 1, w).
+
+    ``top`` and ``bottom`` bound the red of the lips, ``upper`` and ``lower`` the opening; ``seam`` is where closed lips
+    meet, ``half`` the half width of the mouth, ``t`` the place along it, -1..1.
+    """
     right = (x > 0).float()
     half = face.mouth_half[:, 0] * (1 - right) + face.mouth_half[:, 1] * right
     dy = face.corner_dy[:, 0] * (1 - right) + face.corner_dy[:, 1] * right
@@ -147,22 +151,25 @@ def _pairs(face: Face) -> list[tuple[Tensor | float, ...]]:
     p, au = face.p, face.au
     side = lambda value: value.unsqueeze(1)  # noqa: E731
     smile = 0.65 * au[12] + 0.6 * au[6]
+    cheek = 0.18 + 0.2 * side(p.cheek_fullness)
+    brow_y = 0.55 * face.brow_inner_y + 0.45 * face.brow_middle_y
+    corner_y = face.mouth_y.unsqueeze(1) + face.corner_dy
     return [
-        (2.7, 0.55 * face.brow_inner_y + 0.45 * face.brow_middle_y + 0.35, 1.7, 0.5, side(p.brow_ridge) * (0.24 + 0.1 * au[4])),
+        (2.7, brow_y + 0.35, 1.7, 0.5, side(p.brow_ridge) * (0.24 + 0.1 * au[4])),
         (face.eye_x - 0.1, -0.25, 1.75, 1.15, -0.85 * side(p.socket_depth)),
         (1.35, -0.15, 0.55, 0.8, -0.3 * side(p.socket_depth)),
         (face.eye_x, 0.02, 1.15, 0.72, 0.55),
         (face.ala_x, face.ala_y, 0.45, 0.42, 0.45 + 0.12 * au[9]),
         (4.7, 2.1 - 0.35 * au[6], 1.6, 1.1, 0.42 * side(p.cheekbone)),
-        (3.9 + 0.2 * smile, 4.1 - 0.9 * smile, 1.35, 1.15, 0.18 + 0.2 * side(p.cheek_fullness) + 0.75 * smile + 0.2 * au[9]),
+        (3.9 + 0.2 * smile, 4.1 - 0.9 * smile, 1.35, 1.15, cheek + 0.5 * smile + 0.2 * au[9]),
         (4.9, 6.2, 1.3, 1.7, 0.22 * side(p.cheek_fullness) - 0.12),
         (2.2, -5.0, 2.2, 1.6, 0.18 * side(p.forehead_bulge)),
         # 10 and 9 bunch the infraorbital triangle beside the nose
         (2.5, 3.6, 0.8, 0.9, 0.35 * au[10] + 0.3 * au[9]),
         # 15 leaves a pouch below each corner, 14 a pit beside it
-        (face.mouth_half + 0.1, face.mouth_y.unsqueeze(1) + 1.3, 0.6, 0.6, 0.3 * au[15]),
-        (face.mouth_half + 0.35, face.mouth_y.unsqueeze(1) + face.corner_dy, 0.28, 0.34, -0.1 - 0.5 * au[14] - 0.1 * au[12]),
-        (face.mouth_half + 0.9, face.mouth_y.unsqueeze(1) + face.corner_dy + 0.1, 0.4, 0.7, 0.35 * au[14] + 0.12 * au[20]),
+        (face.mouth_half + 0.1, corner_y - face.corner_dy + 1.3, 0.6, 0.6, 0.3 * au[15]),
+        (face.mouth_half + 0.35, corner_y, 0.28, 0.34, -0.1 - 0.5 * au[14] - 0.1 * au[12]),
+        (face.mouth_half + 0.9, corner_y + 0.1, 0.4, 0.7, 0.35 * au[14] + 0.12 * au[20]),
     ]
 
 
@@ -170,6 +177,7 @@ def _midline(face: Face) -> list[tuple[Tensor | float, ...]]:
     """Bumps on the midline: y, sigma x, sigma y, height; numbers or (n, 1, 1)."""
     p, mid = face.p, face.mid
     bridge, tip = p.nose_bridge, face.nose_tip_y
+    chin_y = face.chin_y - 1.35 - 0.5 * face.chin_raise
     return [
         (-1.7, 1.0, 0.8, 0.16 * p.brow_ridge + 0.22 * mid[4]),
         (-0.5, 0.75, 1.0, 0.48 * bridge),
@@ -180,7 +188,7 @@ def _midline(face: Face) -> list[tuple[Tensor | float, ...]]:
         (tip + 1.7, 0.2, 0.45, -0.12 * (1 - mid[12]) * (1 - mid[23])),
         (face.mouth_y, 2.5, 1.9, 0.6 * p.muzzle),
         (0.5 * (face.mouth_y + face.chin_y) + 0.1 + 0.1 * mid[26], 1.5, 0.42, -0.26 - 0.25 * mid[17]),
-        (face.chin_y - 1.35 - 0.5 * face.chin_raise, 1.2 * p.chin_width, 0.85, 0.55 * p.chin_projection + 0.35 * mid[17]),
+        (chin_y, 1.2 * p.chin_width, 0.85, 0.55 * p.chin_projection + 0.35 * mid[17]),
         (-5.3, 3.2, 2.2, 0.2 * p.forehead_bulge),
     ]
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .canvas import Canvas, bell, from_sides, mix, ramp, smooth, texture, to_sides
 from .geometry import Face, outline_half_width
-from .identity import BALD, LONG, SHORT, UPSWEPT
+from .identity import BALD, LONG, UPSWEPT
 
 
 def hair_colour(face: Face) -> Tensor:
@@ -69,7 +69,8 @@ def _hair_cover(canvas: Canvas, face: Face) -> tuple[Tensor, Tensor]:
     down = torch.where(is_long, 0.75 * bell(y - 5.0, 3.5) - 0.1 * (y - 8).clamp(min=0), -0.1 * (y + 1).clamp(min=0))
     beside = ramp(across - temple - down * 0.6, 0.3)
     fringe_zone = smooth(y, -4.5, -2.0)
-    cover = inside * torch.maximum(over_brow, beside * torch.where(is_long, torch.ones_like(y), fringe_zone * (y < length)))
+    beside = beside * torch.where(is_long, torch.ones_like(y), fringe_zone * (y < length))
+    cover = inside * torch.maximum(over_brow, beside)
     cover = torch.where(is_bald, 0.0 * cover, cover)
     return cover, structure
 
@@ -87,7 +88,8 @@ def draw_head(canvas: Canvas, face: Face, colour: Tensor) -> Tensor:
     lit = colour * (1 + 0.35 * structure.unsqueeze(1)) * (0.85 + 0.25 * face.p.oiliness.unsqueeze(1))
     canvas.albedo.lerp_(lit, cover.unsqueeze(1))
     canvas.height = canvas.height + cover * (0.1 + 0.05 * structure)
-    canvas.gloss = mix(canvas.gloss * (1 - smooth(canvas.x.abs() - outline, -1.0, -0.2)), 0.08 + 0.05 * structure, cover).clamp(min=0)
+    dull = 1 - smooth(canvas.x.abs() - outline, -1.0, -0.2)  # no sheen where the head turns away
+    canvas.gloss = mix(canvas.gloss * dull, 0.08 + 0.05 * structure, cover).clamp(min=0)
     return torch.maximum(head, cover)
 
 

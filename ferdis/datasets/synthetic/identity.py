@@ -72,7 +72,7 @@ TRAITS: tuple[Trait, ...] = (
     Trait("upper_lip", 0.56, 0.12, 0.28, 0.95, -0.06, -0.1),
     Trait("lower_lip", 0.8, 0.13, 0.48, 1.2, -0.05, -0.12),
     Trait("cupid_bow", 1.0, 0.35, 0.2, 2.0, -0.1, -0.2),
-    Trait("corner_rest", 0.0, 0.05, -0.12, 0.14, 0.0, 0.04),
+    Trait("corner_rest", 0.1, 0.09, -0.12, 0.34, 0.02, 0.06),
     Trait("tooth_shade", 0.8, 0.08, 0.55, 0.98, 0.0, -0.12),
     # ears, hair
     Trait("ear_size", 1.0, 0.1, 0.75, 1.3, 0.06, 0.06),
@@ -165,7 +165,8 @@ def _sample_hair(values: dict[str, float], rng: np.random.Generator) -> None:
     values["parting"] = float(rng.uniform(-3.5, 3.5))
     bearded = man and rng.uniform() < 0.33
     values["beard"] = float(rng.beta(1.0, 1.5)) if bearded else (0.06 * float(rng.uniform()) if man else 0.0)
-    values["moustache"] = values["beard"] if rng.uniform() < 0.8 else float(man) * float(rng.uniform() < 0.4) * float(rng.beta(1.2, 2.2))
+    alone = float(man and rng.uniform() < 0.4) * float(rng.beta(1.2, 2.2))
+    values["moustache"] = values["beard"] if rng.uniform() < 0.8 else alone
 
 
 def _sample_marks(values: dict[str, float], rng: np.random.Generator) -> None:

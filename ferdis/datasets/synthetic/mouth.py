@@ -68,7 +68,7 @@ def _lip_relief(face: Face, lips: dict[str, Tensor], y: Tensor) -> Tensor:
     flat = 1 - 0.6 * face.mid[23]
     v = ((y - lips["top"]) / (lips["upper"] - lips["top"]).clamp(min=0.05)).clamp(0, 1)
     w = ((y - lips["lower"]) / (lips["bottom"] - lips["lower"]).clamp(min=0.05)).clamp(0, 1)
-    above = torch.exp((y - lips["top"]).clamp(max=0) / 0.4)  # the skin swells towards the upper lip, which slopes inwards
+    above = torch.exp((y - lips["top"]).clamp(max=0) / 0.4)  # skin swells towards the upper lip, which slopes inwards
     upper = 0.2 * above * (1 - v.square())
     lower = 0.22 * torch.sin(math.pi * w.pow(0.8)) * (1 + 0.3 * face.mid[17])
     return (upper + lower) * flat
@@ -76,7 +76,7 @@ def _lip_relief(face: Face, lips: dict[str, Tensor], y: Tensor) -> Tensor:
 
 def _mouth_cavity(face: Face, lips: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
     """(n, 3, h, w): upper teeth hang from the skull, lower teeth go with the jaw, the tongue lies between."""
-    mid, p, x = face.mid, face.p, x[None, None]
+    p, x = face.p, x[None, None]
     inside = rgb(0.035, 0.008, 0.007) * torch.ones_like(y * x).unsqueeze(1)
     tongue = bell(x, 1.5) * smooth(y, lips["lower"] - 0.95, lips["lower"] - 0.35) * smooth(face.jaw_drop, 0.3, 1.2)
     inside = mix(inside, rgb(0.3, 0.09, 0.08), (0.8 * tongue).unsqueeze(1))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .camera import backdrop, expose, head_rotation, look, photograph, sample, to_pixels
 from .canvas import Canvas, Columns
+from .creases import fold_skin
 from .eyes import draw_brows, draw_eyes, wear_glasses
 from .geometry import Face, relief
 from .hair import draw_head, hair_colour
@@ -18,7 +19,7 @@ from .memory import keep_freed_memory
 from .mouth import draw_mouth, draw_nostrils
 from .scene import SCENE_NAMES
 from .shading import shade
-from .skin import fold_skin, grow_beard, paint_skin
+from .skin import grow_beard, paint_skin
 
 REGIONS = ("eyes", "brows", "mouth", "nose", "cheeks", "chin", "forehead")
 SMALLEST_SHEET = 96  # pixels: smaller pictures are drawn at twice the size and averaged
@@ -73,13 +74,14 @@ def render(
     ValueError
         When a shape does not fit or ``size`` is below 32.
     """
-    identity, au_left, au_right, scene = (torch.as_tensor(v, dtype=torch.float32) for v in (identity, au_left, au_right, scene))
+    tables = (torch.as_tensor(v, dtype=torch.float32) for v in (identity, au_left, au_right, scene))
+    identity, au_left, au_right, scene = tables
     _check(identity, au_left, au_right, scene, size)
     keep_freed_memory()
-    parts = [
-        _render_chunk(*(table[i : i + _CHUNK] for table in (identity, au_left, au_right, scene)), size, masks)
-        for i in range(0, len(identity), _CHUNK)
-    ]
+    parts = []
+    for start in range(0, len(identity), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        parts.append(_render_chunk(identity[rows], au_left[rows], au_right[rows], scene[rows], size, masks))
     if not parts:
         empty = {name: torch.zeros(0, size, size, dtype=torch.bool) for name in REGIONS} if masks else None
         return Rendered(torch.zeros(0, size, size, 3, dtype=torch.uint8), torch.zeros(0, 5, 2), empty)
@@ -166,5 +168,3 @@ def _regions(face: Face, x: Tensor, y: Tensor, size: int) -> dict[str, Tensor]:
     cheeks = (y >= 1.3) & (y < p.mouth_y + 2.0) & inside & ~mouth & ~nose
     values = {"eyes": eyes, "brows": brows, "mouth": mouth, "nose": nose & ~eyes, "cheeks": cheeks, "chin": chin}
     return values | {"forehead": forehead}
-
-

@@ -42,7 +42,7 @@ def occlusion(canvas: Canvas) -> Tensor:
     rows = blur_matrix(len(canvas.y), 1.0 / canvas.cell)
     columns = blur_matrix(len(canvas.x), 1.0 / canvas.cell)
     hollow = torch.matmul(torch.matmul(rows, canvas.height), columns.T) - canvas.height
-    return 1 / (1 + 1.5 * hollow.clamp(min=0))
+    return 1 / (1 + 1.1 * hollow.clamp(min=0))
 
 
 def cast_shadow(canvas: Canvas, light: Tensor) -> Tensor:
