@@ -11,7 +11,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ class Outcome:
     disk_full: bool = False
 
 
-def run_jobs(function: Callable[[Job], Outcome], jobs: list[Job], n_jobs: int) -> Iterator[Outcome]:
+def run_jobs(function: Callable[[Job], Outcome], jobs: list[Job], n_jobs: int) -> Generator[Outcome, None, None]:
     """Do ``function`` for each job, here or in ``n_jobs`` processes; outcomes come as they end.
 
     Results travel by file and joblib hands large arrays over by memory map, so nothing heavy is pickled. When a
@@ -73,9 +74,10 @@ def run_jobs(function: Callable[[Job], Outcome], jobs: list[Job], n_jobs: int) -
     left = {job.task: job for job in jobs}
     for attempt in (1, 2):
         pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)
+        with _interrupts_ignored():  # what the workers inherit: Ctrl-C is for the main process, which ends them
+            outcomes = pool([joblib.delayed(_in_worker)(function, job, threads) for job in left.values()])
         try:
-            calls = [joblib.delayed(_in_worker)(function, job, threads) for job in left.values()]
-            for outcome in pool(calls):
+            for outcome in outcomes:
                 del left[outcome.task]
                 yield outcome
             return
@@ -85,6 +87,22 @@ def run_jobs(function: Callable[[Job], Outcome], jobs: list[Job], n_jobs: int) -
                     f"a worker process died twice, most often for want of memory: finished folds are kept, "
                     f"run again with fewer than n_jobs={n_jobs}"
                 ) from None
+        finally:
+            with warnings.catch_warnings():  # whoever stops early means to cancel the rest
+                warnings.simplefilter("ignore")
+                outcomes.close()
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _in_worker(function: Callable[[Job], Outcome], job: Job, threads: int) -> Outcome:
@@ -92,7 +110,6 @@ def _in_worker(function: Callable[[Job], Outcome], job: Job, threads: int) -> Ou
     if "torch" in sys.modules:  # where the estimator brought it; a new process also finds OMP_NUM_THREADS set so
         sys.modules["torch"].set_num_threads(threads)
     os.environ["TTY_COMPATIBLE"] = "0"  # rich: the terminal and its one progress bar are the main process's
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle: it ends the workers
     _exit_with_parent()
     return function(job)
 

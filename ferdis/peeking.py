@@ -44,8 +44,9 @@ def peek(run: RunFolder, jobs: list[Job], rows: pd.DataFrame, *, n_jobs: int, pr
         If a fit kept no epochs or they cannot be scored. The rows are not touched.
     """
     pending = [job for job in jobs if not (job.folder / "peeking.csv").exists()]
-    with Bar("peeking (after the fact)", len(jobs), len(jobs) - len(pending), progress) as bar:
-        for outcome in run_jobs(_peek_at_one, pending, n_jobs):
+    bar = Bar("peeking (after the fact)", len(jobs), len(jobs) - len(pending), progress)
+    with bar, contextlib.closing(run_jobs(_peek_at_one, pending, n_jobs)) as outcomes:
+        for outcome in outcomes:
             if outcome.error is not None:
                 raise EvaluationError(f"peeking at {outcome.task} failed: {outcome.error}; the rows are not affected")
             bar.step(str(outcome.task))

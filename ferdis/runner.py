@@ -315,8 +315,9 @@ def _run_all(run: RunFolder, jobs: list[Job], n_jobs: int, progress: bool) -> No
     if progress and pending:
         _tell_estimate(pending, n_jobs)
     failed: list[Outcome] = []
-    with Bar("fits", len(jobs), len(jobs) - len(pending), progress) as bar:
-        for outcome in run_jobs(fit_and_score, pending, n_jobs):
+    bar = Bar("fits", len(jobs), len(jobs) - len(pending), progress)
+    with bar, contextlib.closing(run_jobs(fit_and_score, pending, n_jobs)) as outcomes:
+        for outcome in outcomes:
             if outcome.disk_full:
                 raise runfolder.DiskError(outcome.error)
             if outcome.error is not None:
