@@ -38,9 +38,11 @@ def average_gradients(parameters: Sequence[Parameter], rows: int) -> None:
         gradient.copy_(part.view_as(gradient))
 
 
-def average_buffers(modules: Iterable[nn.Module]) -> None:
-    """Give all processes the mean of their floating buffers, as batch-norm statistics drift apart."""
+def average_statistics(modules: Iterable[nn.Module]) -> None:
+    """Give all processes the mean of their batch-norm statistics, which drift apart; frozen modules are left alone."""
     for module in modules:
-        for buffer in module.buffers():
-            if buffer.is_floating_point():
-                buffer.copy_(all_reduce_sum(buffer) / rank_and_world()[1])
+        for layer in module.modules():
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.training:
+                for buffer in layer.buffers():
+                    if buffer.is_floating_point():
+                        buffer.copy_(all_reduce_sum(buffer) / rank_and_world()[1])

@@ -18,14 +18,13 @@ wrappers: phases may use each other's modules freely.
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import os
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence, Sized
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from rich.console import Console
@@ -37,8 +36,9 @@ from torch.optim import Optimizer
 
 from ferdis import checkpoints
 from ferdis.data import ArrayBatches, Batch, prefetched
-from ferdis.distributed import all_reduce_sum, average_buffers, average_gradients, rank_and_world
+from ferdis.distributed import all_reduce_sum, average_gradients, average_statistics, rank_and_world
 from ferdis.history import History
+from ferdis.losses import in_float32
 from ferdis.phases import Modules, Phase, Stage, check_stages, run_signature
 from ferdis.seeding import derived_seed, seed_everything, seeded
 
@@ -62,28 +62,9 @@ __all__ = [
 PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 FLUSH_EVERY = 20  # steps between two looks at an accelerator's loss values; each look waits for the device
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
 
 class TrainingDiverged(ArithmeticError):
     """A loss term or a weight is NaN or infinite; the message names it, the step and the last checkpoint."""
-
-
-def in_float32(function: Function) -> Function:
-    """Decorate a loss: half-precision tensors arrive as float32 and autocast is off inside."""
-
-    def widen(value: Any) -> Any:
-        half = isinstance(value, Tensor) and value.dtype in (torch.bfloat16, torch.float16)
-        return value.float() if half else value
-
-    @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
-        device = tensors[0].device.type if tensors else "cpu"
-        with torch.autocast(device, enabled=False):
-            return function(*map(widen, args), **{name: widen(value) for name, value in kwargs.items()})
-
-    return wrapped  # type: ignore[return-value]
 
 
 class Trainer:
@@ -283,7 +264,7 @@ class _StageRun:
         self.generator = torch.Generator(self.device)
         self.step = self.epoch = 0
         self.best_score, self.best = -math.inf, dict[str, Tensor]()
-        self.pending: list[tuple[int, Phase, list[str], Tensor, int]] = []
+        self.pending: list[tuple[int, Phase, dict[str, Tensor], int]] = []
         if "epoch" in numbers:
             self._resume(tensors, numbers)
         else:
@@ -348,8 +329,7 @@ class _StageRun:
         loss = _weighted_sum(phase, terms)
         if not loss.requires_grad:
             raise ValueError(f"phase {phase.name!r}: its loss depends on no parameter of {phase.updates}")
-        values = torch.stack([term.detach().to(self.device, torch.float32) for term in terms.values()])
-        self.pending.append((self.step, phase, list(terms), values, rows))
+        self.pending.append((self.step, phase, {name: term.detach() for name, term in terms.items()}, rows))
         self.fabric.backward(loss)
         if self.fabric.world_size > 1:
             average_gradients(live.parameters, rows)
@@ -378,14 +358,9 @@ class _StageRun:
         pending, self.pending = self.pending, []
         if not pending:
             return
-        flat = torch.cat([values for *_, values, _ in pending])
-        if self.fabric.world_size > 1:
-            weights = torch.cat([torch.full_like(values, rows) for *_, values, rows in pending])
-            total, weight = all_reduce_sum(torch.stack([flat * weights, weights]))
-            flat = total / weight
-        values = iter(flat.tolist())
-        for step, phase, names, _, _ in pending:
-            for name in names:
+        values = iter(self._read([(value, rows) for _, _, terms, rows in pending for value in terms.values()]))
+        for step, phase, terms, _ in pending:
+            for name in terms:
                 value = next(values)
                 if not math.isfinite(value) and phase.weights.get(name):
                     self._diverged(f"term {name!r} of phase {phase.name!r} is {value} at step {step}")
@@ -394,6 +369,17 @@ class _StageRun:
         for live in self.phases:
             live.ask_every(self.history)
         self.bar.update()
+
+    def _read(self, values: list[tuple[Tensor, int]]) -> list[float]:
+        """Scalars as numbers, averaged over processes by their rows."""
+        if self.device.type == "cpu" and self.fabric.world_size == 1:
+            return [value.item() for value, _ in values]
+        flat = torch.stack([value.to(self.device, torch.float32) for value, _ in values])
+        if self.fabric.world_size > 1:
+            weights = flat.new_tensor([rows for _, rows in values])
+            total, weight = all_reduce_sum(torch.stack([flat * weights, weights]))
+            flat = total / weight
+        return flat.tolist()
 
     def _tensorboard(self, phase: str, term: str, value: float, step: int) -> None:
         if self.trainer._tensorboard is not None:
@@ -410,7 +396,7 @@ class _StageRun:
     def _end_epoch(self) -> None:
         trainer, stage = self.trainer, self.stage
         if self.fabric.world_size > 1:
-            average_buffers(module for name, module in stage.modules.items() if name not in stage.frozen)
+            average_statistics(stage.modules.values())
         if (name := checkpoints.first_non_finite(stage.modules)) is not None:
             self._diverged(f"weight {name} is not finite after step {self.step}")
         rows = [(live.phase.name, "learning_rate", float(group["lr"])) for live in self.phases
@@ -526,7 +512,9 @@ def _weighted_sum(phase: Phase, terms: Mapping[str, Tensor]) -> Tensor:
         raise ValueError(f"phase {phase.name!r} weighs {sorted(missing)}, but its terms are {sorted(terms)}")
     if not weighted:
         raise ValueError(f"phase {phase.name!r} has no term with a weight: nothing to minimise")
-    first, *others = [weight * terms[name].float() for name, weight in weighted.items()]
+    first, *others = (
+        terms[name].float() * weight if weight != 1 else terms[name].float() for name, weight in weighted.items()
+    )
     return sum(others, start=first)
 
 
