@@ -252,12 +252,10 @@ class _StageRun:
         self.trainer, self.index, self.stage = trainer, index, trainer._stages[index]
         self.fabric, self.history, self.device = trainer.fabric, trainer.history, trainer.device
         self.modules = Modules(**self.stage.modules)
-        frozen = [self.stage.modules[name] for name in self.stage.frozen]
-        self.stilled = [p for module in frozen for p in module.parameters() if p.requires_grad]
-        for parameter in self.stilled:
-            parameter.requires_grad_(False)
+        frozen = {id(p) for name in self.stage.frozen for p in self.stage.modules[name].parameters()}
         every = {id(p): p for module in self.stage.modules.values() for p in module.parameters() if p.requires_grad}
-        self.trainable = list(every.values())
+        self.stilled = [parameter for key, parameter in every.items() if key in frozen]
+        self.trainable = [parameter for key, parameter in every.items() if key not in frozen]
         if self.fabric.world_size > 1:
             self._join_processes()
         self.phases = [_LivePhase(phase, self.stage, self.trainable, self.fabric) for phase in self.stage.phases]
@@ -273,6 +271,8 @@ class _StageRun:
     def run(self) -> None:
         stage, first = self.stage, self.epoch
         try:
+            for parameter in self.stilled:
+                parameter.requires_grad_(False)
             with _Bar(self.trainer.progress and not self.fabric.global_rank, stage, first) as self.bar:
                 for self.epoch in range(first + 1, stage.epochs + 1):
                     self._run_epoch()
