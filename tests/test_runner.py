@@ -249,14 +249,20 @@ def test_changed_rows_of_a_finished_fold_are_noticed(faces: Faces, tmp_path: Pat
 RUN = """
 from tests import runner_fakes
 from ferdis.runner import evaluate
-systems = {"mean": runner_fakes.NearestMean(wait=%s, diary=%r), "again": runner_fakes.NearestMean(epochs=1)}
+systems = {"mean": runner_fakes.NearestMean(diary=%r), "again": runner_fakes.NearestMean(epochs=1)}
 evaluate(systems, runner_fakes.make_faces(), runner_fakes.PROTOCOL, out=%r, n_jobs=%d, progress=False)
 """
 
 
-def start(out: Path, diary: Path, wait: float, n_jobs: int) -> subprocess.Popen:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    script = RUN % (wait, str(diary), str(out), n_jobs)
+def start(out: Path, diary: Path, n_jobs: int) -> subprocess.Popen:
+    """A run in a process of its own, slow enough to be caught in the middle."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "OMP_NUM_THREADS": "1",
+        "FERDIS_TEST_WAIT": "1",
+    }
+    script = RUN % (str(diary), str(out), n_jobs)
     return subprocess.Popen(
         [sys.executable, "-c", script], env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -272,21 +278,21 @@ def wait_for(what: Any, seconds: float = 200) -> None:
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_killed_run_goes_on_to_the_same_rows(tmp_path: Path, undisturbed: Path, faces: Faces, n_jobs: int) -> None:
     out, diary = tmp_path / "run", tmp_path / "diary"
-    process = start(out, diary, 0.15, n_jobs)
+    process = start(out, diary, n_jobs)
     # In the middle: one fold is finished, and an epoch of another is behind us.
     wait_for(lambda: list(out.rglob("done.json")) and list(out.rglob("checkpoint.json")))
     process.send_signal(signal.SIGKILL)
     process.wait()
-    time.sleep(1.2 if n_jobs > 1 else 0)  # orphaned workers notice within half a second
+    time.sleep(1 if n_jobs > 1 else 0)  # orphaned workers notice within half a second
     finished = sorted(out.rglob("done.json"))
     assert finished and len(finished) < 6
     stamps = [path.stat().st_mtime_ns for path in finished]
     before = diary.read_text()
-    time.sleep(0.4)
+    time.sleep(1.2)
     assert diary.read_text() == before, "a worker outlived the run"
-    systems = {"mean": NearestMean(wait=0.15, diary=str(diary)), "again": NearestMean(epochs=1)}
+    systems = {"mean": NearestMean(diary=str(diary)), "again": NearestMean(epochs=1)}
     evaluate(systems, faces, PROTOCOL, out=out, n_jobs=n_jobs, progress=False)
-    columns = ["parameters", "commit"]  # wait and diary are parameters of the test alone; commits go on meanwhile
+    columns = ["parameters", "commit"]  # the diary is a parameter of the test alone
     rows = [runfolder.read_rows(folder / "rows.csv").drop(columns=columns) for folder in (out, undisturbed)]
     pd.testing.assert_frame_equal(*rows)
     assert [path.stat().st_mtime_ns for path in finished] == stamps
@@ -297,14 +303,14 @@ def test_a_killed_run_goes_on_to_the_same_rows(tmp_path: Path, undisturbed: Path
 
 def test_ctrl_c_keeps_finished_folds_and_says_little(tmp_path: Path) -> None:
     out, diary = tmp_path / "run", tmp_path / "diary"
-    process = start(out, diary, 0.15, 2)
+    process = start(out, diary, 2)
     wait_for(lambda: diary.exists() and list(out.rglob("done.json")))
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
     _, said = process.communicate(timeout=100)
     assert process.returncode != 0 and said.count("KeyboardInterrupt") == 1, said
     assert list(out.rglob("done.json")) and not (out / "rows.csv").exists()
     before = diary.read_text()
-    time.sleep(0.7)
+    time.sleep(1.2)
     assert diary.read_text() == before, "a worker outlived the run"
 
 
@@ -445,14 +451,29 @@ def test_bad_probabilities_are_refused(faces: Faces, wrong: Any, message: str) -
 # ---------------------------------------------------------------- the estimate
 
 
-def test_estimate_scales_with_epochs_and_images(faces: Faces) -> None:
+def test_estimate_scales_with_epochs_and_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    faces = make_faces(30)
     folds = PROTOCOL.split(faces)
-    told = estimate({"slow": NearestMean(epochs=100, wait=0.02), "none": Plain()}, faces, folds)
-    slow = told.fold_seconds["slow"]
-    # The wait is per epoch whatever the images; the slice is the whole small training part, so this one is exact.
-    assert slow is not None and 1.5 < slow < 4
-    assert told.fold_seconds["none"] is None and told.total_seconds is None and told.fits == 6
-    assert "time not known" in str(told) and told.memory_gb > 0
+    asked = []
+
+    def clock(estimator: Any, few: Faces, changes: dict[str, int]) -> float:
+        """A fit that takes 0.3 s, and 0.01 s for each image and epoch."""
+        asked.append((len(few), few.classes))
+        return 0.3 + 0.01 * len(few) * changes["epochs"]
+
+    monkeypatch.setattr("ferdis.estimate._time_fit", clock)
+    told = estimate({"slow": NearestMean(epochs=50)}, faces, folds, n_jobs=2)
+    images = np.mean([len(fold.train) for fold in folds])
+    assert told.fold_seconds["slow"] == pytest.approx(0.3 + 0.01 * images * 50)
+    assert told.total_seconds == pytest.approx(3 / 2 * (0.3 + 0.01 * images * 50)) and told.fits == 3
+    assert set(asked) == {(min(64, len(folds[0].train)), CLASSES)}, "few faces, all classes"
+
+
+def test_estimate_says_what_it_does_not_know(faces: Faces) -> None:
+    told = estimate({"mean": NearestMean(epochs=2), "plain": Plain()}, faces, PROTOCOL.split(faces))
+    assert told.fold_seconds["plain"] is None and told.total_seconds is None and told.fits == 6
+    assert told.fold_seconds["mean"] is not None and told.fold_seconds["mean"] >= 0
+    assert "time not known" in str(told) and "plain not known" in str(told) and told.memory_gb > 0
 
 
 def test_estimate_is_printed_and_asks_the_estimator_that_knows(
