@@ -7,22 +7,22 @@ from that picture. Here a small one is trained on embedded people, and shown peo
 """
 
 # %%
-# Forty people to train on, and four strangers. Embedded people are rendered, so there is nothing to download, and one
-# seed gives one population: people 0 to 39 and people 40 to 43 share nobody.
+# Two dozen people to train on, and four strangers. They are rendered, so there is nothing to download, and one
+# seed gives one population: people 0 to 23 and people 24 to 27 share nobody.
 
 import matplotlib.pyplot as plt
 
 from ferdis import IFGAN, load
 
 same = {"images_per_expression": 1, "image_size": 72, "difficulty": "easy", "cache": False}
-train = load("synthetic", people=40, **same)
-strangers = load("synthetic", people=4, first_person=40, **same)
+train = load("synthetic", people=24, **same)
+strangers = load("synthetic", people=4, first_person=24, **same)
 print(train, strangers, sep="\n")
 
 # %%
-# The small size has narrow networks and starts from random weights; twelve epochs are enough to see the idea.
+# The small size has narrow networks and starts from random weights; ten epochs are enough to see the idea.
 
-model = IFGAN.small(epochs=12, progress=False).fit(train)
+model = IFGAN.small(epochs=10, batch_size=16, progress=False).fit(train)
 print(f"accuracy on strangers: {model.score(strangers):.0%}, chance {1 / len(model.classes_):.0%}")
 
 # %%
