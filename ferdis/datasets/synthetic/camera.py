@@ -109,10 +109,11 @@ def expose(linear: Tensor, face: Face, scene: Columns) -> Tensor:
     tone = skin_tone(face)
     luma = (tone * torch.tensor((0.30, 0.59, 0.11)).view(1, 3, 1, 1)).sum(1, keepdim=True)
     light = (0.8 * scene.light_strength + 0.75 * scene.ambient).unsqueeze(1)
-    gain = 0.66 * luma.pow(0.52) / (luma * light) * scene.exposure.unsqueeze(1)
+    gain = 0.78 * luma.pow(0.42) / (luma * light) * scene.exposure.unsqueeze(1)
     values = linear.mul(gain).clamp(min=0)
     values = values / (1 + 0.22 * values.square())  # a film-like shoulder
     values = (values * 1.06).clamp(max=1.0).sqrt()
+    values = mix(values, smooth(values, 0.0, 1.0), torch.tensor(0.75))  # a camera's S-shaped tone curve
     grey = (values * torch.tensor((0.30, 0.59, 0.11)).view(1, 3, 1, 1)).sum(1, keepdim=True)
     values = mix(grey, values, scene.saturation.unsqueeze(1))
     return (values - 0.5) * scene.contrast.unsqueeze(1) + 0.5

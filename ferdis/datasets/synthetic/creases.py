@@ -80,7 +80,7 @@ def _eye_region(face: Face, x: Tensor, y: Tensor) -> Tensor:
     inside = 1 - smooth(s.abs(), 0.75, 1.25)
     bag = (0.85 * au[6] + 0.35 * face.p.eye_bag.unsqueeze(1) + 0.2 * au[9]).clamp(max=1.1)
     furrow = bag * bell(below - 0.62 + 0.1 * au[6], 0.13) * inside
-    tight = 0.8 * au[7] * bell(below - 0.28, 0.085) * inside
+    tight = 1.0 * au[7] * (bell(below - 0.26, 0.1) + 0.6 * bell(below - 0.95, 0.13)) * inside
     return feet + furrow + tight
 
 
@@ -91,7 +91,7 @@ def _mouth_region(face: Face, x: Tensor, y: Tensor) -> Tensor:
     out = x - face.mouth_half
     dimple = 1.1 * au[14] * bell(out - 0.42 + 0.25 * drop.square(), 0.13) * bell(drop, 0.5)
     arc = out + 0.06 * drop.square()
-    stretch = 0.6 * au[20] * (bell(arc - 0.55, 0.1) + 0.8 * bell(arc - 1.15, 0.11)) * bell(drop - 0.35, 0.85)
+    stretch = 0.8 * au[20] * (bell(arc - 0.55, 0.12) + 0.8 * bell(arc - 1.25, 0.13)) * bell(drop - 0.35, 0.85)
     marionette = (0.6 * au[15] + 0.28 * lines + 0.12 * au[17]) * bell(out - 0.12 - 0.22 * drop, 0.2)
     return dimple + stretch + marionette * smooth(drop, 0.0, 0.35) * (1 - smooth(drop, 1.1, 2.2))
 
@@ -130,8 +130,8 @@ def _draw_lips_and_chin(canvas: Canvas, face: Face) -> None:
     above = bell(y - lips["top"] + 0.3, 0.28)
     under = bell(y - lips["bottom"] - 0.28, 0.26)
     within = ramp(1.0 - lips["t"].abs(), 0.4)
-    radial = torch.cos(x * (2 * math.pi / 0.5) * (1 + 0.02 * y)).clamp(min=0).square()
-    creases = 0.75 * mid[23] * within * (radial * (above + under) + 0.5 * bell(y - lips["top"], 0.1))
+    radial = torch.cos(x * (2 * math.pi / 0.7) * (1 + 0.02 * y)).clamp(min=0).square()
+    creases = 0.9 * mid[23] * within * (radial * (above + under) + 0.5 * bell(y - lips["top"], 0.1))
     chin_y = face.chin_y - 1.4 - 0.4 * face.chin_raise
     arch = y - (chin_y - 0.95) - 0.28 * x.square()
     creases = creases + (0.75 * mid[17] + 0.3) * bell(arch, 0.19) * bell(x, 1.2)

@@ -8,8 +8,8 @@ from torch import Tensor
 from .canvas import Canvas, Columns, bell, from_sides, mix, ramp, smooth, texture, to_sides
 from .geometry import Face, brow_curve, lid_curves
 
-IRIS_RADIUS, PUPIL_RADIUS = 0.6, 0.24  # cm
-SCLERA = (0.31, 0.285, 0.27)
+IRIS_RADIUS, PUPIL_RADIUS = 0.62, 0.26  # cm
+SCLERA = (0.25, 0.225, 0.21)
 
 
 def colour(rgb: tuple[float, float, float]) -> Tensor:
@@ -21,7 +21,7 @@ def iris_colour(face: Face) -> Tensor:
     """(n, 1, 3, 1, 1): dark brown to blue, green or grey with the tone."""
     tone = face.p.iris_tone[:, None, None]
     hue = face.p.iris_hue[:, None, None]
-    brown, blue, green = colour((0.032, 0.014, 0.008)), colour((0.16, 0.26, 0.36)), colour((0.18, 0.22, 0.11))
+    brown, blue, green = colour((0.014, 0.007, 0.004)), colour((0.08, 0.12, 0.16)), colour((0.08, 0.095, 0.05))
     return mix(brown, mix(blue, green, hue), tone)
 
 
@@ -60,7 +60,7 @@ def _eyeball(
     gaze_y = 0.22 * scene.gaze_y.unsqueeze(1) - 0.03
     dx, dy = x - face.eye_x - gaze_x, y - gaze_y
     radius = (dx.square() + dy.square()).sqrt()
-    shade = 1 - 0.3 * s.abs().pow(3) - 0.6 * torch.exp(-(y - upper).clamp(min=0) / 0.2)
+    shade = 1 - 0.45 * s.abs().pow(3) - 0.6 * torch.exp(-(y - upper).clamp(min=0) / 0.2)
     ball = colour(SCLERA) * (shade.clamp(min=0.1) * (1 - 0.4 * face.p.melanin.unsqueeze(1))).unsqueeze(2)
     canthus = bell(s + 1.0, 0.16).unsqueeze(2)
     ball = mix(ball, colour((0.45, 0.2, 0.17)), 0.7 * canthus)
@@ -68,7 +68,7 @@ def _eyeball(
     iris = iris * (1 - 0.65 * smooth(radius, 0.78 * IRIS_RADIUS, IRIS_RADIUS)).unsqueeze(2)  # the limbal ring
     iris = iris * (0.45 + 0.55 * shade.clamp(0, 1)).unsqueeze(2)
     ball = mix(ball, iris, ramp(IRIS_RADIUS - radius, 0.16).unsqueeze(2))
-    ball = mix(ball, colour((0.006, 0.005, 0.005)), ramp(PUPIL_RADIUS - radius, 0.12).unsqueeze(2))
+    ball = mix(ball, colour((0.002, 0.002, 0.002)), ramp(PUPIL_RADIUS - radius, 0.12).unsqueeze(2))
     light_x = torch.sin(torch.deg2rad(scene.light_azimuth)).unsqueeze(1) * outward
     light_y = -torch.sin(torch.deg2rad(scene.light_elevation)).unsqueeze(1)
     glint = bell(dx - 0.12 * outward - 0.25 * light_x, 0.07) * bell(dy - 0.2 * light_y + 0.12, 0.07)
@@ -83,13 +83,13 @@ def _lids(
     makeup = face.p.makeup.unsqueeze(1)
     reach = ramp((1.06 - s.abs()) * face.eye_half, 0.3)
     closed = face.lid_closed
-    width = 0.085 + 0.05 * makeup + 0.03 * closed
-    lashes = (0.85 + 0.14 * makeup) * bell(y - upper + 0.03, width) * reach
+    width = 0.11 + 0.05 * makeup + 0.03 * closed
+    lashes = (0.9 + 0.1 * makeup) * bell(y - upper + 0.03, width) * reach
     wing = 0.35 * makeup * bell(y - upper + 0.12, 0.14) * smooth(s, 0.3, 1.0) * reach
-    under = (0.22 + 0.3 * makeup) * bell(y - lower - 0.03, 0.06) * reach
+    under = (0.3 + 0.3 * makeup) * bell(y - lower - 0.03, 0.06) * reach
     shadow = (0.22 * makeup + 0.1) * ramp(upper - y, 0.2) * bell(y - upper + 0.35, 0.4) * reach
     dark = (lashes + wing + under + shadow).clamp(0, 0.95).unsqueeze(2)
-    albedo = mix(albedo, colour((0.012, 0.008, 0.007)), dark)
+    albedo = mix(albedo, colour((0.004, 0.003, 0.003)), dark)
     rim = 0.4 * bell(y - lower - 0.02, 0.05) * reach * (1 - closed)
     return mix(albedo, colour((0.4, 0.2, 0.17)) * (0.3 + 0.7 * (1 - face.p.melanin[:, None, None])), rim.unsqueeze(2))
 
@@ -121,7 +121,7 @@ def draw_brows(canvas: Canvas, face: Face, hair_colour: Tensor) -> None:
     cover = ramp(distance, 0.3) * smooth(u, -0.06, 0.06) * (1 - smooth(u, 0.92, 1.06))
     cover = (cover * p.brow_density.unsqueeze(1) * (0.95 + 0.1 * hairs)).clamp(0, 1)
     albedo = to_sides(canvas.albedo, rows, left, right)
-    from_sides(canvas.albedo, rows, left, right, mix(albedo, 0.75 * hair_colour.unsqueeze(1), cover.unsqueeze(2)))
+    from_sides(canvas.albedo, rows, left, right, mix(albedo, 0.55 * hair_colour.unsqueeze(1), cover.unsqueeze(2)))
     height = to_sides(canvas.height, rows, left, right)
     from_sides(canvas.height, rows, left, right, height + 0.06 * cover)
     gloss = to_sides(canvas.gloss, rows, left, right)

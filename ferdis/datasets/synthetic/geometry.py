@@ -12,7 +12,7 @@ from ...faces import ACTION_UNITS
 from .canvas import Canvas, Columns, bell, smooth
 from .identity import IDENTITY_NAMES
 
-HEAD_RADIUS_X, HEAD_RADIUS_Y = 5.0, 10.0  # curvature of the paraboloid that carries the face
+HEAD_RADIUS_X, HEAD_RADIUS_Y = 6.4, 11.0  # curvature of the paraboloid that carries the face
 HEAD_CENTRE_Y = 1.5
 
 
@@ -58,7 +58,7 @@ class Face:
         thin = 1 - 0.62 * mid[23] - 0.22 * mid[12] - 0.2 * mid[20] - 0.12 * mid[26]
         self.upper_lip = p.upper_lip * (thin - 0.18 * mid[17] + 0.15 * mid[10]).clamp(min=0.22)
         self.lower_lip = p.lower_lip * (thin + 0.12 * mid[17]).clamp(min=0.25)
-        self.upper_lip_raise = 0.28 * mid[10] + 0.14 * mid[9]
+        self.upper_lip_raise = 0.42 * mid[10] + 0.14 * mid[9]
         self.nose_tip_y = p.nose_length - 0.22 * mid[9] - 0.08 * mid[10] + 0.06 * mid[12]
         self.nose_base_y = self.nose_tip_y + 0.7
         self.ala_x = 1.38 * p.nose_width.unsqueeze(1) + 0.14 * au[12] + 0.14 * au[10] + 0.16 * au[9]
@@ -70,7 +70,7 @@ class Face:
         self.eye_x, self.eye_half = side(p.eye_x), side(p.eye_width)
         opening = side(p.eye_opening)
         # 5 lifts the upper lid, 7 tightens both, 6 and 9 push the lower lid up, 45 closes
-        upper = 0.50 * opening + 0.34 * au[5] - 0.13 * au[7] - 0.05 * au[6] - 0.10 * au[9] - 0.08 * au[4] * (1 - au[5])
+        upper = 0.50 * opening + 0.42 * au[5] - 0.17 * au[7] - 0.05 * au[6] - 0.10 * au[9] - 0.08 * au[4] * (1 - au[5])
         lower = 0.43 * opening + 0.04 * au[5] - 0.23 * au[7] - 0.20 * au[6] - 0.15 * au[9] - 0.05 * au[12]
         lower = lower.clamp(min=0.08)
         upper = upper.clamp(min=0.1)
@@ -83,7 +83,7 @@ class Face:
         rest = side(p.brow_y)
         self.brow_inner_x = side(p.brow_gap) - 0.36 * au[4] - 0.08 * au[9]
         self.brow_outer_x = self.brow_inner_x + side(p.brow_length) - 0.1 * au[4] + 0.1 * au[2]
-        self.brow_inner_y = rest + 0.1 - 1.05 * au[1] + 0.56 * au[4] * (1 - 0.55 * au[1]) + 0.3 * au[9] - 0.12 * au[2]
+        self.brow_inner_y = rest - 0.02 - 1.05 * au[1] + 0.56 * au[4] * (1 - 0.55 * au[1]) + 0.3 * au[9] - 0.12 * au[2]
         self.brow_middle_y = rest - 0.38 * au[1] - 0.72 * au[2] + 0.36 * au[4] * (1 - 0.6 * au[2]) + 0.15 * au[9]
         self.brow_outer_y = rest + 0.24 - 0.85 * au[2] + 0.18 * au[4] + 0.08 * au[6]
         self.brow_arch = side(p.brow_arch)
@@ -160,6 +160,7 @@ def _pairs(face: Face) -> list[tuple[Tensor | float, ...]]:
         (1.35, -0.15, 0.55, 0.8, -0.3 * side(p.socket_depth)),
         (face.eye_x, 0.02, 1.15, 0.72, 0.55),
         (face.ala_x, face.ala_y, 0.45, 0.42, 0.45 + 0.12 * au[9]),
+        (face.eye_x, 0.72, 1.1, 0.24, 0.24 * au[7]),  # the swollen roll under a tightened lower lid
         (4.7, 2.1 - 0.35 * au[6], 1.6, 1.1, 0.42 * side(p.cheekbone)),
         (3.9 + 0.2 * smile, 4.1 - 0.9 * smile, 1.35, 1.15, cheek + 0.5 * smile + 0.2 * au[9]),
         (4.9, 6.2, 1.3, 1.7, 0.22 * side(p.cheek_fullness) - 0.12),
@@ -169,7 +170,7 @@ def _pairs(face: Face) -> list[tuple[Tensor | float, ...]]:
         # 15 leaves a pouch below each corner, 14 a pit beside it
         (face.mouth_half + 0.1, corner_y - face.corner_dy + 1.3, 0.6, 0.6, 0.3 * au[15]),
         (face.mouth_half + 0.35, corner_y, 0.28, 0.34, -0.1 - 0.5 * au[14] - 0.1 * au[12]),
-        (face.mouth_half + 0.9, corner_y + 0.1, 0.4, 0.7, 0.35 * au[14] + 0.12 * au[20]),
+        (face.mouth_half + 0.9, corner_y + 0.1, 0.4, 0.7, 0.35 * au[14] + 0.26 * au[20]),
     ]
 
 
@@ -211,4 +212,4 @@ def relief(canvas: Canvas, face: Face) -> None:
     base_y = -(canvas.y - HEAD_CENTRE_Y).square() / (2 * HEAD_RADIUS_Y)
     canvas.height = bumps + base_x + base_y[:, None]
     # the head turns away at its outline
-    canvas.height -= 0.95 * torch.exp((canvas.x.abs() - outline_half_width(face, canvas.y)).clamp(max=0) / 0.75)
+    canvas.height -= 0.75 * torch.exp((canvas.x.abs() - outline_half_width(face, canvas.y)).clamp(max=0) / 0.6)

@@ -54,7 +54,7 @@ TRAITS: tuple[Trait, ...] = (
     # eyes
     Trait("eye_x", 2.98, 0.12, 2.68, 3.28),
     Trait("eye_width", 1.46, 0.08, 1.25, 1.68, 0.0, -0.04),
-    Trait("eye_opening", 0.98, 0.12, 0.7, 1.28, -0.05, -0.08),
+    Trait("eye_opening", 1.06, 0.12, 0.76, 1.34, -0.05, -0.08),
     Trait("eye_tilt", 0.08, 0.09, -0.15, 0.32, -0.02, -0.06),
     Trait("lid_fold", 0.33, 0.13, 0.04, 0.65, -0.04, -0.06),
     Trait("socket_depth", 1.2, 0.28, 0.5, 2.0, 0.15, 0.1),
@@ -65,7 +65,7 @@ TRAITS: tuple[Trait, ...] = (
     Trait("brow_thickness", 0.37, 0.09, 0.18, 0.68, 0.07),
     Trait("brow_gap", 1.25, 0.18, 0.8, 1.7, -0.06),
     Trait("brow_length", 4.0, 0.25, 3.3, 4.6),
-    Trait("brow_density", 0.9, 0.14, 0.35, 1.0, 0.06, -0.08),
+    Trait("brow_density", 0.95, 0.14, 0.35, 1.0, 0.06, -0.08),
     # mouth: a narrow spread of fullness and width, or AU 20 and 23 could not be told from identity
     Trait("mouth_y", 6.35, 0.22, 5.75, 6.95, 0.05, 0.1),
     Trait("mouth_width", 2.36, 0.12, 2.05, 2.66, 0.06),

@@ -133,7 +133,7 @@ def draw_person(canvas: Canvas, face: Face, scene: Columns) -> Tensor:
     grow_beard(canvas, face, hair)
     draw_mouth(canvas, face)
     draw_eyes(canvas, face, scene)
-    draw_brows(canvas, face, hair)
+    draw_brows(canvas, face, hair_colour(face, grey=0.4))  # brows keep their colour longest
     cover = draw_head(canvas, face, hair)
     wear_glasses(canvas, face)
     return cover

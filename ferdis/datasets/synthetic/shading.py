@@ -9,7 +9,7 @@ from torch import Tensor
 from .canvas import Canvas, Columns
 
 WRAP = 0.25  # how far light creeps round the terminator: skin scatters
-STEEPEST = 1.7  # a sheet cannot turn away from the camera; its slope is capped like a cheek's at the outline
+STEEPEST = 1.4  # a sheet cannot turn away from the camera; its slope is capped like a cheek's at the outline
 
 
 def light_direction(scene: Columns) -> Tensor:

@@ -36,8 +36,8 @@ def paint_skin(canvas: Canvas, face: Face) -> None:
     blotch = texture("blotch", seed, rows, columns, canvas.cell) * 0.05 * p.blotches
     grain = texture("grain", seed, rows, columns, canvas.cell) * 0.022
     lid_shade = bell(across - 2.9, 1.35) * bell(y + 0.75, 0.42)  # under the brow
-    tone = 1 + blotch + grain - hollow * (0.16 + 0.3 * p.eye_bag) - 0.07 * bell(across - 6.5, 1.6)
-    tone = tone - lid_shade * (0.05 + 0.13 * p.socket_depth)
+    tone = 1 + blotch + grain - hollow * (0.22 + 0.3 * p.eye_bag) - 0.07 * bell(across - 6.5, 1.6)
+    tone = tone - lid_shade * (0.1 + 0.15 * p.socket_depth)
     red = p.redness * (0.16 * blush + 0.05 + 0.6 * blotch)
     if bool((p.freckles > 0).any()):
         spots = smooth(texture("grain", seed + 3, rows, columns, canvas.cell), 1.2, 2.6)
@@ -48,7 +48,7 @@ def paint_skin(canvas: Canvas, face: Face) -> None:
         torch.mul(tone, base[:, i] * (1 + gain * red), out=canvas.albedo[:, i])
     shine = bell(x, 1.1) * bell(y - 2.2, 2.6) + 0.8 * bell(y + 4.8, 1.5) * bell(x, 3.0)
     shine = shine + 0.7 * bell(across - 4.4, 1.2) * bell(y - 2.0, 1.0)
-    canvas.gloss = p.oiliness * (0.06 + 0.14 * shine)
+    canvas.gloss = p.oiliness * (0.08 + 0.17 * shine)
 
 
 def _moles(canvas: Canvas, face: Face) -> Tensor:
