@@ -159,13 +159,13 @@ def kfold(argv: Sequence[str]) -> None:
     print(f"rows, figures and weights are in {evaluation.folder}")
 
 
-def demo(argv: Sequence[str]) -> None:
+def demo(argv: Sequence[str]) -> int:
     """Run the main job on embedded people: IF-GAN against its ResNet baseline, 10 subject-exclusive folds."""
     from ferdis.demo import run
 
     parser = _parser("demo", demo)
     parser.add_function_arguments(run)
-    run(**parser.parse_args(_long(argv)).as_dict())
+    return run(**parser.parse_args(_long(argv)).as_dict())
 
 
 VERBS: dict[str, Callable[[Sequence[str]], Any]] = {

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -184,6 +185,29 @@ def test_a_runs_own_config_is_accepted_and_overridden(ferdis, finished: tuple[Pa
     pd.testing.assert_frame_equal(rows, again)
     other = ferdis("kfold", "--config", first / "config.yaml", "--resnet.epochs", 3, "--print_config")
     assert yaml.safe_load(other.out)["resnet"]["epochs"] == 3
+
+
+@pytest.mark.parametrize(("right", "status"), [(6, 0), (2, 1)])
+def test_demo_says_what_it_does_and_whether_it_learned(ferdis, monkeypatch, tmp_path: Path, right: int, status: int):
+    given = {}
+
+    def evaluate(systems, faces, protocol, *, out, **settings):
+        """Stands in for the minutes of training: `right` of 7 classes are recognised."""
+        given.update(systems=systems, faces=faces, protocol=protocol, **settings)
+        (Path(out) / "figures").mkdir(parents=True)
+        (Path(out) / "summary.md").write_text("| system | UAR |")
+        predicted = [name if row < right else "none" for row, name in enumerate(faces.classes)]
+        parts = [pd.DataFrame({"system": s, "true": faces.classes, "predicted": predicted}) for s in systems]
+        return SimpleNamespace(rows=pd.concat(parts), folder=Path(out))
+
+    monkeypatch.setattr("ferdis.runner.evaluate", evaluate)
+    result = ferdis("demo", "--people", 4, "--folds", 3, "--out", tmp_path / "demo")
+    assert result.status == status, result.err
+    assert set(given["systems"]) == {"ifgan", "resnet"} and given["protocol"].n_splits == 3
+    assert all(system.weights is None for system in given["systems"].values())
+    for said in ("4 embedded people", "7 expressions", "difficulty 'normal'", "weights=None", "| system | UAR |"):
+        assert said in result.out
+    assert ("has not learned" in result.out) == bool(status)
 
 
 # --------------------------------------------------------------------------------- how arguments are understood
