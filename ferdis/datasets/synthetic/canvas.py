@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-HALF_WIDTH = 11.2  # cm
-TOP, BOTTOM = -10.8, 14.4  # cm
+HALF_WIDTH = 10.0  # cm
+TOP, BOTTOM = -10.0, 13.75  # cm
 CELLS_PER_CM = 6.4  # of a 128-pixel picture
+_ONE = torch.ones(())
 
 
 def ramp(distance: Tensor, softness: Tensor | float) -> Tensor:
@@ -25,8 +26,13 @@ def ramp(distance: Tensor, softness: Tensor | float) -> Tensor:
 
 
 def bell(offset: Tensor, width: Tensor | float) -> Tensor:
-    """Gaussian bump of height 1 and standard deviation ``width``."""
-    return torch.exp(-0.5 * (offset / width).square())
+    """Bump of height 1, close to a Gaussian of standard deviation ``width``, and 0 beyond 4 of them.
+
+    It is (1 - q / 8) ** 8 for exp(-q), q = (offset / width) ** 2 / 2: three squarings are several times faster than an
+    exponential, and the same on every machine.
+    """
+    reach = offset * (0.25 / width)
+    return torch.addcmul(_ONE, reach, reach, value=-1).clamp_(min=0).square_().square_().square_()
 
 
 def smooth(value: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:

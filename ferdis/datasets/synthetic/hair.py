@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .canvas import Canvas, bell, from_sides, mix, ramp, smooth, texture, to_sides
+from .canvas import HALF_WIDTH, Canvas, bell, from_sides, mix, ramp, smooth, texture, to_sides
 from .geometry import Face, outline_half_width
 from .identity import BALD, LONG, UPSWEPT
 
@@ -55,7 +55,7 @@ def _hair_cover(canvas: Canvas, face: Face) -> tuple[Tensor, Tensor]:
     widest = -1.5
     above = ((widest - y) / (widest - crown)).clamp(0, 1)
     outer = width * (1 - above.pow(2.2)).pow(0.47)
-    falling = width + 0.10 * (y - widest).clamp(min=0) * volume
+    falling = (width + 0.10 * (y - widest).clamp(min=0) * volume).clamp(max=HALF_WIDTH - 0.4)
     length = torch.where(is_long, p.hair_length, 1.6 + 0 * p.hair_length)
     outer = torch.where(y > widest, torch.where(is_long, falling, width - 0.12 * (y - widest).clamp(min=0)), outer)
     outer = torch.maximum(outer, (outline_half_width(face, canvas.y) + 0.25) * (y < 0.5))

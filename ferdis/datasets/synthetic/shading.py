@@ -91,7 +91,8 @@ def shade(canvas: Canvas, scene: Columns, rotation: Tensor) -> Tensor:
     hx, hy, hz = lx, ly, lz + 1
     norm = torch.rsqrt(hx.square() + hy.square() + hz.square())
     sheen = ((nx * hx + ny * hy + nz * hz) * norm).clamp(min=0)
-    sheen = sheen.pow(4).pow(3) * (scene.light_strength * canvas.gloss)
+    sheen = sheen.square().square()
+    sheen = sheen * sheen.square() * (scene.light_strength * canvas.gloss)
     bright = canvas.glow * scene.light_strength
     channels = []
     for i, warm in enumerate((0.16, 0.0, -0.22)):

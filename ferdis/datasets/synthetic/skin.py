@@ -69,10 +69,10 @@ def grow_beard(canvas: Canvas, face: Face, hair_colour: Tensor) -> None:
     across = x.abs()
     grain = texture("grain", p.texture_seed + 11, len(y), len(x), canvas.cell)
     border = 7.0 - 5.2 * smooth(across, 2.6, 6.6) + 0.5 * bell(across - 2.5, 1.2)
-    cheek = smooth(y + 0.15 * grain, border - 0.6, border + 1.0)
+    cheek = smooth(y + 0.25 * grain, border - 1.0, border + 1.5)
     spare = 1 - bell(across - 1.7, 0.6) * bell(y - lips["bottom"] - 0.4, 0.35)  # the bare spots below the corners
     beard = p.beard.clamp(max=1) * cheek * spare
-    upper = smooth(y, face.nose_base_y + 0.05, face.nose_base_y + 0.55) * (1 - smooth(across, 2.3, 3.3))
+    upper = smooth(y, face.nose_base_y + 0.05, face.nose_base_y + 0.55) * (1 - smooth(across, 1.5, 3.2))
     upper = upper * (1 - smooth(y, lips["seam"] - 0.1, lips["seam"] + 0.4))
     moustache = p.moustache.clamp(max=1) * upper
     cover = torch.maximum(beard, moustache)
