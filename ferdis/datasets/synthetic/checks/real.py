@@ -138,7 +138,7 @@ def fit(crops: np.ndarray, faces: Faces, epochs: int, seed: int = 0) -> FiveBloc
     model = FiveBlockCNN(1, len(SEVEN_EXPRESSIONS), len(AU_COLUMNS), widths=(24, 48, 64, 96, 160), dropout=0.3)
     labels = np.searchsorted(np.array(SEVEN_EXPRESSIONS), faces.expression)
     units = faces.table[list(AU_COLUMNS)].to_numpy(np.float32)
-    recipe = Recipe(epochs=epochs, batch_size=64, learning_rate=5e-3, label_smoothing=0.1, seed=seed)
+    recipe = Recipe(epochs=epochs, batch_size=32, learning_rate=3e-3, label_smoothing=0.1, seed=seed)
     torch.manual_seed(seed)
     return train(model, crops, labels, units, augment, recipe)
 
