@@ -103,6 +103,9 @@ def equation_index() -> None:
 def reference() -> None:
     """docs/api/: one page a module."""
     names = modules()
+    for stale in (DOCS / "api").glob("ferdis*.rst"):
+        if stale.stem not in names:
+            stale.unlink()
     for name in names:
         # The package itself only passes names on; each is described in its own module.
         options = ["   :no-members:"] if name == "ferdis" else []
