@@ -11,13 +11,13 @@ from .identity import BALD, LONG, UPSWEPT
 
 
 def hair_colour(face: Face, grey: float = 0.9) -> Tensor:
-    """Linear reflectance of hair (n, 3, 1, 1): black through brown and red to blond, and with age ``grey`` of it grey."""
+    """Linear reflectance of hair (n, 3, 1, 1): black, brown, red or blond; age turns up to ``grey`` of it grey."""
     p = face.p
     colour = lambda r, g, b: torch.tensor((r, g, b)).view(1, 3, 1, 1)  # noqa: E731
     tone, red = p.hair_tone.unsqueeze(1), p.hair_red.unsqueeze(1)
     pigment = mix(colour(0.009, 0.007, 0.006), colour(0.42, 0.29, 0.15), tone.pow(1.5))
     pigment = pigment * (1 + red * (colour(1.7, 0.85, 0.45) - 1))
-    return mix(pigment, colour(0.42, 0.41, 0.40), grey * p.hair_grey.unsqueeze(1))
+    return mix(pigment, colour(0.27, 0.265, 0.26), grey * p.hair_grey.unsqueeze(1))
 
 
 def draw_ears(canvas: Canvas, face: Face, outline: Tensor, head: Tensor) -> None:

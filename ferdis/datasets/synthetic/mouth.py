@@ -85,7 +85,7 @@ def _mouth_cavity(face: Face, lips: dict[str, Tensor], x: Tensor, y: Tensor) -> 
     top = edge - 1.05
     lower_edge = p.mouth_y + 0.32 + 1.0 * face.jaw_drop + 0.5 * curve
     between = torch.cos(x.abs() * (math.pi / 0.42)).clamp(min=0).pow(10) * 0.3
-    white = rgb(0.66, 0.59, 0.49) * (p.tooth_shade * (1 - 0.68 * p.melanin)).unsqueeze(1)
+    white = rgb(0.72, 0.64, 0.53) * (p.tooth_shade * (1 - 0.68 * p.melanin)).unsqueeze(1)
     recede = (1 - 0.55 * smooth(x.abs(), 1.2, 2.9)) * (1 - between)
     reach = ramp(2.75 - x.abs(), 0.7)
     upper = ramp(edge - y, 0.12) * ramp(y - top, 0.15) * reach
@@ -110,6 +110,6 @@ def draw_nostrils(canvas: Canvas, face: Face) -> None:
         tilt = (y - ala_y - 0.28) - 0.35 * sign * (x - 0.5 * ala_x)
         hole = bell(x - 0.52 * ala_x, width) * bell(tilt, 0.07 + 0.045 * face.p.nostril_show)
         wing = bell(x - ala_x - sign * (0.12 - 0.35 * (y - ala_y).square()), 0.11) * bell(y - ala_y + 0.02, 0.38)
-        dark = dark + 0.85 * hole + (0.3 + 0.12 * face.au[9][:, side] + 0.1 * face.au[10][:, side]) * wing
+        dark = dark + 0.66 * hole + (0.3 + 0.12 * face.au[9][:, side] + 0.1 * face.au[10][:, side]) * wing
     under = 0.05 * bell(x, 0.85 * face.p.nose_width) * bell(y - face.nose_base_y - 0.1, 0.18)
     canvas.albedo[:, :, rows, columns] *= (1 - (dark + under).clamp(0, 0.9)).unsqueeze(1)

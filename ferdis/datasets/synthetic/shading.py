@@ -85,7 +85,7 @@ def shade(canvas: Canvas, scene: Columns, rotation: Tensor) -> Tensor:
     facing = nx * lx + ny * ly + nz * lz
     sky = occlusion(canvas)
     key = ((facing + WRAP) / (1 + WRAP)).clamp(min=0) * scene.light_strength * (0.5 + 0.5 * sky)
-    key = key * (1 - 0.5 * cast_shadow(canvas, light))
+    key = key * (1 - 0.4 * cast_shadow(canvas, light))
     fill = scene.fill * ((0.4 * nz - 0.7 * nx * lx.sign() + 0.4) / 1.1).clamp(min=0)
     soft = (scene.ambient * (0.68 - 0.32 * ny) + fill) * sky
     hx, hy, hz = lx, ly, lz + 1
