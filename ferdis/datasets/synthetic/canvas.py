@@ -64,7 +64,7 @@ class Canvas:
     """Layers of a batch of faces, (n, H, W) each but ``albedo`` (n, 3, H, W).
 
     Height is in centimetres towards the camera, albedo linear 0..1, gloss the strength of the skin's sheen, glow
-    light added after shading (catchlights), crease the depth of folds (0 none .. 1 deep), cavity the open mouth.
+    light added after shading (catchlights), crease the depth of folds (0 none .. 1 deep).
     """
 
     x: Tensor  # (W,)
@@ -75,7 +75,6 @@ class Canvas:
     gloss: Tensor
     glow: Tensor
     crease: Tensor
-    cavity: Tensor
 
     @classmethod
     def blank(cls, count: int, size: int) -> Canvas:
@@ -85,7 +84,7 @@ class Canvas:
         rows = round((BOTTOM - TOP) / cell)
         x = (torch.arange(columns) + 0.5) * cell - HALF_WIDTH
         y = (torch.arange(rows) + 0.5) * cell + TOP
-        flat = [torch.zeros(count, rows, columns) for _ in range(5)]
+        flat = [torch.zeros(count, rows, columns) for _ in range(4)]
         return cls(x, y, cell, flat[0], torch.zeros(count, 3, rows, columns), *flat[1:])
 
     def rows(self, top: float, bottom: float) -> slice:

@@ -96,7 +96,7 @@ def sample_expression(
     expression
         One of `ferdis.faces.EXPRESSIONS`.
     rng
-        Source of randomness; the same number of draws is made whatever the arguments.
+        Source of randomness; ``style`` and ``intensity`` do not change what is drawn from it.
     style
         `person_style` of the person, or None for the average person.
     difficulty

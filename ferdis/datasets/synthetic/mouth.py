@@ -37,7 +37,6 @@ def draw_mouth(canvas: Canvas, face: Face) -> None:
     lip_gloss = 0.03 + 0.15 * face.p.makeup
     canvas.gloss[:, rows, columns] = mix(mix(gloss, lip_gloss, vermilion), 0 * gloss, opening)
     canvas.crease[:, rows, columns] *= 1 - opening
-    canvas.cavity[:, rows, columns] = opening
 
 
 def _lip_colour(canvas: Canvas, face: Face, rows: int, columns: int) -> Tensor:
