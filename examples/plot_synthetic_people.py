@@ -23,7 +23,7 @@ from ferdis.faces import ACTION_UNITS, EXPRESSIONS, Faces
 def show(faces: Faces, rows: list[str], columns: list[str], title: str) -> None:
     """Draw pictures in reading order."""
     size = (1.15 * len(columns) + 0.6, 1.2 * len(rows) + 0.5)
-    figure, axes = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False)
+    figure, axes = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False, layout="constrained")
     for axis, pixels in zip(axes.flat, faces.pixels(), strict=True):
         axis.imshow(pixels)
         axis.set(xticks=[], yticks=[])
@@ -32,7 +32,7 @@ def show(faces: Faces, rows: list[str], columns: list[str], title: str) -> None:
     for axis, name in zip(axes[:, 0], rows, strict=True):
         axis.set_ylabel(name, fontsize=8)
     figure.suptitle(title)
-    figure.tight_layout(pad=0.4)
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
 
 
 people = load_synthetic(8, 8, 1, image_size=128, difficulty="normal", seed=1)
@@ -44,18 +44,12 @@ show(people, [f"P{k}" for k in range(8)], list(EXPRESSIONS), "Eight people")
 #
 # The same person, pose and light; one unit at 1, 3 and 5 of FACS's five steps.
 LEVELS = (1, 3, 5)
-one = load_synthetic(1, ["neutral"], 1, image_size=128, difficulty="easy", seed=1, first_person=3)
-still = one[np.zeros(len(LEVELS) * len(ACTION_UNITS), int)]
-units = np.zeros((len(LEVELS), len(ACTION_UNITS), len(ACTION_UNITS)))
-for row, level in enumerate(LEVELS):
-    np.fill_diagonal(units[row], level)
-raised = with_action_units(still, units.reshape(-1, len(ACTION_UNITS)))
-show(
-    raised,
-    [str(level) for level in LEVELS],
-    [f"AU{unit}" for unit in ACTION_UNITS],
-    "Action units at 1, 3, 5",
-)
+one = load_synthetic(1, ["neutral"], 1, image_size=128, difficulty="easy", seed=1, first_person=1)
+for part in (ACTION_UNITS[:9], ACTION_UNITS[9:]):
+    units = np.array([[np.equal(ACTION_UNITS, unit) * level for unit in part] for level in LEVELS], float)
+    units = units.reshape(-1, len(ACTION_UNITS))
+    raised = with_action_units(one[np.zeros(len(units), int)], units)
+    show(raised, [str(level) for level in LEVELS], [f"AU{unit}" for unit in part], "One unit at 1, 3, 5")
 
 # %%
 # This person with that person's expression
