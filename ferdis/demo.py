@@ -21,8 +21,8 @@ LEARNED = 0.60  # UAR that both systems must reach; chance is 1/7
 def run(
     out: str = "runs/demo",
     people: int = 40,
-    images_per_expression: int = 2,
-    difficulty: str = "normal",
+    images_per_expression: int = 3,
+    difficulty: str = "easy",
     folds: int = 10,
     jobs: int = 2,
     seed: int = 0,
@@ -57,7 +57,10 @@ def run(
     from ferdis.systems.ifgan import IFGAN
 
     # The bar below counts fits; bars of their own would run over it.
-    systems = {"ifgan": IFGAN.small(progress=False), "resnet": ResNetClassifier.small(progress=False)}
+    systems = {
+        "ifgan": IFGAN.small(epochs=6, decay=0.8, progress=False),
+        "resnet": ResNetClassifier.small(epochs=8, decay=0.8, progress=False),
+    }
     faces = load(
         "synthetic",
         people=people,

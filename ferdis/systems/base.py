@@ -315,7 +315,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         wanted = self.accelerator
         device = "cuda" if wanted in ("auto", "gpu", "cuda") and torch.cuda.is_available() else "cpu"
         for module in self.modules_.values():
-            module.to(device, memory_format=torch.channels_last)
+            module.to(device).to(memory_format=torch.channels_last)
             module.eval()
 
 

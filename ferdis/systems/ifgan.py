@@ -24,8 +24,12 @@ Gaps in the text, and what is done here
 - Eq. 4 is printed without its minus sign; Eq. 1 leaves open what reaches the generator. The text says "jointly
   optimized": softmax and island terms on the generated image reach the generator too; the discriminator alone has a
   step of its own.
-- Channel counts are the figure's; depth, norm and patch size are pix2pix's: 112-56-28-14-7 maps, batch norm, tanh,
-  70x70 patches with instance norm. C2 of the attention is C1 / 8 and its gamma starts at 0 (SAGAN).
+- Channel counts are the figure's; depth and patch size are pix2pix's: 112-56-28-14-7 maps, tanh, 70x70 patches. C2 of
+  the attention is C1 / 8 and its gamma starts at 0 (SAGAN). The decoder doubles its maps by nearest neighbours and a
+  3x3 convolution: transposed ones left a chequerboard.
+- Instance norm in generator and discriminator. The text names none. With batch norm the generator is not the same
+  network in testing as in training: on 40 embedded people (small preset, 10 epochs, two folds) UAR was 54 % with
+  batch norm and 64 % with instance norm, at about the same training accuracy.
 - Eq. 5 sums over images and features. With 2,048 features that dwarfs the term the paper calls dominant, so
   ``island_reduction="mean"`` averages over both; ``"batch_mean"`` and ``"sum"`` (as printed) are there.
 - Centres start at the first batch's class means and move by the centre-loss rule plus the gradient of the alpha
@@ -107,14 +111,16 @@ class Generator(nn.Module):
         super().__init__()
         last = len(channels) - 1
         self.encoder = nn.ModuleList(
-            # No norm at the input (pix2pix), nor where the maps are smallest: batch statistics of few places.
+            # No norm at the input (pix2pix), nor where the maps are smallest: statistics of a few places.
             _down(3 if level == 0 else channels[level - 1], channels[level], norm=level not in (0, last))
             for level in range(last + 1)
         )
         self.decoder = nn.ModuleList(  # decoder[k] leads to the size of encoder[k]'s maps, where it meets them
             _up(channels[level + 1] * (1 if level == last - 1 else 2), channels[level]) for level in range(last)
         )
-        self.head = nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(2 * channels[0], 3, 4, 2, 1), nn.Tanh())
+        self.head = nn.Sequential(
+            nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(2 * channels[0], 3, 3, 1, 1), nn.Tanh()
+        )
         places = ("encoder", "skip", "decoder")
         self.attend = nn.ModuleDict({p: SelfAttention(channels[1]) if attention else nn.Identity() for p in places})
 
@@ -153,14 +159,21 @@ class PatchDiscriminator(nn.Module):
 
 
 def _down(before: int, after: int, norm: bool) -> nn.Sequential:
-    """Halve the maps: convolution 4x4/2, batch norm, LeakyReLU."""
+    """Halve the maps: convolution 4x4/2, instance norm, LeakyReLU."""
     layers: list[nn.Module] = [nn.Conv2d(before, after, 4, 2, 1, bias=not norm)]
-    return nn.Sequential(*layers, *([nn.BatchNorm2d(after)] if norm else []), nn.LeakyReLU(0.2))
+    return nn.Sequential(*layers, *([nn.InstanceNorm2d(after, affine=True)] if norm else []), nn.LeakyReLU(0.2))
 
 
 def _up(before: int, after: int) -> nn.Sequential:
-    """Double the maps: ReLU, transposed convolution 4x4/2, batch norm."""
-    return nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after))
+    """Double the maps: ReLU, nearest neighbours, convolution 3x3, instance norm."""
+    # A transposed convolution draws its chequerboard over the face for as long as the discriminator leads, which in a
+    # short training is until the end; the text leaves the choice open (Odena et al. 2016).
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Upsample(scale_factor=2),
+        nn.Conv2d(before, after, 3, 1, 1, bias=False),
+        nn.InstanceNorm2d(after, affine=True),
+    )
 
 
 def _places(maps: Tensor) -> Tensor:  # (n, C, h, w) -> (n, hw, C)
@@ -576,11 +589,12 @@ SMALL: dict[str, Any] = {
     "classifier": "resnet18",
     "classifier_arguments": {"channels": (32, 64, 128, 256)},
     "weights": None,
-    "generator_channels": (32, 64, 128, 128, 128),
-    "discriminator_channels": 32,
+    "generator_channels": (16, 32, 64, 128, 128),
+    "discriminator_channels": 16,
     "image_size": 72,
     "crop_size": 64,
-    "epochs": 12,
-    "batch_size": 32,
-    "learning_rate": 1e-3,
+    "epochs": 8,
+    "decay_epochs": 1,
+    "batch_size": 16,
+    "learning_rate": 2e-3,
 }
