@@ -167,7 +167,7 @@ class TestTraining:
 
     def test_overfits_one_batch(self) -> None:
         data = faces(12)
-        system = tiny(epochs=60, batch_size=12, max_degrees=0.0, learning_rate=2e-3, seed=1).fit(data)
+        system = tiny(epochs=60, decay_epochs=60, max_degrees=0.0, seed=1).fit(data)
         last = system.history_[system.history_["epoch"] == 60].set_index(["phase", "term"])["value"]
         first = system.history_[system.history_["epoch"] == 1].set_index(["phase", "term"])["value"]
         assert last["joint", "l1"] < 0.4 * first["joint", "l1"]
