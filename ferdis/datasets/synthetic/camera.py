@@ -109,7 +109,8 @@ def expose(linear: Tensor, face: Face, scene: Columns) -> Tensor:
     tone = skin_tone(face)
     luma = (tone * torch.tensor((0.30, 0.59, 0.11)).view(1, 3, 1, 1)).sum(1, keepdim=True)
     light = (0.8 * scene.light_strength + 0.75 * scene.ambient).unsqueeze(1)
-    gain = 0.755 * luma.pow(0.4) / (luma * light) * scene.exposure.unsqueeze(1)
+    pale = 0.25 * smooth(luma, 0.12, 0.4)  # pale skin would burn out and lose its features to a white background
+    gain = 0.755 * (1 - pale) * luma.pow(0.4) / (luma * light) * scene.exposure.unsqueeze(1)
     values = linear.mul(gain).clamp(min=0)
     values = values / (1 + 0.22 * values.square())  # a film-like shoulder
     values = (values * 1.06).clamp(max=1.0).sqrt()

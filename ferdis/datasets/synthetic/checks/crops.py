@@ -60,7 +60,7 @@ def crop_grey(images: np.ndarray, landmarks: np.ndarray, size: int, margin: floa
     height, width = images.shape[1:3]
     grid = torch.from_numpy((source * 2 + 1) / [width, height] - 1).float()  # pixel centres, align_corners=False
     weights = torch.tensor([0.299, 0.587, 0.114])
-    grey = (torch.from_numpy(np.ascontiguousarray(images)).float() @ weights)[:, None]
+    grey = (torch.tensor(images).float() @ weights)[:, None]
     crops = F.grid_sample(grey, grid, padding_mode="border", align_corners=False)
     crops = F.avg_pool2d(crops, OVERSAMPLED)
     return crops.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).numpy()

@@ -19,7 +19,7 @@ def measure(quick: bool = False) -> Measurement:
     """Draw pictures of 128x128 in pieces that are thrown away, watching the clock and the peak of memory."""
     count = 35 if quick else 140
     faces = load_synthetic(count, 7, 4, 128, seed=30, cache=False)
-    _draw(faces[:280])
+    _draw(faces[:1120])
     before = _peak()
     quarter = len(faces) // 4
     started = time.perf_counter()
