@@ -41,7 +41,7 @@ import pandas as pd
 import yaml
 
 PACKAGES = (
-    "numpy", "pandas", "scipy", "scikit-learn", "torch", "torchvision", "timm", "lightning", "kornia",
+    "numpy", "pandas", "scipy", "scikit-learn", "torch", "torchvision", "timm", "lightning",
     "facenet-pytorch", "joblib", "safetensors", "torchmetrics", "pillow", "matplotlib",
 )  # fmt: skip
 
