@@ -130,8 +130,8 @@ def test_people_differ():
 
 @pytest.mark.slow
 def test_difficulties_are_in_order():
-    score = {name: expressions.accuracy(name, 0, epochs=15)[0] for name in ("easy", "normal", "hard")}
-    assert score["easy"] > 0.85 and score["easy"] > score["normal"] > score["hard"] > 0.2
+    score = {name: expressions.accuracy(name, 0, epochs=16, people=20)[0] for name in ("easy", "hard")}
+    assert score["easy"] > 0.75 and score["easy"] > score["hard"] + 0.2 and score["hard"] > 0.17
 
 
 @pytest.mark.slow

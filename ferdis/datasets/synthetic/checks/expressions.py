@@ -31,10 +31,10 @@ def measure(quick: bool = False) -> Measurement:
     )
 
 
-def accuracy(difficulty: str, seed: int, epochs: int = 16) -> tuple[float, pd.DataFrame]:
+def accuracy(difficulty: str, seed: int, epochs: int = 16, people: int = 50) -> tuple[float, pd.DataFrame]:
     """Train and test once; also the confusion counts (rows true)."""
-    fitted = load_synthetic(50, 7, 4, 64, difficulty, seed=10 + seed, cache=False)
-    unseen = load_synthetic(50, 7, 4, 64, difficulty, seed=10 + seed, first_person=50, cache=False)
+    fitted = load_synthetic(people, 7, 4, 64, difficulty, seed=10 + seed, cache=False)
+    unseen = load_synthetic(people, 7, 4, 64, difficulty, seed=10 + seed, first_person=people, cache=False)
     names = np.array(SEVEN_EXPRESSIONS)
     recipe = Recipe(epochs=epochs, batch_size=32, learning_rate=4e-3, seed=seed)
     torch.manual_seed(seed)

@@ -69,7 +69,7 @@ def _unit_row(still: Faces, before: np.ndarray, masks: dict[str, np.ndarray], un
 
 def measure_readback(quick: bool = False) -> Measurement:
     """Train on independent units of 200 people, test on 50 new ones."""
-    people, images = (100, 20) if quick else (200, 25)
+    people, images = (80, 15) if quick else (200, 25)
     fitted = load_synthetic(people, "action_units", images, 64, seed=5, cache=False)
     unseen = load_synthetic(50, "action_units", 20, 64, seed=5, first_person=people, cache=False)
     torch.manual_seed(0)
