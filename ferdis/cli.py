@@ -188,12 +188,15 @@ class Chosen:
     ----------
     systems : dict of label to class
     dataset, protocol, preset : names
+    epochs_of : labels whose epochs are named ("system" for all): as with ``small(epochs=...)``, exactly these are
+        trained.
     """
 
     systems: dict[str, type] = field(default_factory=dict)
     dataset: str = DEFAULTS["dataset"]
     protocol: str = DEFAULTS["protocol"]
     preset: str = DEFAULTS["preset"]
+    epochs_of: frozenset[str] = frozenset()
 
 
 def _choose(argv: Sequence[str]) -> Chosen:
@@ -201,7 +204,10 @@ def _choose(argv: Sequence[str]) -> Chosen:
     from ferdis.systems import get
 
     found = dict(DEFAULTS)
+    epochs_of: set[str] = set()
     for option, values in _options(argv):
+        if option.endswith(".epochs"):
+            epochs_of.add(option.removeprefix("--").removesuffix(".epochs"))
         name = option.removeprefix("--").removesuffix(".name")
         if name in DEFAULTS and values:
             found[name] = values if name == "system" else values[-1]
@@ -216,7 +222,8 @@ def _choose(argv: Sequence[str]) -> Chosen:
             raise UsageError(f"--system {item}: a label is a plain word that is no other argument's name")
     if found["protocol"] not in PROTOCOLS:
         raise UsageError(f"no protocol {found['protocol']!r} (there are {', '.join(PROTOCOLS)})")
-    return Chosen(systems, str(found["dataset"]), str(found["protocol"]), str(found["preset"]))
+    dataset, protocol, preset = (str(found[name]) for name in ("dataset", "protocol", "preset"))
+    return Chosen(systems, dataset, protocol, preset, frozenset(epochs_of))
 
 
 def _with_config(argv: Sequence[str]) -> list[str]:
@@ -364,7 +371,7 @@ def _kfold_parser(chosen: Chosen) -> ArgumentParser:
     _add(parser, "dataset", entry(chosen.dataset).load_function(), chosen.dataset)
     _add(parser, "protocol", _imported(PROTOCOLS[chosen.protocol]), chosen.protocol)
     for label, cls in chosen.systems.items():
-        _add_system(parser, label, cls, chosen.preset)
+        _add_system(parser, label, cls, chosen)
     return parser
 
 
@@ -375,7 +382,7 @@ def _add(parser: _Parser, key: str, function: Callable[..., Any], name: str) -> 
     parser.add_argument(f"--{key}.name", type=str, default=name, help=f"which {key}; --{key} NAME is short for it")
 
 
-def _add_system(parser: _Parser, label: str, cls: type, preset: str) -> None:
+def _add_system(parser: _Parser, label: str, cls: type, chosen: Chosen) -> None:
     faces = set(_faces_parameters(cls))
     parser.add_class_arguments(cls, label, skip=faces)
     parser.describe(label, cls)
@@ -383,8 +390,10 @@ def _add_system(parser: _Parser, label: str, cls: type, preset: str) -> None:
         kind = dict[str, Any] | list[dict[str, Any]] | None
         text = "faces: {name: DATASET, root: DIR, ...}, or a list of such"
         parser.add_argument(f"--{label}.{name}", type=kind, default=None, help=text)  # type: ignore[arg-type]
-    if preset == "small":
+    if chosen.preset == "small":
         small = cls.small().get_params(deep=False)  # type: ignore[attr-defined]
+        if chosen.epochs_of & {label, "system"}:
+            small = cls.small(epochs=small["epochs"]).get_params(deep=False)  # type: ignore[attr-defined]
         parser.set_defaults({f"{label}.{name}": value for name, value in small.items() if name not in faces})
     parser.set_defaults({f"{label}.progress": False})  # the bar counts fits; bars of their own would run over it
 

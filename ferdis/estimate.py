@@ -104,9 +104,11 @@ def _fold_seconds(estimator: Any, train: Faces, images: float) -> float | None:
     }
     if not counts:
         return None
+    if hasattr(estimator, "training_epochs"):  # it may train longer on a small set
+        counts["epochs"] = estimator.training_epochs(images)
     batch = parameters.get("batch_size")
     few = _few(train, min(_SLICE, 2 * batch if isinstance(batch, int) else _SLICE))
-    ones = dict.fromkeys(counts, 1)
+    ones = {**dict.fromkeys(counts, 1), **({"min_steps": 0} if "min_steps" in parameters else {})}
     _time_fit(estimator, few, ones)  # the first fit also pays for imports and warm-up
     once = _time_fit(estimator, few, ones)
     total, stages = once, 0.0

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -64,6 +64,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
     accelerator, devices, precision, gradient_clip, logger and progress.
     """
 
+    preset: ClassVar[Mapping[str, Any]] = {}  # what `small` changes
+
     image_size: int
     crop_size: int
     class_weight: str | Mapping[str, float] | None
@@ -72,8 +74,19 @@ class Classifier(ClassifierMixin, BaseEstimator):
     test_flip: bool
     weights: str | None
     epochs: int
+    min_steps: int
+    batch_size: int
+    decay_epochs: int
     seed: int
     accelerator: str
+
+    @classmethod
+    def small(cls: type[C], **changes: Any) -> C:
+        """The same system for two CPU cores: 64x64 faces, narrow networks, random weights.
+
+        ``changes`` override; with ``epochs`` among them exactly so many are trained, whatever ``min_steps`` says.
+        """
+        return cls(**{**cls.preset, **({"min_steps": 0} if "epochs" in changes else {}), **changes})
 
     def _build(self, n_classes: int, weights: str | None) -> dict[str, nn.Module]:
         """Fresh networks by name."""
@@ -166,6 +179,11 @@ class Classifier(ClassifierMixin, BaseEstimator):
             )
         return {"class": type(self).__name__, **parameters, "notes": notes + list(getattr(self, "notes_", []))}
 
+    def training_epochs(self, images: float) -> int:
+        """Epochs that ``fit`` trains on so many faces: ``epochs``, or more where ``min_steps`` asks for them."""
+        steps = max(1, round(images / self.batch_size))
+        return max(self.epochs, -(-self.min_steps // steps))
+
     def flops(self) -> int:
         """Floating point operations of one prediction (two a multiplication and addition), counted on one image."""
         if not hasattr(self, "modules_"):
@@ -242,6 +260,11 @@ class Classifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"crop_size={self.crop_size} is larger than image_size={self.image_size}")
         if self.epochs < 1:
             raise ValueError(f"epochs={self.epochs}: train for at least one")
+
+    def _length(self, images: int) -> tuple[int, int]:
+        """Epochs to train, and epochs between two steps of the learning rate, stretched alike."""
+        epochs = self.training_epochs(images)
+        return epochs, max(1, round(self.decay_epochs * epochs / self.epochs))
 
     def _signature(self, validation: Faces | None) -> str:
         """Tells this training from another one in the same folder."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,7 @@ from ferdis.losses import ISLAND_REDUCTIONS, Centres, island_loss
 from ferdis.nn import ImageClassifier
 from ferdis.preprocess.augment import random_views, take_views, to_unit_range
 from ferdis.systems.base import Classifier, TrainingSet, check_choice
-from ferdis.systems.ifgan import SMALL as IFGAN_SMALL
-from ferdis.systems.ifgan import move_centres, softmax_loss
+from ferdis.systems.ifgan import IFGAN, move_centres, softmax_loss
 from ferdis.training import Batch, Modules, Phase, Stage
 
 
@@ -80,18 +79,24 @@ class ResNetClassifier(Classifier):
     test_flip : bool
         Average the probabilities of a face and its mirror image.
     epochs, batch_size, learning_rate, betas, weight_decay : training, Adam
+    min_steps : int
+        Epochs are added until there are at least so many steps: a small set is not seen too seldom.
     decay, decay_epochs : float, int
-        The learning rate is multiplied by ``decay`` every ``decay_epochs`` epochs.
-    gradient_clip : float, optional
-        Largest norm of a gradient.
-    seed : int
-        Of every random choice.
-    accelerator, devices, precision : Fabric's; "auto" takes the GPU if there is one, and bf16 where it has it.
-    logger : str or None
-        "csv", "tensorboard" or None, below ``run_dir``.
-    progress : bool
-        Show a progress bar.
+        The learning rate is multiplied by ``decay`` every ``decay_epochs`` epochs (stretched with ``min_steps``).
+    gradient_clip : largest norm of a gradient, or None
+    seed : of every random choice
+    accelerator, devices, precision : Fabric's; "auto" takes the GPU if there is one, and bf16 where it has it
+    logger : "csv", "tensorboard" or None, below ``run_dir``
+    progress : show a progress bar
     """
+
+    # IF-GAN's, without its generator. An epoch costs a quarter of IF-GAN's, whose classifier sees two pictures a face:
+    # more of them, to be fair.
+    preset: ClassVar[Mapping[str, Any]] = {
+        **{name: value for name, value in IFGAN.preset.items() if not name.startswith(("generator", "discriminator"))},
+        "epochs": 8,
+        "min_steps": 600,
+    }
 
     def __init__(
         self,
@@ -111,6 +116,7 @@ class ResNetClassifier(Classifier):
         max_degrees: float = 5.0,
         test_flip: bool = False,
         epochs: int = 100,
+        min_steps: int = 0,
         batch_size: int = 50,
         learning_rate: float = 1e-4,
         betas: tuple[float, float] = (0.9, 0.99),
@@ -140,6 +146,7 @@ class ResNetClassifier(Classifier):
         self.max_degrees = max_degrees
         self.test_flip = test_flip
         self.epochs = epochs
+        self.min_steps = min_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.betas = betas
@@ -154,11 +161,6 @@ class ResNetClassifier(Classifier):
         self.logger = logger
         self.progress = progress
 
-    @classmethod
-    def small(cls, **changes: Any) -> ResNetClassifier:
-        """The same system for two CPU cores: 64x64 faces, a narrow ResNet-18, random weights; ``changes`` override."""
-        return cls(**{**SMALL, **changes})
-
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_choice("island_reduction", self.island_reduction, ISLAND_REDUCTIONS)
@@ -171,6 +173,7 @@ class ResNetClassifier(Classifier):
         }
 
     def _stages(self, training: TrainingSet, validate: Callable[[], float] | None) -> list[Stage]:
+        epochs, decay_epochs = self._length(len(training.labels))
         terms = partial(baseline_terms, alpha=self.island_alpha, reduction=self.island_reduction,
                         class_weights=training.class_weights)  # fmt: skip
         phase = Phase(
@@ -179,19 +182,12 @@ class ResNetClassifier(Classifier):
             terms,
             {"softmax": self.softmax_weight, "island": self.island_weight},
             partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay),
-            partial(torch.optim.lr_scheduler.StepLR, step_size=self.decay_epochs, gamma=self.decay),
+            partial(torch.optim.lr_scheduler.StepLR, step_size=decay_epochs, gamma=self.decay),
             after_step=move_centres,
         )
         prepare = partial(crop, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees)
         batches = training.batches(self.batch_size, self.seed)
-        return [Stage("baseline", self.modules_, [phase], self.epochs, batches, prepare, validate=validate)]
+        return [Stage("baseline", self.modules_, [phase], epochs, batches, prepare, validate=validate)]
 
     def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self.modules_["classifier"](images)
-
-
-# An epoch costs a quarter of IF-GAN's, whose classifier sees two pictures a face: more of them, to be fair.
-SMALL: dict[str, Any] = {
-    **{name: value for name, value in IFGAN_SMALL.items() if not name.startswith(("generator", "discriminator"))},
-    "epochs": 12,
-}

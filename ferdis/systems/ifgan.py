@@ -44,7 +44,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -371,17 +371,15 @@ class IFGAN(Classifier):
     test_flip : bool
         Average the probabilities of a face and its mirror image.
     epochs, batch_size, learning_rate, betas, weight_decay : training, Adam
+    min_steps : int
+        Epochs are added until there are at least so many steps: a small set is not seen too seldom.
     decay, decay_epochs : float, int
-        The learning rate is multiplied by ``decay`` every ``decay_epochs`` epochs.
-    gradient_clip : float, optional
-        Largest norm of a gradient.
-    seed : int
-        Of every random choice.
-    accelerator, devices, precision : Fabric's; "auto" takes the GPU if there is one, and bf16 where it has it.
-    logger : str or None
-        "csv", "tensorboard" or None, below ``run_dir``.
-    progress : bool
-        Show a progress bar.
+        The learning rate is multiplied by ``decay`` every ``decay_epochs`` epochs (stretched with ``min_steps``).
+    gradient_clip : largest norm of a gradient, or None
+    seed : of every random choice
+    accelerator, devices, precision : Fabric's; "auto" takes the GPU if there is one, and bf16 where it has it
+    logger : "csv", "tensorboard" or None, below ``run_dir``
+    progress : show a progress bar
 
     Attributes
     ----------
@@ -392,6 +390,21 @@ class IFGAN(Classifier):
         Every loss term, by epoch.
     modules_ : dict of networks: generator, discriminator, classifier, centres
     """
+
+    preset: ClassVar[Mapping[str, Any]] = {
+        "classifier": "resnet18",
+        "classifier_arguments": {"channels": (32, 64, 128, 256)},
+        "weights": None,
+        "generator_channels": (16, 32, 64, 128, 128),
+        "discriminator_channels": 16,
+        "image_size": 72,
+        "crop_size": 64,
+        "epochs": 5,
+        "min_steps": 400,
+        "decay_epochs": 1,
+        "batch_size": 16,
+        "learning_rate": 2e-3,
+    }
 
     def __init__(
         self,
@@ -418,6 +431,7 @@ class IFGAN(Classifier):
         max_degrees: float = 5.0,
         test_flip: bool = False,
         epochs: int = 100,
+        min_steps: int = 0,
         batch_size: int = 50,
         learning_rate: float = 1e-4,
         betas: tuple[float, float] = (0.9, 0.99),
@@ -454,6 +468,7 @@ class IFGAN(Classifier):
         self.max_degrees = max_degrees
         self.test_flip = test_flip
         self.epochs = epochs
+        self.min_steps = min_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.betas = betas
@@ -467,11 +482,6 @@ class IFGAN(Classifier):
         self.precision = precision
         self.logger = logger
         self.progress = progress
-
-    @classmethod
-    def small(cls, **changes: Any) -> IFGAN:
-        """The same system for two CPU cores: 64x64 faces, narrow networks, random weights; ``changes`` override."""
-        return cls(**{**SMALL, **changes})
 
     @property
     def averages_(self) -> dict[str, np.ndarray]:
@@ -566,7 +576,8 @@ class IFGAN(Classifier):
         rows = np.flatnonzero(training.target) if self.average_from == "target" else np.arange(len(training.labels))
         cast(Averages, self.modules_["averages"]).fit(training.images, training.labels, rows)
         optimizer = partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay)
-        schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=self.decay_epochs, gamma=self.decay)
+        epochs, decay_epochs = self._length(len(training.labels))
+        schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=decay_epochs, gamma=self.decay)
         terms = partial(joint_terms, pair=self.classifier_input == "pair", alpha=self.island_alpha,
                         reduction=self.island_reduction, class_weights=training.class_weights)  # fmt: skip
         weights = {"cgan": self.cgan_weight, "l1": self.l1_weight,
@@ -577,24 +588,9 @@ class IFGAN(Classifier):
         ]
         prepare = partial(generate, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees)
         batches = training.batches(self.batch_size, self.seed)
-        return [Stage("ifgan", self.modules_, phases, self.epochs, batches, prepare, validate=validate)]
+        return [Stage("ifgan", self.modules_, phases, epochs, batches, prepare, validate=validate)]
 
     def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
         generated = self.modules_["generator"](images)
         seen = torch.cat([images, generated], 1) if self.classifier_input == "pair" else generated
         return self.modules_["classifier"](seen)
-
-
-SMALL: dict[str, Any] = {
-    "classifier": "resnet18",
-    "classifier_arguments": {"channels": (32, 64, 128, 256)},
-    "weights": None,
-    "generator_channels": (16, 32, 64, 128, 128),
-    "discriminator_channels": 16,
-    "image_size": 72,
-    "crop_size": 64,
-    "epochs": 8,
-    "decay_epochs": 1,
-    "batch_size": 16,
-    "learning_rate": 2e-3,
-}

@@ -183,3 +183,15 @@ def test_unknown_system() -> None:
     with pytest.raises(ValueError, match="ifgan"):
         systems.get("ifgann")
     assert not math.isnan(len(systems.SYSTEMS))
+
+
+@every_system
+def test_a_small_set_is_trained_longer_and_a_named_count_is_kept(name: str) -> None:
+    data = faces(24)  # two steps an epoch
+    system = build(name, epochs=2, min_steps=7, decay_epochs=1, decay=0.5, learning_rate=1e-3).fit(data)
+    assert system.training_epochs(24) == 4 and system.history_["epoch"].max() == 4
+    rates = system.history_[system.history_["term"] == "learning_rate"].groupby("epoch")["value"].first()
+    assert rates.tolist() == [1e-3, 1e-3, 5e-4, 5e-4]  # the schedule is stretched with it
+    cls = type(system)
+    assert cls.small().min_steps > 0 and cls.small(epochs=3).min_steps == 0
+    assert cls().min_steps == 0

@@ -24,6 +24,7 @@ TINY = {
     "classifier_arguments": {"channels": (8, 16, 16, 32)},
     "image_size": 36,
     "crop_size": 32,
+    "min_steps": 0,
     "batch_size": 12,
     "progress": False,
 }
