@@ -14,15 +14,15 @@ import matplotlib.pyplot as plt
 
 from ferdis import IFGAN, load
 
-same = {"images_per_expression": 1, "image_size": 72, "difficulty": "easy", "cache": False}
-train = load("synthetic", people=24, **same)
-strangers = load("synthetic", people=4, first_person=24, **same)
+same = {"image_size": 72, "difficulty": "easy", "cache": False}
+train = load("synthetic", people=24, images_per_expression=2, **same)
+strangers = load("synthetic", people=4, images_per_expression=1, first_person=24, **same)
 print(train, strangers, sep="\n")
 
 # %%
 # The small size has narrow networks and starts from random weights; ten epochs are enough to see the idea.
 
-model = IFGAN.small(epochs=10, batch_size=16, progress=False).fit(train)
+model = IFGAN.small(epochs=10, progress=False).fit(train)
 print(f"accuracy on strangers: {model.score(strangers):.0%}, chance {1 / len(model.classes_):.0%}")
 
 # %%

@@ -25,7 +25,7 @@ def run(
     difficulty: str = "easy",
     folds: int = 10,
     jobs: int = 2,
-    seed: int = 0,
+    seed: int = 1,
 ) -> int:
     """Draw people, evaluate both systems, and print the table.
 
@@ -44,7 +44,7 @@ def run(
     jobs : int
         Fits at a time, each in a process of its own.
     seed : int
-        Of the people, the folds and the training.
+        Of the people, the folds and the training. The presets were tuned on people of seed 0.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def run(
     # The bar below counts fits; bars of their own would run over it.
     systems = {
         "ifgan": IFGAN.small(epochs=6, decay=0.8, progress=False),
-        "resnet": ResNetClassifier.small(epochs=8, decay=0.8, progress=False),
+        "resnet": ResNetClassifier.small(epochs=7, decay=0.8, progress=False),
     }
     faces = load(
         "synthetic",

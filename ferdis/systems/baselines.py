@@ -94,7 +94,7 @@ class ResNetClassifier(Classifier):
     # more of them, to be fair.
     preset: ClassVar[Mapping[str, Any]] = {
         **{name: value for name, value in IFGAN.preset.items() if not name.startswith(("generator", "discriminator"))},
-        "epochs": 8,
+        "epochs": 5,
         "min_steps": 600,
     }
 
@@ -181,7 +181,9 @@ class ResNetClassifier(Classifier):
             ("classifier",),
             terms,
             {"softmax": self.softmax_weight, "island": self.island_weight},
-            partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay),
+            partial(
+                torch.optim.Adam, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay, fused=True
+            ),
             partial(torch.optim.lr_scheduler.StepLR, step_size=decay_epochs, gamma=self.decay),
             after_step=move_centres,
         )

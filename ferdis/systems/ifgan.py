@@ -399,7 +399,7 @@ class IFGAN(Classifier):
         "discriminator_channels": 16,
         "image_size": 72,
         "crop_size": 64,
-        "epochs": 5,
+        "epochs": 4,
         "min_steps": 400,
         "decay_epochs": 1,
         "batch_size": 16,
@@ -575,7 +575,9 @@ class IFGAN(Classifier):
     def _stages(self, training: TrainingSet, validate: Callable[[], float] | None) -> list[Stage]:
         rows = np.flatnonzero(training.target) if self.average_from == "target" else np.arange(len(training.labels))
         cast(Averages, self.modules_["averages"]).fit(training.images, training.labels, rows)
-        optimizer = partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay)
+        optimizer = partial(
+            torch.optim.Adam, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay, fused=True
+        )
         epochs, decay_epochs = self._length(len(training.labels))
         schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=decay_epochs, gamma=self.decay)
         terms = partial(joint_terms, pair=self.classifier_input == "pair", alpha=self.island_alpha,
