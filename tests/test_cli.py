@@ -205,7 +205,14 @@ def test_demo_says_what_it_does_and_whether_it_learned(ferdis, monkeypatch, tmp_
     assert result.status == status, result.err
     assert set(given["systems"]) == {"ifgan", "resnet"} and given["protocol"].n_splits == 3
     assert all(system.weights is None for system in given["systems"].values())
-    for said in ("4 embedded people", "7 expressions", "difficulty 'easy'", "weights=None", "| system | UAR |"):
+    for said in (
+        "4 embedded people",
+        "7 expressions",
+        "difficulty 'easy'",
+        "100% strength",
+        "weights=None",
+        "| system | UAR |",
+    ):
         assert said in result.out
     assert ("has not learned" in result.out) == bool(status)
 
