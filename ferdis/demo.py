@@ -95,12 +95,13 @@ def describe(
 ) -> str:
     """What the demonstration is about to do, in words."""
     people = len(set(faces.subject))
+    strength = "mixed" if intensity is None else f"{intensity:.0%}"
     cost = ", ".join(f"{name} {system.flops() / 1e9:.2f}" for name, system in systems.items())
     size = next(iter(systems.values())).crop_size
     return "\n".join(
         [
             f"{len(faces)} pictures of {people} embedded people, {len(faces.classes)} expressions, "
-            f"difficulty {difficulty!r}, expressions of {'mixed' if intensity is None else f'{intensity:.0%}'} strength.",
+            f"difficulty {difficulty!r}, expressions of {strength} strength.",
             f"Systems in their small size at {size}x{size} pixels with weights=None: nothing is pretrained or "
             f"downloaded. GFLOP an image: {cost}.",
             f"{protocol.n_splits} folds; nobody is in both the training and the test part of a fold. "
