@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ferdis.faces import Faces
+from ferdis.metrics import uar
 from ferdis.protocol import SubjectKFold
 
 TUNED_ON = 0  # seed of the people on whom the small presets were tuned
@@ -88,7 +89,7 @@ def run(
     print(f"{time.monotonic() - start:.0f} s; table, rows, weights and figures are in {folder}:")
     for figure in sorted((folder / "figures").glob("*.png")):
         print(f"  {figure}")
-    weak = [name for name, uar in recalls(evaluation.rows).items() if uar < LEARNED]
+    weak = [name for name, reached in recalls(evaluation.rows).items() if reached < LEARNED]
     if weak:
         print(f"{' and '.join(weak)} stayed below {LEARNED:.0%} UAR: this run has not learned enough to compare")
     return 1 if weak else 0
@@ -116,5 +117,4 @@ def describe(
 
 def recalls(rows: pd.DataFrame) -> dict[str, float]:
     """UAR (mean recall over classes, 0..1) of each system, from the pooled rows."""
-    right = (rows.true == rows.predicted).groupby([rows.system, rows.true]).mean()
-    return right.groupby(level=0).mean().to_dict()
+    return {str(name): uar(part.true, part.predicted) for name, part in rows.groupby("system")}
