@@ -21,6 +21,7 @@ from ferdis.metrics import (
     per_class,
     probabilities,
     recalls,
+    recognition,
     sequence_accuracy,
     summary,
     uar,
@@ -72,9 +73,9 @@ def test_pooled_metrics_are_scikit_learns(pairs: list[tuple[str, str]]) -> None:
     assert np.array_equal(confusion(true, predicted), confusion_matrix(true, predicted, labels=names))
     # the bootstrap's own arithmetic, on everybody
     rows = pd.DataFrame({"true": true, "predicted": predicted, "path": np.arange(len(true)).astype(str)})
-    counts = metrics._by_person(rows)[0].sum(axis=0)[None]
+    counts = recognition._by_person(rows)[0].sum(axis=0)[None]
     for name, value in (("accuracy", metrics.accuracy), ("uar", uar), ("macro_f1", macro_f1)):
-        assert metrics._statistic(name)(counts)[0] == pytest.approx(value(true, predicted))  # type: ignore[arg-type]
+        assert recognition._statistic(name)(counts)[0] == pytest.approx(value(true, predicted))  # type: ignore[arg-type]
 
 
 def test_worked_out_by_hand() -> None:

@@ -1,4 +1,4 @@
-"""Metrics: pure functions of labels, probabilities and rows.
+"""How well expressions are recognised: pure functions of labels, probabilities and rows.
 
 Rows are the table that a run writes, one row a test image: ``system, dataset, fold, subject, path, true,
 predicted, p_<class> ..., seed, selection`` and, where known, ``sequence``.
