@@ -1,10 +1,27 @@
 """Metrics: pure functions of arrays and rows, one module a question.
 
 - :mod:`ferdis.metrics.recognition`: how well expressions are recognised, and how sure that is.
+- :mod:`ferdis.metrics.units`: how well action units agree: MSE, Pearson's correlation, ICC(3,1).
+- :mod:`ferdis.metrics.verification`: whether a generated picture is still the same person.
+- :mod:`ferdis.metrics.pictures`: how like real pictures generated ones are: FID, KID, LPIPS.
+- :mod:`ferdis.metrics.disentanglement`: what a code says of expression and of identity.
 """
 
 from __future__ import annotations
 
+from ferdis.metrics.disentanglement import (
+    DCI,
+    Probe,
+    code_cosine,
+    dci,
+    effective_dimensions,
+    expression_probe,
+    identity_probe,
+    linear_probe,
+    mig,
+    mutual_information,
+    sap,
+)
 from ferdis.metrics.recognition import (
     Comparison,
     accuracy,
@@ -13,7 +30,6 @@ from ferdis.metrics.recognition import (
     expected_calibration_error,
     fold_accuracies,
     interval,
-    linear_probe,
     macro_f1,
     mean_std,
     per_class,
@@ -25,19 +41,29 @@ from ferdis.metrics.recognition import (
 )
 
 __all__ = [
+    "DCI",
     "Comparison",
+    "Probe",
     "accuracy",
+    "code_cosine",
     "compare",
     "confusion",
+    "dci",
+    "effective_dimensions",
     "expected_calibration_error",
+    "expression_probe",
     "fold_accuracies",
+    "identity_probe",
     "interval",
     "linear_probe",
     "macro_f1",
     "mean_std",
+    "mig",
+    "mutual_information",
     "per_class",
     "probabilities",
     "recalls",
+    "sap",
     "sequence_accuracy",
     "summary",
     "uar",

@@ -24,8 +24,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
     accuracy_score,
     confusion_matrix,
@@ -33,8 +31,6 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
     recall_score,
 )
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 __all__ = [
     "Comparison",
@@ -44,7 +40,6 @@ __all__ = [
     "expected_calibration_error",
     "fold_accuracies",
     "interval",
-    "linear_probe",
     "macro_f1",
     "mean_std",
     "per_class",
@@ -59,8 +54,6 @@ Statistic = Literal["accuracy", "uar", "macro_f1"]
 
 _REPLICATES = 2000
 _LEVEL = 0.95
-_PROBE_WIDTH = 100
-_PROBE_C = 0.1
 _CHUNK = 2**22  # numbers drawn at a time: 34 MB, whatever the number of people
 _REQUIRED = ("system", "fold", "path", "true", "predicted")
 
@@ -186,35 +179,6 @@ def expected_calibration_error(
     number = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     gap = np.bincount(number, weights=right - confidence, minlength=bins)
     return float(np.abs(gap).sum() / len(values))
-
-
-def linear_probe(
-    codes: np.ndarray, labels: ArrayLike, test_codes: np.ndarray, test_labels: ArrayLike, *, seed: int = 0
-) -> float:
-    """How well a linear reader names the labels from codes: accuracy, 0..1, of a logistic regression.
-
-    Codes are standardised; of more than 100 numbers a code, the first 100 principal components are read, so that
-    pictures and features are read by probes of one size. Everything is fitted on the first pair.
-
-    Parameters
-    ----------
-    codes, test_codes : ndarray of shape (n, d), (m, d)
-    labels, test_labels : array-like of str, (n,), (m,)
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two labels to tell apart, or codes and labels differ in number.
-    """
-    if len(codes) != len(np.asarray(labels)) or len(test_codes) != len(np.asarray(test_labels)):
-        raise ValueError("a probe needs one label a code")
-    if len(np.unique(np.asarray(labels))) < 2:
-        raise ValueError("a probe needs at least two labels to tell apart")
-    steps = [StandardScaler()]
-    if codes.shape[1] > _PROBE_WIDTH:
-        steps.append(PCA(min(_PROBE_WIDTH, len(codes) - 1), random_state=seed))
-    probe = make_pipeline(*steps, StandardScaler(), LogisticRegression(C=_PROBE_C, max_iter=2000))
-    return accuracy(test_labels, probe.fit(codes, labels).predict(test_codes))
 
 
 def interval(

@@ -283,25 +283,3 @@ def test_per_class_and_probabilities() -> None:
     assert table.index.tolist() == list(CLASSES) and table["n"].sum() == len(rows)
     assert table["recall"].mean() == pytest.approx(uar(rows["true"], rows["predicted"]))
     assert list(probabilities(rows).columns) == list(CLASSES)
-
-
-class TestLinearProbe:
-    def test_reads_what_is_there_and_nothing_else(self) -> None:
-        random = np.random.default_rng(0)
-        labels = np.array([f"P{k}" for k in range(20)]).repeat(10)
-        place = random.normal(size=(20, 300)).repeat(10, axis=0)
-        codes = place + 0.5 * random.normal(size=place.shape)
-        even = np.arange(200) % 2 == 0
-        assert metrics.linear_probe(codes[even], labels[even], codes[~even], labels[~even]) > 0.95
-        nothing = random.normal(size=(200, 30))
-        assert metrics.linear_probe(nothing[even], labels[even], nothing[~even], labels[~even]) < 0.15  # chance 0.05
-
-    def test_constant_codes_give_chance(self) -> None:
-        labels = np.array(["a", "b"] * 10)
-        assert metrics.linear_probe(np.zeros((20, 3)), labels, np.zeros((20, 3)), labels) == 0.5
-
-    def test_errors(self) -> None:
-        with pytest.raises(ValueError, match="two labels"):
-            metrics.linear_probe(np.zeros((3, 2)), ["a"] * 3, np.zeros((1, 2)), ["a"])
-        with pytest.raises(ValueError, match="one label a code"):
-            metrics.linear_probe(np.zeros((3, 2)), ["a"], np.zeros((1, 2)), ["a"])
