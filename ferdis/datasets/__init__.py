@@ -118,6 +118,17 @@ REGISTRY: dict[str, Entry] = _registry(
         where="a re-packing of CK+, under its terms; the same people as ckplus",
         subject_namespace="ck",
     ),
+    Entry(
+        name="disfa",
+        loader="ferdis.datasets.disfa:load_disfa",
+        title="DISFA: 12 action units coded by hand, frame by frame",
+        people="27",
+        classes="none coded",
+        images="130,788 frames",
+        layout="ActionUnit_Labels/SN001/SN001_au1.txt, Videos_LeftCamera/LeftVideoSN001_comp.avi or SN001/00001.jpg",
+        where="on request from its authors (Mavadati et al. 2013)",
+        subject_namespace="disfa",
+    ),
 )
 
 
