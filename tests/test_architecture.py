@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "phases": FOUNDATION | {"data", "history"},
     "training": LEARNING,
     "systems": LEARNING | {"training"},
+    "judges": LEARNING | {"training", "metrics", "systems"},
     # runner -> {protocol, audit, metrics, figures} -> faces
     "metrics": FOUNDATION,
     "protocol": FOUNDATION,
@@ -50,12 +51,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "peeking": JUDGING | {"runfolder", "jobs", "progress", "figures"},
     "report": JUDGING | {"figures", "runfolder"},
     "runner": RUNNING,
+    "codes": FOUNDATION | {"metrics"},
+    "transfer": FOUNDATION | {"codes", "judges", "systems"},
     "probes": FOUNDATION | {"metrics", "protocol"},
 }
 # The renderer's measuring instruments train a yardstick of their own, which is no part of any system.
 OWN_TRAINING = ("training.py", "datasets/synthetic/checks/")
 # The faces of the library look everything up; nothing else may.
-ROOTS = {"__init__", "__main__", "cli", "demo"}
+ROOTS = {"__init__", "__main__", "cli", "demo", "disentangle"}
 
 
 def part_of(path: Path) -> str:
