@@ -1,6 +1,7 @@
 """Data sets: the registry, a line each, and :func:`load`.
 
-A new data set is one file in this folder and one line in :data:`REGISTRY`. The file has
+A new data set is one file in this folder and one line in :data:`REGISTRY`. The file of an official layout writes one
+function that reads names, and :func:`ferdis.datasets.tree.loaders` makes what follows of it. Any file has
 
 - a loader, a function with plain typed keyword arguments (the command line is built from them) that gives a
   :class:`~ferdis.faces.Faces`;
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -119,6 +121,127 @@ REGISTRY: dict[str, Entry] = _registry(
         subject_namespace="ck",
     ),
     Entry(
+        name="oulucasia",
+        loader="ferdis.datasets.oulucasia:load_oulucasia",
+        title="Oulu-CASIA NIR&VIS",
+        people="80",
+        classes="6, 7 with the first frames as neutral",
+        images="1,440",
+        layout="B_OriginalImg/{VL,NI}/{Strong,Weak,Dark}/P001/{Anger,...}/000.jpeg",
+        where="on request from the University of Oulu, for research (Zhao et al. 2011)",
+        subject_namespace="oulu",
+    ),
+    Entry(
+        name="bu3dfe",
+        loader="ferdis.datasets.bu3dfe:load_bu3dfe",
+        title="BU-3DFE, the texture pictures",
+        people="100",
+        classes="6, 7 with neutral",
+        images="1,200 at two intensities",
+        layout="F0001/F0001_AN01WH_F2D.bmp",
+        where="by licence from Binghamton University (Yin et al. 2006)",
+        subject_namespace="bu3d",
+    ),
+    Entry(
+        name="bu4dfe",
+        loader="ferdis.datasets.bu4dfe:load_bu4dfe",
+        title="BU-4DFE, the texture pictures",
+        people="101",
+        classes="6, 7 with the first frames as neutral",
+        images="60,600",
+        layout="F001/{Angry,Disgust,Fear,Happy,Sad,Surprise}/000.jpg",
+        where="by licence from Binghamton University (Yin et al. 2008); may show people of bu3dfe",
+        subject_namespace="bu4d",
+    ),
+    Entry(
+        name="sfew",
+        loader="ferdis.datasets.sfew:load_sfew",
+        title="SFEW 2.0: stills of films",
+        people="not known",
+        classes="7",
+        images="958 to train, 436 to test (its Val)",
+        layout="{Train,Val}/{Angry,Disgust,Fear,Happy,Neutral,Sad,Surprise}/Movie_time_frame.png",
+        where="on request from its authors, for research (Dhall et al. 2015)",
+        subject_namespace="(none)",
+    ),
+    Entry(
+        name="mmi",
+        loader="ferdis.datasets.mmi:load_mmi",
+        title="MMI: videos of posed expressions",
+        people="31 in frontal view with a label",
+        classes="6, 7 with the first frames as neutral",
+        images="624: three of each of 208 videos",
+        layout="Sessions/<number>/S001-002.avi, S001-002.xml, session.xml",
+        where="mmifacedb.eu, after signing its agreement; needs pip install 'ferdis[video]'",
+        subject_namespace="mmi",
+    ),
+    Entry(
+        name="rafdb",
+        loader="ferdis.datasets.rafdb:load_rafdb",
+        title="RAF-DB, basic expressions",
+        people="not known",
+        classes="7",
+        images="12,271 to train, 3,068 to test",
+        layout="EmoLabel/list_patition_label.txt, Image/aligned/train_00001_aligned.jpg",
+        where="whdeng.cn/RAF, on request with a university's address, for research (Li et al. 2017)",
+        subject_namespace="(none)",
+    ),
+    Entry(
+        name="rafd",
+        loader="ferdis.datasets.rafd:load_rafd",
+        title="RaFD, Radboud Faces",
+        people="67",
+        classes="8",
+        images="8,040: five angles, three gazes",
+        layout="Rafd090_01_Caucasian_female_angry_frontal.jpg",
+        where="rafd.socsci.ru.nl, on request, for research (Langner et al. 2010)",
+        subject_namespace="rafd",
+    ),
+    Entry(
+        name="jaffe",
+        loader="ferdis.datasets.jaffe:load_jaffe",
+        title="JAFFE, Japanese Female Facial Expression",
+        people="10",
+        classes="7",
+        images="213",
+        layout="KA.AN1.39.tiff",
+        where="zenodo.org, on request, for research (Lyons et al. 1998)",
+        subject_namespace="jaffe",
+    ),
+    Entry(
+        name="yale",
+        loader="ferdis.datasets.yale:load_yale",
+        title="Yale Face Database",
+        people="15",
+        classes="4: happiness, neutral, sadness, surprise",
+        images="60, 135 with the neutral faces in other light",
+        layout="subject01.happy (or subject01.happy.gif)",
+        where="vision.ucsd.edu and mirrors, for research (Belhumeur et al. 1997)",
+        subject_namespace="yale",
+    ),
+    Entry(
+        name="fer2013",
+        loader="ferdis.datasets.fer2013:load_fer2013",
+        title="FER2013: web pictures of 48x48 pixels",
+        people="not known",
+        classes="7",
+        images="28,709 to train, 3,589 to validate, 3,589 to test",
+        layout="fer2013.csv (emotion,pixels,Usage) or {train,test}/{angry,...}/*.jpg",
+        where="kaggle.com, a competition's data (Goodfellow et al. 2013)",
+        subject_namespace="(none)",
+    ),
+    Entry(
+        name="ferplus",
+        loader="ferdis.datasets.ferplus:load_ferplus",
+        title="FER+: FER2013 with ten people's votes",
+        people="not known",
+        classes="8",
+        images="those of fer2013 with a majority",
+        layout="fer2013new.csv beside fer2013.csv, or beside FER2013Train/fer0000000.png",
+        where="github.com/microsoft/FERPlus, MIT licence for the labels (Barsoum et al. 2016)",
+        subject_namespace="(none)",
+    ),
+    Entry(
         name="disfa",
         loader="ferdis.datasets.disfa:load_disfa",
         title="DISFA: 12 action units coded by hand, frame by frame",
@@ -133,17 +256,18 @@ REGISTRY: dict[str, Entry] = _registry(
 
 
 def entry(name: str) -> Entry:
-    """The registry's entry of that name.
+    """The registry's entry of that name; as the papers write it will do (``"CK+"``, ``"Oulu-CASIA"``, ``"FER+"``).
 
     Raises
     ------
     ValueError
         If there is none; the message lists the choices.
     """
-    if name not in REGISTRY:
+    plain = re.sub(r"[^a-z0-9]", "", str(name).lower().replace("+", "plus"))
+    if plain not in REGISTRY:
         near, choices = closest(str(name), REGISTRY), ", ".join(REGISTRY)
         raise ValueError(f"no data set {name!r}{near} (there are {choices})")
-    return REGISTRY[name]
+    return REGISTRY[plain]
 
 
 def load(name: str, **arguments: Any) -> Faces:
@@ -152,7 +276,7 @@ def load(name: str, **arguments: Any) -> Faces:
     Parameters
     ----------
     name : str
-        A key of :data:`REGISTRY`: ``synthetic``, ``manifest``, ``folder``, ``ckplus``, ``ck48``.
+        A key of :data:`REGISTRY`: ``synthetic``, ``manifest``, ``folder``, ``ckplus``, ``oulucasia``, ...
     **arguments
         The loader's arguments; see the loader's own documentation.
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ferdis.datasets import REGISTRY, check_arguments, entry
+from ferdis.datasets import check_arguments, entry
 from ferdis.datasets.common import Problem, named
 from ferdis.faces import Faces
 from ferdis.fingerprints import NEAR_DUPLICATE, fingerprints, similar
@@ -117,7 +117,7 @@ def check(name: str, /, **arguments: Any) -> CheckReport:
     """
     loader = entry(name).load_function()
     check_arguments(name, loader, arguments)
-    module = importlib.import_module(REGISTRY[name].loader.split(":")[0])
+    module = importlib.import_module(entry(name).loader.split(":")[0])
     if "root" in arguments and hasattr(module, "build_table"):
         accepted = inspect.signature(module.build_table).parameters
         problems: list[Problem] = []

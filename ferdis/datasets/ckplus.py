@@ -16,24 +16,18 @@ from neutral to the peak, and its one label and its FACS codes are those of the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Literal, NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ferdis.datasets.common import (
-    Problem,
-    checked_root,
-    compare_counts,
-    is_image,
-    named,
-    prepared,
-    raise_problems,
-    walk_files,
-)
-from ferdis.faces import ACTION_UNITS, AU_COLUMNS, Faces
+from ferdis.datasets.common import is_image
+from ferdis.datasets.frames import FrameRule, Row
+from ferdis.datasets.labels import Expressions, chosen_expressions
+from ferdis.datasets.messages import named
+from ferdis.datasets.tree import WITH_CONTEMPT, Tree, loaders
+from ferdis.faces import ACTION_UNITS
 
 EMOTIONS = {1: "anger", 2: "contempt", 3: "disgust", 4: "fear", 5: "happiness", 6: "sadness", 7: "surprise"}
 NAMESPACE = "ck"
@@ -42,130 +36,73 @@ SEQUENCES = {
 }  # fmt: skip
 """Labelled sequences of each class, Lucey et al. 2010, Table 3: 327 in all, of 118 people."""
 
-_LAYOUT = "cohn-kanade-images/S005/001/S005_001_00000001.png and Emotion/S005/001/S005_001_00000011_emotion.txt"
 _FILE = re.compile(
     r"(?:^|/)(?P<subject>S\d{3})_(?P<sequence>\d{3})_(?P<frame>\d{8})(?P<kind>_emotion\.txt|_facs\.txt|\.[a-z]+)$",
     re.IGNORECASE,
 )
-_FRAMES = re.compile(r"(?P<first>first\+)?last(?P<count>[1-9]\d*)?")
+_BLINK = 45  # a movement, which a still cannot show: not known unless listed
 
 Sequence = tuple[str, str]  # ("S005", "001")
+Units = dict[int, float]  # action unit -> intensity 1..5, NaN where none was given
 
 
-def published_counts(expressions: int, frames_each: int = 3) -> dict[str, int]:
-    """What the papers count: 981 images of 7 classes, 927 of 6; for ``common.compare_counts``."""
-    classes = {name: count for name, count in SEQUENCES.items() if expressions == 7 or name != "contempt"}
+def published_counts(keep: Collection[str], frames_each: int | None = 3) -> dict[str, int]:
+    """What the papers count: 981 images of 7 classes, 927 of 6; ``frames_each`` None leaves the images out."""
+    classes = {name: count for name, count in SEQUENCES.items() if name in keep}
     total = sum(classes.values())
-    people = {"subjects": 118} if expressions == 7 else {}
     return {
-        "images": total * frames_each,
+        **({"images": total * frames_each} if frames_each else {}),
         "sequences": total,
-        **people,
+        **({"subjects": 118} if len(classes) == len(SEQUENCES) else {}),
         **{f"sequences of {name}": count for name, count in classes.items()},
     }
 
 
-def load_ckplus(
-    root: str | Path,
-    *,
-    expressions: int = 7,
-    frames: str = "last3",
-    neutral: str | None = None,
-    image_size: int = 256,
-    align: bool = True,
-    cache: str | Path | bool | None = None,
-    device: str = "cpu",
-    errors: Literal["raise", "skip"] = "raise",
-    progress: bool = True,
-) -> Faces:
+def _rows(
+    tree: Tree, *, expressions: Expressions = 7, frames: str = "last3", neutral: str | None = None
+) -> pd.DataFrame:
     """Load the labelled sequences of CK+.
 
     Parameters
     ----------
-    root : path
-        The folder that holds ``cohn-kanade-images`` and ``Emotion`` (or ``Emotion_labels``), at any depth.
-    expressions : 6 or 7
-        7 with contempt (327 sequences, 981 images), 6 without (309 sequences, 927 images).
+    expressions : int, str or sequence of str
+        7 with contempt (327 sequences, 981 images), 6 without (309 sequences, 927 images), 8 with contempt and neutral
+        (the first frame of each sequence), or names.
     frames : str
-        The frames of each sequence that carry its label: ``"last3"`` (the papers' rule), ``"last"``,
-        ``"last5"``. ``"first+last"`` is ``"last"`` with ``neutral="first"``.
+        The frames of each sequence that carry its label: ``"last3"`` (the papers' rule), ``"last"``, ``"last5"``.
+        ``"first+last"`` takes the first frame too, as a neutral face.
     neutral : "first" or None
-        "first" adds the first frame of each sequence as a neutral face.
-    image_size, align, cache, device, errors, progress
-        As in :func:`ferdis.datasets.manifest.load_manifest`.
+        "first" adds the first frame of each sequence as a neutral face, whatever ``frames`` says.
 
     Returns
     -------
     Faces
-        ``subject`` is ``ck/S005``, ``sequence`` ``ck/S005/001``, ``frame`` the number in the file name;
-        ``position`` counts back from the peak (0 = last frame). With ``FACS`` there, ``AU01`` .. ``AU45``
-        hold the peak's intensities 1 (A) to 5 (E), 0 for a unit not listed, NaN for one listed without
-        intensity and for everything on neutral frames; ``facs`` lists all units as coded (``"1c+2c+25d"``).
-        AU 45 (a blink, a movement) is NaN unless listed.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder is missing or empty, or holds no images or labels in this layout.
-    ValueError
-        If a label file cannot be read, or a picture or label is there twice. The message names the file.
+        ``subject`` is ``ck/S005``, ``sequence`` ``ck/S005/001``, ``frame`` the number in the file name; ``position``
+        counts back from the peak (0 = last frame). With ``FACS`` there, ``AU01`` .. ``AU45`` hold the peak's
+        intensities 1 (A) to 5 (E), 0 for a unit not listed, NaN for one listed without intensity; ``AU01_present`` ..
+        say whether a unit was listed (1) or not (0). Units outside the 17 that occur have columns of both kinds too,
+        and ``facs`` lists all as coded (``"1c+2c+25d"``). Everything is NaN on neutral frames and in sequences without
+        a code; AU 45 (a blink, a movement) is NaN unless listed.
     """
-    table, notes = build_table(root, expressions=expressions, frames=frames, neutral=neutral)
-    return prepared(
-        Path(root).expanduser(),
-        table,
-        notes,
-        dataset="ckplus",
-        image_size=image_size,
-        align=align,
-        cache=cache,
-        device=device,
-        errors=errors,
-        progress=progress,
-    )
-
-
-def build_table(
-    root: str | Path,
-    *,
-    expressions: int = 7,
-    frames: str = "last3",
-    neutral: str | None = None,
-    problems: list[Problem] | None = None,
-) -> tuple[pd.DataFrame, list[str]]:
-    """CK+ as a table, and what to say about it; arguments and errors as :func:`load_ckplus`.
-
-    With a list given as ``problems``, what is wrong with single files is put there and the file left out.
-    """
-    count, first = _frame_rule(frames, neutral)
-    check_expressions(expressions)
-    folder = checked_root(root, "ckplus")
-    wrong: list[Problem] = []
-    files = _find(folder, wrong)
+    if neutral not in (None, "first"):
+        raise ValueError(f"neutral={neutral!r}: choose 'first' (the first frame of each sequence) or None")
+    keep = chosen_expressions(expressions, seven=WITH_CONTEMPT)
+    rule = FrameRule.parse(frames, "last", neutral=neutral == "first" or "neutral" in keep)
+    files = _find(tree)
     if not files.images or not files.emotions:
         lacking = "images" if not files.images else "emotion labels"
-        raise FileNotFoundError(f"{folder} holds no CK+ {lacking}: expected {_LAYOUT}")
-    labels = _read_labels(folder, files.emotions, wrong)
-    notes: list[str] = []
-    codes = _read_facs(folder, files.facs, notes)
-    rows = _rows(files.images, labels, codes, expressions, count, first, notes)
-    if problems is None:
-        raise_problems(wrong, f"ckplus --root {root}")
-    else:
-        problems += wrong
-    table = pd.DataFrame(rows)
-    if rows:
-        if compare_counts(table, published_counts(expressions, count), notes):
-            _name_missing(files, labels, notes)
-    elif problems is None:
-        raise ValueError(f"{folder}: no labelled sequence has images; expected {_LAYOUT}")
-    return table, notes
-
-
-def check_expressions(expressions: int) -> None:
-    """Raise a ValueError unless ``expressions`` is 6 or 7."""
-    if expressions not in (6, 7):
-        raise ValueError(f"expressions={expressions!r}: choose 7 (with contempt) or 6 (without)")
+        raise FileNotFoundError(f"{tree.root} holds no CK+ {lacking}: expected {tree.layout}")
+    labels = _read_labels(tree, files.emotions)
+    counts = published_counts(keep, None if rule.where == "all" else rule.count)
+    rows = list(_labelled_frames(files.images, labels))
+    if not rows and not tree.problems:
+        raise ValueError(f"{tree.root}: no labelled sequence has images; expected {tree.layout}")
+    table = tree.table(rows, keep=keep, frames=rule, key=("sequence", "frame"), published=counts)
+    _name_cut(tree, files.images, labels)
+    if any("published" in note for note in tree.notes):
+        _name_missing(tree, files.images, labels)
+    codes = _read_facs(tree, files.facs)
+    return _with_units(table, codes) if codes and len(table) else table
 
 
 class _Files(NamedTuple):
@@ -174,153 +111,139 @@ class _Files(NamedTuple):
     facs: dict[Sequence, dict[int, str]]
 
 
-def _frame_rule(frames: str, neutral: str | None) -> tuple[int, bool]:
-    """How many last frames, and whether the first one is taken as neutral."""
-    match = _FRAMES.fullmatch(frames)
-    if match is None:
-        raise ValueError(f"frames={frames!r}: choose 'last3', 'last', 'first+last' or another 'last<number>'")
-    if neutral not in (None, "first"):
-        raise ValueError(f"neutral={neutral!r}: choose 'first' (the first frame of each sequence) or None")
-    return int(match["count"] or 1), neutral == "first" or match["first"] is not None
-
-
-def _find(folder: Path, problems: list[Problem]) -> _Files:
+def _find(tree: Tree) -> _Files:
     """Images, labels and FACS codes of every sequence, by the names of the files."""
     files = _Files({}, {}, {})
-    for path in walk_files(folder):
-        match = _FILE.search(path)
-        if match is None:
-            continue
+    for path, match in tree.find(_FILE):
         group = {"_emotion.txt": files.emotions, "_facs.txt": files.facs}.get(match["kind"].lower(), files.images)
         sequence, frame = (match["subject"].upper(), match["sequence"]), int(match["frame"])
         # CK+48 has pictures of the same names: those of CK+ lie in a folder a sequence.
         if group is files.images and not (is_image(path) and tuple(path.upper().split("/")[-3:-1]) == sequence):
             continue
-        by_frame = group.setdefault(sequence, {})
-        if frame in by_frame:
-            if group is not files.images and (folder / path).read_bytes() == (folder / by_frame[frame]).read_bytes():
-                continue  # Emotion beside Emotion_labels
-            problems.append(
-                ValueError(f"{folder / path} is there a second time as {by_frame[frame]}: give root= one copy of CK+")
-            )
-            continue
-        by_frame[frame] = path
+        other = group.setdefault(sequence, {}).setdefault(frame, path)
+        # Emotion beside Emotion_labels: one label in two files.
+        if other != path and (group is files.images or tree.text(path) != tree.text(other)):
+            tree.problem(path, f" is there a second time as {other}: give root= one copy of CK+")
     return files
 
 
-def _read_labels(
-    folder: Path, emotions: Mapping[Sequence, Mapping[int, str]], problems: list[Problem]
-) -> dict[Sequence, tuple[str, int]]:
+def _read_labels(tree: Tree, emotions: Mapping[Sequence, Mapping[int, str]]) -> dict[Sequence, tuple[str, int]]:
     """Expression and labelled (peak) frame of each sequence."""
     labels: dict[Sequence, tuple[str, int]] = {}
     for sequence, by_frame in emotions.items():
-        if len(by_frame) > 1:
-            paths = " and ".join(by_frame.values())
-            problems.append(ValueError(f"{folder}: one sequence has two labels, {paths}; remove one"))
+        (frame, path), *others = by_frame.items()
+        if others:
+            tree.problem(path, f": its sequence has a second label, {others[0][1]}; remove one")
             continue
-        frame, path = next(iter(by_frame.items()))
-        text = (folder / path).read_text(errors="replace").strip()
+        text = tree.text(path).strip()
         try:
             labels[sequence] = EMOTIONS[int(float(text))], frame
         except (ValueError, KeyError, OverflowError):
             known = ", ".join(f"{number} {name}" for number, name in EMOTIONS.items())
-            problems.append(ValueError(f"{folder / path}: label {text[:20]!r} has no name; known are {known}"))
+            tree.problem(path, f": label {text[:20]!r} has no name; known are {known}")
     return labels
 
 
-def _read_facs(
-    folder: Path, facs: Mapping[Sequence, Mapping[int, str]], notes: list[str]
-) -> dict[Sequence, dict[int, float]]:
-    """Action units of each sequence's peak: unit -> intensity 1..5, NaN where none was given (written 0).
+def _labelled_frames(
+    images: Mapping[Sequence, Mapping[int, str]], labels: Mapping[Sequence, tuple[str, int]]
+) -> Iterator[Row]:
+    """A row for each frame of each labelled sequence."""
+    for (subject, number), (expression, _) in sorted(labels.items()):
+        for frame, path in images.get((subject, number), {}).items():
+            yield {
+                "path": path,
+                "expression": expression,
+                "subject": f"{NAMESPACE}/{subject}",
+                "sequence": f"{NAMESPACE}/{subject}/{number}",
+                "frame": frame,
+            }
 
-    A file that cannot be read leaves its sequence uncoded, and is named in ``notes``: the labels do not
-    depend on it.
+
+def _read_facs(tree: Tree, facs: Mapping[Sequence, Mapping[int, str]]) -> dict[str, Units]:
+    """Action units of each sequence's peak; an intensity written 0 was not given.
+
+    A file that cannot be read leaves its sequence uncoded, and is named in the notes: the labels do not depend on it.
     """
-    codes: dict[Sequence, dict[int, float]] = {}
+    codes: dict[str, Units] = {}
     unreadable = []
-    for sequence, by_frame in facs.items():
+    for (subject, number), by_frame in facs.items():
         path = by_frame[max(by_frame)]
-        lines = [line.split() for line in (folder / path).read_text(errors="replace").splitlines() if line.strip()]
+        lines = [line.split() for line in tree.text(path).splitlines() if line.strip()]
         try:
             pairs = [(int(float(unit)), float(intensity)) for unit, intensity in lines]
         except (ValueError, OverflowError):
-            unreadable.append(path)
-            continue
+            pairs = [(0, -1.0)]
         if any(not 0 <= intensity <= 5 for _, intensity in pairs):
             unreadable.append(path)
             continue
-        codes[sequence] = {unit: intensity if intensity > 0 else np.nan for unit, intensity in pairs}
+        codes[f"{NAMESPACE}/{subject}/{number}"] = {
+            unit: intensity if intensity > 0 else np.nan for unit, intensity in pairs
+        }
     if unreadable:
-        notes.append(
+        tree.notes.append(
             f"FACS files that are not rows of unit and intensity 0..5 ({len(unreadable)}): {named(unreadable)}"
         )
     return codes
 
 
-def _rows(
-    images: Mapping[Sequence, Mapping[int, str]],
-    labels: Mapping[Sequence, tuple[str, int]],
-    codes: Mapping[Sequence, Mapping[int, float]],
-    expressions: int,
-    count: int,
-    first: bool,
-    notes: list[str],
-) -> list[dict[str, object]]:
-    """A row a chosen frame: the last ``count`` of each labelled sequence, its first as neutral if asked."""
-    rows: list[dict[str, object]] = []
-    short, cut = [], []
-    for (subject, number), (expression, peak) in sorted(labels.items()):
-        frames = sorted(images.get((subject, number), {}).items())
-        if not frames or (expression == "contempt" and expressions == 6):
-            continue
-        name = f"{NAMESPACE}/{subject}/{number}"
-        if frames[-1][0] != peak:
-            cut.append(f"{name} (label of frame {peak}, last image {frames[-1][0]})")
-        labelled = list(enumerate(reversed(frames)))[:count]
-        chosen = [(position, frame, path, expression) for position, (frame, path) in reversed(labelled)]
-        if first and len(frames) > len(labelled):
-            chosen.insert(0, (len(frames) - 1, *frames[0], "neutral"))
-        if len(labelled) < count or (first and len(frames) == len(labelled)):
-            short.append(f"{name} ({len(frames)} frames)")
-        facs = codes.get((subject, number)) if codes else None
-        for position, frame, path, label in chosen:
-            row: dict[str, object] = {
-                "path": path,
-                "expression": label,
-                "subject": f"{NAMESPACE}/{subject}",
-                "sequence": name,
-                "frame": frame,
-                "position": position,
-            }
-            if codes:
-                row |= _unit_columns(facs if label != "neutral" else None)
-            rows.append(row)
-    if short:
-        notes.append(f"sequences too short for the frames asked for ({len(short)}): {named(short)}")
+def _with_units(table: pd.DataFrame, codes: Mapping[str, Units]) -> pd.DataFrame:
+    """The table with intensity and presence of every unit that is coded anywhere, and the code as text."""
+    units = sorted({*ACTION_UNITS, *(unit for code in codes.values() for unit in code)})
+    coded = [
+        codes.get(sequence) if expression != "neutral" else None
+        for sequence, expression in zip(table["sequence"], table["expression"], strict=True)
+    ]
+    columns: dict[str, list[float | str | None]] = {}
+    for unit in units:
+        silent = np.nan if unit == _BLINK else 0.0
+        columns[f"AU{unit:02d}"] = [np.nan if code is None else code.get(unit, silent) for code in coded]
+    for unit in units:
+        silent = np.nan if unit == _BLINK else 0.0
+        columns[f"AU{unit:02d}_present"] = [
+            np.nan if code is None else (1.0 if unit in code else silent) for code in coded
+        ]
+    columns["facs"] = [None if code is None else _as_coded(code) for code in coded]
+    joined = pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1)
+    joined.attrs = dict(table.attrs)
+    return joined
+
+
+def _as_coded(units: Units) -> str:
+    """``{4: 4.0, 9: nan}`` -> ``"4d+9"``."""
+    return "+".join(f"{unit}{'' if np.isnan(value) else '_abcde'[int(value)]}" for unit, value in sorted(units.items()))
+
+
+def _name_cut(
+    tree: Tree, images: Mapping[Sequence, Mapping[int, str]], labels: Mapping[Sequence, tuple[str, int]]
+) -> None:
+    """Say which sequences lack the frame that their label is of."""
+    cut = []
+    for sequence, (_, peak) in sorted(labels.items()):
+        last = max(images.get(sequence, {peak: ""}))
+        if last != peak:
+            cut.append(f"{'/'.join((NAMESPACE, *sequence))} (label of frame {peak}, last image {last})")
     if cut:
-        notes.append(f"sequences that do not end at the labelled peak, images are missing ({len(cut)}): {named(cut)}")
-    return rows
+        tree.notes.append(
+            f"sequences that do not end at the labelled peak, images are missing ({len(cut)}): {named(cut)}"
+        )
 
 
-def _unit_columns(units: Mapping[int, float] | None) -> dict[str, object]:
-    """AU columns and the ``facs`` text of one frame; all NaN where nothing was coded."""
-    if units is None:
-        return {**dict.fromkeys(AU_COLUMNS, np.nan), "facs": None}
-    intensity = {unit: units.get(unit, np.nan if unit == 45 else 0.0) for unit in ACTION_UNITS}
-    text = "+".join(f"{unit}{'' if np.isnan(value) else '_abcde'[int(value)]}" for unit, value in sorted(units.items()))
-    return {
-        **{column: intensity[unit] for column, unit in zip(AU_COLUMNS, ACTION_UNITS, strict=True)},
-        "facs": text,
-    }
-
-
-def _name_missing(files: _Files, labels: Mapping[Sequence, object], notes: list[str]) -> None:
+def _name_missing(
+    tree: Tree, images: Mapping[Sequence, Mapping[int, str]], labels: Mapping[Sequence, tuple[str, int]]
+) -> None:
     """Say which labelled sequences have no images, and which people have no label at all."""
-    bare = sorted(sequence for sequence in labels if sequence not in files.images)
+    bare = sorted(sequence for sequence in labels if sequence not in images)
     if bare:
         names = named("/".join((NAMESPACE, *sequence)) for sequence in bare)
-        notes.append(f"labelled sequences without images ({len(bare)}): {names}")
-    silent = sorted({subject for subject, _ in files.images} - {subject for subject, _ in labels})
+        tree.notes.append(f"labelled sequences without images ({len(bare)}): {names}")
+    silent = sorted({subject for subject, _ in images} - {subject for subject, _ in labels})
     if silent:
         names = named(f"{NAMESPACE}/{subject}" for subject in silent)
-        notes.append(f"people with images and no label ({len(silent)}): {names}")
+        tree.notes.append(f"people with images and no label ({len(silent)}): {names}")
+
+
+build_table, load_ckplus = loaders(
+    _rows,
+    "ckplus",
+    "cohn-kanade-images/S005/001/S005_001_00000001.png and Emotion/S005/001/S005_001_00000011_emotion.txt",
+)

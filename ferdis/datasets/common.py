@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-import difflib
-import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from ferdis.faces import EXPRESSIONS, Faces
+from ferdis.datasets.listing import walk_files
+from ferdis.datasets.messages import closest, named
+from ferdis.faces import Faces
+
+if TYPE_CHECKING:
+    from ferdis.preprocess.align import Preprocessor
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "Problem",
+    "checked_root",
+    "closest",
+    "is_image",
+    "keep_expressions",
+    "named",
+    "prepared",
+    "raise_problems",
+    "walk_files",
+]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
-NAMED = 5  # things that a message names before it only counts
 
 Problem = ValueError | FileNotFoundError
 
@@ -37,26 +52,6 @@ def checked_root(root: str | Path, dataset: str) -> Path:
     return folder
 
 
-def walk_files(root: Path) -> list[str]:
-    """Every file under ``root`` as a sorted relative path with forward slashes.
-
-    Hidden files and folders are left out, and with them macOS's ``._*`` companions, which carry a picture's
-    name but no picture; so is ``__MACOSX``. Links to folders are followed, each real folder once.
-    """
-    found: list[str] = []
-    seen: set[str] = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            folders[:] = []
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
-        relative = Path(folder).relative_to(root)
-        found += [(relative / name).as_posix() for name in files if not name.startswith(".")]
-    return sorted(found)
-
-
 def is_image(path: str) -> bool:
     """Whether the file's name says that it is a picture."""
     return path.lower().endswith(IMAGE_SUFFIXES)
@@ -68,19 +63,6 @@ def raise_problems(problems: Sequence[Problem], dataset: str) -> None:
         more = len(problems) - 1
         rest = f" ({more} more: `ferdis check {dataset}` lists all)" if more else ""
         raise type(problems[0])(f"{problems[0]}{rest}")
-
-
-def named(things: Iterable[object]) -> str:
-    """The first few of ``things`` by name and the rest by number: ``a, b and 3 more``."""
-    texts = [str(thing) for thing in things]
-    rest = f" and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
-    return ", ".join(texts[:NAMED]) + rest
-
-
-def closest(text: str, choices: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` if one of ``choices`` is near ``text``, else nothing."""
-    near = difflib.get_close_matches(text, list(choices), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def keep_expressions(table: pd.DataFrame, keep: Sequence[str], notes: list[str]) -> pd.DataFrame:
@@ -103,22 +85,6 @@ def keep_expressions(table: pd.DataFrame, keep: Sequence[str], notes: list[str])
     return table[kept].reset_index(drop=True)
 
 
-def compare_counts(table: pd.DataFrame, published: Mapping[str, int], notes: list[str]) -> bool:
-    """Note which counts of images, sequences, people differ from ``published``; True if any does."""
-    labelled = table[table["expression"] != "neutral"]
-    here = {
-        "images": len(labelled),
-        "sequences": labelled["sequence"].nunique(),
-        "subjects": labelled["subject"].nunique(),
-    }
-    per_class = labelled.groupby("expression")["sequence"].nunique()
-    here |= {f"sequences of {name}": int(per_class.get(name, 0)) for name in EXPRESSIONS}
-    differing = [f"{here[what]} {what} (published {count})" for what, count in published.items() if here[what] != count]
-    if differing:
-        notes.append("counts differ from the published ones: " + ", ".join(differing))
-    return bool(differing)
-
-
 def prepared(
     root: Path,
     table: pd.DataFrame,
@@ -126,7 +92,7 @@ def prepared(
     *,
     dataset: str,
     image_size: int,
-    align: bool,
+    align: bool | Preprocessor,
     cache: str | Path | bool | None,
     device: str,
     errors: Literal["raise", "skip"],
@@ -140,6 +106,8 @@ def prepared(
         The folder that ``table["path"]`` is relative to.
     table : DataFrame
         What the loader knows, one row an image.
+    dataset : str
+        The set's name, for ``faces.attrs["dataset"]`` and as the beginning of each note.
     notes : sequence of str
         What was dropped or differs; printed to stderr, one line each, unless ``progress`` is off, and kept in
         ``faces.attrs["notes"]``.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from ferdis.faces import EXPRESSIONS, SEVEN_EXPRESSIONS, SIX_EXPRESSIONS
 
@@ -43,8 +43,19 @@ def closest_expression(text: str) -> str:
     return f"did you mean {_NAMES[near[0]]!r}?" if near else f"known are {', '.join(EXPRESSIONS)}"
 
 
-def chosen_expressions(expressions: str | Iterable[str] | None) -> tuple[str, ...]:
-    """The classes to keep, sorted: names, ``"six"`` (basic), ``"seven"`` (six and neutral) or None (all).
+Expressions = int | str | Sequence[str]
+"""6, 7 or 8 (a rule of the papers), names, ``"six"`` or ``"seven"``."""
+
+
+def chosen_expressions(expressions: Expressions | None, seven: Sequence[str] = SEVEN_EXPRESSIONS) -> tuple[str, ...]:
+    """The classes to keep, sorted.
+
+    Parameters
+    ----------
+    expressions : int, str, sequence of str or None
+        6 or ``"six"`` (basic), 7 (``seven``), ``"seven"`` (basic and neutral), 8 or None (all), or names.
+    seven : sequence of str
+        What 7 means for a set: CK+ has contempt where others have neutral.
 
     Raises
     ------
@@ -53,13 +64,18 @@ def chosen_expressions(expressions: str | Iterable[str] | None) -> tuple[str, ..
     """
     if expressions is None:
         return EXPRESSIONS
-    if isinstance(expressions, str):
-        if expressions in ("six", "seven"):
-            return SIX_EXPRESSIONS if expressions == "six" else SEVEN_EXPRESSIONS
-        expressions = expressions.strip("[]").split(",")
+    numbered = {"6": SIX_EXPRESSIONS, "six": SIX_EXPRESSIONS, "7": tuple(sorted(seven)), "8": EXPRESSIONS}
+    numbered["seven"] = SEVEN_EXPRESSIONS
+    if isinstance(expressions, int | str):
+        text = str(expressions).strip()
+        if text in numbered:
+            return numbered[text]
+        if isinstance(expressions, int):
+            raise ValueError(f"expressions={expressions}: choose 6, 7, 8 or names ({', '.join(EXPRESSIONS)})")
+        expressions = text.strip("[]()").split(",")
     names = []
     for text in expressions:
-        name = expression_of(str(text))
+        name = expression_of(str(text).strip(" \"'"))
         if name is None:
             raise ValueError(f"expressions: {text!r} is no expression; {closest_expression(str(text))}")
         names.append(name)

@@ -41,6 +41,7 @@ LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _POINTS = len(TEMPLATE)
 _BATCH = 32  # pictures a detector call; more is slower on a CPU
 _CONFIDENT = 0.9  # a face of at least this probability ends the search
+_TURNS = (1, 2, 3)  # counter-clockwise quarter turns
 _GREY = 128  # around a picture on its square canvas: zero for the networks
 _CENTRE_WEIGHT = 2.0
 
@@ -245,18 +246,23 @@ class Aligner:
     ----------
     device : str or torch.device
         Where the three networks run. It does not enter the digest.
+    turned : bool
+        Look in all four quarter turns of a picture and take the surest face: for recordings that may lie on their
+        side, at four times the cost. The crop is upright; landmarks and box are those of the picture as it is.
     """
 
     name = "mtcnn"
     version = 1
 
-    def __init__(self, device: str | torch.device = "cpu") -> None:
+    def __init__(self, device: str | torch.device = "cpu", *, turned: bool = False) -> None:
         self.device = torch.device(device)
+        self.turned = turned
 
     @property
     def params(self) -> dict[str, Any]:
         """Everything that decides the pixels: template, searches, selection rule, filter."""
         return {
+            **({"turned": _TURNS} if self.turned else {}),
             "template": TEMPLATE.tolist(),
             "landmarks": LANDMARKS[:_POINTS],
             "passes": [search._asdict() for search in PASSES],
@@ -284,6 +290,20 @@ class Aligner:
         Detections
             In pixels of the pictures given.
         """
+        result = self._detect_upright(images)
+        for turns in _TURNS if self.turned else ():
+            turned = self._detect_upright([np.ascontiguousarray(np.rot90(image, turns)) for image in images])
+            # MTCNN is often confident of a face that lies on its side, but surest of one that stands.
+            for row in np.flatnonzero(turned.found & ~(turned.probability <= result.probability)).tolist():
+                shape = images[row].shape[:2]
+                result.found[row], result.probability[row] = True, turned.probability[row]
+                result.landmarks[row] = _turned_back(turned.landmarks[row], shape, turns)
+                corners = _turned_back(turned.boxes[row].reshape(2, 2), shape, turns)
+                result.boxes[row] = np.concatenate([corners.min(0), corners.max(0)])
+        return result
+
+    def _detect_upright(self, images: Sequence[np.ndarray]) -> Detections:
+        """One face a picture, in the pictures as they are."""
         result = Detections.none(len(images))
         for search in PASSES:
             open_rows = np.flatnonzero(~(result.probability >= _CONFIDENT))
@@ -371,6 +391,15 @@ def _on_canvas(image: np.ndarray, search: Pass) -> tuple[np.ndarray, np.ndarray,
     canvas = np.full((search.canvas, search.canvas, 3), _GREY, np.uint8)
     canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
     return canvas, np.array([small.shape[1] / width, small.shape[0] / height]), np.array([left, top])
+
+
+def _turned_back(points: np.ndarray, shape: tuple[int, int], turns: int) -> np.ndarray:
+    """Points (m, 2) of a picture of ``shape`` (height, width) turned by ``np.rot90``, in the picture as it was."""
+    height, width = shape
+    for turn in range(turns, 0, -1):
+        before = width if turn % 2 else height  # how wide the picture was before this turn
+        points = np.stack([before - points[:, 1], points[:, 0]], axis=1)
+    return points
 
 
 def _detect_batch(mtcnn: MTCNN, batch: torch.Tensor) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

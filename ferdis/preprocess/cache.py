@@ -30,6 +30,7 @@ import filelock
 import numpy as np
 
 from ferdis.preprocess.align import Detections, Preprocessor
+from ferdis.preprocess.containers import file_of
 
 FORMAT = 1
 _CHECKED_ROWS = 32  # rows whose CRC is looked at when a store is opened; all of them if one is wrong
@@ -57,7 +58,7 @@ class Source:
             If there is none; one line that names it.
         """
         try:
-            status = Path(path).stat()
+            status = Path(file_of(path)).stat()
         except (FileNotFoundError, NotADirectoryError) as error:
             raise FileNotFoundError(
                 f"{path}: no such image; correct the path or the data set's root, or remove its row"

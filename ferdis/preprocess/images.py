@@ -18,6 +18,8 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from ferdis.preprocess.containers import Inside, inside, read_inside
+
 MAX_PIXELS = 64_000_000
 """Largest picture that is decoded, in pixels (width x height): 192 MB as RGB."""
 
@@ -39,7 +41,8 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     Parameters
     ----------
     path : path
-        A file that Pillow can read (PNG, JPEG, TIFF, BMP, ...).
+        A file that Pillow can read (PNG, JPEG, TIFF, BMP, ...), or one picture of a file that holds many
+        (``clip.avi#12``, see :mod:`ferdis.preprocess.containers`).
 
     Returns
     -------
@@ -54,6 +57,9 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
         A ValueError: if the file is empty, no image, truncated, damaged, larger than 64 Mpixel (read from the
         header, before decoding) or of a pixel type without a defined range. One line: file and way out.
     """
+    place = inside(path)
+    if place is not None:
+        return _read_inside(place)
     with _open(path) as image:
         try:
             image.load()
@@ -75,6 +81,10 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     FileNotFoundError, UnreadableImageError
         As :func:`read_image`, for whatever the header shows.
     """
+    place = inside(path)
+    if place is not None:
+        height, width = _read_inside(place).shape[:2]
+        return height, width
     with _open(path) as image:
         return image.height, image.width
 
@@ -126,6 +136,16 @@ def centre_crop(image: np.ndarray) -> np.ndarray:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return image[top : top + side, left : left + side]
+
+
+def _read_inside(place: Inside) -> np.ndarray:
+    """One picture of a file that holds many, with this module's errors."""
+    try:
+        return read_inside(place)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{place.file}: no such file; correct the path or remove its rows") from error
+    except Exception as error:  # decoders raise almost anything
+        raise UnreadableImageError(_one_line(error)) from error
 
 
 def _open(path: str | os.PathLike[str]) -> Image.Image:

@@ -74,7 +74,7 @@ def test_what_does_not_fit_is_named(tmp_path, add, message):
 
 def test_no_pictures(tmp_path):
     (tmp_path / "anger").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"holds no pictures: expected CK\+48/\{anger,contempt"):
+    with pytest.raises(FileNotFoundError, match=r"holds no ck48 pictures: expected CK\+48/\{anger,contempt"):
         build_table(tmp_path)
 
 

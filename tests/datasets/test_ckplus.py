@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from trees import CK_SEQUENCES, ck48, ckplus, picture
 
 from ferdis.datasets import load
-from ferdis.datasets.ckplus import EMOTIONS, build_table, published_counts
-from ferdis.faces import AU_COLUMNS, Faces
+from ferdis.datasets.ckplus import EMOTIONS, SEQUENCES, build_table, published_counts
+from ferdis.datasets.tree import WITH_CONTEMPT
+from ferdis.faces import AU_COLUMNS, SIX_EXPRESSIONS, Faces
 
 
 def test_official_layout(tmp_path):
@@ -84,7 +85,9 @@ def test_facs_codes_become_intensities(tmp_path):
     table, _ = build_table(ckplus(tmp_path))
     row = table.iloc[0]
     assert row["AU04"] == 4 and np.isnan(row["AU09"]) and row["AU12"] == 0 and np.isnan(row["AU45"])
-    assert row["facs"] == "4d+9+27b"
+    assert row["facs"] == "4d+9+27b" and row["AU27"] == 2  # a unit outside the 17 has a column of its own
+    present = {name: row[f"{name}_present"] for name in ("AU04", "AU09", "AU12", "AU27")}
+    assert present == {"AU04": 1, "AU09": 1, "AU12": 0, "AU27": 1} and np.isnan(row["AU45_present"])
     Faces(np.zeros((len(table), 2, 2, 3), np.uint8), table)  # in range
     table, _ = build_table(ckplus(tmp_path / "without", facs=False))
     assert not set(AU_COLUMNS) & set(table)
@@ -95,7 +98,7 @@ def test_unreadable_facs_is_a_note_not_a_loss(tmp_path):
     (root / "FACS/S005/001/S005_001_00000011_facs.txt").write_text("4 nine\n")
     table, notes = build_table(root)
     assert len(table) == 15 and table.loc[table["sequence"] == "ck/S005/001", "AU04"].isna().all()
-    assert "FACS files that are not rows of unit and intensity 0..5 (1): FACS/S005/001" in notes[0]
+    assert any("FACS files that are not rows of unit and intensity 0..5 (1): FACS/S005/001" in note for note in notes)
 
 
 @pytest.mark.parametrize("text", ["8.0", "0", "", "happy", "nan", "inf"])
@@ -111,7 +114,10 @@ def test_missing_images_and_cut_sequences_are_named(tmp_path):
     shutil.rmtree(root / "cohn-kanade-images/S010/004")
     (root / "cohn-kanade-images/S005/001/S005_001_00000011.png").unlink()
     table, notes = build_table(root)
-    assert notes[0].startswith("sequences that do not end at the labelled peak, images are missing (1): ck/S005")
+    assert any(
+        note.startswith("sequences that do not end at the labelled peak, images are missing (1): ck/S005")
+        for note in notes
+    )
     assert notes[-1] == "labelled sequences without images (1): ck/S010/004"
     assert len(table) == 12
 
@@ -158,26 +164,36 @@ def test_folders_that_are_not_ckplus(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"expressions": 8}, "expressions=8: choose 7"),
-        ({"frames": "middle"}, "frames='middle': choose 'last3'"),
+        ({"expressions": 9}, "expressions=9: choose 6, 7, 8 or names"),
+        ({"frames": "peak"}, "frames='peak': choose 'last3'"),
+        ({"frames": "all3"}, "frames='all3'"),
         ({"frames": "last0"}, "frames='last0'"),
         ({"neutral": "last"}, "neutral='last': choose 'first'"),
     ],
 )
 def test_bad_arguments(tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
-        build_table(tmp_path, **arguments)
+        build_table(ckplus(tmp_path), **arguments)
+
+
+def test_eight_classes_take_the_first_frames_as_neutral(tmp_path):
+    table, _ = build_table(ckplus(tmp_path), expressions=8, frames="last")
+    assert dict(table["expression"].value_counts()) == {
+        "neutral": 5, "disgust": 1, "surprise": 1, "happiness": 1, "anger": 1, "contempt": 1,
+    }  # fmt: skip
+    table, _ = build_table(tmp_path, expressions="seven", frames="last")  # DECGAN's rule: six and neutral
+    assert set(table["expression"]) == {"neutral", "disgust", "surprise", "happiness", "anger"} and len(table) == 8
 
 
 def test_published_counts_are_the_papers():
-    assert published_counts(7)["images"] == 981 and published_counts(7)["sequences"] == 327
-    assert published_counts(6)["images"] == 927 and published_counts(6)["sequences"] == 309
-    assert published_counts(7)["subjects"] == 118
+    seven, six = published_counts(WITH_CONTEMPT), published_counts(SIX_EXPRESSIONS)
+    assert (seven["images"], seven["sequences"], seven["subjects"]) == (981, 327, 118)
+    assert (six["images"], six["sequences"]) == (927, 309) and "sequences of contempt" not in six
 
 
 def test_whole_set_is_silent(tmp_path):
     """327 labelled sequences of 118 people with the published class counts: nothing to say, 981 rows."""
-    classes = [number for number, name in EMOTIONS.items() for _ in range(published_counts(7)[f"sequences of {name}"])]
+    classes = [number for number, name in EMOTIONS.items() for _ in range(SEQUENCES[name])]
     for index, label in enumerate(classes):
         subject, number = f"S{index % 118:03d}", f"{index // 118 + 1:03d}"
         images, labels = (

@@ -1,0 +1,79 @@
+"""BU-3DFE: 100 people, six expressions at four intensities and neutral, as the texture pictures of 3D scans.
+
+::
+
+    root/F0001/F0001_AN01WH_F2D.bmp        person, expression, intensity, ancestry; the .wrl beside it is not read
+
+Yin, Wei, Sun, Wang, Rosato: A 3D Facial Expression Database For Facial Behavior Research, FG 2006. 56 women (F0001 ..)
+and 44 men (M0001 ..). BU-4DFE may show some of the same people under other names: see ``allow_overlap`` of the audit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ferdis.datasets.labels import Expressions, chosen_expressions
+from ferdis.datasets.published import numbered
+from ferdis.datasets.tree import Tree, loaders
+from ferdis.faces import SIX_EXPRESSIONS
+
+LABELS = {
+    "AN": "anger", "DI": "disgust", "FE": "fear", "HA": "happiness", "NE": "neutral", "SA": "sadness", "SU": "surprise",
+}  # fmt: skip
+PEOPLE = [*numbered("bu3d/F{:04d}", range(1, 57)), *numbered("bu3d/M{:04d}", range(1, 45))]
+
+_FILE = re.compile(
+    r"(?:^|/)(?P<subject>[FM]\d{4})_(?P<label>[A-Z]{2})(?P<intensity>\d\d)(?P<ancestry>[A-Z]{2})_F2D"
+    r"\.(?:bmp|png|jpe?g)$",
+    re.IGNORECASE,
+)
+
+
+def _rows(tree: Tree, *, expressions: Expressions = 6, intensity: Sequence[int] = (3, 4)) -> pd.DataFrame:
+    """Load BU-3DFE's pictures.
+
+    Parameters
+    ----------
+    expressions : int, str or sequence of str
+        6 (basic, 1,200 images at two intensities), 7 (and neutral, one picture a person), or names.
+    intensity : sequence of int
+        Of 1 to 4; the papers take the two highest. Neutral has none.
+
+    Returns
+    -------
+    Faces
+        ``subject`` is ``bu3d/F0001``; ``intensity`` 1 to 4 (0 for neutral), ``gender``, ``ancestry`` (two letters, as
+        in the file name).
+    """
+    keep, levels = chosen_expressions(expressions), sorted(set(intensity))
+    if not levels or not set(levels) <= {1, 2, 3, 4}:
+        raise ValueError(f"intensity={intensity!r}: choose from 1, 2, 3, 4")
+    rows = []
+    for path, match in tree.find(_FILE):
+        name = tree.expression(path, match["label"].upper(), LABELS)
+        level = 0 if name == "neutral" else int(match["intensity"])
+        if level in (0, *levels):
+            rows.append(
+                {
+                    "path": path,
+                    "expression": name,
+                    "subject": f"bu3d/{match['subject'].upper()}",
+                    "intensity": level,
+                    "gender": "female" if match["subject"][0] in "Ff" else "male",
+                    "ancestry": match["ancestry"].upper(),
+                }
+            )
+    basic = [name for name in keep if name in SIX_EXPRESSIONS]
+    return tree.table(
+        rows,
+        keep=keep,
+        key=("subject", "expression", "intensity"),
+        published={"images": 100 * (len(basic) * len(levels) + ("neutral" in keep)), "subjects": 100},
+        expected={"subject": PEOPLE, "expression": basic, "intensity": levels},
+    )
+
+
+build_table, load_bu3dfe = loaders(_rows, "bu3dfe", "F0001/F0001_AN01WH_F2D.bmp")

@@ -1,0 +1,101 @@
+"""RAF-DB, the Real-world Affective Faces Database, basic expressions: 15,339 crowd-labelled pictures, official split.
+
+::
+
+    root/basic/EmoLabel/list_patition_label.txt        (sic) train_00001.jpg 5
+    root/basic/Image/aligned/train_00001_aligned.jpg   100 x 100 pixels
+    root/basic/Image/original/train_00001.jpg          optional
+
+Li, Deng, Du: Reliable Crowdsourcing and Deep Locality-Preserving Learning for Expression Recognition in the Wild, CVPR
+2017. Who is seen is not known: there is no ``subject``. A re-packing without the list, in folders by label
+(``train/5/train_00001_aligned.jpg``), is read too.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import pandas as pd
+
+from ferdis.datasets.labels import Expressions, chosen_expressions
+from ferdis.datasets.messages import named
+from ferdis.datasets.tree import Tree, loaders
+from ferdis.faces import SEVEN_EXPRESSIONS
+
+LABELS = {
+    "1": "surprise", "2": "fear", "3": "disgust", "4": "happiness", "5": "sadness", "6": "anger", "7": "neutral",
+}  # fmt: skip
+PUBLISHED = {"images": 15_339, "images of train": 12_271, "images of test": 3_068}
+
+_LIST = re.compile(r"(?:^|/)list_(?:patition|partition)_label\.txt$", re.IGNORECASE)
+_FILE = re.compile(
+    r"(?:^|/)(?:(?P<label>[1-7])/)?(?P<name>(?P<part>train|test)_\d+)(?P<aligned>_aligned)?\.(?:jpe?g|png)$",
+    re.IGNORECASE,
+)
+
+
+def _rows(
+    tree: Tree, *, expressions: Expressions = 7, images: Literal["aligned", "original"] = "aligned"
+) -> pd.DataFrame:
+    """Load RAF-DB's basic expressions.
+
+    Parameters
+    ----------
+    expressions : int, str or sequence of str
+        7 (basic and neutral: 12,271 to train and 3,068 to test), 6, or names.
+    images : "aligned" or "original"
+        The set's own crops, which the papers use as they are, or whole photographs (then give ``align=True``).
+
+    Returns
+    -------
+    Faces
+        No ``subject``; ``split`` is ``train`` or ``test``.
+    """
+    if images not in ("aligned", "original"):
+        raise ValueError(f"images={images!r}: choose 'aligned' or 'original'")
+    keep = chosen_expressions(expressions)
+    labels = _read_list(tree)
+    rows, unlisted = [], []
+    for path, match in tree.find(_FILE):
+        if (match["aligned"] is not None) != (images == "aligned"):
+            continue
+        name = match["name"].lower()
+        label = labels.get(name) if labels else match["label"]
+        if label is None:
+            unlisted.append(path)
+            continue
+        expression = tree.expression(path, label, LABELS)
+        rows.append({"path": path, "expression": expression, "split": match["part"].lower(), "name": name})
+    if unlisted:
+        tree.notes.append(f"pictures without a label, left out ({len(unlisted)}): {named(unlisted)}")
+    without = sorted(set(labels) - {row["name"] for row in rows})
+    if rows and without:
+        tree.notes.append(f"labelled pictures that are missing ({len(without)}): {named(without)}")
+    table = tree.table(rows, keep=keep, key=("name",), published=PUBLISHED if keep == SEVEN_EXPRESSIONS else {})
+    return table.drop(columns="name", errors="ignore")
+
+
+def _read_list(tree: Tree) -> dict[str, str]:
+    """Label of each picture by its name (``train_00001``); nothing without a list."""
+    labels: dict[str, str] = {}
+    for path, _ in tree.find(_LIST):
+        for number, line in enumerate(tree.text(path).splitlines(), 1):
+            words = line.split()
+            if not words:
+                continue
+            name = words[0].lower().rpartition(".")[0].removesuffix("_aligned")
+            if len(words) != 2 or not name:
+                tree.problem(path, f" line {number}: {line[:40]!r} is not a picture and a label")
+            elif labels.setdefault(name, words[1]) != words[1]:
+                tree.problem(path, f" line {number}: {words[0]} has label {labels[name]} and {words[1]}; keep one")
+    return labels
+
+
+build_table, load_rafdb = loaders(
+    _rows,
+    "rafdb",
+    "EmoLabel/list_patition_label.txt and Image/aligned/train_00001_aligned.jpg",
+    image_size=100,
+    align=False,
+)
