@@ -1,35 +1,28 @@
-"""What every classifier does the same way: take Faces, train, predict, save and load.
+"""What every classifier does the same way: take Faces, train, predict.
 
 A system adds its networks (``_build``), its phases (``_stages``) and how it reads a picture (``_read``).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ferdis.checkpoints import load_modules, save_modules
 from ferdis.faces import Faces
-from ferdis.preprocess.augment import centre_crop, to_unit_range
-from ferdis.preprocess.images import resize_batch
-from ferdis.training import ArrayBatches, Stage, Trainer
+from ferdis.systems.estimator import Estimator, check_choice, evaluating, module_device, resized
+from ferdis.training import ArrayBatches, Stage
 
-FORMAT = 1  # of a saved estimator; raised when an older ferdis could not read it
-_PREDICT_BATCH = 64
-_RESIZE_BATCH = 256
+__all__ = ["Classifier", "TrainingSet", "check_choice", "evaluating", "module_device", "resized"]
+
 C = TypeVar("C", bound="Classifier")
 
 
@@ -44,6 +37,8 @@ class TrainingSet:
     target : (n,) bool, False for faces that came as ``extra_train``
     class_weights : Tensor (K,) or None, for the cross-entropy
     row_weights : (n,) or None, chances of being drawn
+    people : (n,) int64, numbers of the subjects; None where the set does not know them
+    faces : Faces that came to ``fit``: the first rows of ``images``, in their own size
     """
 
     images: Any
@@ -51,42 +46,27 @@ class TrainingSet:
     target: np.ndarray
     class_weights: Tensor | None
     row_weights: np.ndarray | None
+    people: np.ndarray | None
+    faces: Faces
 
     def batches(self, batch_size: int, seed: int) -> ArrayBatches:
         """Seeded batches of ``image`` (b, S, S, 3) uint8 and ``label`` (b,)."""
         return ArrayBatches({"image": self.images, "label": self.labels}, batch_size, seed, self.row_weights)
 
 
-class Classifier(ClassifierMixin, BaseEstimator):
+class Classifier(ClassifierMixin, Estimator):
     """Base of the recognition systems; scikit-learn's habits, Faces as ``X``.
 
     Subclasses have the parameters image_size, crop_size, class_weight, sampler, extra_train, test_flip, weights, seed,
     accelerator, devices, precision, gradient_clip, logger and progress.
     """
 
-    preset: ClassVar[Mapping[str, Any]] = {}  # what `small` changes
-
     image_size: int
-    crop_size: int
     class_weight: str | Mapping[str, float] | None
     sampler: str
     extra_train: Faces | None
     test_flip: bool
     weights: str | None
-    epochs: int
-    min_steps: int
-    batch_size: int
-    decay_epochs: int
-    seed: int
-    accelerator: str
-
-    @classmethod
-    def small(cls: type[C], **changes: Any) -> C:
-        """The same system for two CPU cores: 64x64 faces, narrow networks, random weights.
-
-        ``changes`` override; with ``epochs`` among them exactly so many are trained, whatever ``min_steps`` says.
-        """
-        return cls(**{**cls.preset, **({"min_steps": 0} if "epochs" in changes else {}), **changes})
 
     def _build(self, n_classes: int, weights: str | None) -> dict[str, nn.Module]:
         """Fresh networks by name."""
@@ -142,9 +122,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         if validation is not None:
             images, truth = resized(validation, self.image_size), validation.expression
             validate = lambda: float((self._classes(self._probabilities(images)) == truth).mean())  # noqa: E731
-        trainer = Trainer(
-            run_dir=run_dir, keep_epochs=keep_epochs, **{name: getattr(self, name) for name in _TRAINER_PARAMETERS}
-        )
+        trainer = self._trainer(run_dir, keep_epochs)
         trainer.run(self._stages(training, validate), signature=self._signature(validation))
         self.history_ = trainer.history.to_frame()
         self._to_device()
@@ -171,18 +149,13 @@ class Classifier(ClassifierMixin, BaseEstimator):
 
     def describe(self) -> dict[str, Any]:
         """All parameters, JSON-able (Faces become digests), and ``notes``: what a reader of a figure must know."""
-        parameters = {name: _jsonable(value) for name, value in self.get_params(deep=False).items()}
+        about = super().describe()
         notes = [f"{type(self).__name__}: {self.flops() / 1e9:.2f} GFLOP an image at {self.crop_size} pixels"]
-        if parameters.get("weights", "") is None:
+        if about.get("weights", "") is None:
             notes.append(
                 f"{type(self).__name__}: weights=None, trained from random weights (the papers start from ImageNet)"
             )
-        return {"class": type(self).__name__, **parameters, "notes": notes + list(getattr(self, "notes_", []))}
-
-    def training_epochs(self, images: float) -> int:
-        """Epochs that ``fit`` trains on so many faces: ``epochs``, or more where ``min_steps`` asks for them."""
-        steps = max(1, round(images / self.batch_size))
-        return max(self.epochs, -(-self.min_steps // steps))
+        return {**about, "notes": notes + about["notes"]}
 
     def flops(self) -> int:
         """Floating point operations of one prediction (two a multiplication and addition), counted on one image."""
@@ -191,64 +164,17 @@ class Classifier(ClassifierMixin, BaseEstimator):
             with torch.random.fork_rng():
                 untrained.modules_ = self._build(2, None)
             return untrained.flops()
-        image = torch.zeros(1, 3, self.crop_size, self.crop_size, device=_device(self.modules_))
-        with _evaluating(self.modules_), FlopCounterMode(display=False) as counter:
+        image = torch.zeros(1, 3, self.crop_size, self.crop_size, device=module_device(self.modules_))
+        with evaluating(self.modules_), FlopCounterMode(display=False) as counter:
             self._read(image)
         return int(counter.get_total_flops())
 
-    def save(self, folder: str | Path) -> Path:
-        """Write ``weights.safetensors`` and ``estimator.json`` into ``folder``; returns it."""
-        check_is_fitted(self, "modules_")
-        folder = Path(folder)
-        save_modules(folder / "weights.safetensors", self.modules_)
-        about = {
-            "format": FORMAT,
-            "class": type(self).__name__,
-            "parameters": {name: _jsonable(value) for name, value in self.get_params(deep=False).items()},
-            "classes": [str(name) for name in self.classes_],
-            "selection": self.selection_,
-            "training_digest": self.training_digest_,
-            "preprocessing": _jsonable(self.preprocessing_),
-            "notes": list(getattr(self, "notes_", [])),
-        }
-        partial = folder / "estimator.json.partial"
-        partial.write_text(json.dumps(about, indent=1))
-        partial.replace(folder / "estimator.json")
-        return folder
+    def _state(self) -> dict[str, Any]:
+        return {"classes": [str(name) for name in self.classes_]}
 
-    @classmethod
-    def load(cls: type[C], folder: str | Path) -> C:
-        """Read what :meth:`save` wrote. Faces-valued parameters come back as None: only their digest was kept.
-
-        Raises
-        ------
-        FileNotFoundError, ValueError
-            If a file is missing or damaged, of another class, or written by a newer version.
-        """
-        about = _read_about(Path(folder), cls.__name__)
-        known = cls().get_params(deep=False)
-        parameters = {name: value for name, value in about["parameters"].items() if name in known}
-        parameters = {k: None if isinstance(v, Mapping) and "faces_digest" in v else v for k, v in parameters.items()}
-        estimator = cls(**parameters)
-        estimator.classes_ = np.array(about["classes"])
-        estimator.selection_ = about["selection"]
-        estimator.training_digest_ = about["training_digest"]
-        estimator.preprocessing_ = about["preprocessing"]
-        estimator.notes_ = about["notes"]
-        estimator.history_ = pd.DataFrame(columns=["stage", "epoch", "step", "phase", "term", "value"])
-        estimator.modules_ = estimator._build(len(estimator.classes_), None)
-        load_modules(Path(folder) / "weights.safetensors", estimator.modules_)
-        estimator._to_device()
-        return estimator
-
-    def load_epoch(self: C, path: str | Path) -> C:
-        """Put the weights of one kept epoch (``run_dir/epochs/epoch-003.safetensors``) in place of the fitted ones."""
-        check_is_fitted(self, "modules_")
-        load_modules(path, self.modules_)
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "modules_")
+    def _restored(self, about: Mapping[str, Any]) -> dict[str, nn.Module]:
+        self.classes_ = np.array(about["classes"])
+        return self._build(len(self.classes_), None)
 
     # ------------------------------------------------------------------------------------------ shared machinery
 
@@ -261,18 +187,6 @@ class Classifier(ClassifierMixin, BaseEstimator):
         if self.epochs < 1:
             raise ValueError(f"epochs={self.epochs}: train for at least one")
 
-    def _length(self, images: int) -> tuple[int, int]:
-        """Epochs to train, and epochs between two steps of the learning rate, stretched alike."""
-        epochs = self.training_epochs(images)
-        return epochs, max(1, round(self.decay_epochs * epochs / self.epochs))
-
-    def _signature(self, validation: Faces | None) -> str:
-        """Tells this training from another one in the same folder."""
-        parameters = {name: _jsonable(value) for name, value in self.get_params(deep=False).items()}
-        shown = {name: value for name, value in parameters.items() if name not in _NO_INFLUENCE}
-        text = json.dumps([shown, self.training_digest_, validation.digest() if validation is not None else None])
-        return hashlib.sha256(text.encode()).hexdigest()
-
     def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
         expression = faces.expression if y is None else np.asarray(y, dtype=str)
         if len(faces) == 0 or len(expression) != len(faces):
@@ -280,9 +194,10 @@ class Classifier(ClassifierMixin, BaseEstimator):
         self.classes_ = np.unique(expression)
         if len(self.classes_) < 2:
             raise ValueError(f"the training faces show one class only ({self.classes_[0]}): a classifier needs two")
-        self.notes_: list[str] = []
+        self.notes_ = []
         size = self.image_size
         images, target = resized(faces, size), np.ones(len(faces), dtype=bool)
+        subjects = faces.subject if faces.has_subjects else None
         extra: Faces | None = self.extra_train
         if extra is not None:
             kept = extra[np.isin(extra.expression, self.classes_)]
@@ -293,10 +208,13 @@ class Classifier(ClassifierMixin, BaseEstimator):
             images = np.concatenate([np.asarray(images), np.asarray(resized(kept, size))])
             expression = np.concatenate([expression, kept.expression])
             target = np.concatenate([target, np.zeros(len(kept), dtype=bool)])
+            known = subjects is not None and kept.has_subjects
+            subjects = np.concatenate([subjects, kept.subject]) if known else None
         labels = np.searchsorted(self.classes_, expression).astype(np.int64)
         counts = np.bincount(labels, minlength=len(self.classes_))
         rows = (1 / counts)[labels] if self.sampler == "balanced" else None
-        return TrainingSet(images, labels, target, self._class_weights(counts), rows)
+        people = None if subjects is None else np.unique(subjects, return_inverse=True)[1].astype(np.int64)
+        return TrainingSet(images, labels, target, self._class_weights(counts), rows, people, faces)
 
     def _class_weights(self, counts: np.ndarray) -> Tensor | None:
         choice = self.class_weight
@@ -320,89 +238,3 @@ class Classifier(ClassifierMixin, BaseEstimator):
             return probabilities
 
         return self._map(images, read)
-
-    def _map(self, images: Any, function: Callable[[Tensor], Tensor], batch: int = _PREDICT_BATCH) -> np.ndarray:
-        """``function`` of all centre crops in [-1, 1], a batch at a time; the results end to end."""
-        device, out = _device(self.modules_), []
-        with _evaluating(self.modules_):
-            for start in range(0, len(images), batch):
-                chunk = np.ascontiguousarray(images[start : start + batch])
-                floats = to_unit_range(torch.from_numpy(chunk).to(device))
-                out.append(function(centre_crop(floats, self.crop_size)).cpu().numpy())
-        if not out:
-            raise ValueError("there are no faces to read: the Faces given has no rows")
-        return np.concatenate(out)
-
-    def _to_device(self) -> None:
-        """Networks to where predictions run: the accelerator asked for, or the CPU."""
-        wanted = self.accelerator
-        device = "cuda" if wanted in ("auto", "gpu", "cuda") and torch.cuda.is_available() else "cpu"
-        for module in self.modules_.values():
-            module.to(device).to(memory_format=torch.channels_last)
-            module.eval()
-
-
-_NO_INFLUENCE = ("logger", "progress")  # parameters that change no weight
-_TRAINER_PARAMETERS = ("accelerator", "devices", "precision", "seed", "gradient_clip", "logger", "progress")
-
-
-@contextmanager
-def _evaluating(modules: dict[str, nn.Module]) -> Iterator[None]:
-    """Modules in eval mode without gradients inside the block, as they were after it."""
-    before = {name: module.training for name, module in modules.items()}
-    for module in modules.values():
-        module.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        for name, module in modules.items():
-            module.train(before[name])
-
-
-def resized(faces: Faces, size: int) -> Any:
-    """Pictures (n, size, size, 3) uint8: the faces' own where the size fits, else resized once, in memory."""
-    if faces.shape[1:3] == (size, size):
-        return faces.images
-    out = np.empty((len(faces), size, size, 3), np.uint8)
-    for start in range(0, len(faces), _RESIZE_BATCH):
-        chunk = torch.from_numpy(np.ascontiguousarray(faces.pixels(slice(start, start + _RESIZE_BATCH))))
-        resized = resize_batch(chunk.permute(0, 3, 1, 2).float(), size).round_().clamp_(0, 255)
-        out[start : start + _RESIZE_BATCH] = resized.permute(0, 2, 3, 1).to(torch.uint8).numpy()
-    return out
-
-
-def _device(modules: dict[str, nn.Module]) -> torch.device:
-    return next(parameter.device for module in modules.values() for parameter in module.parameters())
-
-
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    """A ValueError that lists the choices, unless ``value`` is one of them."""
-    if value not in choices:
-        raise ValueError(f"{name}={value!r}: choose one of {', '.join(choices)}")
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, Faces):
-        return {"faces_digest": value.digest(), "faces": repr(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_jsonable(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _read_about(folder: Path, cls: str) -> dict[str, Any]:
-    path = folder / "estimator.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"no estimator.json in {folder}: give a folder that {cls}.save() wrote")
-    try:
-        about = json.loads(path.read_text())
-        version, found = about["format"], about["class"]
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is damaged: it is not what {cls}.save() writes") from error
-    if version > FORMAT:
-        raise ValueError(f"{path} has format {version}, this ferdis reads up to {FORMAT}: install a newer ferdis")
-    if found != cls:
-        raise ValueError(f"{path} holds a {found}, not a {cls}: load it with {found}.load()")
-    return about
