@@ -18,6 +18,8 @@ _PUBLIC = {
     "load": "ferdis.datasets",
     "IFGAN": "ferdis.systems.ifgan",
     "ResNetClassifier": "ferdis.systems.baselines",
+    "RELGAN": "ferdis.systems.relgan",
+    "BaselineCNN": "ferdis.systems.baselines",
     "Fold": "ferdis.protocol",
     "SubjectKFold": "ferdis.protocol",
     "OfficialSplit": "ferdis.protocol",

@@ -69,30 +69,45 @@ class ArrayBatches:
             order = random.choice(self.n, size=self.n, replace=True, p=self.probabilities)
         else:
             order = random.permutation(self.n) if self.shuffle else np.arange(self.n)
-        rank, world = rank_and_world()
-        if self.n < world:
-            raise ValueError(f"{self.n} rows for {world} processes: use fewer devices")
-        if self.batch_size < world:
-            raise ValueError(f"batch_size={self.batch_size} is below the {world} processes that share it")
-        starts = list(range(0, self.n, self.batch_size))
-        if len(starts) > 1 and self.n - starts[-1] < 2 * world:
-            starts.pop()
-        parts = [np.sort(order[a:b])[rank::world] for a, b in zip(starts, [*starts[1:], self.n], strict=True)]
-        return EpochBatches(self.arrays, parts)
+        return EpochBatches(self.arrays, split_batches(order, self.batch_size))
+
+
+def split_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Samples (n,) in batches of ``batch_size``, of each the part of this process; see :class:`ArrayBatches`."""
+    rank, world = rank_and_world()
+    n = len(order)
+    if n < world:
+        raise ValueError(f"{n} rows for {world} processes: use fewer devices")
+    if batch_size < world:
+        raise ValueError(f"batch_size={batch_size} is below the {world} processes that share it")
+    starts = list(range(0, n, batch_size))
+    if len(starts) > 1 and n - starts[-1] < 2 * world:
+        starts.pop()
+    return [np.sort(order[a:b])[rank::world] for a, b in zip(starts, [*starts[1:], n], strict=True)]
 
 
 class EpochBatches:
-    """The batches of one epoch: a sized iterable of name -> tensor."""
+    """The batches of one epoch: a sized iterable of name -> tensor.
 
-    def __init__(self, arrays: Mapping[str, Any], parts: list[np.ndarray]) -> None:
-        self.arrays, self.parts = arrays, parts
+    Parameters
+    ----------
+    arrays : name -> array-like
+    parts : the samples of each batch
+    rows : name -> (m,) row of that array for each sample; by default sample k is row k of all of them.
+    """
+
+    def __init__(
+        self, arrays: Mapping[str, Any], parts: list[np.ndarray], rows: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        self.arrays, self.parts, self.rows = arrays, parts, rows
 
     def __len__(self) -> int:
         return len(self.parts)
 
     def __iter__(self) -> Iterator[Batch]:
-        for rows in self.parts:
-            yield {name: _gather(array, rows) for name, array in self.arrays.items()}
+        for part in self.parts:
+            rows = {name: part if self.rows is None else self.rows[name][part] for name in self.arrays}
+            yield {name: _gather(array, rows[name]) for name, array in self.arrays.items()}
 
 
 def _indexable(name: str, array: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,26 @@ class Faces:
     def with_table(self, table: pd.DataFrame) -> Faces:
         """The same images with another table of as many rows (a new column, say); checked like a new one."""
         return Faces(self.images, table, self.attrs)
+
+    @property
+    def has_counterparts(self) -> bool:
+        """Whether :meth:`counterpart` works: whether the set draws its people rather than photographs them."""
+        return "counterpart" in self.attrs
+
+    def counterpart(self, expression_of: Faces) -> Faces:
+        """These people in these poses and light, with the expressions of other rows: a reenactment's ground truth.
+
+        Only a set that draws its people has it: ``attrs["counterpart"]`` then names the function, ``module:name``.
+
+        Raises
+        ------
+        ValueError
+            If the set cannot do this.
+        """
+        if not self.has_counterparts:
+            raise ValueError("these faces cannot be redrawn with another expression: only load('synthetic') can")
+        module, _, name = self.attrs["counterpart"].partition(":")
+        return getattr(import_module(module), name)(self, expression_of)
 
     def to_frame(self) -> pd.DataFrame:
         """A copy of the table."""

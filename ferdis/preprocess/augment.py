@@ -66,6 +66,37 @@ def centre_views(n: int, image_size: int, crop_size: int, *, device: torch.devic
     return _affine(zero + 1, zero, offset.to(device), crop_size / image_size)
 
 
+PATCH_DEGREES = (0.0, -6.0, -3.0, 3.0, 6.0)
+PATCH_PLACES = ((0, 0), (-1, -1), (1, -1), (-1, 1), (1, 1))  # the centre and the corners, in slacks from the centre
+PATCH_VIEWS = 2 * len(PATCH_DEGREES) * len(PATCH_PLACES)
+
+
+def patch_views(numbers: Tensor, image_size: int, crop_size: int) -> Tensor:
+    """REL-GAN's 50 views: five patches, each at five angles, each mirrored or not (Ali & Hughes 2020, Section 4.1).
+
+    Parameters
+    ----------
+    numbers : Tensor of shape (n,), int64, 0..49
+        Which view of each sample; 0 is the centre patch as it is.
+    image_size, crop_size : int
+        Side of the square pictures and of the patches, pixels. A patch turns inside the uncropped picture.
+
+    Returns
+    -------
+    Tensor of shape (n, 2, 3)
+        Views for :func:`take_views`.
+    """
+    _check_sizes(image_size, crop_size)
+    flip, rest = numbers // (PATCH_VIEWS // 2), numbers % (PATCH_VIEWS // 2)
+    degrees = torch.tensor(PATCH_DEGREES, device=numbers.device)[rest // len(PATCH_PLACES)]
+    places = torch.tensor(PATCH_PLACES, device=numbers.device)[rest % len(PATCH_PLACES)].T
+    # Corners lie at whole pixels; where the slack is odd the centre is the one that `centre_crop` takes.
+    slack = image_size - crop_size
+    centre = slack // 2 - slack / 2
+    offset = torch.where(places == 0, centre, places * (slack / 2)) * (2 / image_size)
+    return _affine(1.0 - 2.0 * flip, torch.deg2rad(degrees), offset, crop_size / image_size)
+
+
 def take_views(images: Tensor, views: Tensor, crop_size: int) -> Tensor:
     """Crop ``images`` (n, C, S, S) by ``views`` (n, 2, 3): bilinear, borders repeated, (n, C, crop, crop).
 

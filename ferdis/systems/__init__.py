@@ -7,6 +7,8 @@ from importlib import import_module
 SYSTEMS = {
     "ifgan": "ferdis.systems.ifgan:IFGAN",
     "resnet": "ferdis.systems.baselines:ResNetClassifier",
+    "relgan": "ferdis.systems.relgan:RELGAN",
+    "cnn": "ferdis.systems.baselines:BaselineCNN",
 }
 
 

@@ -1,12 +1,14 @@
 """What the papers compare with: the same classifier on the picture as it is.
 
+``BaselineCNN`` is the baseline of REL-GAN's Tables 1 to 4: "The CNN baseline network used in this paper is the encoder
+G_es network with one additional FC layer for expression classification" (Ali & Hughes 2020, Section 4.1).
 ``ResNetClassifier`` is the baseline of IF-GAN's Tables 1 and 2: "To make a fair comparison, the island loss is also
 employed" (Cai et al., ICIP 2021, footnote 2). Same network, terms, optimiser and crops; no generator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -15,10 +17,12 @@ from torch import Tensor, nn
 
 from ferdis.faces import Faces
 from ferdis.losses import ISLAND_REDUCTIONS, Centres, island_loss
-from ferdis.nn import ImageClassifier
+from ferdis.nn import ImageClassifier, initialise_normal
 from ferdis.preprocess.augment import random_views, take_views, to_unit_range
 from ferdis.systems.base import Classifier, TrainingSet, check_choice
 from ferdis.systems.ifgan import IFGAN, move_centres, softmax_loss
+from ferdis.systems.relgan import EXPRESSION_CODE, RELGAN, Encoder, check_patches
+from ferdis.systems.triplets import Patches, patch
 from ferdis.training import Batch, Modules, Phase, Stage
 
 
@@ -193,3 +197,137 @@ class ResNetClassifier(Classifier):
 
     def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self.modules_["classifier"](images)
+
+
+def view(modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int) -> Batch:
+    """The view of each face that the sampler drew."""
+    return {"face": patch(batch, image_size, crop_size), "label": batch["label"]}
+
+
+def cnn_terms(modules: Modules, batch: Batch, *, class_weights: Tensor | None) -> dict[str, Tensor]:
+    """Cross-entropy of the encoder with one layer on top."""
+    logits = modules.classifier(modules.encoder(batch["face"]))
+    if class_weights is not None:
+        class_weights = class_weights.to(logits.device)
+    return {
+        "softmax": softmax_loss(logits[:0], logits, batch["label"], class_weights),
+        "accuracy": (logits.argmax(1) == batch["label"]).float().mean(),
+    }
+
+
+class BaselineCNN(Classifier):
+    """REL-GAN's expression encoder and one linear layer, trained on labels alone (Ali & Hughes 2020, Tables 1 to 4).
+
+    It sees the same 50 views as REL-GAN; its feature, like REL-GAN's, has 30 numbers.
+
+    Parameters
+    ----------
+    encoder_channels : sequence of five int
+    views : str
+        "random": one of the 50 views a face and epoch; "all": all of them.
+    extra_train : Faces, optional
+        Further training faces; classes outside the target set are dropped, counted in ``notes_``.
+    class_weight : str, mapping or None
+        None, "balanced", or weights by class name.
+    sampler : str
+        "shuffle", or "balanced": each class is drawn equally often.
+    image_size, crop_size : int
+        Faces are resized to image_size, patches have crop_size (divisible by 32).
+    test_flip : bool
+        Average the probabilities of a face and its mirror image.
+    epochs, batch_size, learning_rate, betas : training, Adam
+    min_steps : int
+        Epochs are added until there are at least so many steps.
+    decay, decay_epochs : float, int
+        The learning rate is multiplied by ``decay`` every ``decay_epochs`` epochs (stretched with ``min_steps``).
+    gradient_clip : largest norm of a gradient, or None
+    seed : of every random choice
+    accelerator, devices, precision : Fabric's; "auto" takes the GPU if there is one, and bf16 where it has it
+    logger : "csv", "tensorboard" or None, below ``run_dir``
+    progress : show a progress bar
+    """
+
+    preset: ClassVar[Mapping[str, Any]] = {
+        name: value
+        for name, value in RELGAN.preset.items()
+        if name not in ("decoder_channels", "mlp_epochs", "mlp_learning_rate", "truths", "pretrain_epochs")
+    }
+
+    weights = None  # there are no ImageNet weights for this network
+
+    def __init__(
+        self,
+        *,
+        encoder_channels: Sequence[int] = (64, 128, 256, 512, 512),
+        views: str = "random",
+        extra_train: Faces | None = None,
+        class_weight: str | Mapping[str, float] | None = None,
+        sampler: str = "shuffle",
+        image_size: int = 110,
+        crop_size: int = 96,
+        test_flip: bool = False,
+        epochs: int = 300,
+        min_steps: int = 0,
+        batch_size: int = 64,
+        learning_rate: float = 1e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        decay: float = 1.0,
+        decay_epochs: int = 1,
+        gradient_clip: float | None = None,
+        seed: int = 0,
+        accelerator: str = "auto",
+        devices: int = 1,
+        precision: str = "auto",
+        logger: str | None = "csv",
+        progress: bool = True,
+    ) -> None:
+        self.encoder_channels = encoder_channels
+        self.views = views
+        self.extra_train = extra_train
+        self.class_weight = class_weight
+        self.sampler = sampler
+        self.image_size = image_size
+        self.crop_size = crop_size
+        self.test_flip = test_flip
+        self.epochs = epochs
+        self.min_steps = min_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.betas = betas
+        self.decay = decay
+        self.decay_epochs = decay_epochs
+        self.gradient_clip = gradient_clip
+        self.seed = seed
+        self.accelerator = accelerator
+        self.devices = devices
+        self.precision = precision
+        self.logger = logger
+        self.progress = progress
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_choice("views", self.views, ("random", "all"))
+        check_patches(self.crop_size, self.encoder_channels)
+
+    def _build(self, n_classes: int, weights: str | None) -> dict[str, nn.Module]:
+        encoder = Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)
+        initialise_normal(encoder)
+        return {"encoder": encoder, "classifier": nn.Linear(EXPRESSION_CODE, n_classes)}
+
+    def _stages(self, training: TrainingSet, validate: Callable[[], float] | None) -> list[Stage]:
+        epochs, decay_epochs = self._length(len(training.labels))
+        phase = Phase(
+            "classifier",
+            ("encoder", "classifier"),
+            partial(cnn_terms, class_weights=training.class_weights),
+            {"softmax": 1.0},
+            partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, fused=True),
+            partial(torch.optim.lr_scheduler.StepLR, step_size=decay_epochs, gamma=self.decay),
+        )
+        batches = Patches(training, self.views, self.batch_size, self.seed)
+        prepare = partial(view, image_size=self.image_size, crop_size=self.crop_size)
+        return [Stage("cnn", self.modules_, [phase], epochs, batches, prepare, validate=validate)]
+
+    def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        code = self.modules_["encoder"](images)
+        return code, self.modules_["classifier"](code)

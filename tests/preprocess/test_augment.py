@@ -4,6 +4,7 @@ import torch
 from ferdis.preprocess.augment import (
     centre_crop,
     centre_views,
+    patch_views,
     random_views,
     take_views,
     to_bytes,
@@ -77,3 +78,29 @@ def test_too_large_a_crop() -> None:
     for function in (lambda: random_views(1, 8, 9), lambda: centre_views(1, 8, 9), lambda: centre_crop(pictures(), 17)):
         with pytest.raises(ValueError, match="crop_size"):
             function()
+
+
+@pytest.mark.parametrize(("size", "crop"), [(24, 16), (23, 16), (16, 16)])
+def test_patches_are_the_centre_and_the_corners_and_their_mirrors(size: int, crop: int) -> None:
+    image = pictures(1, size)
+    slack = size - crop
+    corners = [image[..., y : y + crop, x : x + crop] for y, x in ((0, 0), (0, slack), (slack, 0), (slack, slack))]
+    expected = torch.cat([centre_crop(image, crop), *corners])
+    numbers = torch.cat([torch.arange(5), torch.arange(25, 30)])
+    taken = take_views(image.expand(10, -1, -1, -1), patch_views(numbers, size, crop), crop)
+    torch.testing.assert_close(taken[:5], expected, atol=1e-5, rtol=0)
+    mirrored = take_views(image.flip(-1).expand(5, -1, -1, -1), patch_views(torch.arange(5), size, crop), crop)
+    torch.testing.assert_close(taken[5:], mirrored, atol=1e-5, rtol=0)
+
+
+def test_the_fifty_views_differ_and_turn_inside_the_picture() -> None:
+    image = pictures(1, 33).expand(50, -1, -1, -1)
+    taken = take_views(image, patch_views(torch.arange(50), 33, 22), 22)
+    apart = torch.cdist(taken.flatten(1), taken.flatten(1)) + torch.eye(50) * 9
+    assert apart.min() > 0.5
+    point = torch.zeros(1, 1, 33, 33)
+    point[0, 0, 16, 30] = 1
+    turned = [
+        divmod(int(take_views(point, patch_views(torch.tensor([k]), 33, 33), 33).argmax()), 33)[0] for k in (5, 20)
+    ]
+    assert sorted(turned) == [15, 17] or sorted(turned) == [14, 18]  # by 6 degrees, up and down

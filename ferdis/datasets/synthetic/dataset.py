@@ -365,7 +365,8 @@ def _faces(table: pd.DataFrame, size: int, folder: Path | None) -> Faces:
     points = landmarks_of(recipes, size).reshape(len(table), -1).astype(np.float64)
     kept = table.drop(columns=table.columns.intersection(LANDMARK_COLUMNS)).reset_index(drop=True)
     kept = pd.concat([kept, pd.DataFrame(points, columns=list(LANDMARK_COLUMNS))], axis=1)
-    return Faces(RenderedImages(recipes, size, folder), kept, {"dataset": "synthetic", "aligned": "drawn"})
+    about = {"dataset": "synthetic", "aligned": "drawn", "counterpart": f"{__name__}:{counterpart.__name__}"}
+    return Faces(RenderedImages(recipes, size, folder), kept, about)
 
 
 def _redrawn(faces: Faces, table: pd.DataFrame) -> Faces:

@@ -1,0 +1,642 @@
+"""REL-GAN: face reenactment based facial expression recognition.
+
+K. Ali, C. E. Hughes, "Face Reenactment Based Facial Expression Recognition", EasyChair preprint 4330 / ISVC 2020.
+
+A generator learns to draw one person's expression on another person. Its expression encoder can then know nothing of
+who the first person was: it is frozen, and a small network classifies its 30-d code.
+
+======== ============================ ======================================================================
+Equation Function                     What it is
+======== ============================ ======================================================================
+Eq. 1    :func:`discriminator_loss`   D names expressions, people and fakes
+Eq. 2    :func:`generator_losses`     G is to be named as the source's expression and the target's person
+Eq. 3    :func:`pixel_loss`           distance of the generated face to the ground truth, where there is one
+Eq. 4    :func:`reenactment_terms`    the four terms of G's sum, weighted 0.7, 20, 50 and 30
+======== ============================ ======================================================================
+
+Gaps in the text, and what is done here
+---------------------------------------
+- Eq. 4 weights an adversarial term beside the two class terms that Eq. 2 holds already. Here the adversarial term is
+  -log(1 - p_fake), the expression term the cross-entropy over the real expressions alone and the identity term that
+  over the people: their plain sum is Eq. 2 exactly, and the weight against "fake" is 0.7.
+- A ground truth (the target's person with the source's expression) is not in every set. ``ground_truth`` says where
+  it comes from; the pixel term runs on the triplets that have one, and their share is in ``notes_``. The truth takes
+  the target's crop, rotation and flip, the source its own: otherwise the pixels could not be learned.
+- Downsampling is 2x2 average pooling, upsampling nearest neighbour; batch norm and ReLU between. Five of each: sizes
+  are divisible by 32. Weights start at N(0, 0.02) and Adam's beta2 is 0.999, the practice of DCGAN, which the paper
+  follows.
+- "In later iterations, when D reaches a near-optimal solution, G is updated more frequently": D takes one step in
+  ``generator_steps`` while the mean of its accuracies on real expressions and on fakes over its last 100 steps is above
+  ``near_optimal``.
+- The patches come from a picture of ``image_size`` (110 for 96), and the unrotated ones stay: 5 places x 5 angles x 2.
+  ``views="random"`` takes one a sample and epoch, ``"all"`` every one of the 50.
+- The classifier is an MLP with one hidden layer of 128 and dropout 0.2.
+- Faces are aligned by a similarity, not by Hassner's frontalisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+from filelock import FileLock
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ferdis.checkpoints import load_modules, save_modules
+from ferdis.faces import Faces
+from ferdis.history import History
+from ferdis.losses import in_float32
+from ferdis.nn import initialise_normal
+from ferdis.preprocess.augment import PATCH_VIEWS, patch_views, take_views, to_bytes, to_unit_range
+from ferdis.preprocess.cache import default_directory
+from ferdis.systems.base import Classifier, TrainingSet, check_choice, evaluating, module_device, resized
+from ferdis.systems.triplets import Patches, Triplets, patch
+from ferdis.training import Batch, Modules, Phase, Stage
+
+EXPRESSION_CODE, IDENTITY_CODE = 30, 50
+GROUND_TRUTHS = ("auto", "counterparts", "pairs", "off")
+
+# ----------------------------------------------------------------------------------------------------- networks
+
+
+class Encoder(nn.Module):
+    """Five blocks of a 3x3 convolution and downsampling, then one linear layer: G_es and G_et.
+
+    Parameters
+    ----------
+    code_size : int
+        30 for the expression, 50 for the identity.
+    size : int
+        Side of the pictures, divisible by 32.
+    channels : sequence of five int
+    """
+
+    def __init__(self, code_size: int, size: int = 96, channels: Sequence[int] = (64, 128, 256, 512, 512)) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(
+            *(nn.Sequential(*_block(before, after), nn.AvgPool2d(2))
+              for before, after in zip((3, *channels[:-1]), channels, strict=True))
+        )  # fmt: skip
+        self.code = nn.Linear(channels[-1] * (size // 32) ** 2, code_size)
+
+    def forward(self, face: Tensor) -> Tensor:
+        """Faces (n, 3, S, S) in [-1, 1] to codes (n, code_size)."""
+        return self.code(self.blocks(face).flatten(1))  # (n, channels[-1], S / 32, S / 32) -> (n, code_size)
+
+
+class Decoder(nn.Module):
+    """Five blocks of upsampling and a 3x3 convolution on the joined codes: G_de."""
+
+    def __init__(self, size: int = 96, channels: Sequence[int] = (512, 256, 128, 64, 32)) -> None:
+        super().__init__()
+        self.start, self.side = channels[0], size // 32
+        self.expand = nn.Linear(EXPRESSION_CODE + IDENTITY_CODE, self.start * self.side**2)
+        self.blocks = nn.Sequential(
+            *(nn.Sequential(nn.Upsample(scale_factor=2), *_block(before, after))
+              for before, after in zip((channels[0], *channels[:-1]), channels, strict=True))
+        )  # fmt: skip
+        self.head = nn.Sequential(nn.Conv2d(channels[-1], 3, 3, 1, 1), nn.Tanh())
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Codes (n, 30 + 50), the expression first, to faces (n, 3, S, S) in [-1, 1]."""
+        maps = self.expand(code).reshape(-1, self.start, self.side, self.side)
+        return self.head(self.blocks(maps))
+
+
+class Discriminator(nn.Module):
+    """Multi-task D: four blocks and a 1024-d layer, then a branch for expressions and fakes and one for people.
+
+    Parameters
+    ----------
+    n_expressions, n_people : int
+        N_e and N_i; without people (0) there is no second branch.
+    size : int
+        Side of the pictures.
+    """
+
+    def __init__(
+        self, n_expressions: int, n_people: int, size: int = 96, channels: Sequence[int] = (16, 32, 64, 128)
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for level, (before, after) in enumerate(zip((3, *channels[:-1]), channels, strict=True)):
+            layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=level == 0))  # halves the side
+            layers += [nn.BatchNorm2d(after)] if level else []
+            layers.append(nn.LeakyReLU(0.2))
+        flat = channels[-1] * (size // 2 ** len(channels)) ** 2
+        self.shared = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, 1024), nn.LeakyReLU(0.2))
+        self.expression, self.identity = _branch(), _branch() if n_people else None
+        self.rename(n_expressions, n_people)
+
+    def rename(self, n_expressions: int, n_people: int) -> None:
+        """Give both branches new last layers: for other expressions and other people."""
+        self.expression_head = nn.Linear(256, n_expressions + 1)  # the last one is "fake"
+        self.identity_head = nn.Linear(256, n_people) if n_people else None
+        for head in (self.expression_head, self.identity_head):
+            if head is not None:
+                initialise_normal(head)
+
+    def forward(self, face: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Faces (n, 3, S, S) in [-1, 1] to logits (n, N_e + 1) of D^e and (n, N_i) of D^i."""
+        shared = self.shared(face)  # (n, 1024)
+        if self.identity is None or self.identity_head is None:
+            return self.expression_head(self.expression(shared)), None
+        return self.expression_head(self.expression(shared)), self.identity_head(self.identity(shared))
+
+
+def _block(before: int, after: int) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(before, after, 3, 1, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()
+
+
+def _branch() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(1024, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256), nn.LeakyReLU(0.2))
+
+
+# ------------------------------------------------------------------------------------------------------- losses
+
+
+@in_float32
+def discriminator_loss(
+    source: Tensor, expression: Tensor, target: Tensor | None, identity: Tensor, fake: Tensor
+) -> Tensor:
+    """D's side, as a loss: -log D^e_y(x_s) - log D^i_y(x_t) - log D^e_fake(G(x_s, x_t)) (Eq. 1).
+
+    Parameters
+    ----------
+    source : Tensor of shape (n, N_e + 1)
+        Logits of D^e on real sources.
+    expression : Tensor of shape (n,), int64
+        The sources' expressions, 0 .. N_e - 1.
+    target : Tensor of shape (n, N_i) or None
+        Logits of D^i on real targets; None leaves the term out: the set does not know its people.
+    identity : Tensor of shape (n,), int64
+        The targets' people.
+    fake : Tensor of shape (n, N_e + 1)
+        Logits of D^e on generated faces.
+    """
+    generated = torch.full_like(expression, fake.shape[1] - 1)
+    loss = F.cross_entropy(source, expression) + F.cross_entropy(fake, generated)
+    return loss if target is None else loss + F.cross_entropy(target, identity)
+
+
+@in_float32
+def generator_losses(
+    expression_logits: Tensor, expression: Tensor, identity_logits: Tensor | None, identity: Tensor
+) -> dict[str, Tensor]:
+    """G's side in three parts, whose sum is -log D^e_y(G) - log D^i_y(G) (Eq. 2).
+
+    Parameters
+    ----------
+    expression_logits : Tensor of shape (n, N_e + 1)
+        Logits of D^e on generated faces; the last one is "fake".
+    expression : Tensor of shape (n,), int64
+        The sources' expressions.
+    identity_logits : Tensor of shape (n, N_i) or None
+        Logits of D^i on generated faces.
+    identity : Tensor of shape (n,), int64
+        The targets' people.
+
+    Returns
+    -------
+    dict
+        ``adversarial`` -log(1 - p_fake), ``expression`` -log p(y | not fake), ``identity`` -log D^i_y (absent without
+        people): scalars, means over the batch.
+    """
+    real = expression_logits[:, :-1]
+    losses = {
+        "adversarial": (expression_logits.logsumexp(1) - real.logsumexp(1)).mean(),
+        "expression": F.cross_entropy(real, expression),
+    }
+    return losses if identity_logits is None else {**losses, "identity": F.cross_entropy(identity_logits, identity)}
+
+
+@in_float32
+def pixel_loss(generated: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+    """Mean absolute difference of generated face and ground truth (Eq. 3).
+
+    Parameters
+    ----------
+    generated, truth : Tensor of shape (n, 3, S, S)
+        Pictures in [-1, 1].
+    known : Tensor of shape (n,), bool
+        Which samples have a ground truth; the mean is over their pixels, and 0 if there are none.
+    """
+    each = (truth - generated).abs().mean((1, 2, 3))
+    return torch.where(known, each, 0).sum() / known.sum().clamp(min=1)
+
+
+# ------------------------------------------------------------------------------------------------------- phases
+
+
+def reenact(modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int) -> Batch:
+    """Views of source, target and truth, and the generated face: once a step."""
+    own, others = (patch_views(batch[f"{name}_view"], image_size, crop_size) for name in ("source", "target"))
+    source = take_views(to_unit_range(batch["source"]), own, crop_size)
+    target, truth = (take_views(to_unit_range(batch[name]), others, crop_size) for name in ("target", "truth"))
+    codes = torch.cat([modules.expression_encoder(source), modules.identity_encoder(target)], 1)  # (n, 30 + 50)
+    labels = {name: batch[name] for name in ("expression", "identity", "known")}
+    return {"source": source, "target": target, "truth": truth, "generated": modules.decoder(codes), **labels}
+
+
+def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
+    """What D minimises (Eq. 1), and how often it is right."""
+    # Sources and targets in one pass: the batch norm of D sees all real faces of the step.
+    expression_logits, identity_logits = modules.discriminator(torch.cat([batch["source"], batch["target"]]))
+    fake, _ = modules.discriminator(batch["generated"].detach())
+    expression, identity, n = batch["expression"], batch["identity"], len(batch["source"])
+    source, target = expression_logits[:n], None if identity_logits is None else identity_logits[n:]
+    return {
+        "class": discriminator_loss(source, expression, target, identity, fake),
+        "real_accuracy": _share(source.argmax(1) == expression),
+        "fake_accuracy": _share(fake.argmax(1) == fake.shape[1] - 1),
+        **({} if target is None else {"identity_accuracy": _share(target.argmax(1) == identity)}),
+    }
+
+
+def reenactment_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
+    """The terms of L_adv + L_pixel + L_De + L_Di that G minimises (Eq. 4); its phase weights them."""
+    expression_logits, identity_logits = modules.discriminator(batch["generated"])
+    expression, identity = batch["expression"], batch["identity"]
+    return {
+        **generator_losses(expression_logits, expression, identity_logits, identity),
+        "pixel": pixel_loss(batch["generated"], batch["truth"], batch["known"]),
+        "accuracy": _share(expression_logits[:, :-1].argmax(1) == expression),
+    }
+
+
+def discriminator_every(history: History, *, near_optimal: float, generator_steps: int) -> int:
+    """G's steps for each of D's: more than one while D is near its optimum (Section 4.1)."""
+    right = [history.mean(f"discriminator/{name}_accuracy", last=100) for name in ("real", "fake")]
+    return generator_steps if sum(right) / 2 > near_optimal else 1
+
+
+def encode(modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int) -> Batch:
+    """The frozen expression code of one view of each face: once a step of the second stage."""
+    return {"code": modules.expression_encoder(patch(batch, image_size, crop_size)), "label": batch["label"]}
+
+
+def classifier_terms(modules: Modules, batch: Batch, *, class_weights: Tensor | None) -> dict[str, Tensor]:
+    """Cross-entropy of the MLP on frozen codes (Section 3.2)."""
+    logits = modules.classifier(batch["code"]).float()
+    if class_weights is not None:
+        class_weights = class_weights.to(logits.device)
+    return {
+        "softmax": F.cross_entropy(logits, batch["label"], weight=class_weights),
+        "accuracy": _share(logits.argmax(1) == batch["label"]),
+    }
+
+
+def _share(right: Tensor) -> Tensor:
+    return right.float().mean()
+
+
+# ---------------------------------------------------------------------------------------------------- estimator
+
+
+class RELGAN(Classifier):
+    """Facial expression recognition from a code learned by reenactment (Ali & Hughes 2020).
+
+    Parameters
+    ----------
+    encoder_channels, decoder_channels, discriminator_channels : sequence of int
+        Channels of the five blocks of both encoders, of the decoder's five, of the discriminator's four.
+    hidden : int
+        Width of the MLP's hidden layer.
+    dropout : float
+        Before the MLP's last layer.
+    adversarial_weight, pixel_weight, expression_weight, identity_weight : float
+        lambda_1 to lambda_4 of Eq. 4.
+    ground_truth : str
+        Where the target's person with the source's expression comes from. "counterparts": the set draws it (the
+        embedded one); "pairs": another picture of that person, for sets where pose and light are the same in all of
+        them; "off": the pixel term does not run. "auto": counterparts where they can be drawn, pairs where the loader
+        says that the set is posed (``attrs["posed"]``), otherwise off.
+    truths : int
+        Counterparts drawn for each training face.
+    near_optimal, generator_steps : float, int
+        While D's mean accuracy on real expressions and fakes is above ``near_optimal``, G takes ``generator_steps``
+        steps for each of D's.
+    views : str
+        "random": one of the 50 views a face and epoch; "all": all of them.
+    test_views : str
+        "centre": the centre patch is classified; "all": the mean over the 50 views.
+    pretrain : Faces, optional
+        Faces of other people to learn reenactment on first (the paper: BU-4DFE). Done once and kept in
+        ``$FERDIS_CACHE``; D's last layers are new afterwards.
+    pretrain_epochs : int
+    extra_train : Faces, optional
+        Further training faces; classes outside the target set are dropped, counted in ``notes_``.
+    class_weight : str, mapping or None
+        None, "balanced", or weights by class name, for the MLP.
+    sampler : str
+        "shuffle", or "balanced": each class is drawn equally often.
+    image_size, crop_size : int
+        Faces are resized to image_size, patches have crop_size (divisible by 32).
+    test_flip : bool
+        Average the probabilities of a face and its mirror image.
+    epochs, mlp_epochs, batch_size, learning_rate, betas : training of reenactment and MLP, Adam
+    min_steps : int
+        Epochs are added to both stages until reenactment has at least so many steps.
+    decay, decay_epochs : float, int
+        The learning rate of reenactment is multiplied by ``decay`` every ``decay_epochs`` epochs (stretched with
+        ``min_steps``); 1 keeps it.
+    mlp_learning_rate : float
+    gradient_clip : largest norm of a gradient, or None
+    seed : of every random choice
+    accelerator, devices, precision : Fabric's; "auto" takes the GPU if there is one, and bf16 where it has it
+    logger : "csv", "tensorboard" or None, below ``run_dir``
+    progress : show a progress bar
+
+    Attributes
+    ----------
+    classes_ : ndarray of str
+    history_ : DataFrame
+        Every loss term, by stage and epoch.
+    modules_ : dict of networks: expression_encoder, identity_encoder, decoder, classifier
+    """
+
+    preset: ClassVar[Mapping[str, Any]] = {
+        "encoder_channels": (16, 32, 64, 128, 128),
+        "decoder_channels": (128, 128, 64, 32, 16),
+        "image_size": 72,
+        "crop_size": 64,
+        "epochs": 10,
+        "min_steps": 1500,
+        "mlp_epochs": 5,
+        "batch_size": 32,
+        "learning_rate": 1e-3,
+        "decay": 0.7,
+        "decay_epochs": 1,
+        "mlp_learning_rate": 2e-3,
+        "truths": 6,
+        "pretrain_epochs": 3,
+    }
+
+    weights = None  # there are no ImageNet weights for these networks: `pretrain` takes their place
+
+    def __init__(
+        self,
+        *,
+        encoder_channels: Sequence[int] = (64, 128, 256, 512, 512),
+        decoder_channels: Sequence[int] = (512, 256, 128, 64, 32),
+        discriminator_channels: Sequence[int] = (16, 32, 64, 128),
+        hidden: int = 128,
+        dropout: float = 0.2,
+        adversarial_weight: float = 0.7,
+        pixel_weight: float = 20.0,
+        expression_weight: float = 50.0,
+        identity_weight: float = 30.0,
+        ground_truth: str = "auto",
+        truths: int = 8,
+        near_optimal: float = 0.9,
+        generator_steps: int = 4,
+        views: str = "random",
+        test_views: str = "centre",
+        pretrain: Faces | None = None,
+        pretrain_epochs: int = 20,
+        extra_train: Faces | None = None,
+        class_weight: str | Mapping[str, float] | None = None,
+        sampler: str = "shuffle",
+        image_size: int = 110,
+        crop_size: int = 96,
+        test_flip: bool = False,
+        epochs: int = 300,
+        mlp_epochs: int = 50,
+        min_steps: int = 0,
+        batch_size: int = 64,
+        learning_rate: float = 1e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        decay: float = 1.0,
+        decay_epochs: int = 1,
+        mlp_learning_rate: float = 1e-4,
+        gradient_clip: float | None = None,
+        seed: int = 0,
+        accelerator: str = "auto",
+        devices: int = 1,
+        precision: str = "auto",
+        logger: str | None = "csv",
+        progress: bool = True,
+    ) -> None:
+        self.encoder_channels = encoder_channels
+        self.decoder_channels = decoder_channels
+        self.discriminator_channels = discriminator_channels
+        self.hidden = hidden
+        self.dropout = dropout
+        self.adversarial_weight = adversarial_weight
+        self.pixel_weight = pixel_weight
+        self.expression_weight = expression_weight
+        self.identity_weight = identity_weight
+        self.ground_truth = ground_truth
+        self.truths = truths
+        self.near_optimal = near_optimal
+        self.generator_steps = generator_steps
+        self.views = views
+        self.test_views = test_views
+        self.pretrain = pretrain
+        self.pretrain_epochs = pretrain_epochs
+        self.extra_train = extra_train
+        self.class_weight = class_weight
+        self.sampler = sampler
+        self.image_size = image_size
+        self.crop_size = crop_size
+        self.test_flip = test_flip
+        self.epochs = epochs
+        self.mlp_epochs = mlp_epochs
+        self.min_steps = min_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.betas = betas
+        self.decay = decay
+        self.decay_epochs = decay_epochs
+        self.mlp_learning_rate = mlp_learning_rate
+        self.gradient_clip = gradient_clip
+        self.seed = seed
+        self.accelerator = accelerator
+        self.devices = devices
+        self.precision = precision
+        self.logger = logger
+        self.progress = progress
+
+    def identity_code(self, faces: Faces) -> np.ndarray:
+        """Identity codes of the centre patches, (n, 50) float32."""
+        check_is_fitted(self, "modules_")
+        return self._map(resized(faces, self.image_size), self.modules_["identity_encoder"])
+
+    def transfer(self, sources: Faces, targets: Faces) -> np.ndarray:
+        """Each source's expression on its target's person, uint8 (n, crop_size, crop_size, 3).
+
+        Parameters
+        ----------
+        sources, targets : Faces of n rows each
+            Row by row; the result has the target's centre patch.
+        """
+        if len(sources) != len(targets):
+            raise ValueError(f"{len(sources)} sources and {len(targets)} targets: give as many of both")
+        return self.decode(self.transform(sources), self.identity_code(targets))
+
+    def reconstruct(self, faces: Faces) -> np.ndarray:
+        """Each face from its own two codes, uint8 (n, crop_size, crop_size, 3)."""
+        return self.transfer(faces, faces)
+
+    synthesize = reconstruct
+
+    def decode(self, expression_codes: np.ndarray, identity_codes: np.ndarray) -> np.ndarray:
+        """Pictures of codes (n, 30) and (n, 50), uint8 (n, crop_size, crop_size, 3)."""
+        check_is_fitted(self, "modules_")
+        codes = torch.from_numpy(np.concatenate([expression_codes, identity_codes], 1))
+        device = module_device(self.modules_)
+        with evaluating(self.modules_):
+            faces = [to_bytes(self.modules_["decoder"](part.to(device))).cpu() for part in codes.split(64)]
+        return torch.cat(faces).numpy()
+
+    # ---------------------------------------------------------------------------------------------- its training
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_choice("ground_truth", self.ground_truth, GROUND_TRUTHS)
+        check_choice("views", self.views, ("random", "all"))
+        check_choice("test_views", self.test_views, ("centre", "all"))
+        check_patches(self.crop_size, self.encoder_channels)
+        for name in ("mlp_epochs", "pretrain_epochs", "truths", "generator_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
+        if len(self.decoder_channels) != 5:
+            raise ValueError(f"decoder_channels={self.decoder_channels}: name five, one for each upsampling")
+
+    def _build(self, n_classes: int, weights: str | None) -> dict[str, nn.Module]:
+        modules = {
+            "expression_encoder": Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels),
+            "identity_encoder": Encoder(IDENTITY_CODE, self.crop_size, self.encoder_channels),
+            "decoder": Decoder(self.crop_size, self.decoder_channels),
+        }
+        for network in modules.values():
+            initialise_normal(network)
+        modules["classifier"] = nn.Sequential(
+            nn.Linear(EXPRESSION_CODE, self.hidden),
+            nn.ReLU(),
+            nn.Dropout(self.dropout),
+            nn.Linear(self.hidden, n_classes),
+        )
+        return modules
+
+    def _stages(self, training: TrainingSet, validate: Callable[[], float] | None) -> list[Stage]:
+        discriminator = self._pretrain() if self.pretrain is not None else None
+        sampler = self._triplets(training)
+        self.notes_.append(f"RELGAN: {sampler.describe()}")
+        n_people = 0 if training.people is None else int(training.people.max()) + 1
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            if discriminator is None:
+                discriminator = self._discriminator(len(self.classes_), n_people)
+            else:
+                discriminator.rename(len(self.classes_), n_people)
+        epochs, decay_epochs = self._length(len(training.labels))
+        reenactment = self._reenactment("reenactment", discriminator, sampler, epochs, decay_epochs)
+        phase = Phase(
+            "classifier", ("classifier",), partial(classifier_terms, class_weights=training.class_weights),
+            {"softmax": 1.0}, partial(torch.optim.Adam, lr=self.mlp_learning_rate, betas=self.betas, fused=True),
+        )  # fmt: skip
+        second = Stage(
+            "classifier",
+            {name: self.modules_[name] for name in ("expression_encoder", "classifier")},
+            [phase],
+            max(1, round(self.mlp_epochs * epochs / self.epochs)),
+            Patches(training, self.views, self.batch_size, self.seed),
+            partial(encode, image_size=self.image_size, crop_size=self.crop_size),
+            frozen=("expression_encoder",),
+            validate=validate,
+        )
+        return [reenactment, second]
+
+    def _reenactment(
+        self, name: str, discriminator: Discriminator, sampler: Triplets, epochs: int, decay_epochs: int
+    ) -> Stage:
+        """Generator and discriminator against each other (Section 3.1)."""
+        optimizer = partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, fused=True)
+        schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=decay_epochs, gamma=self.decay)
+        weights = {
+            "adversarial": self.adversarial_weight,
+            "pixel": self.pixel_weight,
+            "expression": self.expression_weight,
+            "identity": self.identity_weight,
+        }
+        if discriminator.identity_head is None:
+            del weights["identity"]
+        every = partial(discriminator_every, near_optimal=self.near_optimal, generator_steps=self.generator_steps)
+        generator = ("expression_encoder", "identity_encoder", "decoder")
+        phases = [
+            Phase("discriminator", ("discriminator",), discriminator_terms, {"class": 1.0}, optimizer, schedule, every),
+            Phase("generator", generator, reenactment_terms, weights, optimizer, schedule),
+        ]
+        modules = {key: self.modules_[key] for key in generator} | {"discriminator": discriminator}
+        prepare = partial(reenact, image_size=self.image_size, crop_size=self.crop_size)
+        return Stage(name, modules, phases, epochs, sampler, prepare)
+
+    def _discriminator(self, n_expressions: int, n_people: int) -> Discriminator:
+        discriminator = Discriminator(n_expressions, n_people, self.crop_size, self.discriminator_channels)
+        initialise_normal(discriminator)
+        return discriminator
+
+    def _triplets(self, training: TrainingSet) -> Triplets:
+        kind = self.ground_truth
+        if kind == "auto":
+            pairs = "pairs" if training.faces.attrs.get("posed") and training.people is not None else "off"
+            kind = "counterparts" if training.faces.has_counterparts else pairs
+        if kind == "pairs" and training.people is None:
+            raise ValueError("ground_truth='pairs': these faces do not name their people, so there are none; use 'off'")
+        return Triplets(training, kind, self.truths, self.views, self.batch_size, self.seed)
+
+    def _pretrain(self) -> Discriminator:
+        """Reenactment on the people of ``pretrain``, once for all folds: its weights are kept on disk."""
+        faces = cast(Faces, self.pretrain)
+        other = clone(self).set_params(pretrain=None, extra_train=None, ground_truth="auto", sampler="shuffle",
+                                       epochs=self.pretrain_epochs, min_steps=0)  # fmt: skip
+        training = other._training_set(faces, None)
+        n_people = 0 if training.people is None else int(training.people.max()) + 1
+        discriminator = self._discriminator(len(other.classes_), n_people)
+        modules = {name: self.modules_[name] for name in ("expression_encoder", "identity_encoder", "decoder")}
+        other.training_digest_, other.modules_ = faces.digest(), self.modules_
+        folder = default_directory() / "relgan" / other._signature(None)[:20]
+        folder.mkdir(parents=True, exist_ok=True)
+        weights, everything = folder / "weights.safetensors", {**modules, "discriminator": discriminator}
+        with FileLock(folder / "lock"):  # folds that run side by side wait for the first of them
+            if not weights.is_file():
+                sampler = other._triplets(training)
+                stage = other._reenactment("pretraining", discriminator, sampler, *other._length(len(training.labels)))
+                other._trainer(folder).run([stage], signature=folder.name)
+                save_modules(weights, everything)
+        load_modules(weights, everything)
+        self.notes_.append(f"RELGAN: pretrained for {self.pretrain_epochs} epochs on {faces!r}")
+        return discriminator
+
+    def _probabilities(self, images: Any) -> np.ndarray:
+        if self.test_views == "centre":
+            return super()._probabilities(images)
+        views = [self._view_probabilities(images, number) for number in range(PATCH_VIEWS)]
+        return np.asarray(np.mean(views, axis=0, dtype=np.float32))
+
+    def _view_probabilities(self, images: Any, number: int) -> np.ndarray:
+        def crop(faces: Tensor) -> Tensor:
+            numbers = torch.full((len(faces),), number, device=faces.device)
+            return take_views(faces, patch_views(numbers, self.image_size, self.crop_size), self.crop_size)
+
+        return self._map(images, lambda faces: self._read(faces)[1].float().softmax(1), crop)
+
+    def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        code = self.modules_["expression_encoder"](images)
+        return code, self.modules_["classifier"](code)
+
+
+def check_patches(crop_size: int, channels: Sequence[int]) -> None:
+    """A ValueError unless five poolings fit: a multiple of 32 pixels, five channels."""
+    if crop_size % 32 or len(channels) != 5:
+        raise ValueError(
+            f"crop_size={crop_size} with {len(channels)} encoder_channels: five poolings need a multiple of 32 "
+            "pixels and five channels"
+        )

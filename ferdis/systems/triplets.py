@@ -1,0 +1,151 @@
+"""Samplers that two or more systems share: views of faces, and triplets for the transfer of expressions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ferdis.data import EpochBatches, split_batches
+from ferdis.preprocess.augment import PATCH_VIEWS, patch_views, take_views, to_unit_range
+from ferdis.systems.base import TrainingSet, resized
+from ferdis.training import Batch
+
+
+class Patches:
+    """Batches of ``image``, ``label`` and ``view``: each face once an epoch, or 50 times, once a view.
+
+    Call it with an epoch's number, counted from 0, for that epoch's batches.
+    """
+
+    def __init__(self, training: TrainingSet, views: str, batch_size: int, seed: int) -> None:
+        self.training, self.views, self.batch_size, self.seed = training, views, batch_size, seed
+
+    def __call__(self, epoch: int) -> EpochBatches:
+        """The batches of an epoch."""
+        random = np.random.default_rng([self.seed, epoch])
+        row, view = draw_rows(self.training, self.views, random)
+        arrays = {"image": self.training.images, "label": self.training.labels, "view": view}
+        rows = {"image": row, "label": row, "view": np.arange(len(row))}
+        return EpochBatches(arrays, split_batches(random.permutation(len(row)), self.batch_size), rows)
+
+
+class Triplets:
+    """Source, target and ground truth: whose expression is to be drawn on whom, and how that would look.
+
+    Every row is a source once an epoch (50 times, once a view, with ``views="all"``); its target is a random row of
+    another person. Call it with an epoch's number, counted from 0, for that epoch's batches.
+
+    Parameters
+    ----------
+    training : TrainingSet
+    ground_truth : str
+        "counterparts": drawn by the set itself, ``truths`` of them for each source, which fixes their targets.
+        "pairs": any row with the target's person and the source's expression. "off": none.
+    truths : int
+        Counterparts a source.
+    views : str
+        "random" or "all".
+    batch_size, seed : of the batches
+    """
+
+    def __init__(
+        self, training: TrainingSet, ground_truth: str, truths: int, views: str, batch_size: int, seed: int
+    ) -> None:
+        self.training, self.kind, self.views = training, ground_truth, views
+        self.batch_size, self.seed = batch_size, seed
+        n = len(training.labels)
+        self.people = np.arange(n) if training.people is None else training.people  # unknown: everybody is another one
+        # Rows in the order of (person, expression): those of a pair are found by bisection.
+        keys = self._keys(self.people, training.labels)
+        self.order = np.argsort(keys, kind="stable")
+        self.keys = keys[self.order]
+        self.truths: Any = training.images
+        if ground_truth == "counterparts":
+            self._draw_counterparts(truths)
+
+    def describe(self) -> str:
+        """Which share of the triplets has a ground truth, and what is off without it."""
+        text = f"{self.share:.0%} of the triplets have a ground truth (ground_truth={self.kind!r})"
+        if self.share == 0:
+            text += ", so the pixel term does not run"
+        if self.training.people is None:
+            text += "; the faces do not name their people, so nothing holds the target's identity"
+        return text
+
+    @property
+    def share(self) -> float:
+        """Share of the first epoch's triplets that have a ground truth."""
+        return float((self._draw(np.random.default_rng([self.seed, 0]))[2] >= 0).mean())
+
+    def __call__(self, epoch: int) -> EpochBatches:
+        """The batches of an epoch."""
+        random = np.random.default_rng([self.seed, epoch])
+        source, target, truth, view = self._draw(random)
+        n = len(source)
+        images = {"source": self.training.images, "target": self.training.images, "truth": self.truths}
+        numbers = {
+            "expression": self.training.labels[source],
+            "identity": self.people[target],
+            "known": truth >= 0,
+            "source_view": view,
+            "target_view": random.integers(PATCH_VIEWS, size=n),
+        }
+        # Without a truth there is no pixel term: any picture will do in its place.
+        rows = {"source": source, "target": target, "truth": np.maximum(truth, 0)}
+        rows.update(dict.fromkeys(numbers, np.arange(n)))
+        return EpochBatches({**images, **numbers}, split_batches(random.permutation(n), self.batch_size), rows)
+
+    def _draw(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Rows of sources, targets and truths (-1: there is none), and the sources' views."""
+        source, view = draw_rows(self.training, self.views, random)
+        target = self._others(source, len(self.people), random)
+        if self.kind == "pairs":
+            return source, target, self._any_of(self.people[target], self.training.labels[source], random), view
+        truth = np.full(len(source), -1)
+        if self.kind == "counterparts":
+            drawn = np.flatnonzero(source < len(self.targets))  # extra_train may come from a set that draws nothing
+            which = random.integers(self.targets.shape[1], size=len(drawn))
+            target[drawn] = self.targets[source[drawn], which]
+            truth[drawn] = source[drawn] * self.targets.shape[1] + which
+        return source, target, truth, view
+
+    def _others(self, source: np.ndarray, among: int, random: np.random.Generator) -> np.ndarray:
+        """For each source one of the first ``among`` rows, of somebody else (of anybody, if there is nobody else)."""
+        target = random.integers(among, size=len(source))
+        if len(np.unique(self.people[:among])) > 1:
+            while (same := self.people[target] == self.people[source]).any():
+                target[same] = random.integers(among, size=int(same.sum()))
+        return target
+
+    def _any_of(self, people: np.ndarray, labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """For each (person, expression) a random row, or -1."""
+        wanted = self._keys(people, labels)
+        first, last = np.searchsorted(self.keys, wanted), np.searchsorted(self.keys, wanted, side="right")
+        chosen = first + (random.random(len(wanted)) * (last - first)).astype(np.int64)
+        return np.where(last > first, self.order[np.minimum(chosen, len(self.order) - 1)], -1)
+
+    def _keys(self, people: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        return people * (self.training.labels.max() + 1) + labels
+
+    def _draw_counterparts(self, truths: int) -> None:
+        faces = self.training.faces
+        source = np.repeat(np.arange(len(faces)), truths)
+        target = self._others(source, len(faces), np.random.default_rng([self.seed, 2**31]))
+        self.targets = target.reshape(len(faces), truths)
+        self.truths = np.asarray(resized(faces[target].counterpart(faces[source]), self.training.images.shape[1]))
+
+
+def draw_rows(training: TrainingSet, views: str, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and views (0..49) of an epoch: a random view each, or with ``views="all"`` every view of every row."""
+    n, weights = len(training.labels), training.row_weights
+    row = np.arange(n) if weights is None else random.choice(n, n, p=weights / weights.sum())
+    if views == "all":
+        return np.repeat(row, PATCH_VIEWS), np.tile(np.arange(PATCH_VIEWS), n)
+    return row, random.integers(PATCH_VIEWS, size=n)
+
+
+def patch(batch: Batch, image_size: int, crop_size: int) -> Tensor:
+    """The view of each ``image`` (n, S, S, 3) uint8 that ``view`` (n,) says: (n, 3, crop, crop) in [-1, 1]."""
+    return take_views(to_unit_range(batch["image"]), patch_views(batch["view"], image_size, crop_size), crop_size)

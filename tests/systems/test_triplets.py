@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from ferdis.faces import Faces
+from ferdis.systems.base import TrainingSet
+from ferdis.systems.triplets import Patches, Triplets, draw_rows
+from tests.systems.test_ifgan import faces
+
+
+def training(data: Faces, weights: np.ndarray | None = None, people: bool = True) -> TrainingSet:
+    labels = np.unique(data.expression, return_inverse=True)[1].astype(np.int64)
+    numbers = np.unique(data.subject, return_inverse=True)[1].astype(np.int64) if people else None
+    return TrainingSet(data.images, labels, np.ones(len(data), bool), None, weights, numbers, data)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pairs_hold_the_targets_person_and_the_sources_expression(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    data = faces(48)[np.sort(random.choice(48, 30, replace=False))]
+    known = training(data)
+    sampler = Triplets(known, "pairs", 1, "random", 8, seed)
+    source, target, truth, view = sampler._draw(random)
+    people, labels = known.people, known.labels
+    assert np.array_equal(source, np.arange(30)) and ((view >= 0) & (view < 50)).all()
+    assert (people[source] != people[target]).all()
+    there = truth >= 0
+    assert np.array_equal(people[truth[there]], people[target[there]])
+    assert np.array_equal(labels[truth[there]], labels[source[there]])
+    for row in np.flatnonzero(~there):  # a truth is missing only where there is none
+        assert not ((people == people[target[row]]) & (labels == labels[source[row]])).any()
+    assert sampler.share == pytest.approx(np.mean(Triplets(known, "pairs", 1, "random", 8, seed)._draw(
+        np.random.default_rng([seed, 0]))[2] >= 0))  # fmt: skip
+
+
+def test_batches_carry_matching_rows() -> None:
+    data = faces(48)
+    for batch in Triplets(training(data), "pairs", 1, "random", 7, 3)(2):
+        for name in ("source", "target", "truth"):
+            assert batch[name].shape == (len(batch["known"]), 36, 36, 3)
+        rows = [int((data.pixels() == picture.numpy()).all((1, 2, 3)).argmax()) for picture in batch["source"]]
+        assert np.array_equal(np.unique(data.expression, return_inverse=True)[1][rows], batch["expression"].numpy())
+        rows = [int((data.pixels() == picture.numpy()).all((1, 2, 3)).argmax()) for picture in batch["target"]]
+        assert np.array_equal(np.unique(data.subject, return_inverse=True)[1][rows], batch["identity"].numpy())
+
+
+def test_counterparts_are_the_targets_person_in_the_sources_expression() -> None:
+    from ferdis.datasets.synthetic.dataset import load_synthetic
+
+    data = load_synthetic(3, "happiness,neutral", 1, 36, "normal", 0, cache=False)
+    sampler = Triplets(training(data), "counterparts", 2, "random", 6, 0)
+    source, target, truth, _ = sampler._draw(np.random.default_rng(0))
+    expected = data[target].counterpart(data[source]).pixels()
+    assert (truth >= 0).all() and sampler.share == 1
+    np.testing.assert_array_equal(sampler.truths[truth], expected)
+
+
+def test_faces_that_cannot_be_drawn_join_without_truth() -> None:
+    from ferdis.datasets.synthetic.dataset import load_synthetic
+
+    data = load_synthetic(3, "happiness,neutral", 1, 36, "normal", 0, cache=False)
+    own = training(data)
+    images = np.concatenate([data.pixels(), data.pixels()[:2]])
+    both = TrainingSet(images, np.r_[own.labels, [0, 1]], np.ones(8, bool), None, None, np.r_[own.people, [3, 3]], data)
+    sampler = Triplets(both, "counterparts", 2, "random", 6, 0)
+    _, _, truth, _ = sampler._draw(np.random.default_rng(0))
+    assert (truth[:6] >= 0).all() and (truth[6:] == -1).all() and sampler.share == 6 / 8
+    assert sum(len(batch["known"]) for batch in sampler(0)) == 8
+
+
+def test_epochs_are_seeded_and_differ() -> None:
+    known = training(faces(24))
+    first, again, other = (list(Triplets(known, "off", 1, "random", 8, 1)(epoch)) for epoch in (0, 0, 1))
+    assert all((a["target"] == b["target"]).all() for a, b in zip(first, again, strict=True))
+    assert any((a["target"] != b["target"]).any() for a, b in zip(first, other, strict=True))
+
+
+def test_views() -> None:
+    known = training(faces(6))
+    row, view = draw_rows(known, "all", np.random.default_rng(0))
+    assert len(set(zip(row.tolist(), view.tolist(), strict=True))) == 300
+    assert sum(len(batch["view"]) for batch in Patches(known, "all", 32, 0)(0)) == 300
+    assert sum(len(batch["view"]) for batch in Patches(known, "random", 4, 0)(0)) == 6
+
+
+def test_weights_draw_the_rare_more_often() -> None:
+    weights = np.ones(24)
+    weights[5] = 100
+    row, _ = draw_rows(training(faces(24), weights), "random", np.random.default_rng(0))
+    assert (row == 5).sum() > 12
