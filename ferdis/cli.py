@@ -159,6 +159,22 @@ def kfold(argv: Sequence[str]) -> None:
     print(f"rows, figures and weights are in {evaluation.folder}")
 
 
+def disentangle(argv: Sequence[str]) -> None:
+    """Measure what identity and expression the codes of a run's systems hold, on people they never saw."""
+    from ferdis.disentangle import run
+
+    parser = _parser("disentangle", disentangle)
+    parser.add_argument("folder", type=str, help="a run folder of ferdis kfold")
+    parser.add_function_arguments(run, skip={"folder", "faces"})
+    parser.describe("", run)
+    parser.add_argument("--faces", type=dict[str, Any], default=None, help="{name: DATASET, ...}: measure on these")
+    names, options = _leading(argv)
+    arguments = parser.parse_args([*names, *_long(options)]).as_dict()
+    if arguments["faces"] is not None:
+        arguments["faces"] = _faces(arguments["faces"])
+    run(**arguments)
+
+
 def demo(argv: Sequence[str]) -> int:
     """Run the main job on embedded people: IF-GAN against its ResNet baseline, 10 subject-exclusive folds."""
     from ferdis.demo import run
@@ -173,6 +189,7 @@ VERBS: dict[str, Callable[[Sequence[str]], Any]] = {
     "check": check,
     "render": render,
     "kfold": kfold,
+    "disentangle": disentangle,
     "demo": demo,
 }
 
@@ -263,6 +280,12 @@ def _tokens(record: dict[str, Any], prefix: str = "--") -> list[str]:
         else:
             line.append(f"{prefix}{key}={value if isinstance(value, str) else json.dumps(value)}")
     return line
+
+
+def _leading(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What stands before the first option, and the rest."""
+    count = next((place for place, token in enumerate(argv) if token.startswith("-")), len(argv))
+    return list(argv[:count]), list(argv[count:])
 
 
 def _flat(values: str | Sequence[str]) -> list[str]:

@@ -7,11 +7,12 @@ screen; ``figure.savefig(path)`` writes them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -151,6 +152,108 @@ def pick_people(test: Faces, people: int) -> dict[str, list[int]]:
     return chosen
 
 
+def transfer_grid(
+    estimator: Any,
+    sources: Faces,
+    targets: Faces,
+    *,
+    truth: Callable[[Faces, Faces], Faces] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """A row of sources, a column of targets, and each source's expression on each target's person.
+
+    Parameters
+    ----------
+    estimator : fitted, with ``transfer(sources, targets) -> uint8 (n, S, S, 3)``, row by row.
+    sources, targets : a few Faces of each.
+    truth : ``(targets, sources) -> Faces``: where it is known, the exact counterpart stands right of each transfer.
+
+    Returns
+    -------
+    Figure
+    """
+    down, across = np.divmod(np.arange(len(targets) * len(sources)), len(sources))
+    made = np.asarray(estimator.transfer(sources[across], targets[down]))
+    share = made.shape[1] / max(getattr(estimator, "image_size", 0), made.shape[1])  # systems draw centre crops
+    true = None if truth is None else _centre(truth(targets[down], sources[across]).pixels(), share)
+    wide = 1 if true is None else 2
+    columns = 1 + wide * len(sources)
+    figure = Figure(figsize=(1.0 * columns + 0.35 * len(sources), 1.0 * (len(targets) + 1) + 0.65), dpi=DPI)
+    FigureCanvasAgg(figure)
+    gap = [] if true is None else [0.16]
+    ratios = [1.0, 0.2] + ([1.0] * wide + gap) * len(sources)
+    grid = figure.add_gridspec(
+        len(targets) + 1, len(ratios), width_ratios=ratios, wspace=0.04, hspace=0.06,
+        left=0.01, right=0.99, bottom=0.01, top=1 - 0.55 / figure.get_figheight(),
+    )  # fmt: skip
+    step = wide + len(gap)
+    for k, pixels in enumerate(_centre(sources.pixels(), share)):
+        _picture(figure.add_subplot(grid[0, 2 + k * step]), pixels, sources.expression[k])
+        if true is not None:
+            words = figure.add_subplot(grid[0, 3 + k * step])
+            words.text(0.5, 0.06, "left: made\nright: true", ha="center", va="bottom", fontsize=6.5, color="0.35")
+            words.set_axis_off()
+    corner = figure.add_subplot(grid[0, 0])
+    corner.text(0.5, 0.5, "source →\n\ntarget ↓", ha="center", va="center", fontsize=8, color="0.35")
+    corner.set_axis_off()
+    for i, pixels in enumerate(_centre(targets.pixels(), share)):
+        _picture(figure.add_subplot(grid[i + 1, 0]), pixels, "")
+        for k in range(len(sources)):
+            place = i * len(sources) + k
+            _picture(figure.add_subplot(grid[i + 1, 2 + k * step]), made[place], "")
+            if true is not None:
+                _picture(figure.add_subplot(grid[i + 1, 3 + k * step]), true[place], "")
+    figure.suptitle(title or "Each source's expression on each target's person", fontsize=10, y=0.995)
+    return figure
+
+
+def code_map(
+    codes: np.ndarray,
+    subject: np.ndarray,
+    expression: np.ndarray,
+    *,
+    title: str | None = None,
+    seed: int = 0,
+) -> Figure:
+    """t-SNE of codes twice over: coloured by expression, and by person.
+
+    A code of expression alone shows its colours apart on the left and mixed on the right. Distances between clusters
+    mean nothing in such a picture; the probes of :mod:`ferdis.metrics.disentanglement` give the figures.
+
+    Parameters
+    ----------
+    codes : (n, d), n at least 4
+    subject, expression : (n,) of str
+    """
+    from sklearn.manifold import TSNE
+    from sklearn.preprocessing import StandardScaler
+
+    if len(codes) < 4:
+        raise ValueError(f"{len(codes)} codes are too few for a map: give 4 or more")
+    scaled = StandardScaler().fit_transform(np.asarray(codes, dtype=np.float64))
+    perplexity = min(30.0, (len(codes) - 1) / 3)
+    places = TSNE(2, perplexity=perplexity, init="random", random_state=seed).fit_transform(scaled)
+    figure = Figure(figsize=(9.6, 4.4), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    for column, (what, labels) in enumerate((("expression", expression), ("person", subject))):
+        axes = figure.add_subplot(1, 2, column + 1)
+        names = np.unique(labels)
+        for k, name in enumerate(names):
+            colour = COLOURS[k] if len(names) <= len(COLOURS) else colormaps["gist_rainbow"](k / len(names))
+            chosen = labels == name
+            axes.scatter(
+                places[chosen, 0], places[chosen, 1], s=13, color=colour, label=str(name), linewidth=0, alpha=0.85
+            )
+        axes.set_title(f"coloured by {what} ({len(names)})", fontsize=9)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_color("0.8")
+        if what == "expression":
+            axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(-0.3, 0.5))
+    figure.suptitle(title or f"t-SNE of {len(codes)} codes of {codes.shape[1]} numbers", fontsize=10)
+    return figure
+
+
 def class_averages(faces: Faces) -> dict[str, np.ndarray]:
     """Mean picture of each class: class -> uint8 (H, W, 3). Read in blocks, so that any set fits the memory."""
     averages = {}
@@ -237,6 +340,13 @@ def _picture(axes: Axes, pixels: np.ndarray | None, title: str) -> Axes:
     if title:
         axes.set_title(title, fontsize=7.5)
     return axes
+
+
+def _centre(pictures: np.ndarray, share: float) -> np.ndarray:
+    """The middle of pictures (n, S, S, 3), ``share`` of their side."""
+    side = round(share * pictures.shape[1])
+    start = (pictures.shape[1] - side) // 2
+    return pictures[:, start : start + side, start : start + side]
 
 
 def _plain(axes: Axes) -> None:

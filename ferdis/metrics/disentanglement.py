@@ -253,7 +253,7 @@ class DCI:
     informativeness : float
         0..1, mean over factors of what is predicted from the whole code.
     importance : DataFrame (d, factors)
-        Shares of a factor's prediction; a column sums to 1, or to 0 where nothing predicts it.
+        Shares of a factor's prediction; a column sums to 1, or to 0 for a collapsed code.
     predicted : Series over factors
         R^2 (numbers) or accuracy above chance as a share of what is possible (text), not below 0.
     """
@@ -273,8 +273,8 @@ def dci(codes: ArrayLike, factors: Mapping[str, ArrayLike], *, seed: int = 0) ->
     mean over factors of 1 - H_D(P_j), P_ij = R_ij / sum_k R_kj (Section 2 of the paper; entropies to the base of the
     number of factors K and of numbers D, so that both lie in 0..1). The paper weights no factor; nor does this.
 
-    Informativeness is a score here, not the paper's error: higher is better. A factor that the forest cannot predict
-    above chance has no importance, else the noise of an empty code would be measured.
+    Informativeness is a score here, not the paper's error: higher is better. Read it first: where it is near 0 the
+    other two describe noise, which spreads evenly and gives values near 0.
 
     Parameters
     ----------
@@ -294,7 +294,7 @@ def dci(codes: ArrayLike, factors: Mapping[str, ArrayLike], *, seed: int = 0) ->
         )
         found = forest.fit(values[fit], factor[fit]).predict(values[score])
         predicted[name] = max(_above_chance(factor[score], found) if text else r2_score(factor[score], found), 0.0)
-        importance[name] = forest.feature_importances_ * (predicted[name] > 0)
+        importance[name] = forest.feature_importances_
     table = pd.DataFrame(importance)
     scores = pd.Series(predicted, name="predicted")
     return DCI(*disentangled_complete(table.to_numpy()), float(scores.mean()), table, scores)
