@@ -19,22 +19,22 @@ from ferdis import Faces, OfficialSplit, SubjectKFold, evaluate, load
 HERE = Path(__file__).parent
 EMBEDDED = "embedded"  # the dry run: people who do not exist, to see the machinery work
 PROTOCOLS = {"subject-kfold": SubjectKFold, "official": OfficialSplit}
-METHODS = {"resnet": "ResNet-101", "ifgan-no-attention": "IF-GAN w/o attention", "ifgan": "IF-GAN"}
 Systems = Callable[[bool, Faces | None, Mapping[str, Any]], dict[str, Any]]
 
 
 def arguments(description: str, plan: Mapping[str, Any], argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line that all tables share."""
     parser = argparse.ArgumentParser(description=description)
-    columns = [*plan["columns"], EMBEDDED]
+    columns, further = [*plan["columns"], EMBEDDED], plan["further"]["argument"]
     parser.add_argument("--dataset", choices=columns, required=True, help="column of the table, or a dry run")
     parser.add_argument("--root", help="folder of the set")
     parser.add_argument(
-        "--extra_train",
+        f"--{further}",
+        dest="further",
         action="append",
         default=[],
         metavar="NAME=DIR",
-        help="a further set for training only, by its loader's name; may be given several times",
+        help="a further set for training only, by its loader's name, or embedded=PEOPLE; may be given several times",
     )
     parser.add_argument("--small", action="store_true", help="the systems' size for two cores, weights=None")
     parser.add_argument("--epochs", type=int, help="fewer epochs, for a dry run")
@@ -49,7 +49,7 @@ def run(name: str, systems: Systems, description: str, argv: Sequence[str] | Non
     plan = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
     options = arguments(description, plan, argv)
     faces = read_faces(options, plan)
-    extra = read_extra(options.extra_train, faces)
+    extra = read_further(plan["further"]["argument"], options.further, faces)
     changes = {"epochs": options.epochs} if options.epochs else {}
     estimators = systems(options.small, extra, changes)
     protocol = {key: value for key, value in plan["protocol"].items() if key != "name"}
@@ -101,15 +101,22 @@ def how_to_load(name: str, column: Mapping[str, Any]) -> str:
     )
 
 
-def read_extra(given: Sequence[str], faces: Faces) -> Faces | None:
+def read_further(argument: str, given: Sequence[str], faces: Faces) -> Faces | None:
     """The further training sets, at the image size of the first."""
     parts = []
     for item in given:
         name, equals, root = item.partition("=")
         if not equals:
-            raise ValueError(f"--extra_train {item}: write NAME=DIR, for example ckplus=data/ckplus")
-        parts.append(load(name, root=root, image_size=faces.shape[1]))
-    return Faces.concat(parts) if parts else None
+            raise ValueError(f"--{argument} {item}: write NAME=DIR, for example ckplus=data/ckplus")
+        parts.append(
+            drawn(int(root), faces.shape[1]) if name == EMBEDDED else load(name, root=root, image_size=faces.shape[1])
+        )
+    return parts[0] if len(parts) == 1 else Faces.concat(parts) if parts else None
+
+
+def drawn(people: int, image_size: int) -> Faces:
+    """Embedded people of a population that no dry run shows: 49 pictures each, seven of every expression."""
+    return load("synthetic", people=people, images_per_expression=7, image_size=image_size, seed=1000)
 
 
 def side_by_side(plan: Mapping[str, Any], dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
@@ -119,7 +126,7 @@ def side_by_side(plan: Mapping[str, Any], dataset: str, rows: pd.DataFrame) -> p
     figures = dict(zip(published[here].method, published[here].value, strict=True))
     lines = []
     for system, part in rows.groupby("system", sort=False):
-        method = METHODS[str(system)]
+        method = plan["methods"][str(system)]
         folds = 100 * (part.true == part.predicted).groupby(part.fold).mean()
         lines.append(
             {
@@ -146,20 +153,18 @@ def differences(plan: Mapping[str, Any], options: argparse.Namespace, faces: Fac
             lines.append(f"{len(faces)} images here, {column['images']} in the paper")
         if people is not None and people != column["people"]:
             lines.append(f"{people} people here, {column['people']} in the set")
+    further = plan["further"]
     if extra is None:
-        lines.append(f"no further training sets here; in the paper: {plan['paper_extra_train']}")
+        lines.append(f"{further['argument']}: none here; in the paper: {further['paper']}")
     else:
-        lines.append(f"further training faces here: {extra}; in the paper: {plan['paper_extra_train']}")
+        lines.append(f"{further['argument']}: {extra} here; in the paper: {further['paper']}")
     if options.small:
-        lines.append("--small: narrow networks at 64x64 from random weights, not ResNet-101 at 224x224 from ImageNet's")
+        lines.append(f"--small: {plan['small']}")
     if options.epochs:
-        lines.append(f"{options.epochs} epochs, 100 in the paper")
+        lines.append(f"{options.epochs} epochs, {plan['epochs']} in the paper")
     if plan["protocol"]["name"] == "subject-kfold":
         lines.append("the paper does not publish its folds; ours are in folds.csv")
-    elif extra is None:
-        lines.append("average faces from this set's own training part; in the paper from the posed sets")
-    else:
-        lines.append("average faces from all training faces; in the paper from the posed sets alone")
+    lines += further["without" if extra is None else "with"] + plan["differences"]
     lines += [f"the loader says: {note}" for note in faces.attrs.get("notes", ())]
     return lines
 

@@ -1,0 +1,16 @@
+"""REL-GAN, Table 1: CK+, ten folds by subject.
+
+python experiments/relgan_table1_ckplus.py --dataset CK+ --root DIR --pretrain bu4dfe=DIR
+python experiments/relgan_table1_ckplus.py --dataset CK+ --root DIR --small --pretrain embedded=400
+python experiments/relgan_table1_ckplus.py --dataset embedded --small --jobs 2     # a dry run
+"""
+
+from __future__ import annotations
+
+import sys
+
+from relgan import systems
+from table import main
+
+if __name__ == "__main__":
+    sys.exit(main("relgan_table1_ckplus", systems, (__doc__ or "").splitlines()[0]))

@@ -1,0 +1,16 @@
+"""REL-GAN, Table 2: Oulu-CASIA, ten folds by subject.
+
+python experiments/relgan_table2_oulucasia.py --dataset Oulu-CASIA --root DIR --pretrain bu4dfe=DIR
+python experiments/relgan_table2_oulucasia.py --dataset Oulu-CASIA --root DIR --small --pretrain embedded=400
+python experiments/relgan_table2_oulucasia.py --dataset embedded --small --jobs 2     # a dry run
+"""
+
+from __future__ import annotations
+
+import sys
+
+from relgan import systems
+from table import main
+
+if __name__ == "__main__":
+    sys.exit(main("relgan_table2_oulucasia", systems, (__doc__ or "").splitlines()[0]))

@@ -1,0 +1,16 @@
+"""REL-GAN, Table 3: BU-3DFE, ten folds by subject.
+
+python experiments/relgan_table3_bu3dfe.py --dataset BU-3DFE --root DIR --pretrain bu4dfe=DIR
+python experiments/relgan_table3_bu3dfe.py --dataset BU-3DFE --root DIR --small --pretrain embedded=400
+python experiments/relgan_table3_bu3dfe.py --dataset embedded --small --jobs 2     # a dry run
+"""
+
+from __future__ import annotations
+
+import sys
+
+from relgan import systems
+from table import main
+
+if __name__ == "__main__":
+    sys.exit(main("relgan_table3_bu3dfe", systems, (__doc__ or "").splitlines()[0]))
