@@ -68,18 +68,30 @@ class CheckReport:
 
     @property
     def counts(self) -> pd.DataFrame:
-        """Images, people and (where known) sequences of each class, one row a class and one for all."""
-        groups = [(name, part) for name, part in self.table.groupby("expression")] + [("all", self.table)]
-        columns = {"people": "subject", "sequences": "sequence"}
-        rows = {
-            name: {"images": len(part)}
-            | {title: part[column].nunique() for title, column in columns.items() if column in part}
-            for name, part in groups
-        }
-        return pd.DataFrame.from_dict(rows, orient="index")
+        """Images, people and (where known) sequences of each class, of each part of an official split, and of all.
+
+        Where the papers publish a number it stands in a column of its own (``published images``).
+        """
+        table = self.table
+        published = {key.partition(" of ")[::2]: number for key, number in table.attrs.get("published", {}).items()}
+        parts = sorted(set(table["split"].dropna())) if "split" in table else []
+        classes = sorted({*table["expression"], *(group for _, group in published if group)} - set(parts))
+        columns = {"images": "expression", "people": "subject", "sequences": "sequence"}
+        counts = pd.DataFrame(index=[*classes, *parts, "all"])
+        for title, column in columns.items():
+            if column not in table:
+                continue
+            for group in counts.index:
+                of = table[(table["expression"] == group) | (table["split"] == group if parts else False)]
+                values = (table if group == "all" else of)[column]
+                counts.loc[group, title] = len(values) if title == "images" else values.nunique()
+            known = {group or "all": n for (what, group), n in published.items() if what in (title, f"{column}s")}
+            if known:
+                counts[f"published {title}"] = pd.Series(known)
+        return counts.astype("Int64")
 
     def __str__(self) -> str:
-        parts = [f"{self.dataset}: {len(self.table)} images", self.counts.to_string()]
+        parts = [f"{self.dataset}: {len(self.table)} images", self.counts.astype(object).fillna("").to_string()]
         if "subject" in self.table and len(self.table):
             each = self.table["subject"].value_counts()
             parts.append(f"images a person: {each.min()} to {each.max()}, median {each.median():g}")

@@ -114,7 +114,11 @@ def test_few_people_one_class_and_unknown_people(tmp_path):
 def test_published_counts_are_compared(tmp_path, name, tree):
     report = check(name, root=tree(tmp_path))
     assert report.ok and "15 images (published 981)" in report.remarks[0]
-    assert report.counts.loc["all"].to_dict() == {"images": 15, "people": 3, "sequences": 5}
+    found = report.counts.loc["all", ["images", "people", "sequences"]]
+    assert found.to_dict() == {"images": 15, "people": 3, "sequences": 5}
+    published = report.counts["published sequences"]
+    assert published["anger"] == 45 and published["all"] == 327 and report.counts.loc["all", "published images"] == 981
+    assert "published images" in str(report) and "<NA>" not in str(report)
 
 
 def test_problems_of_a_layout_do_not_stop_the_look(tmp_path):
