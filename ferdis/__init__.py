@@ -20,10 +20,12 @@ _PUBLIC = {
     "ResNetClassifier": "ferdis.systems.baselines",
     "RELGAN": "ferdis.systems.relgan",
     "BaselineCNN": "ferdis.systems.baselines",
+    "EGGAN": "ferdis.systems.eggan",
     "Fold": "ferdis.protocol",
     "SubjectKFold": "ferdis.protocol",
     "OfficialSplit": "ferdis.protocol",
     "LeaveOneSubjectOut": "ferdis.protocol",
+    "CrossDataset": "ferdis.protocol",
     "audit": "ferdis.audit",
     "evaluate": "ferdis.runner",
 }

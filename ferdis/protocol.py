@@ -9,83 +9,38 @@ generator whose stream may change between versions.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
-import os
 import re
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
-import pandas as pd
 
 from ferdis.faces import Faces
+from ferdis.folds import PARTS, Fold, read_fold_table, read_folds, row_names, write_folds
+from ferdis.joined import COLUMN, join, set_names
 
 __all__ = [
+    "PARTS",
+    "CrossDataset",
     "Fold",
     "FoldList",
     "LeaveOneSubjectOut",
     "OfficialSplit",
     "Splitter",
     "SubjectKFold",
+    "read_fold_table",
     "read_folds",
     "repeat",
     "row_names",
     "write_folds",
 ]
 
-PARTS = ("train", "validation", "test")
-
 _UNIT = 2**52  # integer arithmetic for balance: floating point sums could differ between platforms
 _CARVE = 20  # an official training part is dealt into this many pieces; some of them become the validation part
-_NAMED = 3  # names that an error lists before it only counts
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Fold:
-    """One run: row numbers of the faces that train, validate and test.
-
-    Attributes
-    ----------
-    index : int
-        Number of the fold, from 0.
-    train, validation, test : ndarray of int64
-        Sorted row numbers; ``validation`` may be empty. The arrays are read-only.
-
-    Notes
-    -----
-    Unpacking a fold gives ``train, test``, which is what scikit-learn's ``cross_val_score(cv=protocol)``
-    expects; the validation part then sits out.
-    """
-
-    index: int
-    train: np.ndarray
-    validation: np.ndarray
-    test: np.ndarray
-
-    def __post_init__(self) -> None:
-        for part in PARTS:
-            rows = np.sort(np.asarray(getattr(self, part), dtype=np.int64).ravel())
-            rows.flags.writeable = False
-            object.__setattr__(self, part, rows)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return iter((self.train, self.test))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Fold):
-            return NotImplemented
-        same = all(np.array_equal(getattr(self, part), getattr(other, part)) for part in PARTS)
-        return self.index == other.index and same
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        sizes = ", ".join(f"{part}={len(getattr(self, part))}" for part in PARTS)
-        return f"Fold({self.index}: {sizes})"
 
 
 class Splitter(Protocol):
@@ -261,8 +216,7 @@ class OfficialSplit(_Parameters):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.validation < 1:
-            raise ValueError(f"validation={self.validation}: a share of the training part, 0 <= share < 1")
+        _check_share(self.validation)
 
     def split(self, X: Faces, y: Any = None, groups: Any = None) -> list[Fold]:
         """The one fold.
@@ -278,20 +232,92 @@ class OfficialSplit(_Parameters):
         for name, rows in (("train", train), ("test", test)):
             if not len(rows):
                 raise ValueError(f"no row has split {name!r}: the official split needs train and test rows")
-        if not len(validation) and self.validation > 0:
-            chosen = self._carve(X[train])
+        if not len(validation):
+            chosen = _carve(X[train], self.validation, self.seed)
             train, validation = train[~chosen], train[chosen]
         return [Fold(0, train, validation, test)]
 
-    def _carve(self, faces: Faces) -> np.ndarray:
-        """Mask of the rows of the training part that validate."""
-        people, person = np.unique(faces.subject if faces.has_subjects else row_names(faces), return_inverse=True)
-        if len(people) < 2:
-            raise ValueError("one training person cannot both train and validate: use OfficialSplit(validation=0)")
-        pieces = min(_CARVE, len(people))
-        taken = min(max(round(self.validation * pieces), 1), pieces - 1)
-        piece = _deal(people, _counts(person, faces.expression), pieces, self.seed)
-        return (piece < taken)[person]
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CrossDataset(_Parameters):
+    """Train on whole data sets, test on another; one fold.
+
+    Parameters
+    ----------
+    train : sequence of Faces, or of names
+        Faces as the loaders give them, joined in :attr:`faces`; or names in the column ``dataset`` of faces that are
+        joined already.
+    test : Faces, or a name
+    validation : float
+        Share of the training people (images, where nobody is known) that becomes the validation part, 0 <= share < 1.
+    seed : int
+        Decides which people are carved off.
+
+    Notes
+    -----
+    Only classes that both sides have are kept. People keep their namespace, so the audit refuses CK+ against CK+48
+    (the same people), and BU-3DFE against BU-4DFE unless told otherwise; pictures of different sets are compared for
+    near-duplicates as all others are.
+
+    Examples
+    --------
+    >>> protocol = CrossDataset(train=[load("ckplus", root=...)], test=load("jaffe", root=...))   # doctest: +SKIP
+    >>> evaluate(IFGAN(), protocol.faces, protocol)                                               # doctest: +SKIP
+    """
+
+    train: Sequence[Faces | str]
+    test: Faces | str
+    validation: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.train, Faces | str):
+            object.__setattr__(self, "train", (self.train,))
+        if not len(self.train):
+            raise ValueError("train is empty: name at least one set to train on")
+        given = [*self.train, self.test]
+        if len({isinstance(item, str) for item in given}) > 1:
+            raise ValueError("train and test mix names and Faces: give one or the other")
+        if any(item is self.test or (isinstance(item, str) and item == self.test) for item in self.train):
+            raise ValueError("the test set is among the training sets: to test within a set use SubjectKFold")
+        _check_share(self.validation)
+
+    @cached_property
+    def faces(self) -> Faces:
+        """All sets as one Faces, see :func:`ferdis.joined.join`.
+
+        Raises
+        ------
+        ValueError
+            If only names were given, or the sets do not fit together.
+        """
+        if isinstance(self.test, str):
+            raise ValueError("CrossDataset knows its sets by name only: give Faces as train and test")
+        return join([item for item in self.train if isinstance(item, Faces)], self.test)
+
+    def split(self, X: Faces | None = None, y: Any = None, groups: Any = None) -> list[Fold]:
+        """The one fold of :attr:`faces`, or of other faces with the column ``dataset``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column, or a set has no rows in it.
+        """
+        faces = self.faces if X is None else X
+        if COLUMN not in faces.table:
+            raise ValueError(f"these faces have no column {COLUMN!r}: evaluate on CrossDataset(...).faces")
+        *train, test = self._names()
+        origin = faces.table[COLUMN].astype(str)
+        for name in (*train, test):
+            if not (origin == name).any():
+                raise ValueError(f"no row is of {name!r}: these faces are of {', '.join(sorted(set(origin)))}")
+        rows = np.flatnonzero(origin.isin(train))
+        chosen = _carve(faces[rows], self.validation, self.seed)
+        return [Fold(0, rows[~chosen], rows[chosen], np.flatnonzero(origin == test))]
+
+    def _names(self) -> list[str]:
+        given = [*self.train, self.test]
+        return [str(item) for item in given] if isinstance(self.test, str) else set_names(given)  # type: ignore[arg-type]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -303,138 +329,6 @@ class FoldList(_Parameters):
     def split(self, X: Faces, y: Any = None, groups: Any = None) -> list[Fold]:
         """The folds of the file; raises as :func:`read_folds`."""
         return read_folds(self.path, X)
-
-
-def row_names(faces: Faces) -> np.ndarray:
-    """A stable name for each row, (n,) of str: its ``path``, or ``row-000012`` where there is no such column.
-
-    Raises
-    ------
-    ValueError
-        If a path is missing or two rows have the same one.
-    """
-    if "path" not in faces.table:
-        return np.array([f"row-{row:06d}" for row in range(len(faces))], dtype=str)
-    paths = faces.table["path"]
-    if paths.isna().any():
-        raise ValueError(f"row {int(np.flatnonzero(paths.isna())[0])} has no path: name every row, or drop the column")
-    twice = paths.duplicated(keep=False)
-    if twice.any():
-        rows = np.flatnonzero(twice & (paths == paths[twice].iloc[0]))
-        raise ValueError(f"rows {rows[0]} and {rows[1]} have one path, {paths.iloc[rows[0]]}: keep one of them")
-    return paths.to_numpy(dtype=str)
-
-
-def write_folds(path: str | Path, faces: Faces, folds: Sequence[Fold]) -> None:
-    """Write a fold list: CSV with the columns fold, part (train, validation, test), subject, path.
-
-    The file appears whole or not at all. ``subject`` is empty where people are not known.
-    """
-    path = Path(path)
-    names = row_names(faces)
-    subjects = faces.subject if faces.has_subjects else np.full(len(faces), "")
-    partial = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("fold", "part", "subject", "path"))
-            for fold in folds:
-                for part in PARTS:
-                    rows = getattr(fold, part)
-                    writer.writerows((fold.index, part, subjects[row], names[row]) for row in rows)
-        os.replace(partial, path)  # noqa: PTH105  (atomic on every platform)
-    except OSError as error:
-        raise OSError(
-            f"{path}: could not write the fold list ({error.strerror}): free space or choose another folder"
-        ) from error
-
-
-def read_folds(path: str | Path, faces: Faces) -> list[Fold]:
-    """Read a fold list and find its pictures among the faces.
-
-    Parameters
-    ----------
-    path : path
-        CSV with at least the columns fold, part, path; ``subject``, where given, must agree with the faces
-        (a name without its data set's namespace will do: ``S005`` for ``ck/S005``).
-    faces : Faces
-        Must hold every picture of the list. Faces that the list never tests are warned of.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If the file is missing or empty, lacks a column, names an unknown part or a picture that is not
-        there, or gives a picture another person than the faces do.
-    """
-    table = read_fold_table(path)
-    row_of = pd.Series(np.arange(len(faces)), index=row_names(faces))
-    rows = row_of.reindex(table["path"])
-    missing = rows.isna().to_numpy()
-    if missing.any():
-        absent = table["path"][missing].drop_duplicates()
-        raise ValueError(
-            f"{path}: {len(absent)} of {table['path'].nunique()} pictures of the list are not "
-            f"among these {len(faces)} faces ({_few(absent)}): "
-            "load the data set that the list was made for, with its paths"
-        )
-    table["row"] = rows.to_numpy().astype(np.int64)
-    if "subject" in table and faces.has_subjects:
-        _check_people(path, table, faces.subject[table["row"]])
-    folds = []
-    for index, group in table.groupby("fold", sort=True):
-        parts = (group.loc[group["part"] == part, "row"].to_numpy() for part in PARTS)
-        folds.append(Fold(int(index), *parts))  # type: ignore[call-overload]
-    tested = np.unique(np.concatenate([fold.test for fold in folds]))
-    if len(folds) > 1 and len(tested) < len(faces):
-        warnings.warn(f"{path}: {len(faces) - len(tested)} of {len(faces)} faces are in no test part", stacklevel=2)
-    return folds
-
-
-def read_fold_table(path: str | Path) -> pd.DataFrame:
-    """The rows of a fold list as a DataFrame: fold (int), part, path, and ``subject`` where given (str).
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If the file is missing or empty, lacks a column, or a line has no fold number, part or path.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such fold list: give a CSV with the columns fold, part, path")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a CSV with the columns fold, part, path ({error})".replace("\n", " ")) from error
-    table.columns = table.columns.str.strip()
-    absent = [name for name in ("fold", "part", "path") if name not in table]
-    if absent or table.empty:
-        problem = f"column {', '.join(absent)} is missing" if absent else "no rows"
-        raise ValueError(f"{path}: {problem}: a fold list is a CSV with the columns fold, part, path")
-    table["part"] = table["part"].str.strip().replace({"val": "validation"})
-    number = pd.to_numeric(table["fold"], errors="coerce")
-    for wrong, what in (
-        (number.isna() | (number % 1 != 0), "fold is not a whole number"),
-        (~table["part"].isin(PARTS), f"part is none of {', '.join(PARTS)}"),
-        (table["path"] == "", "path is empty"),
-    ):
-        if wrong.any():
-            row = int(np.flatnonzero(wrong)[0])
-            raise ValueError(f"{path}, line {row + 2}: {what} ({','.join(table.iloc[row])}): correct the line")
-    table["fold"] = number.astype(np.int64)
-    return table
-
-
-def _check_people(path: str | Path, table: pd.DataFrame, known: np.ndarray) -> None:
-    """The list's people must be those of the faces, with or without the namespace."""
-    listed = table["subject"].to_numpy(dtype=str)
-    bare = np.array([name.rsplit("/", 1)[-1] for name in known], dtype=str)
-    wrong = (listed != "") & (listed != known) & (listed != bare)
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise ValueError(
-            f"{path}, line {row + 2}: {table['path'].iloc[row]} shows {listed[row]} in the list "
-            f"but {known[row]} in these faces: the list was made for another version of the data"
-        )
 
 
 def _official_parts(faces: Faces) -> np.ndarray:
@@ -450,6 +344,24 @@ def _official_parts(faces: Faces) -> np.ndarray:
             f"known are {', '.join(PARTS)}"
         )
     return part.to_numpy(dtype=str)
+
+
+def _check_share(validation: float) -> None:
+    if not 0 <= validation < 1:
+        raise ValueError(f"validation={validation}: a share of the training part, 0 <= share < 1")
+
+
+def _carve(faces: Faces, share: float, seed: int) -> np.ndarray:
+    """Mask of the rows of a training part that validate: by person where known, balanced by class; (n,) bool."""
+    if share == 0:
+        return np.zeros(len(faces), dtype=bool)
+    people, person = np.unique(faces.subject if faces.has_subjects else row_names(faces), return_inverse=True)
+    if len(people) < 2:
+        raise ValueError("one training person cannot both train and validate: use validation=0")
+    pieces = min(_CARVE, len(people))
+    taken = min(max(round(share * pieces), 1), pieces - 1)
+    piece = _deal(people, _counts(person, faces.expression), pieces, seed)
+    return (piece < taken)[person]
 
 
 def _counts(person: np.ndarray, expression: np.ndarray) -> np.ndarray:
@@ -512,8 +424,3 @@ def _ascending(names: np.ndarray) -> np.ndarray:
         return [int(piece) if odd % 2 else piece for odd, piece in enumerate(re.split(r"(\d+)", name))], name
 
     return np.array(sorted(range(len(names)), key=key), dtype=np.int64)
-
-
-def _few(names: pd.Series) -> str:
-    shown = ", ".join(names.iloc[:_NAMED])
-    return shown + (", ..." if len(names) > _NAMED else "")
