@@ -58,7 +58,7 @@ class Source:
             If there is none; one line that names it.
         """
         try:
-            status = Path(file_of(path)).stat()
+            status = os.stat(file_of(path))  # noqa: PTH116 (a hundred thousand Paths take seconds)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise FileNotFoundError(
                 f"{path}: no such image; correct the path or the data set's root, or remove its row"

@@ -31,7 +31,8 @@ class Inside(NamedTuple):
 
 def inside(path: str | os.PathLike[str]) -> Inside | None:
     """``clip.avi#12`` taken apart; None for the path of an ordinary file."""
-    match = _NAME.fullmatch(os.fspath(path))
+    text = os.fspath(path)
+    match = _NAME.fullmatch(text) if "#" in text else None
     return Inside(match[1], int(match[2])) if match else None
 
 
