@@ -17,7 +17,7 @@ DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent))
 
 import ferdis
-from ferdis.systems import SYSTEMS
+from ferdis.systems import GENERATORS, SYSTEMS
 
 project = "ferdis"
 author = "The ferdis authors"
@@ -83,7 +83,7 @@ def write(path: Path, text: str) -> None:
 def equation_index() -> None:
     """docs/papers/: one table over all systems, and a page for each with its gaps and decisions."""
     rows, pages = [], []
-    for module in sorted({target.split(":")[0] for target in SYSTEMS.values()}):
+    for module in sorted({target.split(":")[0] for target in {**SYSTEMS, **GENERATORS}.values()}):
         docstring = importlib.import_module(module).__doc__ or ""
         name = module.rpartition(".")[2]
         found = ROW.findall(docstring)

@@ -121,3 +121,64 @@ def _cosine_sum(centres: Tensor, known: Tensor | None = None) -> Tensor:
     if known is not None:
         pairs = pairs & known[:, None] & known[None, :]
     return ((unit @ unit.T + 1) * pairs).sum()
+
+
+_MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+
+
+@in_float32
+def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
+    """Multi-scale structural similarity of pictures, 1 for equal ones (Wang, Simoncelli, Bovik 2003).
+
+    Five scales from 128 pixels on, three from 64, one below, their weights renormalised; windows of 7 pixels, as 11 do
+    not fit the last scale. A scale below 1e-4 counts as that: one negative scale would take the gradient of all.
+
+    Parameters
+    ----------
+    a, b : Tensor of shape (n, 3, S, S)
+        Pictures in [0, 1].
+
+    Returns
+    -------
+    Tensor of shape (n,)
+    """
+    scales = 5 if a.shape[-1] >= 128 else 3 if a.shape[-1] >= 64 else 1
+    weights = _MS_SSIM_WEIGHTS[:scales]
+    place = torch.arange(7, dtype=a.dtype, device=a.device) - 3
+    window = (-place.square() / (2 * 1.5**2)).exp()
+    window = window / window.sum()
+
+    def blur(x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        x = F.conv2d(x, window.reshape(1, 1, -1, 1).expand(channels, -1, -1, -1), groups=channels)
+        return F.conv2d(x, window.reshape(1, 1, 1, -1).expand(channels, -1, -1, -1), groups=channels)
+
+    result = a.new_ones(len(a))
+    for scale, weight in enumerate(weights):
+        if scale:
+            a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+        mean_a, mean_b, squares_a, squares_b, products = blur(torch.cat([a, b, a * a, b * b, a * b], 1)).chunk(5, 1)
+        covariance = products - mean_a * mean_b
+        variances = squares_a - mean_a.square() + squares_b - mean_b.square()
+        similarity = (2 * covariance + 0.03**2) / (variances + 0.03**2)  # contrast and structure
+        if scale == scales - 1:
+            similarity = similarity * (2 * mean_a * mean_b + 0.01**2) / (mean_a.square() + mean_b.square() + 0.01**2)
+        result = result * similarity.mean((1, 2, 3)).clamp(min=1e-4) ** (weight / sum(weights))
+    return result
+
+
+@in_float32
+def gradient_penalty(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Mean of (|grad D(I)|_2 - 1)^2 over pictures, WGAN-GP's (Gulrajani et al. 2017; EGGAN's Eq. 2).
+
+    Parameters
+    ----------
+    critic : callable
+        Pictures (n, C, S, S) to values (n,).
+    images : Tensor of shape (n, C, S, S)
+        Where the gradient is taken: points between real and generated pictures, or real ones.
+    """
+    images = images.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
+    # The norm's own gradient is infinite at 0, where a critic that is still constant stands.
+    return ((gradient.square().sum((1, 2, 3)) + 1e-12).sqrt() - 1).square().mean()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -79,6 +80,52 @@ class ImageClassifier(nn.Module):
         return features, self.network.get_classifier()(features)
 
 
+class VGG19Features(nn.Module):
+    """VGG19 up to a layer, for perceptual losses.
+
+    Parameters
+    ----------
+    layer : str
+        ``"relu2_1"`` is the activation after the first convolution of the second block.
+    weights : str or None
+        As for :class:`ImageClassifier`.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If there is no such layer, or as :class:`ImageClassifier`.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, layer: str, weights: str | None) -> None:
+        super().__init__()
+        depths, first = (2, 2, 4, 4, 4), (1, 6, 11, 20, 29)  # convolutions in each block; where relu<block>_1 lies
+        places = {f"relu{b + 1}_{k + 1}": first[b] + 2 * k for b in range(5) for k in range(depths[b])}
+        if layer not in places:
+            raise ValueError(f"VGG19 has no layer {layer!r}: choose one of {', '.join(places)}")
+        classifier = ImageClassifier("vgg19.tv_in1k", 1, weights=weights)
+        self.layers = classifier.network.features[: places[layer] + 1]
+        self.register_buffer("mean", classifier.mean, persistent=False)
+        self.register_buffer("std", classifier.std, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pictures (n, 3, S, S) in [-1, 1] to maps (n, C, h, w)."""
+        return self.layers(((images + 1) / 2 - self.mean) / self.std)
+
+
+@contextmanager
+def reading(module: nn.Module) -> Iterator[nn.Module]:
+    """The module in eval mode inside the block: what it is given leaves no trace in its batch norm."""
+    before = module.training
+    module.eval()
+    try:
+        yield module
+    finally:
+        module.train(before)
+
+
 def initialise_normal(module: nn.Module, std: float = 0.02) -> None:
     """DCGAN's and pix2pix's start: N(0, std) weights, norm scales N(1, std), biases 0, in place."""
     for layer in module.modules():
@@ -86,7 +133,7 @@ def initialise_normal(module: nn.Module, std: float = 0.02) -> None:
             nn.init.normal_(layer.weight, 0.0, std)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-        elif isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d) and layer.weight is not None:
+        elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.InstanceNorm2d) and layer.weight is not None:
             nn.init.normal_(layer.weight, 1.0, std)
             nn.init.zeros_(layer.bias)
 

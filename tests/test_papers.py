@@ -8,11 +8,11 @@ import re
 
 import pytest
 
-from ferdis.systems import SYSTEMS
+from ferdis.systems import GENERATORS, SYSTEMS
 
 # A row of the table in a module's docstring: "Eq. 3    :func:`l1_loss`   distance of ...".
 ROW = re.compile(r"^(Eq\. ?\d+\w*(?:[-–]\d+)?)\s+(?::\w+:)?`{1,2}~?([\w.]+)`{1,2}", re.MULTILINE)
-MODULES = sorted({target.split(":")[0] for target in SYSTEMS.values()})
+MODULES = sorted({target.split(":")[0] for target in {**SYSTEMS, **GENERATORS}.values()})
 
 
 def equations(docstring: str) -> list[tuple[str, str]]:
@@ -43,6 +43,11 @@ def test_each_equation_has_a_function_that_cites_it(module: str, equation: str, 
 def test_if_gan_has_all_five_equations():
     found = [equation for module, equation, _ in rows() if module == "ferdis.systems.ifgan"]
     assert {"Eq. 1", "Eq. 2", "Eq. 3", "Eq. 4", "Eq. 5"} <= set(found)
+
+
+def test_eggan_has_all_eight_equations():
+    found = [equation for module, equation, _ in rows() if module == "ferdis.systems.eggan"]
+    assert set(found) == {f"Eq. {number}" for number in range(1, 9)}
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -10,6 +10,12 @@ SYSTEMS = {
     "relgan": "ferdis.systems.relgan:RELGAN",
     "cnn": "ferdis.systems.baselines:BaselineCNN",
 }
+"""Classifiers: what a protocol can evaluate."""
+
+GENERATORS = {
+    "eggan": "ferdis.systems.eggan:EGGAN",
+}
+"""Systems that make faces and name no expression."""
 
 
 def get(name: str) -> type:
@@ -20,7 +26,8 @@ def get(name: str) -> type:
     ValueError
         If there is no such system; the message lists those there are.
     """
-    if name not in SYSTEMS:
-        raise ValueError(f"no system is called {name!r}: choose one of {', '.join(SYSTEMS)}")
-    module, _, cls = SYSTEMS[name].partition(":")
+    every = {**SYSTEMS, **GENERATORS}
+    if name not in every:
+        raise ValueError(f"no system is called {name!r}: choose one of {', '.join(every)}")
+    module, _, cls = every[name].partition(":")
     return getattr(import_module(module), cls)

@@ -1,0 +1,596 @@
+"""EGGAN: give a face any action units; an adversarial autoencoder with a conditional generator.
+
+J. Tang, Z. Shao, L. Ma, "Fine-Grained Expression Manipulation via Structured Latent Space", ICME 2020.
+
+An encoder maps a face to a code that a discriminator holds to a Gaussian; a generator draws the face of that code with
+the intensities of 17 action units (AUs) as asked. A classifier of AU levels, trained along, and a classifier of people,
+trained before and frozen, hold the picture to both.
+
+======== ============================== ====================================================================
+Equation Function                       What it is
+======== ============================== ====================================================================
+Eq. 1    :func:`latent_loss`            discriminator of codes against the prior N(0, 1)
+Eq. 1    :func:`encoder_loss`           the encoder's side of it, non-saturating
+Eq. 2    :func:`critic_loss`            discriminator of pictures, without its penalty
+Eq. 2    :func:`generator_loss`         the generator's side of it
+Eq. 2    :func:`gradient_penalty`       the penalty, on interpolates or on real pictures
+Eq. 3    :func:`unit_loss`              6-way cross-entropy of each AU's rounded intensity
+Eq. 4    :func:`identity_loss`          cross-entropy of the person
+Eq. 5    :func:`perceptual_loss`        VGG19 features of source, edited and reconstructed picture
+Eq. 6    :func:`reconstruction_loss`    L1 and MS-SSIM
+Eq. 7    :func:`generator_terms`        the terms that encoder and generator minimise, weighted 1, 1, 100, 60, 20, 100
+Eq. 8    :func:`interpolated_units`     AUs on the way from source to target
+======== ============================== ====================================================================
+
+Gaps in the text, and what is done here
+---------------------------------------
+- Eq. 2 prints log terms, the name WGAN-GP, and a penalty on *real* pictures with the wrong sign for a discriminator
+  that maximises. ``adversarial="wgan-gp"`` is WGAN-GP: critic values, the penalty on interpolates, five critic steps
+  for one of the generator. ``"r1-like"`` is Eq. 2 as printed, log terms and the penalty on real pictures. Either way
+  the penalty is minimised.
+- The text feeds the AUs to the generator with the code. Constant maps die in instance norm, so the vector joins the
+  code before the first layer, and by default also sets scale and shift after each norm (``au_injection="modulate"``;
+  ``"input"`` is the text alone).
+- Eq. 7 minimises the AU loss over the classifier on *generated* pictures too, which lets generator and classifier agree
+  on a private code. ``c_exp_on="real"`` trains it on photographs alone, ``"both"`` is Eq. 7. Generated pictures never
+  enter its batch norm.
+- Target AUs are those of another face of the batch: combinations that occur. An AU that is not coded (NaN) is masked in
+  Eq. 3, and the generator is told that it is unknown; no value is made up for it.
+- Eq. 5 prints an unsquared norm over C H W, which nearly vanishes. ``perceptual_norm="squared"`` is Johnson et al.'s
+  (2016); ``"norm"`` as printed. "Third layer" is the third convolution, ``relu2_1``.
+- Every reduction is a mean: 100 times a mean L1 balances a critic of unit gradient, a sum would bury it.
+- Not in the text: a code of 128 numbers, the channels of generator and critic, batch norm in the VGG19-like classifiers
+  (without it they do not start), betas (0.5, 0.999), mirrored training faces, the scales of MS-SSIM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
+from ferdis.losses import gradient_penalty, in_float32, ms_ssim
+from ferdis.nn import VGG19Features, reading
+from ferdis.preprocess.augment import to_bytes
+from ferdis.systems.au_levels import LEVELS, UNITS, VGGClassifier, checked_units, mirrored, unit_loss, units_of
+from ferdis.systems.estimator import Estimator, check_choice, evaluating, module_device, resized
+from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage
+
+# ----------------------------------------------------------------------------------------------------- networks
+
+
+class Encoder(nn.Module):
+    """Face to code: stride-2 convolutions and one linear layer (Section 4.1)."""
+
+    def __init__(self, size: int, channels: Sequence[int] = (16, 32, 64, 128, 256), width: int = 128) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*(_down(a, b) for a, b in pairwise((3, *channels))))
+        self.code = nn.Linear(channels[-1] * (size // 2 ** len(channels)) ** 2, width)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pictures (n, 3, S, S) in [-1, 1] to codes (n, width)."""
+        return self.code(self.layers(images).flatten(1))  # (n, channels[-1], S / 32, S / 32) before
+
+
+class LatentDiscriminator(nn.Module):
+    """Code to logit: fully connected 256-128-64-32-16-1; positive means drawn from the prior."""
+
+    def __init__(self, width: int = 128, widths: Sequence[int] = (256, 128, 64, 32, 16)) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in pairwise((width, *widths)):
+            layers += [nn.Linear(before, after), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Codes (n, width) to logits (n,)."""
+        return self.layers(codes)[:, 0]
+
+
+class UpBlock(nn.Module):
+    """Residual block that doubles the map: instance norm, PReLU; AUs change scale and shift after each norm."""
+
+    def __init__(self, before: int, after: int, units: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.InstanceNorm2d(c, affine=not units) for c in (before, after))
+        self.convolutions = nn.ModuleList(nn.Conv2d(c, after, 3, 1, 1) for c in (before, after))
+        self.activations = nn.ModuleList(nn.PReLU(c) for c in (before, after))
+        self.shortcut = nn.Conv2d(before, after, 1)
+        self.styles = nn.ModuleList(nn.Linear(units, 2 * c) for c in (before, after)) if units else None
+
+    def forward(self, x: Tensor, units: Tensor) -> Tensor:
+        """Maps (n, before, h, w) and AUs (n, units) to maps (n, after, 2h, 2w)."""
+        y = x
+        for step in range(2):
+            y = self.norms[step](y)
+            if self.styles is not None:
+                scale, shift = self.styles[step](units)[..., None, None].chunk(2, 1)
+                y = y * (1 + scale) + shift
+            y = self.activations[step](y)
+            if step == 1:
+                y = F.interpolate(y, scale_factor=2.0)  # (n, after, 2h, 2w)
+            y = self.convolutions[step](y)
+        return y + F.interpolate(self.shortcut(x), scale_factor=2.0)
+
+
+class Generator(nn.Module):
+    """Code and AUs to a face: up-sampling residual blocks (Section 4.1).
+
+    Parameters
+    ----------
+    size : int
+        Side of the pictures.
+    width : int
+        Numbers of a code.
+    channels : sequence of int
+        Of the maps after each block; the first block's input is size / 2^blocks wide (2 in the paper's six at 128).
+    modulate : bool
+        AUs in every block, not at the input alone.
+    """
+
+    def __init__(
+        self,
+        size: int = 128,
+        width: int = 128,
+        channels: Sequence[int] = (512, 256, 256, 128, 64, 32),
+        modulate: bool = True,
+    ) -> None:
+        super().__init__()
+        self.start = size // 2 ** len(channels)
+        self.first = nn.Linear(width + 2 * UNITS, channels[0] * self.start**2)
+        units = 2 * UNITS if modulate else 0
+        self.blocks = nn.ModuleList(UpBlock(a, b, units) for a, b in pairwise((channels[0], *channels)))
+        self.head = nn.Sequential(nn.PReLU(channels[-1]), nn.Conv2d(channels[-1], 3, 3, 1, 1), nn.Tanh())
+
+    def forward(self, codes: Tensor, units: Tensor) -> Tensor:
+        """Codes (n, width) and AUs (n, 17) in 0..5, NaN = unknown, to pictures (n, 3, S, S) in [-1, 1]."""
+        known = ~units.isnan()
+        units = torch.cat([torch.where(known, units, 0) / AU_MAXIMUM, known.to(units.dtype)], 1)  # (n, 34)
+        x = self.first(torch.cat([codes, units], 1)).unflatten(1, (-1, self.start, self.start))
+        for block in self.blocks:
+            x = block(x, units)
+        return self.head(x)  # (n, channels[-1], S, S) before
+
+
+class Critic(nn.Module):
+    """Picture to a number: six stride-2 convolutions and a linear layer; no norm, as the penalty is a picture's own."""
+
+    def __init__(self, size: int = 128, channels: Sequence[int] = (32, 64, 128, 256, 256, 256)) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*(_down(a, b) for a, b in pairwise((3, *channels))))
+        self.value = nn.Linear(channels[-1] * (size // 2 ** len(channels)) ** 2, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pictures (n, 3, S, S) in [-1, 1] to values (n,); higher means more real."""
+        return self.value(self.layers(images).flatten(1))[:, 0]
+
+
+def _down(before: int, after: int) -> nn.Sequential:
+    """Halve the maps."""
+    return nn.Sequential(nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2))
+
+
+# ------------------------------------------------------------------------------------------------------- losses
+
+
+@in_float32
+def latent_loss(prior: Tensor, codes: Tensor) -> Tensor:
+    """What D_z minimises: -log D_z(z) - log(1 - D_z(E(I))), means over logits (n,) of prior and codes (Eq. 1)."""
+    return F.softplus(-prior).mean() + F.softplus(codes).mean()
+
+
+@in_float32
+def encoder_loss(codes: Tensor) -> Tensor:
+    """The encoder's side, non-saturating: -log D_z(E(I)), mean over logits (n,) (Eq. 1)."""
+    return F.softplus(-codes).mean()
+
+
+@in_float32
+def critic_loss(real: Tensor, fake: Tensor, adversarial: str = "wgan-gp") -> Tensor:
+    """What D_img minimises besides its penalty, from its values (n,) of real and edited pictures (Eq. 2).
+
+    ``"wgan-gp"``: mean D(fake) - mean D(real). ``"r1-like"``: -log D(real) - log(1 - D(fake)), as printed.
+    """
+    if adversarial == "wgan-gp":
+        return fake.mean() - real.mean()
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+@in_float32
+def generator_loss(fake: Tensor, adversarial: str = "wgan-gp") -> Tensor:
+    """The generator's side: -mean D(fake), or -log D(fake) for ``"r1-like"``; values (n,) (Eq. 2)."""
+    return -fake.mean() if adversarial == "wgan-gp" else F.softplus(-fake).mean()
+
+
+@in_float32
+def identity_loss(logits: Tensor, people: Tensor) -> Tensor:
+    """Cross-entropy of the person: logits (n, people) of C_id, numbers (n,) int64 (Eq. 4)."""
+    return F.cross_entropy(logits, people)
+
+
+@in_float32
+def perceptual_loss(source: Tensor, edited: Tensor, reconstructed: Tensor, norm: str = "squared") -> Tensor:
+    """Distance of VGG19 maps (n, C, h, w) of the source to those of the edited and reconstructed picture (Eq. 5).
+
+    ``norm="squared"``: |a - b|^2 / (C h w); ``"norm"``: |a - b| / (C h w), as printed. Means over pictures.
+    """
+
+    def distance(maps: Tensor) -> Tensor:
+        squared = (source - maps).square().flatten(1)
+        return squared.mean() if norm == "squared" else ((squared.sum(1) + 1e-12).sqrt() / squared.shape[1]).mean()
+
+    return distance(edited) + distance(reconstructed)
+
+
+@in_float32
+def reconstruction_loss(reconstructed: Tensor, image: Tensor, ssim_weight: float = 1.0) -> Tensor:
+    """Mean absolute difference plus 1 - MS-SSIM, of pictures (n, 3, S, S) in [-1, 1] (Eq. 6)."""
+    loss = (reconstructed - image).abs().mean()
+    if ssim_weight:
+        loss = loss + ssim_weight * (1 - ms_ssim((reconstructed + 1) / 2, (image + 1) / 2)).mean()
+    return loss
+
+
+def interpolated_units(source: np.ndarray, target: np.ndarray, alpha: float) -> np.ndarray:
+    """AUs (n, 17) a part ``alpha`` of the way from source to target, u_i + alpha (u_t - u_i) (Eq. 8)."""
+    return source + alpha * (target - source)
+
+
+# ------------------------------------------------------------------------------------------------------- phases
+
+
+def show(_: Modules, batch: Batch, random: torch.Generator) -> Batch:
+    """The batch with its pictures in [-1, 1], some mirrored."""
+    return {**batch, "image": mirrored(batch, random)}
+
+
+def edit_and_reconstruct(modules: Modules, batch: Batch, random: torch.Generator) -> Batch:
+    """The batch's faces, their codes, and what the generator makes of each with another face's AUs and its own."""
+    images, units = mirrored(batch, random), batch["units"]
+    targets = units[torch.randperm(len(units), generator=random, device=units.device)]
+    codes = modules.encoder(images)
+    edited, reconstructed = modules.generator(codes.repeat(2, 1), torch.cat([targets, units])).chunk(2)
+    made = {"image": images, "target": targets, "code": codes, "edited": edited, "reconstructed": reconstructed}
+    return {**batch, **made}
+
+
+def identity_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
+    """What C_id minimises, alone and first (Eq. 4)."""
+    logits = modules.identifier(batch["image"])
+    right = (logits.argmax(1) == batch["person"]).float().mean()
+    return {"identity": identity_loss(logits, batch["person"]), "accuracy": right}
+
+
+def latent_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
+    """What D_z minimises."""
+    codes = batch["code"].detach()
+    prior = torch.randn_like(codes)
+    return {"latent": latent_loss(modules.latent(prior), modules.latent(codes))}
+
+
+def critic_terms(modules: Modules, batch: Batch, *, adversarial: str) -> dict[str, Tensor]:
+    """What D_img minimises."""
+    real, fake = batch["image"], batch["edited"].detach()
+    at = real
+    if adversarial == "wgan-gp":
+        at = torch.lerp(real, fake.to(real.dtype), torch.rand(len(real), 1, 1, 1, device=real.device))
+    loss = critic_loss(modules.critic(real), modules.critic(fake), adversarial)
+    return {"critic": loss, "penalty": gradient_penalty(modules.critic, at)}
+
+
+def unit_terms(modules: Modules, batch: Batch, *, c_exp_on: str) -> dict[str, Tensor]:
+    """What C_exp minimises: on real pictures, and on edited ones for ``"both"`` (Eq. 7)."""
+    loss = unit_loss(modules.units(batch["image"]), batch["units"])
+    if c_exp_on == "both":
+        with reading(modules.units) as read:
+            loss = loss + unit_loss(read(batch["edited"].detach()), batch["target"])
+    return {"units": loss}
+
+
+def generator_terms(
+    modules: Modules, batch: Batch, *, adversarial: str, ssim_weight: float, perceptual_norm: str
+) -> dict[str, Tensor]:
+    """The terms that encoder and generator minimise together (Eq. 7); those of modules that are not there are off."""
+    edited, reconstructed, image = batch["edited"], batch["reconstructed"], batch["image"]
+    with reading(modules.units) as read:
+        units = unit_loss(read(edited), batch["target"])
+    terms = {
+        "latent": encoder_loss(modules.latent(batch["code"])),
+        "critic": generator_loss(modules.critic(edited), adversarial),
+        "units": units,
+        "reconstruction": reconstruction_loss(reconstructed, image, ssim_weight),
+    }
+    if hasattr(modules, "identifier"):
+        terms["identity"] = identity_loss(modules.identifier(edited), batch["person"])
+    if hasattr(modules, "perceptual"):
+        source, after, back = modules.perceptual(torch.cat([image, edited, reconstructed])).chunk(3)
+        terms["perceptual"] = perceptual_loss(source, after, back, perceptual_norm)
+    return terms
+
+
+# ---------------------------------------------------------------------------------------------------- estimator
+
+
+class EGGAN(Estimator):
+    """Faces with any action units (Tang et al., ICME 2020).
+
+    Parameters
+    ----------
+    adversarial : "wgan-gp", or "r1-like", which is Eq. 2 as printed
+    au_injection : where AUs enter the generator: "modulate" every block, or at the "input" alone
+    c_exp_on : what the AU classifier learns from: "real" pictures, or "both" (Eq. 7)
+    unit_weight, identity_weight, perceptual_weight, reconstruction_weight, penalty_weight : float
+        The lambdas of Eq. 7; 0 switches a term off, and with it the network that only it needs.
+    ssim_weight : of MS-SSIM within Eq. 6; 0 is the paper's ablation
+    weights : str or None
+        VGG19 for Eq. 5: "imagenet", a .safetensors file, or None for random weights.
+    perceptual_layer, perceptual_norm : "relu<block>_<number>"; "squared" or "norm", see :func:`perceptual_loss`
+    code_width, generator_channels, critic_channels, classifier_channels, classifier_depths : sizes of the networks
+    critic_steps : steps of the critic for one of encoder and generator
+    image_size : side of the pictures, pixels; others are resized
+    epochs, batch_size, learning_rate, betas : training, Adam; the rate falls linearly over the second half
+    min_steps : epochs are added until there are at least so many steps
+    identity_epochs, classifier_learning_rate : of C_id, and of both classifiers
+    gradient_clip, seed, accelerator, devices, precision, logger, progress : as in :class:`~ferdis.IFGAN`
+
+    Attributes
+    ----------
+    coded_ : tuple of str, the AUs that the training faces have
+    people_ : number of people that C_id tells apart; 0 without it
+    history_ : DataFrame, every loss term by epoch
+    modules_ : dict of networks: encoder, generator, latent, critic, units, identifier, perceptual
+    """
+
+    preset: ClassVar[Mapping[str, Any]] = {
+        "perceptual_weight": 0.0,
+        "generator_channels": (128, 96, 64, 32, 16),
+        "critic_channels": (16, 32, 64, 96, 128, 128),
+        "classifier_channels": (16, 32, 64, 96, 128),
+        "classifier_depths": (1, 1, 1, 1, 1),
+        "critic_steps": 1,
+        "image_size": 64,
+        "epochs": 30,
+        "identity_epochs": 10,
+        "min_steps": 2000,
+        "batch_size": 16,
+        "learning_rate": 1e-3,
+        "classifier_learning_rate": 2e-3,
+    }
+
+    def __init__(
+        self,
+        *,
+        adversarial: str = "wgan-gp",
+        au_injection: str = "modulate",
+        c_exp_on: str = "real",
+        unit_weight: float = 100.0,
+        identity_weight: float = 60.0,
+        perceptual_weight: float = 20.0,
+        reconstruction_weight: float = 100.0,
+        penalty_weight: float = 20.0,
+        ssim_weight: float = 1.0,
+        weights: str | None = "imagenet",
+        perceptual_layer: str = "relu2_1",
+        perceptual_norm: str = "squared",
+        code_width: int = 128,
+        generator_channels: Sequence[int] = (512, 256, 256, 128, 64, 32),
+        critic_channels: Sequence[int] = (32, 64, 128, 256, 256, 256),
+        classifier_channels: Sequence[int] = (64, 128, 256, 512, 512),
+        classifier_depths: Sequence[int] = (2, 2, 4, 4, 4),
+        critic_steps: int = 5,
+        image_size: int = 128,
+        epochs: int = 400,
+        identity_epochs: int = 40,
+        min_steps: int = 0,
+        batch_size: int = 8,
+        learning_rate: float = 1e-4,
+        classifier_learning_rate: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        gradient_clip: float | None = None,
+        seed: int = 0,
+        accelerator: str = "auto",
+        devices: int = 1,
+        precision: str = "auto",
+        logger: str | None = "csv",
+        progress: bool = True,
+    ) -> None:
+        self.adversarial = adversarial
+        self.au_injection = au_injection
+        self.c_exp_on = c_exp_on
+        self.unit_weight = unit_weight
+        self.identity_weight = identity_weight
+        self.perceptual_weight = perceptual_weight
+        self.reconstruction_weight = reconstruction_weight
+        self.penalty_weight = penalty_weight
+        self.ssim_weight = ssim_weight
+        self.weights = weights
+        self.perceptual_layer = perceptual_layer
+        self.perceptual_norm = perceptual_norm
+        self.code_width = code_width
+        self.generator_channels = generator_channels
+        self.critic_channels = critic_channels
+        self.classifier_channels = classifier_channels
+        self.classifier_depths = classifier_depths
+        self.critic_steps = critic_steps
+        self.image_size = image_size
+        self.epochs = epochs
+        self.identity_epochs = identity_epochs
+        self.min_steps = min_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.classifier_learning_rate = classifier_learning_rate
+        self.betas = betas
+        self.gradient_clip = gradient_clip
+        self.seed = seed
+        self.accelerator = accelerator
+        self.devices = devices
+        self.precision = precision
+        self.logger = logger
+        self.progress = progress
+
+    def fit(
+        self, faces: Faces, y: Any = None, *, run_dir: str | Path | None = None, keep_epochs: bool = False
+    ) -> EGGAN:
+        """Train on faces with action units and, for the identity term, people; ``y`` is not looked at.
+
+        ``run_dir`` and ``keep_epochs`` are as in :meth:`ferdis.IFGAN.fit`.
+
+        Raises
+        ------
+        ValueError, FileNotFoundError
+            If no face has AUs, there are fewer than two people and ``identity_weight`` > 0, an argument is out of its
+            range, or the weights of Eq. 5 cannot be had.
+        """
+        self._check_parameters()
+        units, people, person = units_of(faces), np.empty(0), np.zeros(len(faces), np.int64)
+        if self.identity_weight:
+            people, person = np.unique(faces.subject, return_inverse=True)
+            if len(people) < 2:
+                raise ValueError("the faces are of one person: identity needs two people, or pass identity_weight=0")
+        self.people_, self.coded_ = len(people), tuple(np.array(AU_COLUMNS)[~np.isnan(units).all(0)].tolist())
+        missing = int(np.isnan(units).any(1).sum())
+        self.notes_ = [f"{missing} of {len(faces)} faces lack some AUs: masked, not imputed"] if missing else []
+        self.selection_, self.training_digest_ = "last", faces.digest()
+        self.preprocessing_ = faces.attrs.get("preprocessing")
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            self.modules_ = self._build(self.weights)
+        arrays = {"image": resized(faces, self.image_size), "units": units, "person": person.astype(np.int64)}
+        stages = self._stages(ArrayBatches(arrays, self.batch_size, self.seed), self.training_epochs(len(faces)))
+        trainer = self._trainer(run_dir, keep_epochs)
+        trainer.run(stages, signature=self._signature(None))
+        self.history_ = trainer.history.to_frame()
+        self._to_device()
+        return self
+
+    def edit(self, faces: Faces, au: ArrayLike | Mapping[str, float]) -> np.ndarray:
+        """The faces with other action units, uint8 (n, image_size, image_size, 3).
+
+        ``au`` is as for :func:`~ferdis.systems.au_levels.checked_units`, with its errors. A mapping changes the AUs
+        that it names (``{"AU12": 4}``) and leaves the others as the faces have them.
+        """
+        check_is_fitted(self, "modules_")
+        units = checked_units(au, len(faces), self.coded_)
+        if isinstance(au, Mapping):
+            units = np.where(np.isnan(units), units_of(faces), units)
+        return self._draw(faces, units[:, None])[:, 0]
+
+    synthesize = edit
+
+    def interpolate(self, faces: Faces, au_target: ArrayLike | Mapping[str, float], steps: int = 8) -> np.ndarray:
+        """From each face's own action units to a target, both ends included (Eq. 8).
+
+        ``au_target`` is as for :meth:`edit`; the result is uint8 (n, steps, image_size, image_size, 3).
+        """
+        check_is_fitted(self, "modules_")
+        if steps < 2:
+            raise ValueError(f"steps={steps}: two or more, both ends included")
+        source, target = units_of(faces), checked_units(au_target, len(faces), self.coded_)
+        if isinstance(au_target, Mapping):
+            target = np.where(np.isnan(target), source, target)
+        path = [interpolated_units(source, target, alpha) for alpha in np.linspace(0, 1, steps, dtype=np.float32)]
+        return self._draw(faces, np.stack(path, 1))
+
+    def reconstruct(self, faces: Faces) -> np.ndarray:
+        """The faces through code and generator, with their own AUs; uint8 (n, image_size, image_size, 3)."""
+        return self._draw(faces, units_of(faces)[:, None])[:, 0]
+
+    def sample(self, au: ArrayLike | Mapping[str, float], n: int, *, seed: int = 0) -> np.ndarray:
+        """``n`` faces of nobody, their codes drawn from the prior; uint8 (n, image_size, image_size, 3).
+
+        ``au`` is as for :meth:`edit`; what a mapping does not name is free.
+        """
+        check_is_fitted(self, "modules_")
+        units, device = torch.from_numpy(checked_units(au, n, self.coded_)), module_device(self.modules_)
+        codes = torch.randn(n, self.code_width, generator=torch.Generator().manual_seed(seed))
+        with evaluating(self.modules_):
+            pairs = zip(codes.split(64), units.split(64), strict=True)
+            drawn = [to_bytes(self.modules_["generator"](code.to(device), au.to(device))).cpu() for code, au in pairs]
+        return torch.cat(drawn).numpy()
+
+    # ---------------------------------------------------------------------------------------------- its training
+
+    @property
+    def crop_size(self) -> int:  # type: ignore[override]
+        """Nothing is cropped."""
+        return self.image_size
+
+    def _draw(self, faces: Faces, units: np.ndarray) -> np.ndarray:
+        """Each face with k rows of AUs (n, k, 17): uint8 (n, k, S, S, 3)."""
+        check_is_fitted(self, "modules_")
+        encoder, generator, rows = self.modules_["encoder"], self.modules_["generator"], iter(torch.tensor(units))
+
+        def draw(images: Tensor) -> Tensor:
+            wanted = torch.stack([next(rows) for _ in images]).to(images)  # (b, k, 17)
+            codes = encoder(images).repeat_interleave(wanted.shape[1], 0)
+            return to_bytes(generator(codes, wanted.flatten(0, 1))).unflatten(0, wanted.shape[:2])
+
+        return self._map(resized(faces, self.image_size), draw)
+
+    def _check_parameters(self) -> None:
+        check_choice("adversarial", self.adversarial, ("wgan-gp", "r1-like"))
+        check_choice("au_injection", self.au_injection, ("modulate", "input"))
+        check_choice("c_exp_on", self.c_exp_on, ("real", "both"))
+        check_choice("perceptual_norm", self.perceptual_norm, ("squared", "norm"))
+        halvings = max(5, len(self.generator_channels) + 1, len(self.critic_channels), len(self.classifier_channels))
+        if self.image_size % 2**halvings:
+            raise ValueError(f"image_size={self.image_size}: take a multiple of {2**halvings}, or fewer channels")
+        if min(self.epochs, self.identity_epochs, self.critic_steps) < 1:
+            raise ValueError("epochs, identity_epochs and critic_steps must be at least 1")
+
+    def _build(self, weights: str | None) -> dict[str, nn.Module]:
+        size, width = self.image_size, self.code_width
+        classifier = partial(VGGClassifier, size, channels=self.classifier_channels, depths=self.classifier_depths)
+        modules: dict[str, nn.Module] = {
+            "encoder": Encoder(size, width=width),
+            "generator": Generator(size, width, self.generator_channels, self.au_injection == "modulate"),
+            "latent": LatentDiscriminator(width),
+            "critic": Critic(size, self.critic_channels),
+            "units": classifier(UNITS * LEVELS),
+        }
+        if self.people_:
+            modules["identifier"] = classifier(self.people_)
+        if self.perceptual_weight:
+            modules["perceptual"] = VGG19Features(self.perceptual_layer, weights)
+        return modules
+
+    def _stages(self, batches: ArrayBatches, epochs: int) -> list[Stage]:
+        adam = partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, fused=True)
+        classifier_adam = partial(torch.optim.Adam, lr=self.classifier_learning_rate, fused=True)
+        falling = partial(torch.optim.lr_scheduler.LambdaLR, lr_lambda=lambda done: min(1.0, 2 * (1 - done / epochs)))
+        critic = partial(critic_terms, adversarial=self.adversarial)
+        generator = partial(generator_terms, adversarial=self.adversarial, ssim_weight=self.ssim_weight,
+                            perceptual_norm=self.perceptual_norm)  # fmt: skip
+        weights = {"latent": 1.0, "critic": 1.0, "units": self.unit_weight, "identity": self.identity_weight,
+                   "perceptual": self.perceptual_weight, "reconstruction": self.reconstruction_weight}  # fmt: skip
+        phases = [
+            Phase("latent", ("latent",), latent_terms, {"latent": 1.0}, adam, falling),
+            Phase("critic", ("critic",), critic, {"critic": 1.0, "penalty": self.penalty_weight}, adam, falling),
+            Phase("units", ("units",), partial(unit_terms, c_exp_on=self.c_exp_on), {"units": 1.0}, classifier_adam,
+                  falling),
+            Phase("generator", ("encoder", "generator"), generator, weights, adam, falling, every=self.critic_steps),
+        ]  # fmt: skip
+        frozen = tuple(name for name in ("identifier", "perceptual") if name in self.modules_)
+        stages = [Stage("eggan", self.modules_, phases, epochs, batches, edit_and_reconstruct, frozen=frozen)]
+        if "identifier" in self.modules_:
+            phase = Phase("identity", ("identifier",), identity_terms, {"identity": 1.0}, classifier_adam)
+            only = {"identifier": self.modules_["identifier"]}
+            stages.insert(0, Stage("identity", only, [phase], self.identity_epochs, batches, show))
+        return stages
+
+    def _state(self) -> dict[str, Any]:
+        return {"people": self.people_, "coded": list(self.coded_)}
+
+    def _restored(self, about: Mapping[str, Any]) -> dict[str, nn.Module]:
+        self.people_, self.coded_ = int(about["people"]), tuple(about["coded"])
+        return self._build(None)
