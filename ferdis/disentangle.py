@@ -94,7 +94,7 @@ def run(
     """
     root = Path(folder)
     fits = finished_fits(root)
-    baseline = baseline or _without_pictures(fits)
+    baseline = _baseline(fits, baseline)
     chosen, said = _choose(root, on, people, pictures, seed, faces)
     judge = _judge(fits, chosen(fits[0]), seed) if transfers else None
     records, moved, drawn = [], [], set()
@@ -156,7 +156,7 @@ def seen_people(run: str | Path) -> set[str]:
     return people - {""}
 
 
-def tested_faces(fit: Fit, faces: Faces) -> Faces:
+def scored_faces(fit: Fit, faces: Faces) -> Faces:
     """The faces of a fit's test people, found by their paths among the faces of the run's data set."""
     rows = runfolder.read_rows(fit.folder / "rows.csv")
     place = pd.Series(np.arange(len(faces)), index=row_names(faces)).reindex(rows["path"])
@@ -236,7 +236,7 @@ def _choose(
     if arguments is None:
         raise ValueError(f"{run}/config.yaml does not say how {name!r} was loaded: name the faces with --faces")
     whole = load(name, **arguments)
-    return partial(tested_faces, faces=whole), "each fold's own test people"
+    return partial(scored_faces, faces=whole), "each fold's own test people"
 
 
 def _dataset(run: Path) -> tuple[str, dict[str, Any] | None]:
@@ -267,8 +267,12 @@ def _first_of_each(fits: Sequence[Fit]) -> list[Fit]:
     return list({fit.system: fit for fit in reversed(fits)}.values())
 
 
-def _without_pictures(fits: Sequence[Fit]) -> str | None:
-    """The first system that makes no pictures: what the others are compared with."""
+def _baseline(fits: Sequence[Fit], named: str | None) -> str | None:
+    """What the other systems are compared with: the one named, or the first that makes no pictures."""
+    if named is not None:
+        if named not in (systems := [fit.system for fit in _first_of_each(fits)]):
+            raise ValueError(f"no system {named!r} in this run: there are {', '.join(sorted(systems))}")
+        return named
     for fit in reversed(_first_of_each(fits)):
         estimator = load_fit(fit)
         if not any(hasattr(estimator, name) for name in ("transfer", "average", "edit", "synthesize")):

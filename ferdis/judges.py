@@ -518,7 +518,7 @@ def standard_judges(
     cache: str | Path | bool | None = None,
     progress: bool = True,
 ) -> tuple[ExpressionJudge, IdentityJudge]:
-    """Both judges, trained on embedded people of a population of their own; six minutes of one core, once.
+    """Both judges, trained on embedded people of a population of their own; five minutes of one core, once.
 
     Parameters
     ----------
@@ -547,7 +547,7 @@ def standard_judges(
     )
     judges = (
         trained(ExpressionJudge(epochs=12, progress=progress), faces, cache=cache),
-        trained(IdentityJudge(epochs=24, progress=progress), faces, cache=cache),
+        trained(IdentityJudge(epochs=16, progress=progress), faces, cache=cache),
     )
     for judge in judges:
         if judged is not None:

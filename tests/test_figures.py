@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from ferdis import figures
 from ferdis.faces import SIX_EXPRESSIONS, Faces
+from tests.painted import Painter, composed, painted
 
 CLASSES = ("anger", "fear", "happiness")
 
@@ -128,3 +129,44 @@ def test_loss_curves_have_a_panel_a_term_and_a_line_a_fold() -> None:
 def test_loss_curves_of_one_fit_without_folds() -> None:
     history = pd.DataFrame({"stage": "s", "phase": "p", "term": "t", "epoch": [1, 2], "value": [2.0, np.nan]})
     assert len(figures.loss_curves(history).axes[0].lines) == 2
+
+
+def test_a_transfer_grid_shows_sources_targets_and_what_was_made() -> None:
+    faces = painted(4, 1)
+    sources, targets = faces[[0, 4]], faces[[6, 9, 7]]
+    figure = figures.transfer_grid(Painter(), sources, targets)
+    shown = [axes.images[0].get_array() for axes in figure.axes if axes.images]
+    assert len(shown) == 2 + 3 * (1 + 2)
+    made = composed(targets[[1]], sources[[1]]).pixels()[0]
+    assert any(np.array_equal(picture, made) for picture in shown)
+    beside = figures.transfer_grid(Painter(lazy=True), sources, targets, truth=composed)
+    shown = [axes.images[0].get_array() for axes in beside.axes if axes.images]
+    assert len(shown) == 2 + 3 * (1 + 4)
+    assert any(np.array_equal(picture, made) for picture in shown)  # the truth: the lazy system did not make it
+    assert drawn(beside).std() > 0
+
+
+def test_a_transfer_grid_shows_the_crop_that_the_system_draws() -> None:
+    class Cropping(Painter):
+        image_size = 10
+
+    faces = painted(2, 1)
+    wide = Faces(np.pad(faces.pixels(), ((0, 0), (1, 1), (1, 1), (0, 0))), faces.table)
+    Cropping.transfer = lambda self, sources, targets: sources.pixels()[:, 1:9, 1:9]  # type: ignore[method-assign]
+    figure = figures.transfer_grid(Cropping(), wide[[0]], wide[[3]])
+    for axes in figure.axes:
+        for image in axes.images:
+            assert image.get_array().shape == (8, 8, 3) and image.get_array().min() > 0
+
+
+def test_a_code_map_draws_each_code_twice_and_names_expressions() -> None:
+    faces = painted(5, 2)
+    figure = figures.code_map(Painter().transform(faces), faces.subject, faces.expression)
+    counts = [sum(len(dots.get_offsets()) for dots in axes.collections) for axes in figure.axes]
+    assert counts == [30, 30]
+    names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert names == ["anger", "fear", "happiness"]
+    assert drawn(figure).std() > 0
+    assert drawn(figures.code_map(np.ones((30, 4)), faces.subject, faces.expression)).std() > 0
+    with pytest.raises(ValueError, match="3 codes are too few"):
+        figures.code_map(np.ones((3, 4)), faces.subject[:3], faces.expression[:3])

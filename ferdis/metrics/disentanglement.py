@@ -54,7 +54,7 @@ _NEIGHBOURS = 5
 _HALVINGS = 5  # times that each person's pictures are halved; each half is fitted on and scored once
 _PARTS = 5  # of the people, for the expression probe
 _BINS = 20
-_TREES = 100
+_TREES = 50
 
 
 @dataclass(frozen=True)
