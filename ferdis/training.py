@@ -74,7 +74,7 @@ class Trainer:
     ----------
     accelerator, devices, num_nodes : as in lightning Fabric ("auto", "cpu", "cuda", ...). Under ``torchrun``
         its process counts rule.
-    precision : "auto" (bfloat16 autocast where CUDA has it natively, otherwise float32), "32-true",
+    precision : "auto" (bfloat16 autocast where the device computes in it natively, otherwise float32), "32-true",
         "bf16-mixed" or "16-mixed".
     seed : all randomness comes from it.
     gradient_clip : largest gradient norm of a phase, or None.
@@ -125,8 +125,9 @@ class Trainer:
             # Set by lightning, it makes torch look for a driver library at every optimiser step: 0.2 ms each.
             os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
         self.device = self.fabric.device
-        native = self.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        self.precision = ("bf16-mixed" if native else "32-true") if precision == "auto" else precision
+        self.precision = precision
+        if precision == "auto":
+            self.precision = "bf16-mixed" if _native_bfloat16(self.device) else "32-true"
         self.seed, self.gradient_clip = seed, gradient_clip
         self.run_dir = None if run_dir is None else Path(run_dir)
         self.logger, self.progress, self.keep_epochs = logger, progress, keep_epochs
@@ -501,6 +502,14 @@ class _Bar:
     def update(self) -> None:
         if self.progress is not None:
             self.progress.update(self.task, completed=self.done)
+
+
+def _native_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is faster than float32: on older devices it is emulated, and slower by far."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch cannot tell
+    return device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def _weighted_sum(phase: Phase, terms: Mapping[str, Tensor]) -> Tensor:

@@ -29,7 +29,8 @@ from ferdis.training import (
 )
 
 ADAM = partial(torch.optim.Adam, lr=1e-2)
-CPU = partial(Trainer, accelerator="cpu", progress=False)
+# In float32, whatever the processor can do: several tests compare with a loop written out by hand.
+CPU = partial(Trainer, accelerator="cpu", precision="32-true", progress=False)
 
 
 def arrays(n: int = 24, seed: int = 3) -> dict[str, np.ndarray]:

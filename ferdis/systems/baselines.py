@@ -21,8 +21,8 @@ from ferdis.nn import ImageClassifier, initialise_normal
 from ferdis.preprocess.augment import random_views, take_views, to_unit_range
 from ferdis.systems.base import Classifier, TrainingSet, check_choice
 from ferdis.systems.ifgan import IFGAN, move_centres, softmax_loss
-from ferdis.systems.relgan import EXPRESSION_CODE, RELGAN, Encoder, check_patches
-from ferdis.systems.triplets import Patches, patch
+from ferdis.systems.relgan import EXPRESSION_CODE, RELGAN, Encoder
+from ferdis.systems.triplets import PatchClassifier, Patches, patch
 from ferdis.training import Batch, Modules, Phase, Stage
 
 
@@ -215,7 +215,7 @@ def cnn_terms(modules: Modules, batch: Batch, *, class_weights: Tensor | None) -
     }
 
 
-class BaselineCNN(Classifier):
+class BaselineCNN(PatchClassifier):
     """REL-GAN's expression encoder and one linear layer, trained on labels alone (Ali & Hughes 2020, Tables 1 to 4).
 
     It sees the same 50 views as REL-GAN; its feature, like REL-GAN's, has 30 numbers.
@@ -225,6 +225,8 @@ class BaselineCNN(Classifier):
     encoder_channels : sequence of five int
     views : str
         "random": one of the 50 views a face and epoch; "all": all of them.
+    test_views : str
+        "centre": the centre patch is classified; "all": the mean over the 50 views.
     extra_train : Faces, optional
         Further training faces; classes outside the target set are dropped, counted in ``notes_``.
     class_weight : str, mapping or None
@@ -250,16 +252,16 @@ class BaselineCNN(Classifier):
     preset: ClassVar[Mapping[str, Any]] = {
         name: value
         for name, value in RELGAN.preset.items()
-        if name not in ("decoder_channels", "mlp_epochs", "mlp_learning_rate", "truths", "pretrain_epochs")
-    }
-
-    weights = None  # there are no ImageNet weights for this network
+        if name
+        not in ("decoder_channels", "pixel_weight", "mlp_epochs", "mlp_learning_rate", "truths", "pretrain_epochs")
+    } | {"min_steps": 1500}
 
     def __init__(
         self,
         *,
         encoder_channels: Sequence[int] = (64, 128, 256, 512, 512),
         views: str = "random",
+        test_views: str = "centre",
         extra_train: Faces | None = None,
         class_weight: str | Mapping[str, float] | None = None,
         sampler: str = "shuffle",
@@ -283,6 +285,7 @@ class BaselineCNN(Classifier):
     ) -> None:
         self.encoder_channels = encoder_channels
         self.views = views
+        self.test_views = test_views
         self.extra_train = extra_train
         self.class_weight = class_weight
         self.sampler = sampler
@@ -303,11 +306,6 @@ class BaselineCNN(Classifier):
         self.precision = precision
         self.logger = logger
         self.progress = progress
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        check_choice("views", self.views, ("random", "all"))
-        check_patches(self.crop_size, self.encoder_channels)
 
     def _build(self, n_classes: int, weights: str | None) -> dict[str, nn.Module]:
         encoder = Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import pandas as pd
 import torch
+from filelock import FileLock
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
@@ -22,8 +23,9 @@ from torch import Tensor, nn
 from ferdis.checkpoints import load_modules, save_modules
 from ferdis.faces import Faces
 from ferdis.preprocess.augment import centre_crop, to_unit_range
+from ferdis.preprocess.cache import default_directory
 from ferdis.preprocess.images import resize_batch
-from ferdis.training import Trainer
+from ferdis.training import Stage, Trainer
 
 FORMAT = 1  # of a saved estimator; raised when an older ferdis could not read it
 _PREDICT_BATCH = 64
@@ -172,6 +174,35 @@ class Estimator(BaseEstimator):
         for module in self.modules_.values():
             module.to(device).to(memory_format=torch.channels_last)
             module.eval()
+
+
+def train_once(
+    estimator: Estimator, kind: str, modules: Mapping[str, nn.Module], stages: Callable[[], list[Stage]]
+) -> Path:
+    """Train ``modules`` unless the same training has been done before: for what all folds share.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Its parameters and ``training_digest_`` tell one training from another; its trainer is used.
+    kind : str
+        Folder in ``$FERDIS_CACHE`` (``~/.cache/ferdis``).
+    stages : callable
+        Called only if there is something to train; a training that was killed goes on where it was.
+
+    Returns
+    -------
+    Path
+        Of the weights, for :func:`ferdis.checkpoints.load_modules`.
+    """
+    folder = default_directory() / kind / estimator._signature(None)[:20]
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / "weights.safetensors"
+    with FileLock(folder / "lock"):  # folds that run side by side wait for the first of them
+        if not weights.is_file():
+            estimator._trainer(folder).run(stages(), signature=folder.name)
+            save_modules(weights, modules)
+    return weights
 
 
 @contextmanager

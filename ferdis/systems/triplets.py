@@ -1,16 +1,52 @@
-"""Samplers that two or more systems share: views of faces, and triplets for the transfer of expressions."""
+"""What REL-GAN and its baseline share: 50 views a face, in training and testing; and triplets for reenactment."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ferdis.data import EpochBatches, split_batches
 from ferdis.preprocess.augment import PATCH_VIEWS, patch_views, take_views, to_unit_range
-from ferdis.systems.base import TrainingSet, resized
+from ferdis.systems.base import Classifier, TrainingSet, check_choice, resized
 from ferdis.training import Batch
+
+GROUND_TRUTHS = ("auto", "counterparts", "pairs", "off")
+
+
+class PatchClassifier(Classifier):
+    """A classifier of patches with five poolings; its parameters are views, test_views and encoder_channels."""
+
+    views: str
+    test_views: str
+    encoder_channels: Sequence[int]
+    weights = None  # there are no ImageNet weights for its networks
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_choice("views", self.views, ("random", "all"))
+        check_choice("test_views", self.test_views, ("centre", "all"))
+        if self.crop_size % 32 or len(self.encoder_channels) != 5:
+            raise ValueError(
+                f"crop_size={self.crop_size} with {len(self.encoder_channels)} encoder_channels: five poolings need a "
+                "multiple of 32 pixels and five channels"
+            )
+
+    def _probabilities(self, images: Any) -> np.ndarray:
+        if self.test_views == "centre":
+            return super()._probabilities(images)
+        views = [self._view_probabilities(images, number) for number in range(PATCH_VIEWS)]
+        return np.asarray(np.mean(views, axis=0, dtype=np.float32))
+
+    def _view_probabilities(self, images: Any, number: int) -> np.ndarray:
+        def crop(faces: Tensor) -> Tensor:
+            numbers = torch.full((len(faces),), number, device=faces.device)
+            return take_views(faces, patch_views(numbers, self.image_size, self.crop_size), self.crop_size)
+
+        return self._map(images, lambda faces: self._read(faces)[1].float().softmax(1), crop)
 
 
 class Patches:
@@ -42,7 +78,7 @@ class Triplets:
     training : TrainingSet
     ground_truth : str
         "counterparts": drawn by the set itself, ``truths`` of them for each source, which fixes their targets.
-        "pairs": any row with the target's person and the source's expression. "off": none.
+        "pairs": any row with the target's person and the source's expression. "off": none. "auto": see :func:`kind_of`.
     truths : int
         Counterparts a source.
     views : str
@@ -53,7 +89,7 @@ class Triplets:
     def __init__(
         self, training: TrainingSet, ground_truth: str, truths: int, views: str, batch_size: int, seed: int
     ) -> None:
-        self.training, self.kind, self.views = training, ground_truth, views
+        self.training, self.kind, self.views = training, kind_of(ground_truth, training), views
         self.batch_size, self.seed = batch_size, seed
         n = len(training.labels)
         self.people = np.arange(n) if training.people is None else training.people  # unknown: everybody is another one
@@ -61,8 +97,8 @@ class Triplets:
         keys = self._keys(self.people, training.labels)
         self.order = np.argsort(keys, kind="stable")
         self.keys = keys[self.order]
-        self.truths: Any = training.images
-        if ground_truth == "counterparts":
+        self.images = self.truths = in_memory(training.images)
+        if self.kind == "counterparts":
             self._draw_counterparts(truths)
 
     def describe(self) -> str:
@@ -84,7 +120,7 @@ class Triplets:
         random = np.random.default_rng([self.seed, epoch])
         source, target, truth, view = self._draw(random)
         n = len(source)
-        images = {"source": self.training.images, "target": self.training.images, "truth": self.truths}
+        images = {"source": self.images, "target": self.images, "truth": self.truths}
         numbers = {
             "expression": self.training.labels[source],
             "identity": self.people[target],
@@ -135,6 +171,22 @@ class Triplets:
         target = self._others(source, len(faces), np.random.default_rng([self.seed, 2**31]))
         self.targets = target.reshape(len(faces), truths)
         self.truths = np.asarray(resized(faces[target].counterpart(faces[source]), self.training.images.shape[1]))
+
+
+def kind_of(ground_truth: str, training: TrainingSet) -> str:
+    """What "auto" means: counterparts where the set draws them, pairs where it is posed, otherwise no ground truth."""
+    if ground_truth == "pairs" and training.people is None:
+        raise ValueError("ground_truth='pairs': these faces do not name their people, so there are none; use 'off'")
+    if ground_truth != "auto":
+        return ground_truth
+    if training.faces.has_counterparts:
+        return "counterparts"
+    return "pairs" if training.faces.attrs.get("posed") and training.people is not None else "off"
+
+
+def in_memory(images: Any, limit: int = 2**31) -> Any:
+    """The pictures as one array if they take no more than ``limit`` bytes: three scattered reads a step are slow."""
+    return np.asarray(images) if np.prod(images.shape) <= limit else images
 
 
 def draw_rows(training: TrainingSet, views: str, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -33,6 +33,7 @@ TINY = {
     "crop_size": 32,
     "min_steps": 0,
     "truths": 2,
+    "pixel_weight": 20.0,
     "batch_size": 12,
     "progress": False,
 }
@@ -89,7 +90,7 @@ class TestNetworks:
     def test_new_last_layers_keep_the_rest(self) -> None:
         discriminator = Discriminator(7, 101, 32, (4, 8, 8, 8)).eval()
         before = {name: value.clone() for name, value in discriminator.state_dict().items() if "head" not in name}
-        discriminator.rename(3, 5)
+        discriminator.renamed(Discriminator(3, 5, 32, (4, 8, 8, 8))).eval()
         expression, identity = discriminator(torch.zeros(2, 3, 32, 32))
         assert expression.shape == (2, 4) and identity.shape == (2, 5)
         after = discriminator.state_dict()
