@@ -295,6 +295,10 @@ class CrossDataset(_Parameters):
             raise ValueError("CrossDataset knows its sets by name only: give Faces as train and test")
         return join([item for item in self.train if isinstance(item, Faces)], self.test)
 
+    def get_n_splits(self, X: Faces | None = None, y: Any = None, groups: Any = None) -> int:
+        """1."""
+        return 1
+
     def split(self, X: Faces | None = None, y: Any = None, groups: Any = None) -> list[Fold]:
         """The one fold of :attr:`faces`, or of other faces with the column ``dataset``.
 

@@ -1,0 +1,170 @@
+"""Train on one data set, test on another: a matrix, training sets down, test sets across.
+
+python experiments/crossdataset.py --set ckplus=DIR --set oulucasia=DIR --set jaffe=DIR
+python experiments/crossdataset.py --set mine=manifest:DIR --set rafdb=DIR --system resnet --small
+python experiments/crossdataset.py --embedded --small --epochs 3     # two embedded populations: a dry run
+
+All cells are of the classes that all sets share. On the diagonal nobody is in both parts either: k folds by person, or
+the official split where nobody is known. A cell that the audit refuses (CK+ against CK+48: the same people) stays
+empty, and the reason is printed below.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ferdis import (
+    IFGAN,
+    RELGAN,
+    BaselineCNN,
+    CrossDataset,
+    Faces,
+    OfficialSplit,
+    ResNetClassifier,
+    SubjectKFold,
+    evaluate,
+    load,
+)
+from ferdis.audit import LeakError
+from ferdis.metrics import uar
+
+SYSTEMS: dict[str, Any] = {"resnet": ResNetClassifier, "cnn": BaselineCNN, "ifgan": IFGAN, "relgan": RELGAN}
+FIGURES: dict[str, Callable[[pd.Series, pd.Series], float]] = {
+    "accuracy": lambda true, predicted: 100 * float((true == predicted).mean()),
+    "UAR": lambda true, predicted: 100 * float(uar(true.to_numpy(dtype=str), predicted.to_numpy(dtype=str))),
+}
+
+
+def matrix(
+    sets: Mapping[str, Faces],
+    systems: Mapping[str, Any],
+    out: str | Path,
+    *,
+    folds: int = 5,
+    jobs: int = 1,
+    allow_overlap: bool = False,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Evaluate every pair of sets; one run folder a cell.
+
+    Returns
+    -------
+    DataFrame
+        One row a system and cell: system, train, test, accuracy, UAR (%; NaN where refused), images, people.
+    list of str
+        What was refused, and why.
+    """
+    sets = shared_classes(sets)
+    lines, refused = [], []
+    for train in sets:
+        for test in sets:
+            faces, protocol = cell(sets, train, test, folds)
+            try:
+                rows = evaluate(
+                    systems, faces, protocol, out=Path(out) / f"{train}--{test}", dataset=f"{train}->{test}",
+                    n_jobs=jobs, allow_overlap=allow_overlap,
+                ).rows  # fmt: skip
+            except LeakError as error:
+                refused.append(f"{train} -> {test}: {error}")
+                rows = pd.DataFrame(columns=["system", "true", "predicted"])
+            for system in systems:
+                part = rows[rows["system"] == system]
+                figures = {
+                    name: figure(part["true"], part["predicted"]) if len(part) else np.nan
+                    for name, figure in FIGURES.items()
+                }
+                lines.append({"system": system, "train": train, "test": test, **figures, "images": len(part)})
+    return pd.DataFrame(lines), refused
+
+
+def cell(sets: Mapping[str, Faces], train: str, test: str, folds: int) -> tuple[Faces, Any]:
+    """The faces and the protocol of one cell."""
+    if train != test:
+        protocol = CrossDataset(train=[sets[train]], test=sets[test])
+        return protocol.faces, protocol
+    faces = sets[train]
+    if not faces.has_subjects:
+        return faces, OfficialSplit(validation=0)
+    return faces, SubjectKFold(min(folds, len(set(faces.subject))), validation_folds=0)
+
+
+def shared_classes(sets: Mapping[str, Faces]) -> dict[str, Faces]:
+    """Each set without the classes that some other set lacks."""
+    classes = set.intersection(*(set(faces.classes) for faces in sets.values()))
+    if len(classes) < 2:
+        raise ValueError(f"the sets share {len(classes)} classes, two are needed")
+    return {name: faces[np.isin(faces.expression, sorted(classes))] for name, faces in sets.items()}
+
+
+def read_sets(options: argparse.Namespace) -> dict[str, Faces]:
+    """The sets of the command line, all at one image size."""
+    if options.embedded:
+        easy = load("synthetic", people=options.people, expressions=6, image_size=64, images_per_expression=2, seed=0)
+        hard = load("synthetic", people=options.people, expressions=6, image_size=64, images_per_expression=2, seed=1,
+                    difficulty="hard")  # fmt: skip
+        return {"normal": easy, "hard": hard}
+    sets = {}
+    for item in options.set:
+        name, equals, place = item.partition("=")
+        loader, colon, root = place.partition(":")
+        if not equals:
+            raise ValueError(f"--set {item}: write NAME=DIR, or LABEL=NAME:DIR, for example mine=manifest:data/mine")
+        loader, root = (loader, root) if colon and not Path(place).exists() else (name, place)
+        sets[name] = load(loader, root=root, expressions=options.expressions, image_size=options.image_size)
+    if len(sets) < 2:
+        raise ValueError("give --set at least twice, or --embedded")
+    return sets
+
+
+def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=DIR", help="a set; several times")
+    parser.add_argument("--embedded", action="store_true", help="two embedded populations instead")
+    parser.add_argument("--people", type=int, default=20, help="people of each embedded population")
+    parser.add_argument("--expressions", default="six", help="six, seven or names with commas")
+    parser.add_argument("--image_size", type=int, default=256, help="side of the faces, pixels")
+    parser.add_argument("--system", nargs="+", default=["resnet", "ifgan"], choices=list(SYSTEMS))
+    parser.add_argument("--small", action="store_true", help="the systems' size for two cores")
+    parser.add_argument("--epochs", type=int, help="fewer epochs, for a dry run")
+    parser.add_argument("--folds", type=int, default=5, help="folds by person on the diagonal")
+    parser.add_argument("--jobs", type=int, default=1, help="folds at a time")
+    parser.add_argument("--allow_overlap", action="store_true", help="accept BU-3DFE against BU-4DFE")
+    parser.add_argument("--out", default="runs/crossdataset", help="folder of the run folders")
+    return parser.parse_args(argv)
+
+
+def run(argv: Sequence[str] | None = None) -> pd.DataFrame:
+    """Run the matrix and print it; gives the table of :func:`matrix`."""
+    options = parsed(argv)
+    changes = {"progress": False, **({"epochs": options.epochs} if options.epochs else {})}
+    systems = {name: (SYSTEMS[name].small if options.small else SYSTEMS[name])(**changes) for name in options.system}
+    sets = read_sets(options)
+    table, refused = matrix(
+        sets, systems, options.out, folds=options.folds, jobs=options.jobs, allow_overlap=options.allow_overlap
+    )
+    print(f"classes: {', '.join(next(iter(shared_classes(sets).values())).classes)}")
+    for system, part in table.groupby("system", sort=False):
+        for figure in FIGURES:
+            square = part.pivot(index="train", columns="test", values=figure).loc[list(sets), list(sets)]
+            print(f"\n{system}: {figure} (%), training set down, test set across")
+            print(square.to_string(na_rep="-", float_format="%.1f"))
+    for line in refused:
+        print(f"\nrefused, {line}")
+    table.to_csv(Path(options.out) / "matrix.csv", index=False)
+    print(f"\nrows and figures of each cell are below {options.out}")
+    return table
+
+
+if __name__ == "__main__":
+    try:
+        run()
+    except (ValueError, OSError) as error:
+        print(f"crossdataset: error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
