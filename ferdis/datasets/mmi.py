@@ -130,5 +130,9 @@ def _attribute(tree: Tree, path: str | None, tag: str, attribute: str, name: str
 
 
 build_table, load_mmi = loaders(
-    _rows, "mmi", "Sessions/<number>/S001-002.avi with S001-002.xml and session.xml", turned=True
+    _rows,
+    "mmi",
+    "Sessions/<number>/S001-002.avi with S001-002.xml and session.xml",
+    turned=True,
+    openface={"by": "frame", "video": "sequence", "frame_offset": -1},  # OpenFace counts frames from 1
 )

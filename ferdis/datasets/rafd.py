@@ -82,4 +82,6 @@ def _rows(
     )
 
 
-build_table, load_rafd = loaders(_rows, "rafd", "Rafd090_01_Caucasian_female_angry_frontal.jpg")
+build_table, load_rafd = loaders(
+    _rows, "rafd", "Rafd090_01_Caucasian_female_angry_frontal.jpg", openface={"by": "path"}
+)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -196,6 +197,27 @@ def _pixels(
     """
 
 
+def _units(*, openface: str | Path | None = None) -> None:
+    """The argument of sets whose action units come from a program.
+
+    Parameters
+    ----------
+    openface : path, optional
+        OpenFace's CSV file, or a folder of them: ``AU01`` .. ``AU45`` are read from there, NaN where a picture is not
+        in it, counted and said.
+    """
+
+
+def _with_units(faces: Faces, units: str | Path, how: Mapping[str, Any], progress: bool) -> Faces:
+    """The faces with OpenFace's action units, and what is to be said about them."""
+    from ferdis.datasets.au_files import join_units, read_units
+
+    joined = join_units(faces, read_units(units), missing="nan", **how)
+    for note in joined.attrs["notes"][len(faces.attrs["notes"]) :] if progress else ():
+        print(f"{faces.attrs['dataset']}: {note}", file=sys.stderr)
+    return joined
+
+
 def loaders(
     rows: Rows,
     dataset: str,
@@ -204,6 +226,7 @@ def loaders(
     image_size: int = 256,
     align: bool = True,
     turned: bool = False,
+    openface: Mapping[str, Any] | None = None,
 ) -> tuple[Callable[..., tuple[pd.DataFrame, list[str]]], Callable[..., Faces]]:
     """Make ``build_table`` and the loader of a data set.
 
@@ -217,6 +240,9 @@ def loaders(
         Defaults: sets that come as crops are not aligned.
     turned : bool
         Recordings may lie on their side, see :class:`ferdis.preprocess.Aligner`.
+    openface : mapping, optional
+        The loader takes ``openface=``, files of action units; how they are joined to the faces, see
+        :func:`ferdis.datasets.au_files.join_units`.
 
     Returns
     -------
@@ -233,6 +259,8 @@ def loaders(
         )
         for name, parameter in inspect.signature(_pixels, eval_str=True).parameters.items()
     }
+    if openface is not None:
+        pixels |= inspect.signature(_units, eval_str=True).parameters
     root = inspect.Parameter("root", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=str | Path)
     problems = inspect.Parameter(
         "problems", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=list[Problem] | None
@@ -257,13 +285,17 @@ def loaders(
             from ferdis.preprocess import Aligner
 
             chosen["align"] = Aligner(chosen["device"], turned=True)
-        return prepared(Path(given["root"]).expanduser(), table, notes, dataset=dataset, **chosen)
+        units = chosen.pop("openface", None)
+        faces = prepared(Path(given["root"]).expanduser(), table, notes, dataset=dataset, **chosen)
+        return faces if units is None else _with_units(faces, units, openface or {}, chosen["progress"])
 
     listing = pixels["cache"].replace(default=False)
     _sign(build_table, "build_table", rows, [root, *own, listing, problems])
     _sign(load, f"load_{dataset}", rows, [root, *own, *pixels.values()])
     build_table.__doc__ = f"{dataset} as a table, and what to say about it; arguments as :func:`load_{dataset}`."
-    load.__doc__ = _documented(inspect.getdoc(rows) or "", layout)
+    load.__doc__ = _documented(
+        inspect.getdoc(rows) or "", layout, [_pixels, *([_units] if openface is not None else [])]
+    )
     return build_table, load
 
 
@@ -282,12 +314,12 @@ def _sign(function: Any, name: str, like: Callable[..., Any], parameters: Sequen
     function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
 
 
-def _documented(own: str, layout: str) -> str:
+def _documented(own: str, layout: str, functions: Sequence[Callable[..., None]]) -> str:
     """The docstring of a rows function with the arguments that all loaders share."""
     mark = "Parameters\n----------\n"
     about, _, described = own.partition(mark)
     arguments, gap, rest = described.partition("\n\n")
-    shared = (inspect.getdoc(_pixels) or "").partition(mark)[2]
+    shared = "\n".join((inspect.getdoc(function) or "").partition(mark)[2] for function in functions)
     raises = (
         "Raises\n------\nFileNotFoundError\n    If the folder is missing or empty, or is no such tree.\n"
         "ValueError\n    If a label has no name, a picture is there twice, or an argument is wrong. It is named."

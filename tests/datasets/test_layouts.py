@@ -17,6 +17,7 @@ from trees import picture
 
 from ferdis.datasets import load
 from ferdis.datasets.check import check
+from ferdis.faces import ACTION_UNITS
 from ferdis.preprocess import read_image
 
 
@@ -452,6 +453,35 @@ def test_mmi_frames_are_decoded_and_a_broken_video_is_named(tmp_path):
     (root / "Sessions/2/S002-001.avi").write_bytes(b"no video")
     with pytest.raises(ValueError, match=r"S002-001\.avi: no video that can be read"):
         load("mmi", root=root, align=False, cache=False, progress=False)
+
+
+def openface_csv(path, rows):
+    """OpenFace's columns that matter: (frame or None, AU12) of each row."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = [f"AU{unit:02d}_r" for unit in ACTION_UNITS]
+    lines = [
+        ",".join(map(str, [frame, 0, 0.98, 1, *(value if name == "AU12_r" else 0.5 for name in names)]))
+        for frame, value in rows
+    ]
+    path.write_text("\n".join([",".join(["frame", "face_id", "confidence", "success", *names]), *lines]) + "\n")
+
+
+def test_openface_units_of_mmi_and_rafd(tmp_path, capsys):
+    root = layouts.mmi(tmp_path / "mmi", [(1, 1, 1, 0), (2, 1, 2, 0)], frames=7)
+    openface_csv(tmp_path / "units" / "S001-001.csv", [(frame, frame / 10) for frame in range(1, 8)])
+    faces = load("mmi", root=root, align=False, cache=False, openface=tmp_path / "units")
+    assert list(faces.table["AU12"][:3]) == pytest.approx([0.3, 0.4, 0.5])  # frames 2, 3, 4 from 0
+    assert faces.table["AU12"][3:].isna().all()
+    assert "mmi: 3 of 6 faces have no row of action units, NaN" in capsys.readouterr().err
+    pictures = layouts.rafd(1, (90,))[:2]
+    written(tmp_path / "rafd", pictures, picture=lambda path: picture(path, len(path.name)))
+    for number, item in enumerate(pictures):
+        openface_csv(tmp_path / "rafd-units" / item.path.replace(".jpg", ".csv"), [(1, number + 1.0)])
+    faces = load(
+        "rafd", root=tmp_path / "rafd", align=False, cache=False, openface=tmp_path / "rafd-units", progress=False
+    )
+    by_path = dict(zip(faces.table["path"], faces.table["AU12"], strict=True))
+    assert by_path == {item.path: number + 1.0 for number, item in enumerate(pictures)}
 
 
 def test_frames_are_read_in_any_order(tmp_path):
