@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from ferdis.faces import AU_COLUMNS, Faces
 from ferdis.metrics.units import UnitAgreement, unit_agreement
 from ferdis.preprocess.augment import random_views, take_views, to_unit_range
-from ferdis.systems.au_levels import LEVELS, UNITS, VGGClassifier, expected_units, unit_loss, units_of
+from ferdis.systems.au_levels import VGGClassifier, coded_names, expected_units, unit_loss, units_of
 from ferdis.systems.estimator import Estimator, resized
 from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage
 
@@ -121,7 +121,7 @@ class AUEstimator(Estimator):
         chosen = np.random.default_rng(self.seed).permutation(people)[:held]
         out = np.isin(faces.subject, chosen)
         learned = units_of(faces[~out])
-        self.coded_ = tuple(np.array(AU_COLUMNS)[~np.isnan(learned).all(0)].tolist())
+        self.coded_, _ = coded_names(learned)
         self.people_, self.training_digest_, self.selection_ = people.tolist(), faces.digest(), "last"
         self.preprocessing_ = faces.attrs.get("preprocessing")
         with torch.random.fork_rng():
@@ -192,7 +192,7 @@ class AUEstimator(Estimator):
         return self.image_size
 
     def _network(self) -> nn.Module:
-        return VGGClassifier(self.image_size, UNITS * LEVELS, self.channels, self.depths)
+        return VGGClassifier(self.image_size, self.channels, self.depths)
 
     def _stage(self, batches: ArrayBatches, epochs: int) -> Stage:
         adam = partial(torch.optim.AdamW, lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)

@@ -13,10 +13,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferdis.data import Batch
 from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
 from ferdis.losses import in_float32
-from ferdis.preprocess.augment import to_unit_range
 
 LEVELS = 6  # rounded intensities 0..5
 UNITS = len(AU_COLUMNS)
@@ -29,12 +27,14 @@ class VGGClassifier(nn.Module):
     ----------
     size : int
         Side of the pictures.
-    outputs : int
     channels, depths : sequence of int
         Of each block, and convolutions in it; a pooling ends each. VGG19 has 2, 2, 4, 4 and 4.
+    outputs : int
     """
 
-    def __init__(self, size: int, outputs: int, channels: Sequence[int], depths: Sequence[int]) -> None:
+    def __init__(
+        self, size: int, channels: Sequence[int], depths: Sequence[int], outputs: int = UNITS * LEVELS
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         before = 3
@@ -92,17 +92,27 @@ def units_of(faces: Faces) -> np.ndarray:
     return units
 
 
-def checked_units(au: ArrayLike | Mapping[str, float], n: int, coded: Sequence[str]) -> np.ndarray:
-    """Action units that somebody asks for, (n, 17) float32; NaN where free or never coded.
+def coded_names(units: np.ndarray) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the AUs that some rows of (n, 17) have, and of those that all have."""
+    names, known = np.array(AU_COLUMNS), ~np.isnan(units)
+    return tuple(names[known.any(0)].tolist()), tuple(names[known.all(0)].tolist())
+
+
+def checked_units(
+    au: ArrayLike | Mapping[str, float], n: int, coded: Sequence[str], rest: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """Action units that somebody asks for, (n, 17) float32.
 
     Parameters
     ----------
     au : array-like of shape (17,) or (n, 17), or mapping
-        Intensities 0..5 in the order of ``AU_COLUMNS``, for all faces or row by row; NaN = free. Or by name.
+        Intensities 0..5 in the order of ``AU_COLUMNS``, for all faces or row by row. Or some by name.
     n : int
         Faces.
     coded : sequence of str
-        AUs that the training faces had: others may be 0, which stands for nothing, and no more.
+        AUs that the training faces had: of others only 0 or NaN may be asked.
+    rest : ndarray of shape (n, 17), or 0
+        What the AUs are that a mapping does not name.
 
     Raises
     ------
@@ -112,22 +122,33 @@ def checked_units(au: ArrayLike | Mapping[str, float], n: int, coded: Sequence[s
     if isinstance(au, Mapping):
         if unknown := sorted(set(au) - set(AU_COLUMNS)):
             raise ValueError(f"no action unit is called {unknown[0]!r}: there are {', '.join(AU_COLUMNS)}")
-        au = [au.get(name, np.nan) for name in AU_COLUMNS]
-    units = np.asarray(au, dtype=np.float32)
+        units = np.array([au.get(name, np.nan) for name in AU_COLUMNS], np.float32)
+    else:
+        units = np.asarray(au, dtype=np.float32)
     if units.shape not in ((UNITS,), (n, UNITS)):
         raise ValueError(f"au of shape {units.shape}: give ({UNITS},) or ({n}, {UNITS}), in the order of AU_COLUMNS")
     if ((units < 0) | (units > AU_MAXIMUM)).any():
         raise ValueError(f"au from {np.nanmin(units):g} to {np.nanmax(units):g}: intensities are 0 to 5")
-    units = np.broadcast_to(units, (n, UNITS)).copy()
+    units = np.broadcast_to(units, (n, UNITS))
     uncoded = ~np.isin(AU_COLUMNS, coded)
     if asked := [name for name, wanted in zip(AU_COLUMNS, uncoded & (units > 0).any(0), strict=True) if wanted]:
         raise ValueError(f"{', '.join(asked)} cannot be asked for: no training face had it coded")
-    units[:, uncoded] = np.nan
+    return np.where(np.isnan(units), rest, units).astype(np.float32) if isinstance(au, Mapping) else units.copy()
+
+
+def as_trained(units: np.ndarray, coded: Sequence[str], always: Sequence[str]) -> np.ndarray:
+    """Action units (..., 17) with NaN where training never had any; what training always had must be there.
+
+    Raises
+    ------
+    ValueError
+        If a unit is NaN that every training face had: the generator never learned what unknown means there.
+    """
+    units = np.where(np.isin(AU_COLUMNS, coded), units, np.float32(np.nan))
+    gaps = np.isnan(units).reshape(-1, UNITS).any(0) & np.isin(AU_COLUMNS, always)
+    if gaps.any():
+        names = ", ".join(np.array(AU_COLUMNS)[gaps])
+        raise ValueError(
+            f"{names} is unknown, and no training face lacked it: give a value, or let an AUEstimator read it"
+        )
     return units
-
-
-def mirrored(batch: Batch, random: torch.Generator) -> Tensor:
-    """The batch's pictures (n, 3, S, S) in [-1, 1], each mirrored with probability 1/2: AUs are of both sides."""
-    images = to_unit_range(batch["image"])
-    flip = torch.rand(len(images), generator=random, device=images.device) < 0.5
-    return torch.where(flip[:, None, None, None], images.flip(-1), images)

@@ -58,11 +58,11 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
+from ferdis.faces import AU_MAXIMUM, Faces
 from ferdis.losses import gradient_penalty, in_float32, ms_ssim
 from ferdis.nn import VGG19Features, reading
-from ferdis.preprocess.augment import to_bytes
-from ferdis.systems.au_levels import LEVELS, UNITS, VGGClassifier, checked_units, mirrored, unit_loss, units_of
+from ferdis.preprocess.augment import to_bytes, to_unit_range
+from ferdis.systems.au_levels import UNITS, VGGClassifier, as_trained, checked_units, coded_names, unit_loss, units_of
 from ferdis.systems.estimator import Estimator, check_choice, evaluating, module_device, resized
 from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage
 
@@ -250,18 +250,19 @@ def interpolated_units(source: np.ndarray, target: np.ndarray, alpha: float) -> 
 
 
 def show(_: Modules, batch: Batch, random: torch.Generator) -> Batch:
-    """The batch with its pictures in [-1, 1], some mirrored."""
-    return {**batch, "image": mirrored(batch, random)}
+    """The batch with its pictures in [-1, 1], each mirrored with probability 1/2: AUs are of both sides of a face."""
+    images = to_unit_range(batch["image"])
+    flip = torch.rand(len(images), 1, 1, 1, generator=random, device=images.device) < 0.5
+    return {**batch, "image": torch.where(flip, images.flip(-1), images)}
 
 
 def edit_and_reconstruct(modules: Modules, batch: Batch, random: torch.Generator) -> Batch:
     """The batch's faces, their codes, and what the generator makes of each with another face's AUs and its own."""
-    images, units = mirrored(batch, random), batch["units"]
+    batch = show(modules, batch, random)
+    codes, units = modules.encoder(batch["image"]), batch["units"]
     targets = units[torch.randperm(len(units), generator=random, device=units.device)]
-    codes = modules.encoder(images)
     edited, reconstructed = modules.generator(codes.repeat(2, 1), torch.cat([targets, units])).chunk(2)
-    made = {"image": images, "target": targets, "code": codes, "edited": edited, "reconstructed": reconstructed}
-    return {**batch, **made}
+    return {**batch, "target": targets, "code": codes, "edited": edited, "reconstructed": reconstructed}
 
 
 def identity_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
@@ -330,7 +331,7 @@ class EGGAN(Estimator):
     au_injection : where AUs enter the generator: "modulate" every block, or at the "input" alone
     c_exp_on : what the AU classifier learns from: "real" pictures, or "both" (Eq. 7)
     unit_weight, identity_weight, perceptual_weight, reconstruction_weight, penalty_weight : float
-        The lambdas of Eq. 7; 0 switches a term off, and with it the network that only it needs.
+        The lambdas of Eq. 7; 0 switches a term off, and without its term C_id or VGG19 is not needed at all.
     ssim_weight : of MS-SSIM within Eq. 6; 0 is the paper's ablation
     weights : str or None
         VGG19 for Eq. 5: "imagenet", a .safetensors file, or None for random weights.
@@ -345,7 +346,7 @@ class EGGAN(Estimator):
 
     Attributes
     ----------
-    coded_ : tuple of str, the AUs that the training faces have
+    coded_, always_ : tuples of str, the AUs that some training faces have, and that all have
     people_ : number of people that C_id tells apart; 0 without it
     history_ : DataFrame, every loss term by epoch
     modules_ : dict of networks: encoder, generator, latent, critic, units, identifier, perceptual
@@ -453,11 +454,11 @@ class EGGAN(Estimator):
         """
         self._check_parameters()
         units, people, person = units_of(faces), np.empty(0), np.zeros(len(faces), np.int64)
-        if self.identity_weight:
+        if self.identity_weight and faces.has_subjects:
             people, person = np.unique(faces.subject, return_inverse=True)
-            if len(people) < 2:
-                raise ValueError("the faces are of one person: identity needs two people, or pass identity_weight=0")
-        self.people_, self.coded_ = len(people), tuple(np.array(AU_COLUMNS)[~np.isnan(units).all(0)].tolist())
+        if self.identity_weight and len(people) < 2:
+            raise ValueError("identity needs the names of two people or more: add subjects, or pass identity_weight=0")
+        self.people_, (self.coded_, self.always_) = len(people), coded_names(units)
         missing = int(np.isnan(units).any(1).sum())
         self.notes_ = [f"{missing} of {len(faces)} faces lack some AUs: masked, not imputed"] if missing else []
         self.selection_, self.training_digest_ = "last", faces.digest()
@@ -480,10 +481,8 @@ class EGGAN(Estimator):
         that it names (``{"AU12": 4}``) and leaves the others as the faces have them.
         """
         check_is_fitted(self, "modules_")
-        units = checked_units(au, len(faces), self.coded_)
-        if isinstance(au, Mapping):
-            units = np.where(np.isnan(units), units_of(faces), units)
-        return self._draw(faces, units[:, None])[:, 0]
+        rest = units_of(faces) if isinstance(au, Mapping) else 0.0
+        return self._draw(faces, checked_units(au, len(faces), self.coded_, rest)[:, None])[:, 0]
 
     synthesize = edit
 
@@ -495,9 +494,8 @@ class EGGAN(Estimator):
         check_is_fitted(self, "modules_")
         if steps < 2:
             raise ValueError(f"steps={steps}: two or more, both ends included")
-        source, target = units_of(faces), checked_units(au_target, len(faces), self.coded_)
-        if isinstance(au_target, Mapping):
-            target = np.where(np.isnan(target), source, target)
+        source = units_of(faces)
+        target = checked_units(au_target, len(faces), self.coded_, source)
         path = [interpolated_units(source, target, alpha) for alpha in np.linspace(0, 1, steps, dtype=np.float32)]
         return self._draw(faces, np.stack(path, 1))
 
@@ -508,10 +506,11 @@ class EGGAN(Estimator):
     def sample(self, au: ArrayLike | Mapping[str, float], n: int, *, seed: int = 0) -> np.ndarray:
         """``n`` faces of nobody, their codes drawn from the prior; uint8 (n, image_size, image_size, 3).
 
-        ``au`` is as for :meth:`edit`; what a mapping does not name is free.
+        ``au`` is as for :meth:`edit`; what a mapping does not name is 0.
         """
         check_is_fitted(self, "modules_")
-        units, device = torch.from_numpy(checked_units(au, n, self.coded_)), module_device(self.modules_)
+        units = torch.from_numpy(as_trained(checked_units(au, n, self.coded_), self.coded_, self.always_))
+        device = module_device(self.modules_)
         codes = torch.randn(n, self.code_width, generator=torch.Generator().manual_seed(seed))
         with evaluating(self.modules_):
             pairs = zip(codes.split(64), units.split(64), strict=True)
@@ -528,7 +527,8 @@ class EGGAN(Estimator):
     def _draw(self, faces: Faces, units: np.ndarray) -> np.ndarray:
         """Each face with k rows of AUs (n, k, 17): uint8 (n, k, S, S, 3)."""
         check_is_fitted(self, "modules_")
-        encoder, generator, rows = self.modules_["encoder"], self.modules_["generator"], iter(torch.tensor(units))
+        encoder, generator = self.modules_["encoder"], self.modules_["generator"]
+        rows = iter(torch.from_numpy(as_trained(units, self.coded_, self.always_)))
 
         def draw(images: Tensor) -> Tensor:
             wanted = torch.stack([next(rows) for _ in images]).to(images)  # (b, k, 17)
@@ -556,10 +556,10 @@ class EGGAN(Estimator):
             "generator": Generator(size, width, self.generator_channels, self.au_injection == "modulate"),
             "latent": LatentDiscriminator(width),
             "critic": Critic(size, self.critic_channels),
-            "units": classifier(UNITS * LEVELS),
+            "units": classifier(),
         }
         if self.people_:
-            modules["identifier"] = classifier(self.people_)
+            modules["identifier"] = classifier(outputs=self.people_)
         if self.perceptual_weight:
             modules["perceptual"] = VGG19Features(self.perceptual_layer, weights)
         return modules
@@ -589,8 +589,9 @@ class EGGAN(Estimator):
         return stages
 
     def _state(self) -> dict[str, Any]:
-        return {"people": self.people_, "coded": list(self.coded_)}
+        return {"people": self.people_, "coded": list(self.coded_), "always": list(self.always_)}
 
     def _restored(self, about: Mapping[str, Any]) -> dict[str, nn.Module]:
-        self.people_, self.coded_ = int(about["people"]), tuple(about["coded"])
+        self.people_ = int(about["people"])
+        self.coded_, self.always_ = tuple(about["coded"]), tuple(about["always"])
         return self._build(None)

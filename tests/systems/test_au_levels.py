@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ferdis.faces import AU_COLUMNS
-from ferdis.systems.au_levels import LEVELS, VGGClassifier, checked_units, expected_units, mirrored, unit_loss
+from ferdis.systems.au_levels import LEVELS, VGGClassifier, as_trained, checked_units, expected_units, unit_loss
 
 NAN = float("nan")
 
@@ -74,17 +74,18 @@ def test_expected_intensity() -> None:
 
 
 def test_classifier_is_vgg19() -> None:
-    network = VGGClassifier(64, 102, (64, 128, 256, 512, 512), (2, 2, 4, 4, 4))
+    network = VGGClassifier(64, (64, 128, 256, 512, 512), (2, 2, 4, 4, 4))
     convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
     assert len(convolutions) == 16 and convolutions[-1].out_channels == 512
-    assert VGGClassifier(32, 7, (4, 8), (1, 2))(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
+    assert VGGClassifier(32, (4, 8), (1, 2), outputs=7)(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
 
 
 def test_what_may_be_asked_for() -> None:
-    units = checked_units(np.zeros(17), 3, AU_COLUMNS[:-1])
-    assert units.shape == (3, 17) and (units[:, :-1] == 0).all() and np.isnan(units[:, -1]).all()
-    named = checked_units({"AU12": 4}, 2, AU_COLUMNS)
-    assert named[0, 8] == 4 and np.isnan(np.delete(named[0], 8)).all()
+    assert (checked_units(np.zeros(17), 3, AU_COLUMNS[:-1]) == np.zeros((3, 17))).all()
+    rest = np.arange(34).reshape(2, 17) / 10
+    named = checked_units({"AU12": 4}, 2, AU_COLUMNS, rest)
+    assert (named[:, 8] == 4).all() and np.allclose(np.delete(named, 8, 1), np.delete(rest, 8, 1))
+    assert checked_units({"AU12": 4}, 1, AU_COLUMNS).sum() == 4
     for bad, message in (
         (np.zeros(16), r"au of shape \(16,\): give \(17,\) or \(2, 17\)"),
         (np.zeros((3, 17)), r"au of shape \(3, 17\)"),
@@ -97,10 +98,12 @@ def test_what_may_be_asked_for() -> None:
             checked_units(bad, 2, AU_COLUMNS[:-1])
 
 
-def test_mirroring_is_of_whole_pictures() -> None:
-    images = torch.randint(0, 256, (40, 4, 6, 3), dtype=torch.uint8)
-    out = mirrored({"image": images}, torch.Generator().manual_seed(0))
-    plain = images.permute(0, 3, 1, 2).float() / 127.5 - 1
-    flipped = (out - plain.flip(-1)).abs().amax((1, 2, 3)) < 1e-6
-    assert 8 < flipped.sum() < 32
-    torch.testing.assert_close(out[~flipped], plain[~flipped])
+def test_units_are_given_as_the_generator_learned_them() -> None:
+    coded, always = AU_COLUMNS[:-1], AU_COLUMNS[:-2]
+    units = np.ones((2, 3, 17), np.float32)
+    units[1, 2, -2] = NAN
+    out = as_trained(units, coded, always)
+    assert out.dtype == np.float32 and np.isnan(out[..., -1]).all() and (out[..., :-2] == 1).all()
+    units[0, 0, 8] = NAN
+    with pytest.raises(ValueError, match="AU12 is unknown, and no training face lacked it"):
+        as_trained(units, coded, always)

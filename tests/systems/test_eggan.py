@@ -274,6 +274,14 @@ class TestPhases:
         rows = {tuple(row) for row in batch["units"].nan_to_num(-1).tolist()}
         assert {tuple(row) for row in batch["target"].nan_to_num(-1).tolist()} <= rows
 
+    def test_mirroring_is_of_whole_pictures(self) -> None:
+        images = torch.randint(0, 256, (40, 4, 6, 3), dtype=torch.uint8)
+        out = eggan.show(Modules(), {"image": images}, torch.Generator().manual_seed(0))["image"]
+        plain = images.permute(0, 3, 1, 2).float() / 127.5 - 1
+        flipped = (out - plain.flip(-1)).abs().amax((1, 2, 3)) < 1e-6
+        assert 8 < flipped.sum() < 32
+        torch.testing.assert_close(out[~flipped], plain[~flipped])
+
     def test_weights_and_settings_are_the_papers(self) -> None:
         _, _, phases = ready(tiny(), faces())
         assert phases["generator"].weights == {
@@ -353,7 +361,11 @@ class TestEstimator:
         again = EGGAN.load(fitted.save(tmp_path))
         data = faces(3, seed=4)
         np.testing.assert_array_equal(again.reconstruct(data), fitted.reconstruct(data))
-        assert again.coded_ == fitted.coded_ and "AU45" not in again.coded_ and again.people_ == 3
+        assert (
+            (again.coded_, again.always_) == (fitted.coded_, fitted.always_)
+            and "AU45" not in again.coded_
+            and again.people_ == 3
+        )
 
     def test_same_seed_same_system(self) -> None:
         first, second, other = (tiny(seed=seed).fit(faces(12)).reconstruct(faces(2)) for seed in (3, 3, 4))
@@ -374,6 +386,9 @@ class TestEstimator:
             with pytest.raises(ValueError, match=r"none of the 3 faces has action units: .* AUEstimator"):
                 act(bare)
         assert fitted.edit(bare, np.zeros(17)).shape == (3, 32, 32, 3)  # a whole vector needs none of the source's
+        gap = np.where(np.array(AU_COLUMNS) == "AU12", np.nan, 0)
+        with pytest.raises(ValueError, match="AU12 is unknown"):
+            fitted.edit(bare, gap)
 
     @pytest.mark.parametrize(
         ("changes", "message"),
