@@ -1,7 +1,7 @@
 """REL-GAN, Table 4: SFEW, official training and validation parts.
 
 python experiments/relgan_table4_sfew.py --dataset SFEW --root DIR --pretrain bu4dfe=DIR
-python experiments/relgan_table4_sfew.py --dataset SFEW --root DIR --small --pretrain embedded=400
+python experiments/relgan_table4_sfew.py --dataset SFEW --root DIR --small --pretrain embedded=102
 python experiments/relgan_table4_sfew.py --dataset embedded --small --jobs 2     # a dry run
 """
 

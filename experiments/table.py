@@ -115,8 +115,8 @@ def read_further(argument: str, given: Sequence[str], faces: Faces) -> Faces | N
 
 
 def drawn(people: int, image_size: int) -> Faces:
-    """Embedded people of a population that no dry run shows: 49 pictures each, seven of every expression."""
-    return load("synthetic", people=people, images_per_expression=7, image_size=image_size, seed=2000)
+    """Embedded people of a population that no dry run shows, 28 pictures of every expression, as large sets have."""
+    return load("synthetic", people=people, images_per_expression=28, image_size=image_size, seed=2000)
 
 
 def side_by_side(plan: Mapping[str, Any], dataset: str, rows: pd.DataFrame) -> pd.DataFrame:

@@ -25,6 +25,7 @@ Gaps in the text, and what is done here
 - Downsampling is 2x2 average pooling, upsampling nearest neighbour; batch norm and ReLU between. Five of each: sizes
   are divisible by 32. Weights start at N(0, 0.02) and Adam's beta2 is 0.999, the practice of DCGAN, which the paper
   follows.
+- Eq. 1 has D name the source's expression and the target's person; the text below it, both of any real image. So here.
 - D's four "CNN blocks" are the encoder's, and its linear layers have batch norm too. G has no other teacher of
   expression than D, and with DCGAN's strided convolutions and bare linear layers D knew 35 % of other people's
   expressions after 400 steps of 64 embedded faces; so it knew 69 %.
@@ -59,6 +60,7 @@ from ferdis.systems.triplets import GROUND_TRUTHS, PatchClassifier, Patches, Tri
 from ferdis.training import Batch, Modules, Phase, Stage
 
 EXPRESSION_CODE, IDENTITY_CODE = 30, 50
+LABELS = ("expression", "identity", "source_identity", "target_expression", "known")
 
 # ----------------------------------------------------------------------------------------------------- networks
 
@@ -158,26 +160,26 @@ def _branch() -> nn.Sequential:
 
 @in_float32
 def discriminator_loss(
-    source: Tensor, expression: Tensor, target: Tensor | None, identity: Tensor, fake: Tensor
+    real: Tensor, expression: Tensor, real_people: Tensor | None, identity: Tensor, fake: Tensor
 ) -> Tensor:
-    """D's side, as a loss: -log D^e_y(x_s) - log D^i_y(x_t) - log D^e_fake(G(x_s, x_t)) (Eq. 1).
+    """D's side, as a loss: -log D^e_y(x) - log D^i_y(x) - log D^e_fake(G(x_s, x_t)) (Eq. 1).
 
     Parameters
     ----------
-    source : Tensor of shape (n, N_e + 1)
-        Logits of D^e on real sources.
-    expression : Tensor of shape (n,), int64
-        The sources' expressions, 0 .. N_e - 1.
-    target : Tensor of shape (n, N_i) or None
-        Logits of D^i on real targets; None leaves the term out: the set does not know its people.
-    identity : Tensor of shape (n,), int64
-        The targets' people.
+    real : Tensor of shape (m, N_e + 1)
+        Logits of D^e on real faces.
+    expression : Tensor of shape (m,), int64
+        Their expressions, 0 .. N_e - 1.
+    real_people : Tensor of shape (m, N_i) or None
+        Logits of D^i on real faces; None leaves the term out: the set does not know its people.
+    identity : Tensor of shape (m,), int64
+        Their people.
     fake : Tensor of shape (n, N_e + 1)
         Logits of D^e on generated faces.
     """
-    generated = torch.full_like(expression, fake.shape[1] - 1)
-    loss = F.cross_entropy(source, expression) + F.cross_entropy(fake, generated)
-    return loss if target is None else loss + F.cross_entropy(target, identity)
+    generated = expression.new_full((len(fake),), fake.shape[1] - 1)
+    loss = F.cross_entropy(real, expression) + F.cross_entropy(fake, generated)
+    return loss if real_people is None else loss + F.cross_entropy(real_people, identity)
 
 
 @in_float32
@@ -235,22 +237,21 @@ def reenact(modules: Modules, batch: Batch, random: torch.Generator, *, image_si
     source = take_views(to_unit_range(batch["source"]), own, crop_size)
     target, truth = (take_views(to_unit_range(batch[name]), others, crop_size) for name in ("target", "truth"))
     codes = torch.cat([modules.expression_encoder(source), modules.identity_encoder(target)], 1)  # (n, 30 + 50)
-    labels = {name: batch[name] for name in ("expression", "identity", "known")}
+    labels = {name: batch[name] for name in LABELS}
     return {"source": source, "target": target, "truth": truth, "generated": modules.decoder(codes), **labels}
 
 
 def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
     """What D minimises (Eq. 1), and how often it is right."""
-    # Sources and targets in one pass: the batch norm of D sees all real faces of the step.
-    expression_logits, identity_logits = modules.discriminator(torch.cat([batch["source"], batch["target"]]))
+    real, people = modules.discriminator(torch.cat([batch["source"], batch["target"]]))
     fake, _ = modules.discriminator(batch["generated"].detach())
-    expression, identity, n = batch["expression"], batch["identity"], len(batch["source"])
-    source, target = expression_logits[:n], None if identity_logits is None else identity_logits[n:]
+    expression = torch.cat([batch["expression"], batch["target_expression"]])
+    identity = torch.cat([batch["source_identity"], batch["identity"]])
     return {
-        "class": discriminator_loss(source, expression, target, identity, fake),
-        "real_accuracy": _share(source.argmax(1) == expression),
+        "class": discriminator_loss(real, expression, people, identity, fake),
+        "real_accuracy": _share(real.argmax(1) == expression),
         "fake_accuracy": _share(fake.argmax(1) == fake.shape[1] - 1),
-        **({} if target is None else {"identity_accuracy": _share(target.argmax(1) == identity)}),
+        **({} if people is None else {"identity_accuracy": _share(people.argmax(1) == identity)}),
     }
 
 

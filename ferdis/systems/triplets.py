@@ -124,6 +124,8 @@ class Triplets:
         numbers = {
             "expression": self.training.labels[source],
             "identity": self.people[target],
+            "target_expression": self.training.labels[target],
+            "source_identity": self.people[source],
             "known": truth >= 0,
             "source_view": view,
             "target_view": random.integers(PATCH_VIEWS, size=n),

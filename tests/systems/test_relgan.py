@@ -224,15 +224,12 @@ class TestTraining:
         assert steps(History()) == 1
 
     def test_overfits_one_batch(self) -> None:
-        data = drawn(2)
-        system = tiny(
-            epochs=150, mlp_epochs=20, batch_size=6, pixel_weight=2000.0, learning_rate=2e-3, decay=1.0, seed=1
+        system = tiny(epochs=100, batch_size=6, pixel_weight=2000.0, learning_rate=2e-3, decay=1.0, seed=1).fit(
+            drawn(2)
         )
-        system.set_params(mlp_learning_rate=1e-2).fit(data)
-        means = system.history_.set_index(["stage", "phase", "term", "epoch"])["value"].sort_index()
-        pixel = means["reenactment", "generator", "pixel"]
-        assert pixel[150] < 0.7 * pixel[1]
-        assert means["classifier", "classifier", "accuracy"].iloc[-1] > 0.6  # chance is 1/3
+        generator = system.history_.query("phase == 'generator'").pivot(index="epoch", columns="term", values="value")
+        assert generator["pixel"].iloc[-1] < 0.8 * generator["pixel"].iloc[0]
+        assert generator["accuracy"].iloc[-30:].mean() > 0.5  # D reads the source's expression in them; chance is 1/3
 
     @pytest.mark.slow
     def test_losses_stay_finite_on_noise(self) -> None:
