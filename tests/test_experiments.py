@@ -1,4 +1,4 @@
-"""The experiments: their plans, their published figures, and the table they print. Nothing is trained here."""
+"""The experiments: their plans, their published figures, and the table they print; only EGGAN is trained, a tiny one."""
 
 from __future__ import annotations
 
@@ -74,3 +74,54 @@ def test_differences_name_what_the_dry_run_is(table):
     text = "\n".join(table.differences(plan, options, faces, None))
     for said in ("2 embedded people", "3 epochs, 100 in the paper", "random weights", "three other sets"):
         assert said in text
+
+
+@pytest.fixture
+def eggan(monkeypatch: pytest.MonkeyPatch):
+    """The experiments' EGGAN tables, at sizes that only show that they run."""
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    from ferdis import EGGAN
+    from ferdis.au_estimator import AUEstimator
+
+    sizes = {"image_size": 32, "generator_channels": (8, 8, 8, 8), "critic_channels": (8, 8, 8), "code_width": 8}
+    classifier = {"classifier_channels": (8, 8), "classifier_depths": (1, 1)}
+    monkeypatch.setattr(EGGAN, "preset", {**EGGAN.preset, **sizes, **classifier, "progress": False})
+    reader = {"image_size": 32, "channels": (8, 8), "depths": (1, 1), "progress": False}
+    monkeypatch.setattr(AUEstimator, "preset", {**AUEstimator.preset, **reader})
+    counts = {"people": 3, "images": 4, "judge_people": 14, "test_people": 3, "edits": 10, "epochs": 1}
+    yield [*(text for name, count in counts.items() for text in (f"--{name}", str(count))), "--difficulty", "easy"]
+    for name in [name for name in sys.modules if name.startswith("eggan")]:
+        sys.modules.pop(name)
+
+
+def test_eggan_tables(eggan: list[str], tmp_path: Path, capsys):
+    import eggan_table1
+    import eggan_table2
+
+    argv = [*eggan, "--out", str(tmp_path)]
+    table = eggan_table1.main(argv)
+    assert table.loc["AU12", "EGGAN published mse"] == 0.41 and table.loc["mean", "StarGAN published pcc"] == 0.30
+    assert table.loc["mean", ["EGGAN mse", "the source mse", "a real face mse"]].notna().all()
+    assert (tmp_path / "table1.csv").is_file()
+    said = capsys.readouterr().out
+    assert "people it never saw" in said and "spearman of driven units" in said
+    weights = (tmp_path / "eggan" / "checkpoint.safetensors").stat().st_mtime_ns
+    verified = eggan_table2.main(argv)
+    assert verified.loc["EGGAN", "published (RaFD)"] == 97.04 and 0 <= verified.loc["EGGAN", "measured"] <= 100
+    assert (tmp_path / "eggan" / "checkpoint.safetensors").stat().st_mtime_ns == weights  # not trained again
+
+
+def test_eggan_ablation(eggan: list[str], tmp_path: Path):
+    import eggan_ablation
+
+    table = eggan_ablation.main([*eggan, "--out", str(tmp_path)])
+    assert list(table.index) == ["EGGAN", "without identity", "without MS-SSIM"]  # no VGG19 here
+    assert table.notna().all().all()
+    assert (tmp_path / "ablation.png").stat().st_size > 1000
+
+
+def test_published_rows_of_eggan_have_their_printed_means():
+    rows = pd.read_csv(EXPERIMENTS / "published.csv").query("paper == 'EGGAN' and table == 1")
+    for _, part in rows.groupby(["method", "metric"]):
+        values = part.set_index("dataset")["value"]
+        assert values.drop("RaFD mean").mean() == pytest.approx(values["RaFD mean"], abs=0.0051) and len(values) == 18

@@ -1,0 +1,50 @@
+"""EGGAN's Table 1 on embedded people: do edited faces show the action units that were asked for?
+
+python experiments/eggan_table1.py --out runs/eggan
+
+The paper's targets are of RaFD and its units OpenFace's; here both are rendered, and read by an AUEstimator, so that
+the figures stand side by side and are no comparison. Two trivial answers stand beside them: the source as it is, and a
+real picture with the right units, which is of another person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from eggan import arguments, bench, fitted, on_the_way, saved, units_shown
+
+PUBLISHED = Path(__file__).with_name("published.csv")
+
+
+def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
+    """Train, edit, read, print; gives the table."""
+    options = arguments(argv, __doc__ or "")
+    on = bench(options)
+    model = fitted(options, on)
+    answers = {"EGGAN": model.edit(on.sources, on.targets), "the source": on.sources, "a real face": on.shown}
+    columns = {}
+    for name, pictures in answers.items():
+        agreement = units_shown(on, pictures)
+        for metric in ("mse", "pcc"):
+            columns[f"{name} {metric}"] = agreement.to_frame()[metric]
+    table = published().join(pd.DataFrame(columns), how="outer")
+    table = table.loc[[*sorted(table.index.drop("mean")), "mean"]]
+    saved(options, "table1", table)
+    for name, why in agreement.left_out.items():
+        print(f"left out: {name} ({why})")
+    for name, value in on_the_way(on, model).items():
+        print(f"{name}: {value:.3f}")
+    return table
+
+
+def published() -> pd.DataFrame:
+    """The paper's rows, action units by method and metric."""
+    rows = pd.read_csv(PUBLISHED).query("paper == 'EGGAN' and table == 1")
+    rows = rows.assign(unit=rows.dataset.str.removeprefix("RaFD "), column=rows.method + " published " + rows.metric)
+    return rows.pivot(index="unit", columns="column", values="value")
+
+
+if __name__ == "__main__":
+    main()
