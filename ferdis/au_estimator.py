@@ -47,7 +47,7 @@ class AUEstimator(Estimator):
         Share of the people whose faces are not learned from: the error is measured on them.
     epochs, batch_size, learning_rate, weight_decay : of AdamW over one cycle of the rate
     min_steps : epochs are added until there are at least so many steps
-    gradient_clip, seed, accelerator, devices, precision, logger, progress : as in :class:`~ferdis.IFGAN`
+    gradient_clip, seed, accelerator, devices, precision, logger, progress : as in :class:`~ferdis.systems.ifgan.IFGAN`
 
     Attributes
     ----------

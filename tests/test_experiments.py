@@ -1,4 +1,4 @@
-"""The experiments: their plans, their published figures, and the table they print; only EGGAN is trained, a tiny one."""
+"""The experiments: their plans, their published figures, the tables they print. Only a tiny EGGAN is trained here."""
 
 from __future__ import annotations
 

@@ -342,7 +342,7 @@ class EGGAN(Estimator):
     epochs, batch_size, learning_rate, betas : training, Adam; the rate falls linearly over the second half
     min_steps : epochs are added until there are at least so many steps
     identity_epochs, classifier_learning_rate : of C_id, and of both classifiers
-    gradient_clip, seed, accelerator, devices, precision, logger, progress : as in :class:`~ferdis.IFGAN`
+    gradient_clip, seed, accelerator, devices, precision, logger, progress : as in :class:`~ferdis.systems.ifgan.IFGAN`
 
     Attributes
     ----------
@@ -444,7 +444,7 @@ class EGGAN(Estimator):
     ) -> EGGAN:
         """Train on faces with action units and, for the identity term, people; ``y`` is not looked at.
 
-        ``run_dir`` and ``keep_epochs`` are as in :meth:`ferdis.IFGAN.fit`.
+        ``run_dir`` and ``keep_epochs`` are as in :meth:`ferdis.systems.ifgan.IFGAN.fit`.
 
         Raises
         ------
