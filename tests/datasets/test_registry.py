@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 
 import pytest
 from trees import ck48
 
-from ferdis.datasets import REGISTRY, describe_datasets, load
+from ferdis.datasets import REGISTRY, describe_datasets, entry, load
 from ferdis.datasets.labels import chosen_expressions, expression_of
 from ferdis.faces import EXPRESSIONS, SEVEN_EXPRESSIONS, Faces
 
@@ -21,14 +22,17 @@ def test_unknown_argument_lists_the_choices(tmp_path):
         load("ck48", root=tmp_path, alig=True)
 
 
-@pytest.mark.parametrize("name", ["manifest", "folder", "ckplus", "ck48"])
+WITH_ROOT = sorted(set(REGISTRY) - {"synthetic"})
+
+
+@pytest.mark.parametrize("name", WITH_ROOT)
 def test_missing_root_is_one_line_that_says_what_is_expected(name):
     with pytest.raises(ValueError, match="needs root=: it expects") as caught:
         load(name)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["manifest", "folder", "ckplus", "ck48"])
+@pytest.mark.parametrize("name", WITH_ROOT)
 def test_root_that_is_missing_empty_or_a_file(name, tmp_path):
     arguments = {"subject": r"(\d+)"} if name == "folder" else {}
     with pytest.raises(FileNotFoundError, match=r"nowhere does not exist: give root="):
@@ -40,7 +44,7 @@ def test_root_that_is_missing_empty_or_a_file(name, tmp_path):
         load(name, root=tmp_path / "file", **arguments)
 
 
-@pytest.mark.parametrize("name", sorted(set(REGISTRY) - {"synthetic"}))
+@pytest.mark.parametrize("name", WITH_ROOT)
 def test_loaders_and_tables_take_the_same_arguments(name):
     """What a table depends on can be given to the loader, with the same default; and everything is typed."""
     loader = REGISTRY[name].load_function()
@@ -58,6 +62,27 @@ def test_registry_keys_are_the_entries_names():
     assert {"synthetic", "manifest", "folder", "ckplus", "ck48"} <= set(REGISTRY)
     text = describe_datasets()
     assert all(entry.title in text and entry.layout in text for entry in REGISTRY.values())
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("CK+", "ckplus"), ("Oulu-CASIA", "oulucasia"), ("BU-3DFE", "bu3dfe"), ("RAF-DB", "rafdb"), ("FER+", "ferplus")],
+)
+def test_names_as_papers_write_them(written, name):
+    assert entry(written) is REGISTRY[name]
+
+
+def test_loaders_help_names_every_argument():
+    for name in WITH_ROOT:
+        loader = REGISTRY[name].load_function()
+        text = inspect.getdoc(loader) or ""
+        described = {
+            word.strip() for line in re.findall(r"^(\w[\w, ]*?) : ", text, re.MULTILINE) for word in line.split(",")
+        }
+        described |= {
+            word.strip() for line in re.findall(r"^(\w+(?:, \w+)+)$", text, re.MULTILINE) for word in line.split(",")
+        }
+        assert set(inspect.signature(loader).parameters) <= described, name
 
 
 def test_copies_of_one_set_share_a_namespace():
