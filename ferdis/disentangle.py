@@ -7,6 +7,7 @@ own errors), ``.md``, and ``figures/codes-*.png``, ``figures/transfer-*.png``.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -110,10 +111,12 @@ def run(
         print(f"{fit.system}, fold {fit.fold}, seed {fit.seed}: measured", file=sys.stderr, flush=True)
     rows = pd.DataFrame(records)
     table = summary(rows, baseline)
-    text = _markdown(table, pd.DataFrame(moved), said, baseline)
+    transferred = pd.DataFrame(moved)
+    text = _markdown(table, transferred, said, baseline) + _further_training(root)
     runfolder.write_csv(root / "disentanglement.csv", rows)
-    runfolder.write_json(root / "disentanglement.json", {"measured_on": said, "codes": records, "transfers": moved,
-                                                         "summary": table.to_dict("records")})  # fmt: skip
+    tables = {"codes": rows, "transfers": transferred, "summary": table}
+    record = {name: json.loads(part.to_json(orient="records", double_precision=15)) for name, part in tables.items()}
+    runfolder.write_json(root / "disentanglement.json", {"measured_on": said, **record})
     runfolder.write_text(root / "disentanglement.md", text)
     print(text)
     return table
@@ -256,7 +259,8 @@ def _judge(fits: Sequence[Fit], faces: Faces, seed: int) -> Callable[[Any, Faces
     from ferdis.judges import standard_judges
 
     print("judges: trained on other people the first time, then read from the cache", file=sys.stderr, flush=True)
-    expressions, identities = standard_judges(load, judged=faces)
+    classes = 8 if "contempt" in faces.classes else 7
+    expressions, identities = standard_judges(load, expressions=classes, judged=faces)
     return partial(
         measure_transfer, counterpart=Faces.counterpart, region_masks=region_masks, expressions=expressions,
         identities=identities, seed=seed,
@@ -300,6 +304,18 @@ def _draw(root: Path, fit: Fit, estimator: Any, faces: Faces) -> None:
                 estimator, faces[sources], faces[targets], truth=Faces.counterpart, title=f"{title}, beside the truth"
             )
             figure.savefig(folder / f"transfer-truth-{fit.system}.png")
+
+
+def _further_training(run: Path) -> str:
+    """Faces that systems learned from besides the fold's: a run keeps their digest, not their people's names."""
+    systems = runfolder.read_json(run / "resolved.json")["systems"]
+    return "".join(
+        f"- {system} also learned from {name}={value['faces']}: a run does not list these people, so see to it that "
+        "they are none of those measured on.\n"
+        for system, about in systems.items()
+        for name, value in about.items()
+        if isinstance(value, dict) and "faces_digest" in value
+    )
 
 
 def grid_rows(faces: Faces) -> tuple[np.ndarray, np.ndarray]:

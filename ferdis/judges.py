@@ -94,8 +94,8 @@ class JudgeNetwork(nn.Module):
         layers: list[nn.Module] = []
         channels = 3
         for width in widths:
-            layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-            layers.append(nn.MaxPool2d(2))
+            convolution = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+            layers += [convolution, nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(2)]
             channels = width
         self.outputs = outputs
         self.features = nn.Sequential(*layers)
@@ -194,7 +194,9 @@ class _Judge(BaseEstimator):
             **{name: getattr(self, name) for name in ("error_", "people_", "training_digest_")},
             **self._more(),
         }
-        (folder / "judge.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        partial_file = folder / ".judge.json"  # renamed when whole, and last: with it the judge is there
+        partial_file.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        partial_file.replace(folder / "judge.json")
         return folder
 
     @classmethod
@@ -333,12 +335,11 @@ class ExpressionJudge(_Judge):
         self.classes_ = np.unique(learned.expression)
         if len(self.classes_) < 2:
             raise ValueError(f"an expression judge needs two expressions, these faces show {self.classes_[0]} only")
+        labels = np.searchsorted(self.classes_, learned.expression)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             network = self._network(len(self.classes_))
-        self._train(
-            learned, np.searchsorted(self.classes_, learned.expression), {"network": network}, _expression_terms
-        )
+        self._train(learned, labels, {"network": network}, _expression_terms)
         unseen = unseen[np.isin(unseen.expression, self.classes_)]
         predicted = self.predict(unseen)
         self.confusion_ = confusion(unseen.expression, predicted, list(self.classes_))

@@ -69,7 +69,7 @@ class Judge:
 
 def test_the_report_of_a_run(run, monkeypatch, capsys):
     monkeypatch.setattr(disentanglement, "_TREES", 4)
-    monkeypatch.setattr(judges, "standard_judges", lambda load, judged: (Judge(), Judge()))
+    monkeypatch.setattr(judges, "standard_judges", lambda load, **what: (Judge(), Judge()))
     table = disentangle.run(str(run), people=5, pictures=4)
     assert list(table["code"]) == ["features", "expression code", "identity code"]
     rows = pd.read_csv(run / "disentanglement.csv")
@@ -99,6 +99,14 @@ def test_the_report_of_a_run(run, monkeypatch, capsys):
         "transfer-relgan.png",
         "transfer-truth-relgan.png",
     } <= drawn
+
+
+def test_faces_that_a_run_does_not_list_are_named(run):
+    record = json.loads((run / "resolved.json").read_text())
+    record["systems"]["relgan"]["pretrain"] = {"faces_digest": "12ab", "faces": "Faces(9 images of 36x36, ...)"}
+    (run / "resolved.json").write_text(json.dumps(record))
+    said = disentangle._further_training(run)
+    assert said.startswith("- relgan also learned from pretrain=Faces(9 images") and said.count("\n") == 1
 
 
 def test_test_people_of_each_fold_from_the_shell(run, monkeypatch, capsys):
