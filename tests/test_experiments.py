@@ -54,8 +54,8 @@ def test_published_and_measured_stand_side_by_side(table):
     ("script", "argv", "says"),
     [
         ("ifgan_table1", ["--dataset", "CK+"], "official layout"),
-        ("ifgan_table1", ["--dataset", "MMI"], "faces.csv (path, expression, subject)"),
-        ("ifgan_table2", ["--dataset", "RAF-DB", "--root", "."], "faces.csv (path, expression, split)"),
+        ("ifgan_table1", ["--dataset", "MMI"], "official layout"),
+        ("ifgan_table2", ["--dataset", "RAF-DB", "--root", "."], "is empty: give root= the folder that holds the rafdb data"),
     ],
 )
 def test_a_set_that_is_not_there_says_what_to_do(table, tmp_path, monkeypatch, script, argv, says):

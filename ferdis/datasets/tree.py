@@ -121,33 +121,30 @@ class Tree:
         """
         if not rows and not self.problems:
             raise FileNotFoundError(f"{self.root} holds no {self.dataset} pictures: expected {self.layout}")
-        rows = self.once([row for row in rows if row["expression"] is not None], key)
-        table = pd.DataFrame(self._kept(rows, keep))
-        neutral = table.iloc[:0]
-        if frames is not None and len(table):
-            table = pd.DataFrame(choose_frames(table.to_dict("records"), frames, self.notes))
+        rows = self._kept(self.once([row for row in rows if row["expression"] is not None], key), keep)
+        if frames is not None:
+            rows = choose_frames(rows, frames, self.notes)
             self.notes += [frames.remark] if frames.remark else []
-            firsts = table["expression"].eq("neutral") & frames.first
-            table, neutral = table[~firsts], table[firsts]
+        table = pd.DataFrame(rows)
         if len(table):
-            self.compare(table, published or {}, expected)
+            firsts = table["expression"].eq("neutral") & (frames is not None and frames.first)
+            if not firsts.all():
+                self.compare(table[~firsts], published or {}, expected)
         others = [path for path in self.files if is_image(path) and path not in self._known]
         if others:
             self.notes.append(f"pictures not named as in this set, left alone ({len(others)}): {named(others)}")
-        table = pd.concat([neutral, table]).sort_index().reset_index(drop=True) if len(neutral) else table
         table.attrs["published"] = dict(published or {})
-        return table.reset_index(drop=True)
+        return table
 
     def compare(
         self, table: pd.DataFrame, published: Counts, expected: Mapping[str, Sequence[object]] | None = None
-    ) -> bool:
-        """Say which counts are not the published ones, and what is missing; True if any differs."""
+    ) -> None:
+        """Say which counts are not the published ones, and what is missing."""
         differs = differing(table, published)
         if differs:
             self.notes.append("counts differ from the published ones: " + ", ".join(differs))
         if expected:
             self.notes += missing(table, expected)
-        return bool(differs)
 
     def once(self, rows: Sequence[Row], key: Sequence[str]) -> list[Row]:
         """The first of the rows that agree in ``key``; a second one is a problem."""
