@@ -84,21 +84,8 @@ def read_faces(options: argparse.Namespace, plan: Mapping[str, Any]) -> Faces:
         return faces.with_table(table)
     column = plan["columns"][options.dataset]
     if not options.root:
-        raise ValueError(f"--dataset {options.dataset} needs --root: {how_to_load(options.dataset, column)}")
-    if column["dataset"] == "manifest" and not (Path(options.root) / "faces.csv").is_file():
-        raise FileNotFoundError(f"{options.root} has no faces.csv: {how_to_load(options.dataset, column)}")
+        raise ValueError(f"--dataset {options.dataset} needs --root: the folder of its official layout")
     return load(column["dataset"], root=options.root, **column["arguments"])
-
-
-def how_to_load(name: str, column: Mapping[str, Any]) -> str:
-    """What the folder of a column must hold, in words."""
-    if column["dataset"] != "manifest":
-        return f"the folder that holds {name} in its official layout"
-    wanted = "path, expression, split" if column["arguments"].get("without_subjects") else "path, expression, subject"
-    return (
-        f"{name} has no loader of its own yet; put a faces.csv ({wanted}) beside the pictures that the paper "
-        f"used ({column['paper_data']})"
-    )
 
 
 def read_further(argument: str, given: Sequence[str], faces: Faces) -> Faces | None:
