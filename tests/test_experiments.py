@@ -55,7 +55,7 @@ def test_published_and_measured_stand_side_by_side(table):
     [
         ("ifgan_table1", ["--dataset", "CK+"], "official layout"),
         ("ifgan_table1", ["--dataset", "MMI"], "official layout"),
-        ("ifgan_table2", ["--dataset", "RAF-DB", "--root", "."], "is empty: give root= the folder that holds the rafdb data"),
+        ("ifgan_table2", ["--dataset", "RAF-DB", "--root", "."], "is empty: give root= the folder that holds the"),
     ],
 )
 def test_a_set_that_is_not_there_says_what_to_do(table, tmp_path, monkeypatch, script, argv, says):
