@@ -42,6 +42,9 @@ class Entry:
         Where to get it, and on what terms.
     subject_namespace : str
         What its subjects' names begin with; two copies of one set share it.
+    posed : bool
+        Whether pose and light are alike in all pictures of a person, so that another of her pictures can stand for a
+        ground truth; ``faces.attrs["posed"]`` says it on.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Entry:
     layout: str
     where: str
     subject_namespace: str
+    posed: bool = False
 
     def load_function(self) -> Callable[..., Faces]:
         """Import the loader."""
@@ -108,6 +112,7 @@ REGISTRY: dict[str, Entry] = _registry(
         layout="cohn-kanade-images/S005/001/*.png, Emotion/S005/001/*_emotion.txt, FACS (optional)",
         where="on request from its authors (Lucey et al. 2010)",
         subject_namespace="ck",
+        posed=True,
     ),
     Entry(
         name="ck48",
@@ -119,6 +124,7 @@ REGISTRY: dict[str, Entry] = _registry(
         layout="CK+48/{anger,contempt,...}/S010_004_00000017.png",
         where="a re-packing of CK+, under its terms; the same people as ckplus",
         subject_namespace="ck",
+        posed=True,
     ),
     Entry(
         name="oulucasia",
@@ -130,6 +136,7 @@ REGISTRY: dict[str, Entry] = _registry(
         layout="B_OriginalImg/{VL,NI}/{Strong,Weak,Dark}/P001/{Anger,...}/000.jpeg",
         where="on request from the University of Oulu, for research (Zhao et al. 2011)",
         subject_namespace="oulu",
+        posed=True,
     ),
     Entry(
         name="bu3dfe",
@@ -141,6 +148,7 @@ REGISTRY: dict[str, Entry] = _registry(
         layout="F0001/F0001_AN01WH_F2D.bmp",
         where="by licence from Binghamton University (Yin et al. 2006)",
         subject_namespace="bu3d",
+        posed=True,
     ),
     Entry(
         name="bu4dfe",
@@ -152,6 +160,7 @@ REGISTRY: dict[str, Entry] = _registry(
         layout="F001/{Angry,Disgust,Fear,Happy,Sad,Surprise}/000.jpg",
         where="by licence from Binghamton University (Yin et al. 2008); may show people of bu3dfe",
         subject_namespace="bu4d",
+        posed=True,
     ),
     Entry(
         name="sfew",
@@ -174,6 +183,7 @@ REGISTRY: dict[str, Entry] = _registry(
         layout="Sessions/<number>/S001-002.avi, S001-002.xml, session.xml",
         where="mmifacedb.eu, after signing its agreement; needs pip install 'ferdis[video]'",
         subject_namespace="mmi",
+        posed=True,
     ),
     Entry(
         name="rafdb",
@@ -207,6 +217,7 @@ REGISTRY: dict[str, Entry] = _registry(
         layout="KA.AN1.39.tiff",
         where="zenodo.org, on request, for research (Lyons et al. 1998)",
         subject_namespace="jaffe",
+        posed=True,
     ),
     Entry(
         name="yale",
@@ -291,9 +302,11 @@ def load(name: str, **arguments: Any) -> Faces:
     FileNotFoundError
         If the data is not where ``root`` says.
     """
-    function = entry(name).load_function()
+    about = entry(name)
+    function = about.load_function()
     check_arguments(name, function, arguments)
-    return function(**arguments)
+    faces = function(**arguments)
+    return Faces(faces.images, faces.table, {**faces.attrs, "posed": True}) if about.posed else faces
 
 
 def check_arguments(name: str, function: Callable[..., Any], arguments: dict[str, Any]) -> None:

@@ -125,3 +125,8 @@ def test_chosen_expressions():
         chosen_expressions(["hapiness"])
     with pytest.raises(ValueError, match="expressions is empty"):
         chosen_expressions([])
+
+
+def test_a_posed_set_says_that_its_pictures_may_stand_for_each_other(tmp_path):
+    assert load("ck48", root=ck48(tmp_path / "ck"), align=False, cache=False).attrs["posed"] is True
+    assert not any(entry(name).posed for name in ("synthetic", "manifest", "folder", "sfew", "rafdb", "fer2013"))
