@@ -253,7 +253,15 @@ class BaselineCNN(PatchClassifier):
         name: value
         for name, value in RELGAN.preset.items()
         if name
-        not in ("decoder_channels", "pixel_weight", "mlp_epochs", "mlp_learning_rate", "truths", "pretrain_epochs")
+        not in (
+            "decoder_channels",
+            "pixel_weight",
+            "near_optimal",
+            "mlp_epochs",
+            "mlp_learning_rate",
+            "truths",
+            "pretrain_epochs",
+        )
     } | {"min_steps": 1500}
 
     def __init__(

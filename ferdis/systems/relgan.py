@@ -355,16 +355,18 @@ class RELGAN(PatchClassifier):
     modules_ : dict of networks: expression_encoder, identity_encoder, decoder, classifier
     """
 
-    # The pixels' weight: with 20 the class terms drown them for longer than a short training lasts (L1 0.48 after 900
-    # steps, with 2000 it was 0.17); with 20000 they drown the class terms, and the code held no expression.
+    # With 20 the class terms drown the pixels for longer than a short training lasts, with 1000 and more the pixels
+    # drown the class terms and the code stays empty. And D has to go slowly from the start: with a step of D for each
+    # of G's the code was at chance after 800 steps, with one for four it was learned.
     preset: ClassVar[Mapping[str, Any]] = {
         "encoder_channels": (16, 32, 64, 128, 128),
         "decoder_channels": (128, 96, 64, 32, 16),
-        "pixel_weight": 1000.0,
+        "pixel_weight": 300.0,
+        "near_optimal": 0.4,
         "image_size": 72,
         "crop_size": 64,
         "epochs": 10,
-        "min_steps": 1000,
+        "min_steps": 800,
         "mlp_epochs": 6,
         "batch_size": 32,
         "learning_rate": 1e-3,
@@ -372,7 +374,7 @@ class RELGAN(PatchClassifier):
         "decay_epochs": 1,
         "mlp_learning_rate": 2e-3,
         "truths": 2,
-        "pretrain_epochs": 6,
+        "pretrain_epochs": 4,
     }
 
     def __init__(

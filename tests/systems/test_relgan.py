@@ -34,6 +34,7 @@ TINY = {
     "min_steps": 0,
     "truths": 2,
     "pixel_weight": 20.0,
+    "near_optimal": 0.9,
     "batch_size": 12,
     "progress": False,
 }
