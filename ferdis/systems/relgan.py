@@ -237,8 +237,8 @@ def reenact(modules: Modules, batch: Batch, random: torch.Generator, *, image_si
     source = take_views(to_unit_range(batch["source"]), own, crop_size)
     target, truth = (take_views(to_unit_range(batch[name]), others, crop_size) for name in ("target", "truth"))
     codes = torch.cat([modules.expression_encoder(source), modules.identity_encoder(target)], 1)  # (n, 30 + 50)
-    labels = {name: batch[name] for name in LABELS}
-    return {"source": source, "target": target, "truth": truth, "generated": modules.decoder(codes), **labels}
+    pictures = {"source": source, "target": target, "truth": truth, "generated": modules.decoder(codes)}
+    return pictures | {name: batch[name] for name in LABELS}
 
 
 def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
@@ -322,10 +322,9 @@ class RELGAN(PatchClassifier):
         "random": one of the 50 views a face and epoch; "all": all of them.
     test_views : str
         "centre": the centre patch is classified; "all": the mean over the 50 views.
-    pretrain : Faces, optional
+    pretrain, pretrain_epochs : Faces (optional), int
         Faces of other people to learn reenactment on first (the paper: BU-4DFE). Done once and kept in
         ``$FERDIS_CACHE``; D's last layers are new afterwards.
-    pretrain_epochs : int
     extra_train : Faces, optional
         Further training faces; classes outside the target set are dropped, counted in ``notes_``.
     class_weight : str, mapping or None
@@ -355,9 +354,8 @@ class RELGAN(PatchClassifier):
     modules_ : dict of networks: expression_encoder, identity_encoder, decoder, classifier
     """
 
-    # With 20 the class terms drown the pixels for longer than a short training lasts, with 1000 and more the pixels
-    # drown the class terms and the code stays empty. And D has to go slowly from the start: with a step of D for each
-    # of G's the code was at chance after 800 steps, with one for four it was learned.
+    # In a short training pixels weighed 20 drown in the class terms, and class terms in pixels weighed 1000; and with a
+    # step of D for each of G's the code was still at chance after 800 steps, while with one for four it was learned.
     preset: ClassVar[Mapping[str, Any]] = {
         "encoder_channels": (16, 32, 64, 128, 128),
         "decoder_channels": (128, 96, 64, 32, 16),
