@@ -70,7 +70,7 @@ def estimate(
     An estimator that knows better offers ``estimate_seconds(faces) -> float``. Else each of its arguments that count
     epochs (``epochs``, ``mlp_epochs``, ...) is set to 1 and then to 2, on at most 64 training faces of the first
     fold: what the second epoch adds is scaled to the fold's images and epochs. Small batches and caches make this
-    good to a factor of perhaps 1.5; scoring and writing are not in it.
+    good to a factor of perhaps 1.5; scoring, writing and a pretraining that folds share are not in it.
 
     Parameters
     ----------
@@ -101,6 +101,7 @@ def _fold_seconds(estimator: Any, train: Faces, images: float) -> float | None:
         name: value
         for name, value in parameters.items()
         if (name == "epochs" or name.endswith("_epochs")) and isinstance(value, int) and value > 0
+        if not name.startswith(("decay", "pretrain"))  # these count no epochs of a fold
     }
     if not counts:
         return None
@@ -108,7 +109,9 @@ def _fold_seconds(estimator: Any, train: Faces, images: float) -> float | None:
         counts["epochs"] = estimator.training_epochs(images)
     batch = parameters.get("batch_size")
     few = _few(train, min(_SLICE, 2 * batch if isinstance(batch, int) else _SLICE))
-    ones = {**dict.fromkeys(counts, 1), **({"min_steps": 0} if "min_steps" in parameters else {})}
+    # A pretraining is done once for all folds, and takes as long on a few faces as on many.
+    without = {name: value for name, value in (("min_steps", 0), ("pretrain", None)) if name in parameters}
+    ones = {**dict.fromkeys(counts, 1), **without}
     _time_fit(estimator, few, ones)  # the first fit also pays for imports and warm-up
     once = _time_fit(estimator, few, ones)
     total, stages = once, 0.0
@@ -126,7 +129,7 @@ def _few(train: Faces, count: int) -> Faces:
     return train[np.sort(order[: max(count, 2 * len(train.classes))])]
 
 
-def _time_fit(estimator: Any, faces: Faces, changes: Mapping[str, int]) -> float:
+def _time_fit(estimator: Any, faces: Faces, changes: Mapping[str, Any]) -> float:
     clone = sklearn.base.clone(estimator).set_params(**changes)
     start = time.perf_counter()
     clone.fit(faces)

@@ -274,6 +274,9 @@ class _Joined:
         return np.asarray(self[np.arange(len(self))], dtype=dtype)
 
 
+_SHARED = ("aligned", "preprocessing", "posed", "counterpart")  # true of joined faces if it is of every part
+
+
 def _set(faces: Faces, images: Any, index: np.ndarray | None, table: pd.DataFrame, attrs: dict) -> None:
     for name, value in (("_images", images), ("_index", index), ("_table", table), ("attrs", attrs)):
         object.__setattr__(faces, name, value)
@@ -344,4 +347,7 @@ def _named(table: pd.DataFrame, mask: pd.Series) -> str:
 def _joined_attrs(parts: Sequence[Faces]) -> dict[str, Any]:
     names = [str(part.attrs["dataset"]) for part in parts if "dataset" in part.attrs]
     notes = [note for part in parts for note in part.attrs.get("notes", [])]
-    return {**({"dataset": "+".join(dict.fromkeys(names))} if names else {}), **({"notes": notes} if notes else {})}
+    first = {name: value for name, value in parts[0].attrs.items() if name in _SHARED}
+    shared = {name: value for name, value in first.items() if all(part.attrs.get(name) == value for part in parts)}
+    joined = {"dataset": "+".join(dict.fromkeys(names)), "notes": notes}
+    return shared | {name: value for name, value in joined.items() if value}

@@ -150,3 +150,10 @@ def test_scikit_learn_takes_faces_as_x() -> None:
     search.fit(faces, faces.expression, groups=faces.subject)
     assert search.best_score_ == 1.0
     assert clone(NearestMean(extra=faces)).extra is faces
+
+
+def test_joined_faces_keep_what_is_true_of_every_part() -> None:
+    posed = Faces(Counting(2), table(2), {"dataset": "a", "posed": True, "aligned": "mtcnn", "notes": ["one"]})
+    other = Faces(Counting(3), table(3), {"dataset": "b", "posed": True, "aligned": "no", "not_found": 3})
+    assert Faces.concat([posed, other]).attrs == {"posed": True, "dataset": "a+b", "notes": ["one"]}
+    assert Faces.concat([posed]).attrs == posed.attrs

@@ -475,6 +475,16 @@ def test_estimate_scales_with_epochs_and_images(monkeypatch: pytest.MonkeyPatch)
     assert set(asked) == {(min(64, len(folds[0].train)), CLASSES)}, "few faces, all classes"
 
 
+def test_estimate_leaves_out_a_pretraining_that_folds_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ferdis import RELGAN
+
+    faces, asked = make_faces(30), []
+    monkeypatch.setattr("ferdis.estimate._time_fit", lambda estimator, few, changes: asked.append(dict(changes)) or 1.0)
+    estimate({"relgan": RELGAN.small(pretrain=faces)}, faces, PROTOCOL.split(faces))
+    assert all(changes["pretrain"] is None and changes["min_steps"] == 0 for changes in asked)
+    assert not any({"pretrain_epochs", "decay_epochs"} & set(changes) for changes in asked)
+
+
 def test_estimate_says_what_it_does_not_know(faces: Faces) -> None:
     told = estimate({"mean": NearestMean(epochs=2), "plain": Plain()}, faces, PROTOCOL.split(faces))
     assert told.fold_seconds["plain"] is None and told.total_seconds is None and told.fits == 6
