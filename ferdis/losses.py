@@ -169,7 +169,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 
 @in_float32
 def gradient_penalty(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Mean of (|grad D(I)|_2 - 1)^2 over pictures, WGAN-GP's (Gulrajani et al. 2017; EGGAN's Eq. 2).
+    """Mean of ``(|grad D(I)|_2 - 1)^2`` over pictures, WGAN-GP's (Gulrajani et al. 2017; EGGAN's Eq. 2).
 
     Parameters
     ----------

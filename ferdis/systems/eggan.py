@@ -222,7 +222,7 @@ def identity_loss(logits: Tensor, people: Tensor) -> Tensor:
 def perceptual_loss(source: Tensor, edited: Tensor, reconstructed: Tensor, norm: str = "squared") -> Tensor:
     """Distance of VGG19 maps (n, C, h, w) of the source to those of the edited and reconstructed picture (Eq. 5).
 
-    ``norm="squared"``: |a - b|^2 / (C h w); ``"norm"``: |a - b| / (C h w), as printed. Means over pictures.
+    ``norm="squared"``: ``|a - b|^2 / (C h w)``; ``"norm"``: ``|a - b| / (C h w)``, as printed. Means over pictures.
     """
 
     def distance(maps: Tensor) -> Tensor:
