@@ -272,11 +272,7 @@ class _Judge(BaseEstimator):
         pixels = resized(faces, self.image_size)
         batches = ArrayBatches({"image": pixels, "label": labels.astype(np.int64)}, self.batch_size, self.seed)
         stage = Stage(f"{self.kind} judge", modules, [phase], self.epochs, batches, _augmented)
-        trainer = Trainer(
-            accelerator=self.accelerator, precision=_precision(self.accelerator), seed=self.seed, logger=None,
-            progress=self.progress,
-        )  # fmt: skip
-        trainer.run([stage])
+        Trainer(accelerator=self.accelerator, seed=self.seed, logger=None, progress=self.progress).run([stage])
         self.network_ = modules["network"].cpu()
 
     def _outputs(self, pictures: Faces | np.ndarray) -> tuple[Tensor, Tensor]:
@@ -586,14 +582,6 @@ def _checked(pictures: np.ndarray) -> np.ndarray:
     if pictures.ndim != 4 or pictures.shape[3] != 3 or pictures.dtype != np.uint8:
         raise ValueError(f"a judge reads Faces or uint8 (n, H, W, 3), not {pictures.dtype} of shape {pictures.shape}")
     return pictures
-
-
-def _precision(accelerator: str) -> str:
-    """bfloat16 where the processor multiplies in it: twice as fast; "auto" on an accelerator."""
-    if accelerator != "cpu":
-        return "auto"
-    native = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return "bf16-mixed" if native else "32-true"
 
 
 def _digest(record: Any) -> str:
