@@ -21,7 +21,7 @@ from ferdis.nn import ImageClassifier, initialise_normal
 from ferdis.preprocess.augment import random_views, take_views, to_unit_range
 from ferdis.systems.base import Classifier, TrainingSet, check_choice
 from ferdis.systems.ifgan import IFGAN, move_centres, softmax_loss
-from ferdis.systems.relgan import EXPRESSION_CODE, RELGAN, Encoder
+from ferdis.systems.relgan import EXPRESSION_CODE, RELGAN, Encoder, classifier_terms
 from ferdis.systems.triplets import PatchClassifier, Patches, patch
 from ferdis.training import Batch, Modules, Phase, Stage
 
@@ -205,14 +205,9 @@ def view(modules: Modules, batch: Batch, random: torch.Generator, *, image_size:
 
 
 def cnn_terms(modules: Modules, batch: Batch, *, class_weights: Tensor | None) -> dict[str, Tensor]:
-    """Cross-entropy of the encoder with one layer on top."""
-    logits = modules.classifier(modules.encoder(batch["face"]))
-    if class_weights is not None:
-        class_weights = class_weights.to(logits.device)
-    return {
-        "softmax": softmax_loss(logits[:0], logits, batch["label"], class_weights),
-        "accuracy": (logits.argmax(1) == batch["label"]).float().mean(),
-    }
+    """Cross-entropy of the encoder with one layer on top: REL-GAN's second stage, with an encoder that learns."""
+    code = {"code": modules.encoder(batch["face"]), "label": batch["label"]}
+    return classifier_terms(modules, code, class_weights=class_weights)
 
 
 class BaselineCNN(PatchClassifier):

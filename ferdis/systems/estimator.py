@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from ferdis.checkpoints import load_modules, save_modules
 from ferdis.faces import Faces
+from ferdis.nn import reading
 from ferdis.preprocess.augment import centre_crop, to_unit_range
 from ferdis.preprocess.cache import default_directory
 from ferdis.preprocess.images import resize_batch
@@ -208,15 +209,11 @@ def train_once(
 @contextmanager
 def evaluating(modules: Mapping[str, nn.Module]) -> Iterator[None]:
     """Modules in eval mode without gradients inside the block, as they were after it."""
-    before = {name: module.training for name, module in modules.items()}
-    for module in modules.values():
-        module.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        for name, module in modules.items():
-            module.train(before[name])
+    with ExitStack() as stack:
+        for module in modules.values():
+            stack.enter_context(reading(module))
+        stack.enter_context(torch.inference_mode())
+        yield
 
 
 def resized(faces: Faces, size: int) -> Any:

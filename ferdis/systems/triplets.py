@@ -103,8 +103,9 @@ class Triplets:
 
     def describe(self) -> str:
         """Which share of the triplets has a ground truth, and what is off without it."""
-        text = f"{self.share:.0%} of the triplets have a ground truth (ground_truth={self.kind!r})"
-        if self.share == 0:
+        share = self.share  # draws an epoch
+        text = f"{share:.0%} of the triplets have a ground truth (ground_truth={self.kind!r})"
+        if share == 0:
             text += ", so the pixel term does not run"
         if self.training.people is None:
             text += "; the faces do not name their people, so nothing holds the target's identity"
