@@ -15,6 +15,7 @@ import yaml
 from PIL import Image
 
 from ferdis import cli
+from ferdis.cli.building import build_faces
 
 FACES = ("anger", "happiness")
 
@@ -260,7 +261,7 @@ def test_faces_as_an_argument(ferdis, manifest: Path):
         ferdis, "--system", "resnet", "--resnet.extra_train", yaml.safe_dump(given, default_flow_style=True)
     )
     assert config["resnet"]["extra_train"] == given
-    faces = cli._faces(given)
+    faces = build_faces(given)
     assert len(faces) == 16
 
 

@@ -1,0 +1,112 @@
+"""`ferdis VERB`: a thin face over the functions of the library.
+
+Every argument is read from a signature and its docstring: a data set's loader, a system's constructor, the
+protocol, ``evaluate`` itself. A verb parses, calls the library, and prints what it gives back.
+
+How the arguments of ``ferdis kfold`` are named:
+
+- ``--dataset NAME`` chooses a data set; ``--dataset.ARGUMENT`` is an argument of its loader.
+- ``--system NAME ...`` chooses one or more systems; ``--NAME.ARGUMENT`` is an argument of that system's
+  constructor, ``--system.ARGUMENT`` the same argument of every chosen system that has it.
+- ``--system LABEL=NAME`` runs a system under a name of its own: ``--system ifgan plain=ifgan
+  --plain.attention false`` compares IF-GAN with itself without attention.
+- ``--preset small`` starts from the systems' small size; arguments that are given override it.
+- Where a constructor takes faces (``extra_train``), name the data set and its loader's arguments:
+  ``--ifgan.extra_train '{name: ckplus, root: DIR}'``, or a list of such.
+- ``--protocol NAME`` and ``--protocol.ARGUMENT`` likewise; ``--folds N`` is short for
+  ``--protocol.n_splits N``, ``--jobs N`` for ``--n_jobs N``.
+- ``--config FILE`` reads all of this from YAML, a run's own ``config.yaml`` among others; what stands after
+  it wins. ``--print_config`` shows what would be run.
+
+Exit status: 0; 2 for what the user can put right, in one line; 130 after Ctrl-C; 1 for anything else
+(``FERDIS_DEBUG=1`` shows where).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from argparse import ArgumentError
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ferdis.cli import check, datasets, demo, disentangle, kfold, render
+from ferdis.cli.arguments import USER_ERROR, UsageError
+
+__all__ = ["BUG", "INTERRUPTED", "USER_ERROR", "VERBS", "UsageError", "main"]
+
+BUG, INTERRUPTED = 1, 130
+
+# A verb is one file of this package and one line here. The first line of its docstring is what `ferdis --help` says.
+VERBS: dict[str, Callable[[Sequence[str]], Any]] = {
+    "datasets": datasets.run,
+    "check": check.run,
+    "render": render.run,
+    "kfold": kfold.run,
+    "disentangle": disentangle.run,
+    "demo": demo.run,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `ferdis` as the shell would.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        What stands after ``ferdis``; by default the process's own arguments.
+
+    Returns
+    -------
+    int
+        Exit status: 0, 1, 2 or 130.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0 if argv else USER_ERROR
+    if argv[0] == "--version":
+        from ferdis import __version__
+
+        print(f"ferdis {__version__}")
+        return 0
+    warnings.showwarning = _one_line_warning
+    try:
+        if argv[0] not in VERBS:
+            raise UsageError(f"no verb {argv[0]!r} (there are {', '.join(VERBS)})")
+        return int(VERBS[argv[0]](argv[1:]) or 0)
+    except SystemExit as finished:  # --help and --print_config end this way
+        return int(finished.code or 0)
+    except KeyboardInterrupt:
+        return _complain("interrupted; what is finished is kept, and the same command goes on from there", INTERRUPTED)
+    except BrokenPipeError:  # `ferdis datasets | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, OSError, ArgumentError, ArithmeticError) as error:
+        return _complain(_message(error), USER_ERROR)
+    except Exception as error:
+        return _complain(f"{type(error).__name__}: {_message(error)} (FERDIS_DEBUG=1 shows where)", BUG)
+
+
+def _overview() -> str:
+    width = max(map(len, VERBS))
+    verbs = [f"  {name:<{width}}  {(function.__doc__ or '').splitlines()[0]}" for name, function in VERBS.items()]
+    return "\n".join(["usage: ferdis VERB ...", "", *verbs, "", "ferdis VERB --help lists a verb's arguments."])
+
+
+def _complain(message: str, status: int) -> int:
+    if os.environ.get("FERDIS_DEBUG") == "1":
+        traceback.print_exc()
+    print(f"ferdis: error: {message}", file=sys.stderr)
+    return status
+
+
+def _message(error: BaseException) -> str:
+    """An error's text on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _one_line_warning(message: Warning | str, *where: Any, **more: Any) -> None:
+    print(f"ferdis: warning: {' '.join(str(message).split())}", file=sys.stderr)

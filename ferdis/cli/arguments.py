@@ -1,0 +1,101 @@
+"""Reading a line: options with their values, YAML files in place of arguments, the long form that the parsers know."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+USER_ERROR = 2  # exit status for what the user can put right
+
+LISTS = ("--system", "--seeds")  # one value is a list of one
+FLAGS = ("diagnose_peeking", "new_folds", "sequences", "without_subjects")  # may stand without a value
+
+
+class UsageError(ValueError):
+    """The command line cannot be understood."""
+
+
+def options(argv: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Options with the values that follow each; ``--a=b`` is split."""
+    option = ""
+    values: list[str] = []
+    for token in argv:
+        if token.startswith("--") or token == "-h":
+            if option or values:
+                yield option, values
+            option, equals, value = token.partition("=")
+            values = [value] if equals else []
+        else:
+            values.append(token)
+    if option or values:
+        yield option, values
+
+
+def leading(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What stands before the first option, and the rest."""
+    count = next((place for place, token in enumerate(argv) if token.startswith("-")), len(argv))
+    return list(argv[:count]), list(argv[count:])
+
+
+def flat(values: str | Sequence[str]) -> list[str]:
+    """``["[a, b]", "c"]`` -> ``["a", "b", "c"]``."""
+    values = [values] if isinstance(values, str) else values
+    parts = [part.strip(" \"'") for value in values for part in str(value).strip("[] ").split(",")]
+    return [part for part in parts if part]
+
+
+def long_form(argv: Sequence[str]) -> list[str]:
+    """The line as the parsers take it: one token an option, flags with their value, several values as a list."""
+    line: list[str] = []
+    for option, values in options(argv):
+        if not option:
+            raise UsageError(f"unrecognized arguments: {' '.join(values)}")
+        if option.lstrip("-").rpartition(".")[2] in FLAGS and not values:
+            values = ["true"]
+        if option in LISTS or len(values) > 1:
+            values = [f"[{', '.join(flat(values))}]"]
+        line.append("=".join([option, *values]))
+    return line
+
+
+def with_config(argv: Sequence[str]) -> list[str]:
+    """The line with ``--config FILE`` replaced by the arguments that the file holds."""
+    line: list[str] = []
+    for option, values in options(argv):
+        if option == "--config":
+            if len(values) != 1:
+                raise UsageError("--config needs the name of one file")
+            line += tokens(configuration(Path(values[0])))
+        else:
+            line += [option, *values] if option else values
+    return line
+
+
+def configuration(path: Path) -> dict[str, Any]:
+    """Arguments in a file: written by --print_config or by hand, or the record of a run."""
+    if not path.is_file():
+        raise FileNotFoundError(f"--config {path}: no such file")
+    try:
+        record = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config {path} is no YAML: {error}") from None
+    if isinstance(record, dict) and isinstance(record.get("arguments"), dict):
+        record = record["arguments"]
+    if not isinstance(record, dict):
+        raise UsageError(f"--config {path} holds no arguments: it should read like the output of --print_config")
+    return record
+
+
+def tokens(record: dict[str, Any], prefix: str = "--") -> list[str]:
+    """``{"folds": 5, "ifgan": {"epochs": 3}}`` -> ``["--folds=5", "--ifgan.epochs=3"]``."""
+    line: list[str] = []
+    for key, value in record.items():
+        if isinstance(value, dict) and prefix == "--":
+            line += tokens(value, f"--{key}.")
+        else:
+            line.append(f"{prefix}{key}={value if isinstance(value, str) else json.dumps(value)}")
+    return line

@@ -1,0 +1,26 @@
+"""``ferdis check``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ferdis.cli.arguments import USER_ERROR, long_form
+from ferdis.cli.parsers import parser_of
+
+
+def run(argv: Sequence[str]) -> int:
+    """Look a data set over: count it, and name what is unreadable, there twice, or labelled in two ways."""
+    from ferdis.datasets import REGISTRY, entry
+
+    parser = parser_of("check", run, f"Data sets: {', '.join(REGISTRY)}; name one to see its arguments.")
+    parser.add_argument("name", type=str, help="the data set")
+    if argv and not argv[0].startswith("-"):
+        loader = entry(argv[0]).load_function()
+        parser.add_function_arguments(loader)
+        parser.describe("", loader)
+    arguments = parser.parse_args([*argv[:1], *long_form(argv[1:])]).as_dict()
+    from ferdis.datasets.check import check as look_over
+
+    report = look_over(arguments.pop("name"), **arguments)
+    print(report)
+    return 0 if report.ok else USER_ERROR

@@ -1,0 +1,79 @@
+"""Parsers whose arguments and help are read from signatures and docstrings."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+from jsonargparse import ArgumentParser
+
+from ferdis.cli.chosen import Chosen
+
+
+class Parser(ArgumentParser):
+    """jsonargparse's parser, with help for parameters that a docstring describes together (``a, b : int``)."""
+
+    def describe(self, key: str, function: Callable[..., Any]) -> None:
+        """Fill in the help of the arguments of ``function`` below ``key`` from its docstring."""
+        texts = descriptions(inspect.getdoc(function) or "")
+        prefix = f"{key}." if key else ""
+        for action in self._actions:
+            name = action.dest.removeprefix(prefix)
+            if action.dest == prefix + name and name in texts:
+                action.help = texts[name].replace("%", "%%")
+            elif key and action.dest == key:
+                action.help = argparse.SUPPRESS  # --ifgan FILE: --config does that for all at once
+
+
+def parser_of(verb: str, function: Callable[..., Any], more: str = "") -> Parser:
+    """A parser for ``ferdis VERB``, described by the docstring of the verb's function."""
+    about = inspect.getdoc(function)
+    return Parser(prog=f"ferdis {verb}", description=about, epilog=more, exit_on_error=False, allow_abbrev=False)
+
+
+def descriptions(docstring: str) -> dict[str, str]:
+    """What the Parameters section of a NumPy docstring says of each name."""
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+$|\Z)", docstring, re.MULTILINE | re.DOTALL)
+    texts: dict[str, str] = {}
+    items = re.findall(r"^(\w[\w, ]*?) : (.*)\n((?:[ ].*\n?|\n)*)", section.group(1) + "\n" if section else "", re.M)
+    for names, kind, below in items:
+        # Some docstrings describe right behind the colon, where others have a type.
+        prose = len(kind.split()) > 7 or not below.strip()
+        text = " ".join([kind, *below.split()] if prose else below.split())
+        text = re.sub(r":\w+:`~?([^`]+)`", r"\1", text).replace("``", "")
+        texts |= {name.strip(): text for name in names.split(",")}
+    return texts
+
+
+def add_named(parser: Parser, key: str, function: Callable[..., Any], name: str) -> None:
+    """Add ``--KEY.name`` and, below ``--KEY``, the arguments of a function or constructor."""
+    add = parser.add_class_arguments if inspect.isclass(function) else parser.add_function_arguments
+    add(function, key)  # type: ignore[operator]
+    parser.describe(key, function)
+    parser.add_argument(f"--{key}.name", type=str, default=name, help=f"which {key}; --{key} NAME is short for it")
+
+
+def add_system(parser: Parser, label: str, cls: type, chosen: Chosen) -> None:
+    """Add a system's constructor arguments below ``--LABEL``; the chosen preset gives their defaults."""
+    faces = set(faces_parameters(cls))
+    parser.add_class_arguments(cls, label, skip=faces)
+    parser.describe(label, cls)
+    for name in sorted(faces):
+        kind = dict[str, Any] | list[dict[str, Any]] | None
+        text = "faces: {name: DATASET, root: DIR, ...}, or a list of such"
+        parser.add_argument(f"--{label}.{name}", type=kind, default=None, help=text)  # type: ignore[arg-type]
+    if chosen.preset == "small":
+        small = cls.small().get_params(deep=False)  # type: ignore[attr-defined]
+        if chosen.epochs_of & {label, "system"}:
+            small = cls.small(epochs=small["epochs"]).get_params(deep=False)  # type: ignore[attr-defined]
+        parser.set_defaults({f"{label}.{name}": value for name, value in small.items() if name not in faces})
+    parser.set_defaults({f"{label}.progress": False})  # the bar counts fits; bars of their own would run over it
+
+
+def faces_parameters(cls: type) -> list[str]:
+    """Names of the constructor arguments that take faces."""
+    parameters = inspect.signature(cls).parameters.values()
+    return [parameter.name for parameter in parameters if "Faces" in str(parameter.annotation)]
