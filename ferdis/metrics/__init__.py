@@ -1,6 +1,7 @@
 """Metrics: pure functions of arrays and rows, one module a question.
 
 - :mod:`ferdis.metrics.recognition`: how well expressions are recognised, and how sure that is.
+- :mod:`ferdis.metrics.comparison`: whether one system is better than another, over people first.
 - :mod:`ferdis.metrics.units`: how well action units agree: MSE, Pearson's correlation, ICC(3,1).
 - :mod:`ferdis.metrics.verification`: whether a generated picture is still the same person.
 - :mod:`ferdis.metrics.pictures`: how like real pictures generated ones are: FID, KID, LPIPS.
@@ -9,6 +10,16 @@
 
 from __future__ import annotations
 
+from ferdis.metrics.comparison import (
+    Comparison,
+    McNemar,
+    compare,
+    compare_systems,
+    corrected_resampled_t,
+    fold_differences,
+    holm,
+    mcnemar,
+)
 from ferdis.metrics.disentanglement import (
     DCI,
     Probe,
@@ -23,10 +34,9 @@ from ferdis.metrics.disentanglement import (
     sap,
 )
 from ferdis.metrics.recognition import (
-    Comparison,
     accuracy,
-    compare,
     confusion,
+    decisions,
     expected_calibration_error,
     fold_accuracies,
     interval,
@@ -43,20 +53,27 @@ from ferdis.metrics.recognition import (
 __all__ = [
     "DCI",
     "Comparison",
+    "McNemar",
     "Probe",
     "accuracy",
     "code_cosine",
     "compare",
+    "compare_systems",
     "confusion",
+    "corrected_resampled_t",
     "dci",
+    "decisions",
     "effective_dimensions",
     "expected_calibration_error",
     "expression_probe",
     "fold_accuracies",
+    "fold_differences",
+    "holm",
     "identity_probe",
     "interval",
     "linear_probe",
     "macro_f1",
+    "mcnemar",
     "mean_std",
     "mig",
     "mutual_information",

@@ -16,10 +16,7 @@ What is averaged how:
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -32,11 +29,21 @@ from sklearn.metrics import (
     recall_score,
 )
 
+from ferdis.metrics.resampling import (
+    Statistic,
+    counts_by,
+    draws,
+    has_people,
+    own_folds,
+    person_of,
+    statistic_of,
+    with_seed,
+)
+
 __all__ = [
-    "Comparison",
     "accuracy",
-    "compare",
     "confusion",
+    "decisions",
     "expected_calibration_error",
     "fold_accuracies",
     "interval",
@@ -50,11 +57,8 @@ __all__ = [
     "uar",
 ]
 
-Statistic = Literal["accuracy", "uar", "macro_f1"]
-
 _REPLICATES = 2000
 _LEVEL = 0.95
-_CHUNK = 2**22  # numbers drawn at a time: 34 MB, whatever the number of people
 _REQUIRED = ("system", "fold", "path", "true", "predicted")
 
 
@@ -126,7 +130,7 @@ def mean_std(values: ArrayLike) -> tuple[float, float]:
 
 def fold_accuracies(rows: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of each fold and seed of one system: columns seed, fold, accuracy, n."""
-    table = _with_seed(rows).assign(right=rows["true"].to_numpy() == rows["predicted"].to_numpy())
+    table = with_seed(rows).assign(right=rows["true"].to_numpy() == rows["predicted"].to_numpy())
     return table.groupby(["seed", "fold"], sort=True)["right"].agg(accuracy="mean", n="size").reset_index()
 
 
@@ -139,20 +143,40 @@ def probabilities(rows: pd.DataFrame) -> pd.DataFrame:
 def sequence_accuracy(rows: pd.DataFrame) -> float:
     """Share of sequences predicted right from the mean of their frames' probabilities; NaN without sequences.
 
-    Frames of a sequence that carry another label (the neutral first frame of a CK+ sequence) count as a
-    sequence of their own. A row without a sequence is one by itself.
+    See :func:`decisions` for what counts as one.
     """
-    rows = rows.reset_index(drop=True)
-    table = _with_seed(rows)
-    probability = probabilities(rows)
-    if "sequence" not in rows or rows["sequence"].isna().all() or probability.empty or not probability.shape[1]:
+    if "sequence" not in rows or rows["sequence"].isna().all() or not probabilities(rows).shape[1]:
         return float("nan")
-    alone = pd.Series([f"\0{row}" for row in range(len(rows))], index=rows.index)
-    sequence = rows["sequence"].astype("string").fillna(alone.astype("string"))
-    keys = [table["seed"], table["fold"], sequence, rows["true"]]
-    mean = probability.groupby(keys, sort=True).mean()
+    return float(decisions(rows)["right"].mean())
+
+
+def decisions(rows: pd.DataFrame) -> pd.DataFrame:
+    """One prediction a sequence, from the mean of its frames' probabilities; of one system.
+
+    Frames of a sequence that carry another label (the neutral first frame of a CK+ sequence) count as a
+    sequence of their own. A row without a sequence is one by itself; without probabilities every row is.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        fold, path, true, predicted; sequence, seed and ``p_<class>`` where known.
+
+    Returns
+    -------
+    DataFrame
+        ``seed, fold, unit`` (the sequence, or the picture), ``true, right``.
+    """
+    table = with_seed(rows.reset_index(drop=True))
+    probability = probabilities(table)
+    if "sequence" not in table or table["sequence"].isna().all() or not probability.shape[1]:
+        right = table["true"] == table["predicted"]
+        return table[["seed", "fold", "true"]].assign(unit=table["path"], right=right)
+    alone = "\0" + table["path"].astype("string")
+    unit = table["sequence"].astype("string").fillna(alone).rename("unit")
+    mean = probability.groupby([table["seed"], table["fold"], unit, table["true"]], sort=True).mean()
     predicted = mean.columns.to_numpy()[mean.to_numpy().argmax(axis=1)]
-    return float((predicted == mean.index.get_level_values(-1).to_numpy()).mean())
+    found = mean.index.to_frame(index=False)
+    return found.assign(right=predicted == found["true"].to_numpy())
 
 
 def expected_calibration_error(
@@ -206,90 +230,13 @@ def interval(
     (low, high)
         NaN twice where there is a single person.
     """
-    counts, _ = _by_person(rows)
-    people = len(counts)
-    if people < 2:
+    value = statistic_of(statistic)
+    counts, people = counts_by(rows, person_of(rows), sorted(set(rows["true"]) | set(rows["predicted"])))
+    if len(people) < 2:
         return float("nan"), float("nan")
-    value = _statistic(statistic)
-    found = np.concatenate([value(weights @ counts) for weights in _draws(people, replicates, seed)])
+    found = np.concatenate([value(times @ counts) for times in draws(len(people), replicates, seed)])
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """Difference of two systems on the same images.
-
-    Attributes
-    ----------
-    difference : float
-        First less second, in units of the statistic (-1..1).
-    low, high : float
-        Bootstrap interval of it over people.
-    p_value : float
-        Two-sided, by permutation: the chance of a difference this large if, person by person, it did not
-        matter which system was which.
-    people : int
-    """
-
-    difference: float
-    low: float
-    high: float
-    p_value: float
-    people: int
-
-
-def compare(
-    rows: pd.DataFrame,
-    first: str,
-    second: str,
-    statistic: Statistic = "uar",
-    *,
-    level: float = _LEVEL,
-    replicates: int = _REPLICATES,
-    seed: int = 0,
-) -> Comparison:
-    """Compare two systems over people: paired cluster bootstrap and permutation test.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Holds both systems, tested on the same images with the same seeds.
-    first, second : str
-        Names in the ``system`` column.
-    statistic, level, replicates, seed
-        As for :func:`interval`.
-
-    Raises
-    ------
-    ValueError
-        If a system is not there, or the two were not tested on the same images.
-    """
-    one, other = (_of_system(rows, name) for name in (first, second))
-    if not _tested(one).equals(_tested(other)):
-        raise ValueError(f"{first} and {second} were not tested on the same images: compare runs of one protocol")
-    classes = sorted(set(rows["true"]) | set(rows["predicted"]))
-    counts, people = _by_person(one, classes)
-    counts_other, people_other = _by_person(other, classes)
-    if not np.array_equal(people, people_other):
-        raise ValueError(f"{first} and {second} name the people of the same images differently: run both again")
-    value = _statistic(statistic)
-
-    def gap(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-        return value(ours) - value(theirs)
-
-    difference = float(gap(counts.sum(axis=0)[None], counts_other.sum(axis=0)[None])[0])
-    n = len(people)
-    if n < 2:
-        return Comparison(difference, float("nan"), float("nan"), float("nan"), n)
-    drawn = np.concatenate([gap(w @ counts, w @ counts_other) for w in _draws(n, replicates, seed)])
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    total = counts + counts_other
-    mixed = (kept @ counts + (1 - kept) @ counts_other for kept in _swaps(n, replicates, seed))
-    swapped = np.concatenate([gap(ours, total.sum(axis=0) - ours) for ours in mixed])
-    # The arrangement at hand is one of the permutations, hence the 1; the tolerance is for rounding.
-    extreme = np.sum(np.abs(swapped) >= abs(difference) - 1e-12)
-    return Comparison(difference, float(low), float(high), float((1 + extreme) / (1 + replicates)), n)
 
 
 def summary(rows: pd.DataFrame, *, replicates: int = _REPLICATES) -> pd.DataFrame:
@@ -337,9 +284,9 @@ def _summary_line(system: str, dataset: str, rows: pd.DataFrame, replicates: int
         "system": system,
         "dataset": dataset,
         "n": rows["path"].nunique(),
-        "people": rows["subject"].nunique() if _has_people(rows) else 0,
+        "people": rows["subject"].nunique() if has_people(rows) else 0,
         "folds": rows["fold"].nunique(),
-        "seeds": _with_seed(rows)["seed"].nunique(),
+        "seeds": with_seed(rows)["seed"].nunique(),
         "accuracy_mean": mean,
         "accuracy_std": std,
         "accuracy": accuracy(true, predicted),
@@ -357,7 +304,7 @@ def _summary_line(system: str, dataset: str, rows: pd.DataFrame, replicates: int
 def _over_folds(rows: pd.DataFrame) -> tuple[float, float]:
     """Mean and std over folds of the accuracy; see the module for several seeds."""
     table = fold_accuracies(rows)
-    if rows.groupby("path")["fold"].nunique().max() == 1:  # every seed has the same folds
+    if not own_folds(rows):
         return mean_std(table.groupby("fold")["accuracy"].mean())
     each = [mean_std(part["accuracy"]) for _, part in table.groupby("seed")]
     return float(np.mean([mean for mean, _ in each])), float(np.mean([std for _, std in each]))
@@ -373,77 +320,3 @@ def _check(rows: pd.DataFrame) -> None:
         if rows[name].isna().any():
             path = rows.loc[rows[name].isna(), "path"].iloc[0]
             raise ValueError(f"the row of {path} has no {name!r} class: run its fold again")
-
-
-def _has_people(rows: pd.DataFrame) -> bool:
-    return "subject" in rows and bool(rows["subject"].notna().all()) and bool((rows["subject"] != "").all())
-
-
-def _with_seed(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows if "seed" in rows and rows["seed"].notna().all() else rows.assign(seed=0)
-
-
-def _of_system(rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    part = rows[rows["system"] == name]
-    if part.empty:
-        raise ValueError(f"no rows of system {name!r}: there are {', '.join(sorted(set(rows['system'])))}")
-    return part
-
-
-def _tested(rows: pd.DataFrame) -> pd.DataFrame:
-    """What was tested, in a comparable order."""
-    columns = ["seed", "fold", "path", "true"]
-    return _with_seed(rows)[columns].astype(str).sort_values(columns).reset_index(drop=True)
-
-
-def _by_person(rows: pd.DataFrame, classes: Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Each person's confusion matrix, flattened: (people, classes * classes) float, and their names, sorted."""
-    names = sorted(set(rows["true"]) | set(rows["predicted"])) if classes is None else list(classes)
-    cluster = rows["subject" if _has_people(rows) else "path"].to_numpy(dtype=str)
-    people, person = np.unique(cluster, return_inverse=True)
-    code = {name: number for number, name in enumerate(names)}
-    cell = rows["true"].map(code).to_numpy() * len(names) + rows["predicted"].map(code).to_numpy()
-    counts = np.zeros((len(people), len(names) ** 2))
-    np.add.at(counts, (person, cell.astype(np.int64)), 1)
-    return counts, people
-
-
-def _statistic(name: Statistic) -> Callable[[np.ndarray], np.ndarray]:
-    """The statistic as a function of flattened confusion matrices (b, classes * classes) -> (b,)."""
-    if name not in ("accuracy", "uar", "macro_f1"):
-        raise ValueError(f"statistic={name!r}: choose 'accuracy', 'uar' or 'macro_f1'")
-
-    def value(flat: np.ndarray) -> np.ndarray:
-        side = math.isqrt(flat.shape[1])
-        matrix = flat.reshape(-1, side, side)
-        right = np.einsum("bii->bi", matrix)
-        true, predicted = matrix.sum(axis=2), matrix.sum(axis=1)
-        if name == "accuracy":
-            return right.sum(axis=1) / true.sum(axis=1)
-        if name == "uar":  # over the classes that this draw of people shows
-            return (right / np.maximum(true, 1)).sum(axis=1) / (true > 0).sum(axis=1)
-        used = (true + predicted) > 0
-        return (2 * right / np.maximum(true + predicted, 1)).sum(axis=1) / used.sum(axis=1)
-
-    return value
-
-
-def _chunks(people: int, replicates: int) -> Iterator[int]:
-    size = max(1, _CHUNK // people)
-    for start in range(0, replicates, size):
-        yield min(size, replicates - start)
-
-
-def _draws(people: int, replicates: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each person is drawn, (b, people), block by block."""
-    generator = np.random.default_rng(seed)
-    share = np.full(people, 1 / people)
-    for size in _chunks(people, replicates):
-        yield generator.multinomial(people, share, size=size).astype(float)
-
-
-def _swaps(people: int, replicates: int, seed: int) -> Iterator[np.ndarray]:
-    """1 where a person's two systems keep their names, 0 where they change, (b, people), block by block."""
-    generator = np.random.default_rng(seed)
-    for size in _chunks(people, replicates):
-        yield generator.integers(0, 2, size=(size, people)).astype(float)

@@ -11,7 +11,6 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_m
 
 from ferdis import metrics
 from ferdis.metrics import (
-    compare,
     confusion,
     expected_calibration_error,
     fold_accuracies,
@@ -21,7 +20,7 @@ from ferdis.metrics import (
     per_class,
     probabilities,
     recalls,
-    recognition,
+    resampling,
     sequence_accuracy,
     summary,
     uar,
@@ -73,9 +72,9 @@ def test_pooled_metrics_are_scikit_learns(pairs: list[tuple[str, str]]) -> None:
     assert np.array_equal(confusion(true, predicted), confusion_matrix(true, predicted, labels=names))
     # the bootstrap's own arithmetic, on everybody
     rows = pd.DataFrame({"true": true, "predicted": predicted, "path": np.arange(len(true)).astype(str)})
-    counts = recognition._by_person(rows)[0].sum(axis=0)[None]
+    counts = resampling.counts_by(rows, resampling.person_of(rows), names)[0].sum(axis=0)[None]
     for name, value in (("accuracy", metrics.accuracy), ("uar", uar), ("macro_f1", macro_f1)):
-        assert recognition._statistic(name)(counts)[0] == pytest.approx(value(true, predicted))  # type: ignore[arg-type]
+        assert resampling.statistic_of(name)(counts)[0] == pytest.approx(value(true, predicted))  # type: ignore[arg-type]
 
 
 def test_worked_out_by_hand() -> None:
@@ -125,6 +124,7 @@ def test_sequence_accuracy_beside_frame_accuracy() -> None:
     rows = pd.DataFrame(
         {
             "fold": 0,
+            "path": [f"{row}.png" for row in range(6)],
             "sequence": ["a", "a", "a", "b", "b", None],
             "true": ["fear", "fear", "fear", "fear", "anger", "anger"],
             "predicted": ["anger", "anger", "fear", "fear", "fear", "anger"],
@@ -180,47 +180,6 @@ def test_interval_of_one_person_is_unknown() -> None:
     assert np.isnan(interval(make_rows(people=1), "uar")).all()
     with pytest.raises(ValueError, match="'accuracy', 'uar' or 'macro_f1'"):
         interval(make_rows(), "f2")  # type: ignore[arg-type]
-
-
-def test_comparison_finds_a_difference_and_none() -> None:
-    weak, strong = make_rows(people=30, skill=0.4, seed=1), make_rows(people=30, skill=0.8, seed=2, system="two")
-    found = compare(pd.concat([weak, strong]), "two", "one")
-    assert found.difference == pytest.approx(
-        uar(strong["true"], strong["predicted"]) - uar(weak["true"], weak["predicted"])
-    )
-    assert 0 < found.low < found.difference < found.high and found.p_value < 0.05 and found.people == 30
-    turned = compare(pd.concat([weak, strong]), "one", "two")
-    assert turned.difference == -found.difference
-
-    same = compare(pd.concat([weak, weak.assign(system="copy")]), "one", "copy")
-    assert (same.difference, same.low, same.high, same.p_value) == (0, 0, 0, 1)
-
-
-def test_permutation_is_exact_in_a_small_case() -> None:
-    """Three people, one system right on all, the other on none: 2 of 8 arrangements are as extreme."""
-    rows = pd.DataFrame(
-        {"fold": 0, "subject": ["a", "b", "c"], "path": ["1", "2", "3"], "true": "fear", "predicted": "fear"}
-    )
-    both = pd.concat([rows.assign(system="one"), rows.assign(system="two", predicted="anger")])
-    found = compare(both, "one", "two", "accuracy", replicates=8000)
-    assert found.difference == 1 and found.p_value == pytest.approx(0.25, abs=0.02)
-
-
-def test_comparison_is_level_under_the_null() -> None:
-    """Two systems of equal skill: p under 0.1 about one time in ten."""
-    small = 0
-    for seed in range(40):
-        one, two = make_rows(seed=2 * seed), make_rows(seed=2 * seed + 1, system="two")
-        small += compare(pd.concat([one, two]), "one", "two", "accuracy", replicates=200).p_value < 0.1
-    assert small <= 10  # 40 draws at 0.1: 4 expected, over 10 has a chance below 0.002
-
-
-def test_comparison_needs_the_same_images() -> None:
-    one, two = make_rows(), make_rows(system="two")
-    with pytest.raises(ValueError, match="not tested on the same images"):
-        compare(pd.concat([one, two.iloc[1:]]), "one", "two")
-    with pytest.raises(ValueError, match="no rows of system 'three': there are one, two"):
-        compare(pd.concat([one, two]), "one", "three")
 
 
 def test_summary_line() -> None:

@@ -1,0 +1,117 @@
+"""Drawing people: confusion matrices by cluster, statistics of them, and the draws of a bootstrap or a permutation.
+
+Everything works on flattened confusion matrices, one a person: a draw of people is then a product of matrices, and no
+loop runs over draws.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+Statistic = Literal["accuracy", "uar", "macro_f1"]
+
+_CHUNK = 2**22  # numbers drawn at a time: 34 MB, whatever the number of people
+
+
+def has_people(rows: pd.DataFrame) -> bool:
+    """Whether every row names its person."""
+    return "subject" in rows and bool(rows["subject"].notna().all()) and bool((rows["subject"] != "").all())
+
+
+def with_seed(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows, of seed 0 where they name none."""
+    return rows if "seed" in rows and rows["seed"].notna().all() else rows.assign(seed=0)
+
+
+def own_folds(rows: pd.DataFrame) -> bool:
+    """Whether seeds have folds of their own (repeated k-fold): a picture is then tested in several folds."""
+    return bool(rows.groupby("path")["fold"].nunique().max() > 1)
+
+
+def person_of(rows: pd.DataFrame) -> np.ndarray:
+    """What is drawn: the person of each row, or the picture itself where people are not known; (n,) of str."""
+    return rows["subject" if has_people(rows) else "path"].to_numpy(dtype=str)
+
+
+def counts_by(rows: pd.DataFrame, cluster: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Each cluster's confusion matrix, flattened: (clusters, classes * classes) float; and their names, sorted.
+
+    Parameters
+    ----------
+    rows : columns true, predicted.
+    cluster : (n,), the cluster of each row.
+    classes : all classes that occur in either column.
+    """
+    names, number = np.unique(cluster, return_inverse=True)
+    code = {name: place for place, name in enumerate(classes)}
+    cell = rows["true"].map(code).to_numpy() * len(classes) + rows["predicted"].map(code).to_numpy()
+    counts = np.zeros((len(names), len(classes) ** 2))
+    np.add.at(counts, (number, cell.astype(np.int64)), 1)
+    return counts, names
+
+
+def statistic_of(name: Statistic) -> Callable[[np.ndarray], np.ndarray]:
+    """The statistic as a function of flattened confusion matrices, (b, classes * classes) -> (b,), 0..1.
+
+    UAR is over the classes that a matrix shows, macro-F1 over those it shows or predicts.
+
+    Raises
+    ------
+    ValueError
+        If there is no such statistic.
+    """
+    if name not in get_args(Statistic):
+        raise ValueError(f"statistic={name!r}: choose 'accuracy', 'uar' or 'macro_f1'")
+
+    def value(flat: np.ndarray) -> np.ndarray:
+        side = math.isqrt(flat.shape[1])
+        matrix = flat.reshape(-1, side, side)
+        right = np.einsum("bii->bi", matrix)
+        true, predicted = matrix.sum(axis=2), matrix.sum(axis=1)
+        if name == "accuracy":
+            return right.sum(axis=1) / true.sum(axis=1)
+        if name == "uar":
+            shown = true > 0
+            return np.divide(right, true, out=np.zeros_like(right), where=shown).sum(axis=1) / shown.sum(axis=1)
+        either = true + predicted
+        f1 = np.divide(2 * right, either, out=np.zeros_like(right), where=either > 0)
+        return f1.sum(axis=1) / (either > 0).sum(axis=1)
+
+    return value
+
+
+def draws(people: int, replicates: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each person is drawn, with replacement; (b, people), block by block."""
+    generator = np.random.default_rng(seed)
+    share = np.full(people, 1 / people)
+    for size in _blocks(people, replicates):
+        yield generator.multinomial(people, share, size=size).astype(float)
+
+
+def swaps(people: int, replicates: int, seed: int) -> Iterator[np.ndarray]:
+    """1 where a person's two systems keep their names, 0 where they change; (b, people), block by block.
+
+    Every arrangement once where there are no more than ``replicates`` (``2**people``); else as many by chance.
+    """
+    if exhaustive(people, replicates):
+        yield (np.arange(2**people)[:, None] >> np.arange(people) & 1).astype(float)
+        return
+    generator = np.random.default_rng(seed)
+    for size in _blocks(people, replicates):
+        yield generator.integers(0, 2, size=(size, people)).astype(float)
+
+
+def exhaustive(people: int, replicates: int) -> bool:
+    """Whether :func:`swaps` goes through every arrangement."""
+    return 2**people <= replicates
+
+
+def _blocks(people: int, replicates: int) -> Iterator[int]:
+    size = max(1, _CHUNK // people)
+    for start in range(0, replicates, size):
+        yield min(size, replicates - start)
