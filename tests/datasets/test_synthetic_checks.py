@@ -81,6 +81,33 @@ def test_augmentation_gives_standard_inputs_and_varies():
     assert not torch.equal(out, real.augment(images, torch.Generator().manual_seed(1)))
 
 
+def test_drawn_crops_smile_twice():
+    crops, faces = real.drawn_crops(1, seed=40)
+    assert crops.shape == (32, real.STORED, real.STORED, 1)
+    counts = pd.Series(faces.expression).value_counts()
+    assert counts.pop("happiness") == 8 and (counts == 4).all() and len(counts) == 6
+
+
+def test_the_frame_follows_the_detector():
+    five = np.array([[10, 10], [20, 10], [15, 16], [12, 20], [18, 20]], float)[None]
+    moved = real.as_detected(five)
+    (left, right, nose), habit = moved[0, :3], real.FRAME_HABIT
+    assert np.isclose(right[0] - left[0], 10 * (1 - 2 * habit[0, 0])) and np.isclose(nose[1], 16 + 10 * habit[2, 1])
+    assert np.array_equal(moved[0, 3:], five[0, 3:])
+
+
+def test_views_surround_the_plain_crop_and_are_averaged():
+    images = torch.rand(2, 1, real.STORED, real.STORED) * 255
+    edge = (real.STORED - real.SIZE) // 2
+    inner = cnn.standardise(images[:, :, edge:-edge, edge:-edge])
+    generator = torch.Generator()
+    assert torch.allclose(real.framed(images, generator), inner, atol=1e-3)
+    assert not torch.allclose(real.framed(images, generator, across=0.05), inner, atol=1e-1)
+    model = cnn.FiveBlockCNN(1, 7, 0, widths=(4, 4, 4, 4, 4)).eval()
+    answers = real.read([model, model], images.permute(0, 2, 3, 1).to(torch.uint8).numpy())
+    assert answers.shape == (2, 7) and np.allclose(answers.sum(axis=1), 1, atol=1e-5)
+
+
 def test_the_yardstick_learns_what_can_be_learnt():
     rng = np.random.default_rng(0)
     level = rng.uniform(0, 5, (256, 1)).astype(np.float32)

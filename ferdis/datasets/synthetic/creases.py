@@ -25,7 +25,7 @@ def fold_skin(canvas: Canvas, face: Face) -> None:
     _draw(canvas, face, _forehead, -8.0, -2.2, 0.0, 5.8)
     _draw(canvas, face, _nose_root, -3.8, 2.6, 0.0, 2.6)
     _draw(canvas, face, _eye_region, -1.9, 2.9, 1.0, 7.4)
-    _draw(canvas, face, _mouth_region, 3.6, 11.0, 1.0, 6.4)
+    _draw(canvas, face, _mouth_region, 3.3, 10.8, 1.0, 6.4)
     _draw_nasolabial(canvas, face)
     _draw_lips_and_chin(canvas, face)
     canvas.height -= _SINKING * canvas.crease
@@ -102,7 +102,7 @@ def _draw_nasolabial(canvas: Canvas, face: Face) -> None:
     Beside the fold the cheek stands up as a ridge.
     """
     au, lines = face.au, face.p.wrinkles.unsqueeze(1)
-    rows = canvas.rows(2.2, 10.2)
+    rows = canvas.rows(1.8, 10.0)
     x, left, right = canvas.lateral(0.9, 6.8)
     y = canvas.y[rows][:, None]
     start = face.ala_y - 0.35
@@ -123,7 +123,7 @@ def _draw_nasolabial(canvas: Canvas, face: Face) -> None:
 
 def _draw_lips_and_chin(canvas: Canvas, face: Face) -> None:
     """Fine radial creases round tightened lips (23); the chin's arch and its orange peel (17)."""
-    rows, columns = canvas.rows(4.4, 13.0), canvas.columns(3.6)
+    rows, columns = canvas.rows(3.8, 12.8), canvas.columns(3.6)
     x, y = canvas.x[columns], canvas.y[rows][:, None]
     mid = face.mid
     lips = mouth_curves(face, x)

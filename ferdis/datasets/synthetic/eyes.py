@@ -8,8 +8,8 @@ from torch import Tensor
 from .canvas import Canvas, Columns, bell, from_sides, mix, ramp, smooth, texture, to_sides
 from .geometry import Face, brow_curve, lid_curves
 
-IRIS_RADIUS, PUPIL_RADIUS = 0.62, 0.26  # cm
-SCLERA = (0.25, 0.225, 0.21)
+IRIS_RADIUS, PUPIL_RADIUS = 0.58, 0.22  # cm
+SCLERA = (0.34, 0.31, 0.29)
 
 
 def colour(rgb: tuple[float, float, float]) -> Tensor:
@@ -61,7 +61,7 @@ def _eyeball(
     dx, dy = x - face.eye_x - gaze_x, y - gaze_y
     radius = (dx.square() + dy.square()).sqrt()
     shade = 1 - 0.45 * s.abs().pow(3) - 0.6 * torch.exp(-(y - upper).clamp(min=0) / 0.2)
-    ball = colour(SCLERA) * (shade.clamp(min=0.1) * (1 - 0.4 * face.p.melanin.unsqueeze(1))).unsqueeze(2)
+    ball = colour(SCLERA) * (shade.clamp(min=0.1) * (1 - 0.6 * face.p.melanin.unsqueeze(1))).unsqueeze(2)
     canthus = bell(s + 1.0, 0.16).unsqueeze(2)
     ball = mix(ball, colour((0.45, 0.2, 0.17)), 0.7 * canthus)
     iris = iris_colour(face) * (0.75 + 0.5 * radius / IRIS_RADIUS + 0.5 * (dy > 0) * (dy / IRIS_RADIUS)).unsqueeze(2)
@@ -83,8 +83,8 @@ def _lids(
     makeup = face.p.makeup.unsqueeze(1)
     reach = ramp((1.06 - s.abs()) * face.eye_half, 0.3)
     closed = face.lid_closed
-    width = 0.11 + 0.05 * makeup + 0.03 * closed
-    lashes = (0.9 + 0.1 * makeup) * bell(y - upper + 0.03, width) * reach
+    width = 0.09 + 0.06 * makeup + 0.03 * closed
+    lashes = (0.72 + 0.28 * makeup) * bell(y - upper + 0.03, width) * reach
     wing = 0.35 * makeup * bell(y - upper + 0.12, 0.14) * smooth(s, 0.3, 1.0) * reach
     under = (0.3 + 0.3 * makeup) * bell(y - lower - 0.03, 0.06) * reach
     shadow = (0.22 * makeup + 0.1) * ramp(upper - y, 0.2) * bell(y - upper + 0.35, 0.4) * reach

@@ -180,10 +180,10 @@ def _midline(face: Face) -> list[tuple[Tensor | float, ...]]:
     bridge, tip = p.nose_bridge, face.nose_tip_y
     chin_y = face.chin_y - 1.35 - 0.5 * face.chin_raise
     return [
-        (-1.7, 1.0, 0.8, 0.16 * p.brow_ridge + 0.22 * mid[4]),
-        (-0.5, 0.75, 1.0, 0.48 * bridge),
-        (0.3 * tip, 0.8, 1.1, 0.72 * bridge),
-        (tip - 1.15, 0.9, 0.9, 0.8),
+        (-2.0, 1.3, 0.8, 0.3 * p.brow_ridge + 0.2 * mid[4]),
+        (-0.4, 0.95, 0.9, 0.3 * bridge),
+        (0.4 * tip, 0.95, 1.0, 0.66 * bridge),
+        (tip - 1.05, 0.95, 0.85, 0.8),
         (tip - 0.1, 0.88 * p.nose_tip, 0.52, 0.95 * p.nose_tip),
         (tip + 1.5, 1.5, 0.6, 0.4),
         (tip + 1.7, 0.2, 0.45, -0.12 * (1 - mid[12]) * (1 - mid[23])),

@@ -36,7 +36,7 @@ TRAITS: tuple[Trait, ...] = (
     Trait("face_width", 6.5, 0.3, 5.7, 7.3, 0.12),
     Trait("jaw_width", 1.03, 0.055, 0.87, 1.14, 0.035),
     Trait("jaw_roundness", 1.95, 0.15, 1.6, 2.35, 0.06),
-    Trait("chin_y", 10.9, 0.4, 9.9, 11.9, 0.25),
+    Trait("chin_y", 10.5, 0.42, 9.4, 11.6, 0.25),
     Trait("chin_width", 1.0, 0.16, 0.65, 1.4, 0.08),
     Trait("chin_projection", 1.0, 0.3, 0.3, 1.8, 0.15),
     Trait("forehead_bulge", 1.0, 0.45, 0.0, 2.2, -0.2),
@@ -46,7 +46,7 @@ TRAITS: tuple[Trait, ...] = (
     Trait("muzzle", 1.0, 0.2, 0.5, 1.5),
     Trait("neck_width", 1.0, 0.08, 0.8, 1.2, 0.1),
     # nose
-    Trait("nose_length", 3.42, 0.24, 2.8, 4.1, 0.06, 0.12),
+    Trait("nose_length", 3.12, 0.26, 2.5, 3.85, 0.06, 0.12),
     Trait("nose_width", 1.0, 0.13, 0.74, 1.4, 0.04, 0.06),
     Trait("nose_bridge", 1.0, 0.22, 0.45, 1.6, 0.1),
     Trait("nose_tip", 1.0, 0.16, 0.65, 1.45, 0.04, 0.05),
@@ -54,7 +54,7 @@ TRAITS: tuple[Trait, ...] = (
     # eyes
     Trait("eye_x", 2.98, 0.12, 2.68, 3.28),
     Trait("eye_width", 1.46, 0.08, 1.25, 1.68, 0.0, -0.04),
-    Trait("eye_opening", 1.06, 0.12, 0.76, 1.34, -0.05, -0.08),
+    Trait("eye_opening", 0.97, 0.13, 0.66, 1.3, -0.05, -0.08),
     Trait("eye_tilt", 0.08, 0.09, -0.15, 0.32, -0.02, -0.06),
     Trait("lid_fold", 0.33, 0.13, 0.04, 0.65, -0.04, -0.06),
     Trait("socket_depth", 1.2, 0.28, 0.5, 2.0, 0.15, 0.1),
@@ -67,8 +67,8 @@ TRAITS: tuple[Trait, ...] = (
     Trait("brow_length", 4.0, 0.25, 3.3, 4.6),
     Trait("brow_density", 0.95, 0.14, 0.35, 1.0, 0.06, -0.08),
     # mouth: a narrow spread of fullness and width, or AU 20 and 23 could not be told from identity
-    Trait("mouth_y", 6.35, 0.22, 5.75, 6.95, 0.05, 0.1),
-    Trait("mouth_width", 2.36, 0.12, 2.05, 2.66, 0.06),
+    Trait("mouth_y", 6.0, 0.24, 5.35, 6.65, 0.05, 0.1),
+    Trait("mouth_width", 2.24, 0.12, 1.93, 2.55, 0.06),
     Trait("upper_lip", 0.56, 0.12, 0.28, 0.95, -0.06, -0.1),
     Trait("lower_lip", 0.8, 0.13, 0.48, 1.2, -0.05, -0.12),
     Trait("cupid_bow", 1.0, 0.35, 0.2, 2.0, -0.1, -0.2),

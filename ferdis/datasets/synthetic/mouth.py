@@ -19,7 +19,7 @@ def rgb(red: float, green: float, blue: float) -> Tensor:
 
 def draw_mouth(canvas: Canvas, face: Face) -> None:
     """Lips over the skin, and through their opening the teeth and the dark of the mouth."""
-    rows, columns = canvas.rows(4.0, 12.6), canvas.columns(4.4)
+    rows, columns = canvas.rows(3.4, 12.4), canvas.columns(4.2)
     x, y = canvas.x[columns], canvas.y[rows][:, None]
     soft = 1.4 * canvas.cell
     lips = mouth_curves(face, x)
@@ -84,7 +84,7 @@ def _mouth_cavity(face: Face, lips: dict[str, Tensor], x: Tensor, y: Tensor) -> 
     top = edge - 1.05
     lower_edge = p.mouth_y + 0.32 + 1.0 * face.jaw_drop + 0.5 * curve
     between = torch.cos(x.abs() * (math.pi / 0.42)).clamp(min=0).pow(10) * 0.3
-    white = rgb(0.72, 0.64, 0.53) * (p.tooth_shade * (1 - 0.68 * p.melanin)).unsqueeze(1)
+    white = rgb(0.82, 0.74, 0.62) * (p.tooth_shade * (1 - 0.72 * p.melanin)).unsqueeze(1)
     recede = (1 - 0.55 * smooth(x.abs(), 1.2, 2.9)) * (1 - between)
     reach = ramp(2.75 - x.abs(), 0.7)
     upper = ramp(edge - y, 0.12) * ramp(y - top, 0.15) * reach
@@ -100,7 +100,7 @@ def _mouth_cavity(face: Face, lips: dict[str, Tensor], x: Tensor, y: Tensor) -> 
 
 def draw_nostrils(canvas: Canvas, face: Face) -> None:
     """Nostrils, the crease behind each wing of the nose, and the shadow under the tip."""
-    rows, columns = canvas.rows(2.4, 6.4), canvas.columns(2.8)
+    rows, columns = canvas.rows(2.0, 6.2), canvas.columns(2.8)
     x, y = canvas.x[columns], canvas.y[rows][:, None]
     dark = torch.zeros(1)
     for side, sign in ((0, -1.0), (1, 1.0)):

@@ -36,8 +36,9 @@ def paint_skin(canvas: Canvas, face: Face) -> None:
     blotch = texture("blotch", seed, rows, columns, canvas.cell) * 0.05 * p.blotches
     grain = texture("grain", seed, rows, columns, canvas.cell) * 0.022
     lid_shade = bell(across - 2.9, 1.35) * bell(y + 0.75, 0.42)  # under the brow
+    root = bell(x, 1.2) * bell(y + 0.3, 1.1)  # the root of the nose lies in the shade of the brows
     tone = 1 + blotch + grain - hollow * (0.22 + 0.3 * p.eye_bag) - 0.07 * bell(across - 6.5, 1.6)
-    tone = tone - lid_shade * (0.1 + 0.15 * p.socket_depth)
+    tone = tone - lid_shade * (0.08 + 0.12 * p.socket_depth) - root * (0.06 + 0.08 * p.socket_depth)
     red = p.redness * (0.16 * blush + 0.05 + 0.6 * blotch)
     if bool((p.freckles > 0).any()):
         spots = smooth(texture("grain", seed + 3, rows, columns, canvas.cell), 1.2, 2.6)
@@ -46,7 +47,7 @@ def paint_skin(canvas: Canvas, face: Face) -> None:
     base = skin_tone(face)
     for i, gain in enumerate((0.2, -0.55, -0.5)):
         torch.mul(tone, base[:, i] * (1 + gain * red), out=canvas.albedo[:, i])
-    shine = bell(x, 1.1) * bell(y - 2.2, 2.6) + 0.8 * bell(y + 4.8, 1.5) * bell(x, 3.0)
+    shine = 0.6 * bell(x, 1.1) * bell(y - 2.4, 1.8) + 0.8 * bell(y + 4.8, 1.5) * bell(x, 3.0)
     shine = shine + 0.7 * bell(across - 4.4, 1.2) * bell(y - 2.0, 1.0)
     canvas.gloss = p.oiliness * (0.08 + 0.17 * shine)
 
@@ -68,7 +69,7 @@ def grow_beard(canvas: Canvas, face: Face, hair_colour: Tensor) -> None:
     lips = mouth_curves(face, x)
     across = x.abs()
     grain = texture("grain", p.texture_seed + 11, len(y), len(x), canvas.cell)
-    border = 7.0 - 5.2 * smooth(across, 2.6, 6.6) + 0.5 * bell(across - 2.5, 1.2)
+    border = 6.7 - 5.0 * smooth(across, 2.6, 6.6) + 0.5 * bell(across - 2.5, 1.2)
     cheek = smooth(y + 0.25 * grain, border - 1.0, border + 1.5)
     spare = 1 - bell(across - 1.7, 0.6) * bell(y - lips["bottom"] - 0.4, 0.35)  # the bare spots below the corners
     beard = p.beard.clamp(max=1) * cheek * spare
