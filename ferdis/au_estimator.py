@@ -27,7 +27,7 @@ from ferdis.faces import AU_COLUMNS, Faces
 from ferdis.metrics.units import UnitAgreement, unit_agreement
 from ferdis.preprocess.augment import random_views, take_views, to_unit_range
 from ferdis.systems.au_levels import VGGClassifier, coded_names, expected_units, unit_loss, units_of
-from ferdis.systems.estimator import Estimator, resized
+from ferdis.systems.estimator import Estimator, preprocessing_of, resized
 from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage
 
 __all__ = ["AUEstimator"]
@@ -123,7 +123,7 @@ class AUEstimator(Estimator):
         learned = units_of(faces[~out])
         self.coded_, _ = coded_names(learned)
         self.people_, self.training_digest_, self.selection_ = people.tolist(), faces.digest(), "last"
-        self.preprocessing_ = faces.attrs.get("preprocessing")
+        self.preprocessing_ = preprocessing_of(faces)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             self.modules_ = {"units": self._network()}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -35,6 +35,10 @@ inside, and the cheeks (2.3 wide) leave a margin for turned heads and for random
 """
 TEMPLATE.setflags(write=False)
 
+DRAWN_TEMPLATE = np.array([[0.361, 0.411], [0.639, 0.411], [0.50, 0.570]])
+"""Where eyes and nose of the embedded people lie on average (difficulty "normal"); each is drawn somewhat off it."""
+DRAWN_TEMPLATE.setflags(write=False)
+
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 """MTCNN's five points, in its order."""
 
@@ -44,6 +48,7 @@ _CONFIDENT = 0.9  # a face of at least this probability ends the search
 _TURNS = (1, 2, 3)  # counter-clockwise quarter turns
 _GREY = 128  # around a picture on its square canvas: zero for the networks
 _CENTRE_WEIGHT = 2.0
+_ONE_FACE = 0.4  # boxes that share this much of the smaller one are of one face
 
 
 class Pass(NamedTuple):
@@ -144,7 +149,7 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.stack([np.stack([a.real, -a.imag, b.real], -1), np.stack([a.imag, a.real, b.imag], -1)], -2)
 
 
-def align_points(landmarks: np.ndarray, size: int) -> np.ndarray:
+def align_points(landmarks: np.ndarray, size: int, template: np.ndarray = TEMPLATE) -> np.ndarray:
     """The transforms that :func:`warp` applies.
 
     Parameters
@@ -153,6 +158,8 @@ def align_points(landmarks: np.ndarray, size: int) -> np.ndarray:
         Left eye, right eye, nose tip; further points (MTCNN's mouth corners) are not used.
     size : int
         Side of the crop in pixels.
+    template : (3, 2)
+        Where the three points go, as fractions of the crop's side.
 
     Returns
     -------
@@ -162,10 +169,12 @@ def align_points(landmarks: np.ndarray, size: int) -> np.ndarray:
     landmarks = np.asarray(landmarks, np.float64)
     if landmarks.ndim != 3 or landmarks.shape[1] < _POINTS or landmarks.shape[2] != 2:
         raise ValueError(f"landmarks must have shape (n, 3 or more, 2), got {landmarks.shape}")
-    return similarity(landmarks[:, :_POINTS], TEMPLATE * size)
+    return similarity(landmarks[:, :_POINTS], template * size)
 
 
-def warp(images: Sequence[np.ndarray] | np.ndarray, landmarks: np.ndarray, size: int) -> np.ndarray:
+def warp(
+    images: Sequence[np.ndarray] | np.ndarray, landmarks: np.ndarray, size: int, template: np.ndarray = TEMPLATE
+) -> np.ndarray:
     """Crop faces with known landmarks: each picture is resampled once, with antialiasing, onto the template.
 
     Outside the picture, its edge pixels are repeated.
@@ -178,6 +187,8 @@ def warp(images: Sequence[np.ndarray] | np.ndarray, landmarks: np.ndarray, size:
         Left eye, right eye, nose tip of each, in pixels.
     size : int
         Side of the crops.
+    template : (3, 2)
+        As for :func:`align_points`.
 
     Returns
     -------
@@ -185,8 +196,8 @@ def warp(images: Sequence[np.ndarray] | np.ndarray, landmarks: np.ndarray, size:
         Or (size, size, 3) for a single picture.
     """
     if isinstance(images, np.ndarray) and images.ndim == 3:
-        return warp(images[None], np.asarray(landmarks)[None], size)[0]
-    transforms = align_points(landmarks, size)
+        return warp(images[None], np.asarray(landmarks)[None], size, template)[0]
+    transforms = align_points(landmarks, size, template)
     if len(images) != len(transforms):
         raise ValueError(f"{len(images)} images but {len(transforms)} rows of landmarks")
     crops = np.empty((len(images), size, size, 3), np.uint8)
@@ -249,21 +260,26 @@ class Aligner:
     turned : bool
         Look in all four quarter turns of a picture and take the surest face: for recordings that may lie on their
         side, at four times the cost. The crop is upright; landmarks and box are those of the picture as it is.
+    template : (3, 2), optional
+        Another template than :data:`TEMPLATE`.
     """
 
     name = "mtcnn"
     version = 1
 
-    def __init__(self, device: str | torch.device = "cpu", *, turned: bool = False) -> None:
+    def __init__(
+        self, device: str | torch.device = "cpu", *, turned: bool = False, template: np.ndarray | None = None
+    ) -> None:
         self.device = torch.device(device)
         self.turned = turned
+        self.template = TEMPLATE if template is None else np.asarray(template, np.float64)
 
     @property
     def params(self) -> dict[str, Any]:
         """Everything that decides the pixels: template, searches, selection rule, filter."""
         return {
             **({"turned": _TURNS} if self.turned else {}),
-            "template": TEMPLATE.tolist(),
+            "template": self.template.tolist(),
             "landmarks": LANDMARKS[:_POINTS],
             "passes": [search._asdict() for search in PASSES],
             "confident": _CONFIDENT,
@@ -302,14 +318,46 @@ class Aligner:
                 result.boxes[row] = np.concatenate([corners.min(0), corners.max(0)])
         return result
 
+    def detect_all(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        """Find every face of each picture.
+
+        Parameters
+        ----------
+        images : n arrays of shape (H, W, 3), uint8
+
+        Returns
+        -------
+        list of n Detections
+            Of a picture with k faces k rows, none without a face. The first is the one that :meth:`detect` takes;
+            after it come faces of probability 0.9 or more, from all searches, upright ones alone.
+        """
+        first = self.detect(images)
+        found = [[(first.boxes[row], first.probability[row], first.landmarks[row])] for row in range(len(images))]
+        for search in PASSES:
+            for faces, (boxes, probabilities, points) in zip(found, self._candidates(images, search), strict=True):
+                for k in np.argsort(-probabilities, kind="stable"):
+                    box = boxes[k].ravel()
+                    if probabilities[k] >= _CONFIDENT and not any(
+                        _overlap(box, other) > _ONE_FACE for other, *_ in faces
+                    ):
+                        faces.append((box.round(2), probabilities[k].round(4), points[k].round(2)))
+        return [_joined(faces) if first.found[row] else Detections.none(0) for row, faces in enumerate(found)]
+
     def _detect_upright(self, images: Sequence[np.ndarray]) -> Detections:
         """One face a picture, in the pictures as they are."""
         result = Detections.none(len(images))
         for search in PASSES:
             open_rows = np.flatnonzero(~(result.probability >= _CONFIDENT))
-            for start in range(0, len(open_rows), _BATCH):
-                rows = open_rows[start : start + _BATCH]
-                self._search([images[row] for row in rows], rows, search, result)
+            candidates = self._candidates([images[row] for row in open_rows], search)
+            for row, (boxes, probabilities, points) in zip(open_rows, candidates, strict=True):
+                if len(boxes) == 0:
+                    continue
+                best = _most_prominent(boxes, probabilities, np.array(images[row].shape[1::-1]) / 2)
+                if not probabilities[best] <= result.probability[row]:  # also true where the row holds NaN
+                    result.found[row] = True
+                    result.probability[row] = probabilities[best]
+                    result.boxes[row] = boxes[best].ravel()
+                    result.landmarks[row] = points[best]
         # Batches of other sizes add up in another order; rounding keeps a resumed run equal to a whole one.
         for array, digits in ((result.probability, 4), (result.boxes, 2), (result.landmarks, 2)):
             array[:] = np.round(array, digits)
@@ -333,28 +381,20 @@ class Aligner:
         crops = np.empty((len(images), size, size, 3), np.uint8)
         for row, image in enumerate(images):
             if detections.found[row]:
-                crops[row] = warp(image, detections.landmarks[row], size)
+                crops[row] = warp(image, detections.landmarks[row], size, self.template)
             else:
                 crops[row] = resize(centre_crop(image), size)
         return crops, detections
 
-    def _search(self, images: list[np.ndarray], rows: np.ndarray, search: Pass, result: Detections) -> None:
-        """Run one search on a batch and write each face that beats what its row holds."""
-        canvases, scales, offsets = zip(*(_on_canvas(image, search) for image in images), strict=True)
-        batch = torch.from_numpy(np.stack(canvases)).to(self.device)
-        found = _detect_batch(_mtcnn(str(self.device), search.min_face), batch)
-        for row, image, scale, offset, (boxes, probabilities, points) in zip(
-            rows, images, scales, offsets, found, strict=True
-        ):
-            if len(boxes) == 0:
-                continue
-            boxes = (boxes.reshape(-1, 2, 2) - offset) / scale
-            best = _most_prominent(boxes, probabilities, np.array(image.shape[1::-1]) / 2)
-            if not probabilities[best] <= result.probability[row]:  # also true where the row holds NaN
-                result.found[row] = True
-                result.probability[row] = probabilities[best]
-                result.boxes[row] = boxes[best].ravel()
-                result.landmarks[row] = (points[best] - offset) / scale
+    def _candidates(self, images: Sequence[np.ndarray], search: Pass) -> Iterator[tuple[np.ndarray, ...]]:
+        """Run one search: of each picture boxes (m, 2, 2), probabilities (m,) and points (m, 5, 2), in its pixels."""
+        for start in range(0, len(images), _BATCH):
+            some = images[start : start + _BATCH]
+            canvases, scales, offsets = zip(*(_on_canvas(image, search) for image in some), strict=True)
+            batch = torch.from_numpy(np.stack(canvases)).to(self.device)
+            found = _detect_batch(_mtcnn(str(self.device), search.min_face), batch)
+            for scale, offset, (boxes, probabilities, points) in zip(scales, offsets, found, strict=True):
+                yield (boxes.reshape(-1, 2, 2) - offset) / scale, probabilities, (points - offset) / scale
 
 
 class WholePicture:
@@ -372,6 +412,24 @@ class WholePicture:
     def __call__(self, images: Sequence[np.ndarray], size: int) -> tuple[np.ndarray, None]:
         """Pictures, each (H, W, 3) uint8 of its own size -> crops (n, size, size, 3) uint8; no detections."""
         return np.stack([resize(centre_crop(image), size) for image in images]), None
+
+
+class Drawn:
+    """Faces that were rendered into their place: nothing was aligned, and eyes and nose lie about the template."""
+
+    name = "drawn"
+    version = 1
+    params: dict[str, Any] = {"template": DRAWN_TEMPLATE.tolist()}  # noqa: RUF012
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of name, version and params."""
+        return _digest(self)
+
+
+def record_of(preprocessor: Preprocessor | Drawn) -> dict[str, Any]:
+    """What decides the pixels, JSON-able: name, version, params and their digest."""
+    return {name: getattr(preprocessor, name) for name in ("name", "version", "params", "digest")}
 
 
 @cache
@@ -433,6 +491,18 @@ def _most_prominent(boxes: np.ndarray, probabilities: np.ndarray, centre: np.nda
     return int(score.argmax())
 
 
-def _digest(preprocessor: Preprocessor) -> str:
+def _joined(faces: list[tuple[np.ndarray, float, np.ndarray]]) -> Detections:
+    """Boxes (4,), probabilities and points (5, 2) of one picture's faces as one record."""
+    boxes, probabilities, points = (np.array(column) for column in zip(*faces, strict=True))
+    return Detections(np.ones(len(faces), bool), probabilities, boxes, points)
+
+
+def _overlap(box: np.ndarray, other: np.ndarray) -> float:
+    """Area that two boxes (4,) share, as a share of the smaller one, 0..1."""
+    shared = np.prod(np.clip(np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2]), 0, None))
+    return float(shared / max(min(np.prod(box[2:] - box[:2]), np.prod(other[2:] - other[:2])), 1e-9))
+
+
+def _digest(preprocessor: Preprocessor | Drawn) -> str:
     content = {"name": preprocessor.name, "version": preprocessor.version, "params": preprocessor.params}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

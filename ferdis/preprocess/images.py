@@ -130,6 +130,15 @@ def resize_batch(images: Tensor, size: int | Sequence[int]) -> Tensor:
     return torch.nn.functional.interpolate(images, target, mode="bilinear", antialias=True, align_corners=False)
 
 
+def whole_pixels(images: Tensor) -> Tensor:
+    """Resized pixels as whole numbers 0..255, ties upwards as in Pillow.
+
+    Give float64: a tie (72 pixels from 144 have one in eight) is then a tie to a hair, which is added, so that no
+    order of summation decides it and an exported model sees the pixels that training saw.
+    """
+    return (images + (0.5 + 2.0**-20)).floor().clamp(0, 255)
+
+
 def centre_crop(image: np.ndarray) -> np.ndarray:
     """The largest centred square of an image: (H, W, 3) -> (s, s, 3) with s = min(H, W); a view, no copy."""
     height, width = image.shape[:2]

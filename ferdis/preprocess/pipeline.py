@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ferdis.faces import Faces
-from ferdis.preprocess.align import Aligner, Preprocessor, WholePicture
+from ferdis.preprocess.align import Aligner, Preprocessor, WholePicture, record_of
 from ferdis.preprocess.cache import CropStore, Entry, MemoryStore, Source, default_directory
 from ferdis.preprocess.images import UnreadableImageError, centre_crop, read_image, read_size, resize
 
@@ -238,12 +238,7 @@ def _attrs(preprocessor: Preprocessor, table: pd.DataFrame, skipped: list[str]) 
     """What was done and what was not found; printed as well, because a silent centre crop would mislead."""
     attrs: dict[str, Any] = {
         "aligned": preprocessor.name if "detected" in table else "no",
-        "preprocessing": {
-            "name": preprocessor.name,
-            "version": preprocessor.version,
-            "params": preprocessor.params,
-            "digest": preprocessor.digest,
-        },
+        "preprocessing": record_of(preprocessor),
         "skipped": skipped,
         "notes": [],
     }

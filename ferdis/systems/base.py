@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ferdis.faces import Faces
-from ferdis.systems.estimator import Estimator, check_choice, evaluating, module_device, resized
+from ferdis.systems.estimator import Estimator, check_choice, evaluating, module_device, preprocessing_of, resized
 from ferdis.training import ArrayBatches, Stage
 
 __all__ = ["Classifier", "TrainingSet", "check_choice", "evaluating", "module_device", "resized"]
@@ -113,7 +113,7 @@ class Classifier(ClassifierMixin, Estimator):
         training = self._training_set(faces, y)
         self.selection_ = "last" if validation is None else "validation"
         self.training_digest_ = faces.digest()
-        self.preprocessing_ = faces.attrs.get("preprocessing")
+        self.preprocessing_ = preprocessing_of(faces)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             self.modules_ = self._build(len(self.classes_), self.weights)

@@ -63,7 +63,7 @@ from ferdis.losses import gradient_penalty, in_float32, ms_ssim
 from ferdis.nn import VGG19Features, reading
 from ferdis.preprocess.augment import to_bytes, to_unit_range
 from ferdis.systems.au_levels import UNITS, VGGClassifier, as_trained, checked_units, coded_names, unit_loss, units_of
-from ferdis.systems.estimator import Estimator, check_choice, evaluating, module_device, resized
+from ferdis.systems.estimator import Estimator, check_choice, evaluating, module_device, preprocessing_of, resized
 from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage
 
 # ----------------------------------------------------------------------------------------------------- networks
@@ -462,7 +462,7 @@ class EGGAN(Estimator):
         missing = int(np.isnan(units).any(1).sum())
         self.notes_ = [f"{missing} of {len(faces)} faces lack some AUs: masked, not imputed"] if missing else []
         self.selection_, self.training_digest_ = "last", faces.digest()
-        self.preprocessing_ = faces.attrs.get("preprocessing")
+        self.preprocessing_ = preprocessing_of(faces)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             self.modules_ = self._build(self.weights)

@@ -25,12 +25,12 @@ from ferdis.faces import Faces
 from ferdis.nn import reading
 from ferdis.preprocess.augment import centre_crop, to_unit_range
 from ferdis.preprocess.cache import default_directory
-from ferdis.preprocess.images import resize_batch
+from ferdis.preprocess.images import resize_batch, whole_pixels
 from ferdis.training import Stage, Trainer
 
 FORMAT = 1  # of a saved estimator; raised when an older ferdis could not read it
 _PREDICT_BATCH = 64
-_RESIZE_BATCH = 256
+_RESIZE_BATCH = 128
 _NO_INFLUENCE = ("logger", "progress")  # parameters that change no weight
 _TRAINER_PARAMETERS = ("accelerator", "devices", "precision", "seed", "gradient_clip", "logger", "progress")
 S = TypeVar("S", bound="Estimator")
@@ -86,10 +86,12 @@ class Estimator(BaseEstimator):
         """Write ``weights.safetensors`` and ``estimator.json`` into ``folder``; returns it."""
         check_is_fitted(self, "modules_")
         folder = Path(folder)
-        save_modules(folder / "weights.safetensors", self.modules_)
+        weights = folder / "weights.safetensors"
+        save_modules(weights, self.modules_)
         about = {
             "format": FORMAT,
             "class": type(self).__name__,
+            "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
             "parameters": {name: jsonable(value) for name, value in self.get_params(deep=False).items()},
             **self._state(),
             "selection": self.selection_,
@@ -109,9 +111,10 @@ class Estimator(BaseEstimator):
         Raises
         ------
         FileNotFoundError, ValueError
-            If a file is missing or damaged, of another class, or written by a newer version.
+            If a file is missing, damaged or changed since, of another class, or written by a newer version.
         """
         about = _read_about(Path(folder), cls.__name__)
+        _check_weights(Path(folder) / "weights.safetensors", about)
         known = cls().get_params(deep=False)
         parameters = {name: value for name, value in about["parameters"].items() if name in known}
         parameters = {k: None if isinstance(v, Mapping) and "faces_digest" in v else v for k, v in parameters.items()}
@@ -223,9 +226,19 @@ def resized(faces: Faces, size: int) -> Any:
     out = np.empty((len(faces), size, size, 3), np.uint8)
     for start in range(0, len(faces), _RESIZE_BATCH):
         chunk = torch.from_numpy(np.ascontiguousarray(faces.pixels(slice(start, start + _RESIZE_BATCH))))
-        resized = resize_batch(chunk.permute(0, 3, 1, 2).float(), size).round_().clamp_(0, 255)
+        resized = whole_pixels(resize_batch(chunk.permute(0, 3, 1, 2).double(), size))
         out[start : start + _RESIZE_BATCH] = resized.permute(0, 2, 3, 1).to(torch.uint8).numpy()
     return out
+
+
+def preprocessing_of(faces: Faces) -> dict[str, Any]:
+    """How ``faces`` were made of pictures, for a saved system: what prediction has to do again.
+
+    The record of :func:`ferdis.preprocess.align.record_of` (``name`` is None where the faces do not say it), and
+    ``image_size`` (height, width in pixels) and ``dataset`` of these faces.
+    """
+    record = faces.attrs.get("preprocessing") or {"name": None}
+    return {**record, "image_size": list(faces.shape[1:3]), "dataset": faces.attrs.get("dataset")}
 
 
 def module_device(modules: Mapping[str, nn.Module]) -> torch.device:
@@ -264,3 +277,10 @@ def _read_about(folder: Path, cls: str) -> dict[str, Any]:
     if found != cls:
         raise ValueError(f"{path} holds a {found}, not a {cls}: load it with {found}.load()")
     return about
+
+
+def _check_weights(path: Path, about: Mapping[str, Any]) -> None:
+    """Refuse weights that are not those which were saved; a model of before the digest is taken as it is."""
+    digest = about.get("weights_sha256")
+    if digest and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        raise ValueError(f"{path} was changed after it was saved (its SHA-256 differs): copy the folder again or refit")

@@ -27,6 +27,7 @@ from ferdis.faces import (
     SIX_EXPRESSIONS,
     Faces,
 )
+from ferdis.preprocess.align import Drawn, record_of
 
 DIFFICULTIES = ("easy", "normal", "hard")
 INDEPENDENT = "action_units"  # expressions="action_units": units drawn independently of each other
@@ -365,7 +366,12 @@ def _faces(table: pd.DataFrame, size: int, folder: Path | None) -> Faces:
     points = landmarks_of(recipes, size).reshape(len(table), -1).astype(np.float64)
     kept = table.drop(columns=table.columns.intersection(LANDMARK_COLUMNS)).reset_index(drop=True)
     kept = pd.concat([kept, pd.DataFrame(points, columns=list(LANDMARK_COLUMNS))], axis=1)
-    about = {"dataset": "synthetic", "aligned": "drawn", "counterpart": f"{__name__}:{counterpart.__name__}"}
+    about = {
+        "dataset": "synthetic",
+        "aligned": "drawn",
+        "preprocessing": record_of(Drawn()),
+        "counterpart": f"{__name__}:{counterpart.__name__}",
+    }
     return Faces(RenderedImages(recipes, size, folder), kept, about)
 
 
