@@ -34,7 +34,8 @@ class Phase:
         functions that go back to float32 (``ferdis.losses``, or :func:`in_float32`). It may leave tensors in
         `batch` for `after_step` and for later phases of the step.
     weights : loss = sum of ``weights[k] * terms[k]``. A term without a weight is only logged and may be NaN
-        ("nothing to measure in this step"); a weight of 0 keeps the term out of the gradient.
+        ("nothing to measure in this step"); a weight of 0 keeps the term out of the gradient. A function gives
+        the weight of each epoch, counted from 0.
     optimizer : parameters -> optimiser, e.g. ``partial(torch.optim.Adam, lr=1e-4)``.
     schedule : optimiser -> learning-rate schedule, stepped once an epoch.
     every : run at every `every`-th step, first at the first. A function of the :class:`History` is asked
@@ -48,11 +49,15 @@ class Phase:
     name: str
     updates: tuple[str, ...]
     terms: Callable[[Modules, Batch], dict[str, Tensor]]
-    weights: Mapping[str, float]
+    weights: Mapping[str, float | Callable[[int], float]]
     optimizer: Callable[[Iterable[Parameter]], Optimizer]
     schedule: Callable[[Optimizer], LRScheduler] | None = None
     every: int | Callable[[History], int] = 1
     after_step: Callable[[Modules, Batch, Callable[[Tensor], Tensor]], None] | None = None
+
+    def weights_in(self, epoch: int) -> dict[str, float]:
+        """The weights of one epoch, counted from 0."""
+        return {name: float(some(epoch) if callable(some) else some) for name, some in self.weights.items()}
 
 
 @dataclass(frozen=True)
@@ -108,11 +113,14 @@ def check_stages(stages: Sequence[Stage]) -> dict[str, nn.Module]:
 
 def run_signature(stages: Sequence[Stage], seed: int, gradient_clip: float | None, extra: str) -> dict[str, Any]:
     """What must agree between a checkpoint and the run that resumes from it, as JSON gives it back."""
-    phases = [phase for stage in stages for phase in stage.phases]
     return {
         "seed": seed,
         "gradient_clip": gradient_clip,
         "arguments": extra,
         "stages": [[stage.name, stage.epochs] for stage in stages],
-        "phases": [[phase.name, {name: float(weight) for name, weight in phase.weights.items()}] for phase in phases],
+        "phases": [
+            [phase.name, phase.weights_in(0), phase.weights_in(stage.epochs - 1)]
+            for stage in stages
+            for phase in stage.phases
+        ],
     }

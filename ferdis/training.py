@@ -225,6 +225,7 @@ class _LivePhase:
         self.optimizer: Any = fabric.setup_optimizers(raw)
         self.every = phase.every if isinstance(phase.every, int) else 1
         self.waited: int | None = None  # None: has not run yet
+        self.weights: dict[str, float] = {}  # of the epoch
 
     def due(self) -> bool:
         self.waited = self.every if self.waited is None else self.waited + 1
@@ -298,6 +299,8 @@ class _StageRun:
         batches = stage.batches(self.epoch - 1)
         steps = len(batches) if isinstance(batches, Sized) else None
         self.bar.begin_epoch(self.epoch, steps)
+        for live in self.phases:
+            live.weights = live.phase.weights_in(self.epoch - 1)
         before = self.step
         ahead = prefetched if self.device.type == "cuda" else _plain
         with contextlib.closing(ahead(batches)) as source:
@@ -327,7 +330,7 @@ class _StageRun:
         live.raw.zero_grad(set_to_none=True)
         with self._autocast():
             terms = phase.terms(self.modules, batch)
-        loss = _weighted_sum(phase, terms)
+        loss = _weighted_sum(phase, terms, live.weights)
         if not loss.requires_grad:
             raise ValueError(f"phase {phase.name!r}: its loss depends on no parameter of {phase.updates}")
         self.pending.append((self.step, phase, {name: term.detach() for name, term in terms.items()}, rows))
@@ -512,11 +515,11 @@ def _native_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def _weighted_sum(phase: Phase, terms: Mapping[str, Tensor]) -> Tensor:
+def _weighted_sum(phase: Phase, terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
     for name, term in terms.items():
         if term.ndim:
             raise ValueError(f"phase {phase.name!r}: term {name!r} has shape {tuple(term.shape)}, a scalar is needed")
-    weighted = {name: weight for name, weight in phase.weights.items() if weight}
+    weighted = {name: weight for name, weight in weights.items() if weight}
     if missing := weighted.keys() - terms.keys():
         raise ValueError(f"phase {phase.name!r} weighs {sorted(missing)}, but its terms are {sorted(terms)}")
     if not weighted:

@@ -109,10 +109,13 @@ def gan_stage(modules: dict[str, nn.Module], epochs: int = 6, validate=None) -> 
     def every(history) -> int:
         return 2 if history.mean("discriminator/accuracy", last=5) > 0.5 else 1
 
+    def rising(epoch: int) -> float:
+        return 20.0 + epoch
+
     halve = partial(torch.optim.lr_scheduler.StepLR, step_size=2, gamma=0.5)
     phases = [
         Phase("discriminator", ("discriminator",), judge, {"real": 1.0, "fake": 1.0}, ADAM, halve, every),
-        Phase("generator", ("generator",), fool, {"adversarial": 1.0, "l1": 20.0}, ADAM, halve, after_step=move),
+        Phase("generator", ("generator",), fool, {"adversarial": 1.0, "l1": rising}, ADAM, halve, after_step=move),
     ]
     return Stage("gan", modules, phases, epochs, ArrayBatches(arrays(), 5), prepare, ("encoder",), validate)
 
@@ -148,6 +151,14 @@ class TestLearning:
         history = CPU().run([stage]).to_frame().set_index("term").value
         assert net.weight.item() == pytest.approx(2.0 - 0.1 * (3.0 + 0.5 * 2 * 2.0))
         assert history[["a", "b", "off", "logged"]].tolist() == [2.0, 4.0, 200.0, 14.0]
+
+    def test_a_weight_may_be_a_function_of_the_epoch(self):
+        net = nn.Linear(1, 1, bias=False)
+        nn.init.constant_(net.weight, 0.0)
+        stage = classifier_stage(net, epochs=3, batch_size=24, terms=lambda m, _: {"a": -m.net.weight.sum()},
+                                 weights={"a": lambda epoch: 10.0**epoch}, optimizer=partial(torch.optim.SGD, lr=1.0))  # fmt: skip
+        CPU().run([stage])
+        assert net.weight.item() == pytest.approx(111.0)
 
     def test_the_schedule_moves_once_an_epoch_and_is_in_the_history(self):
         schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=2, gamma=0.1)
