@@ -155,8 +155,9 @@ class TestLearning:
     def test_a_weight_may_be_a_function_of_the_epoch(self):
         net = nn.Linear(1, 1, bias=False)
         nn.init.constant_(net.weight, 0.0)
-        stage = classifier_stage(net, epochs=3, batch_size=24, terms=lambda m, _: {"a": -m.net.weight.sum()},
-                                 weights={"a": lambda epoch: 10.0**epoch}, optimizer=partial(torch.optim.SGD, lr=1.0))  # fmt: skip
+        sgd, weights = partial(torch.optim.SGD, lr=1.0), {"a": lambda epoch: 10.0**epoch}
+        terms = lambda m, _: {"a": -m.net.weight.sum()}  # noqa: E731
+        stage = classifier_stage(net, epochs=3, batch_size=24, terms=terms, weights=weights, optimizer=sgd)
         CPU().run([stage])
         assert net.weight.item() == pytest.approx(111.0)
 
