@@ -230,11 +230,17 @@ class Classifier(ClassifierMixin, Estimator):
     def _classes(self, probabilities: np.ndarray) -> np.ndarray:
         return self.classes_[probabilities.argmax(1)]
 
-    def _probabilities(self, images: Any) -> np.ndarray:
-        def read(batch: Tensor) -> Tensor:
-            probabilities = self._read(batch)[1].float().softmax(1)
-            if self.test_flip:
-                probabilities = (probabilities + self._read(batch.flip(-1))[1].float().softmax(1)) / 2
-            return probabilities
+    def _graphs(self) -> dict[str, Callable[..., Tensor]]:
+        return {"predict_proba": lambda faces: self._scores(faces)}
 
-        return self._map(images, read)
+    def _probabilities(self, images: Any) -> np.ndarray:
+        return self._map(images, self._scores, whole=True)
+
+    def _scores(self, pictures: Tensor) -> Tensor:
+        """Probabilities (n, K) of pictures (n, 3, image_size, image_size) in [-1, 1], the mean over test views."""
+        return torch.stack([self._read(view)[1].float().softmax(1) for view in self._test_views(pictures)]).mean(0)
+
+    def _test_views(self, pictures: Tensor) -> list[Tensor]:
+        """The crops (n, 3, crop, crop) of pictures that are classified."""
+        centre = self._centre(pictures)
+        return [centre, centre.flip(-1)] if self.test_flip else [centre]

@@ -45,7 +45,7 @@ Gaps in the text, and what is done here
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -58,7 +58,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferdis.faces import AU_MAXIMUM, Faces
+from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
 from ferdis.losses import gradient_penalty, in_float32, ms_ssim
 from ferdis.nn import VGG19Features, reading
 from ferdis.preprocess.augment import to_bytes, to_unit_range
@@ -333,8 +333,7 @@ class EGGAN(Estimator):
     unit_weight, identity_weight, perceptual_weight, reconstruction_weight, penalty_weight : float
         The lambdas of Eq. 7; 0 switches a term off, and without its term C_id or VGG19 is not needed at all.
     ssim_weight : of MS-SSIM within Eq. 6; 0 is the paper's ablation
-    weights : str or None
-        VGG19 for Eq. 5: "imagenet", a .safetensors file, or None for random weights.
+    weights : of VGG19, for Eq. 5: "imagenet", a .safetensors file, or None for random ones
     perceptual_layer, perceptual_norm : "relu<block>_<number>"; "squared" or "norm", see :func:`perceptual_loss`
     code_width, generator_channels, critic_channels, classifier_channels, classifier_depths : sizes of the networks
     critic_steps : steps of the critic for one of encoder and generator
@@ -348,7 +347,6 @@ class EGGAN(Estimator):
     ----------
     coded_, always_ : tuples of str, the AUs that some training faces have, and that all have
     people_ : number of people that C_id tells apart; 0 without it
-    history_ : DataFrame, every loss term by epoch
     modules_ : dict of networks: encoder, generator, latent, critic, units, identifier, perceptual
     """
 
@@ -498,6 +496,11 @@ class EGGAN(Estimator):
         target = checked_units(au_target, len(faces), self.coded_, source)
         path = [interpolated_units(source, target, alpha) for alpha in np.linspace(0, 1, steps, dtype=np.float32)]
         return self._draw(faces, np.stack(path, 1))
+
+    def _graphs(self) -> dict[str, Callable[..., Tensor]]:
+        coded = torch.from_numpy(np.isin(AU_COLUMNS, self.coded_))
+        encoder, generator = self.modules_["encoder"], self.modules_["generator"]
+        return {"edit": lambda faces, au: generator(encoder(faces), au.where(coded, torch.nan))}
 
     def reconstruct(self, faces: Faces) -> np.ndarray:
         """The faces through code and generator, with their own AUs; uint8 (n, image_size, image_size, 3)."""

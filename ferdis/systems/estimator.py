@@ -82,6 +82,14 @@ class Estimator(BaseEstimator):
         steps = max(1, round(images / self.batch_size))
         return max(self.epochs, -(-self.min_steps // steps))
 
+    def _graphs(self) -> dict[str, Callable[..., Tensor]]:
+        """What can be exported, tensor by tensor: functions of ``modules_`` by the public method that each computes.
+
+        A parameter called ``au`` is action units (n, 17); any other is pictures (n, 3, image_size, image_size) in
+        [-1, 1]. The result is what the method gives for a batch: probabilities, or pictures in [-1, 1].
+        """
+        return {}
+
     def save(self, folder: str | Path) -> Path:
         """Write ``weights.safetensors`` and ``estimator.json`` into ``folder``; returns it."""
         check_is_fitted(self, "modules_")
@@ -156,20 +164,21 @@ class Estimator(BaseEstimator):
         text = json.dumps([shown, self.training_digest_, validation.digest() if validation is not None else None])
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _map(
-        self, images: Any, function: Callable[[Tensor], Tensor], crop: Callable[[Tensor], Tensor] | None = None
-    ) -> np.ndarray:
-        """``function`` of all crops (the centre's, if not said) in [-1, 1], a batch at a time; results end to end."""
+    def _map(self, images: Any, function: Callable[[Tensor], Tensor], *, whole: bool = False) -> np.ndarray:
+        """``function`` of the centre crops, or the ``whole`` pictures, in [-1, 1], a batch at a time; end to end."""
         device, out = module_device(self.modules_), []
         with evaluating(self.modules_):
             for start in range(0, len(images), _PREDICT_BATCH):
                 chunk = np.ascontiguousarray(images[start : start + _PREDICT_BATCH])
                 floats = to_unit_range(torch.from_numpy(chunk).to(device))
-                cropped = centre_crop(floats, self.crop_size) if crop is None else crop(floats)
-                out.append(function(cropped).cpu().numpy())
+                out.append(function(floats if whole else self._centre(floats)).cpu().numpy())
         if not out:
             raise ValueError("there are no faces to read: the Faces given has no rows")
         return np.concatenate(out)
+
+    def _centre(self, pictures: Tensor) -> Tensor:
+        """What the networks see of pictures (n, 3, image_size, image_size) outside training: (n, 3, crop, crop)."""
+        return centre_crop(pictures, self.crop_size)
 
     def _to_device(self) -> None:
         """Networks to where predictions run: the accelerator asked for, or the CPU."""

@@ -378,8 +378,7 @@ class IFGAN(Classifier):
     gradient_clip : largest norm of a gradient, or None
     seed : of every random choice
     accelerator, devices, precision : Fabric's; "auto" takes the GPU if there is one, and bf16 where it has it
-    logger : "csv", "tensorboard" or None, below ``run_dir``
-    progress : show a progress bar
+    logger, progress : "csv", "tensorboard" or None, below ``run_dir``; and whether to show a progress bar
 
     Attributes
     ----------
@@ -496,6 +495,9 @@ class IFGAN(Classifier):
         return self._map(resized(faces, self.image_size), lambda images: to_bytes(self.modules_["generator"](images)))
 
     synthesize = average
+
+    def _graphs(self) -> dict[str, Callable[..., Tensor]]:
+        return {**super()._graphs(), "average": lambda faces: self.modules_["generator"](self._centre(faces))}
 
     def attention_maps(self, faces: Faces, points: Sequence[tuple[float, float]]) -> np.ndarray:
         """Where the last attention block looks from each point (Fig. 6).

@@ -302,10 +302,8 @@ class RELGAN(PatchClassifier):
     ----------
     encoder_channels, decoder_channels, discriminator_channels : sequence of int
         Channels of the five blocks of both encoders, of the decoder's five, of the discriminator's four.
-    hidden : int
-        Width of the MLP's hidden layer.
-    dropout : float
-        Before the MLP's last layer.
+    hidden, dropout : int, float
+        Width of the MLP's hidden layer, and what is dropped before its last one.
     adversarial_weight, pixel_weight, expression_weight, identity_weight : float
         lambda_1 to lambda_4 of Eq. 4.
     ground_truth : str
@@ -318,8 +316,7 @@ class RELGAN(PatchClassifier):
     near_optimal, generator_steps : float, int
         While D's mean accuracy on real expressions and fakes is above ``near_optimal``, G takes ``generator_steps``
         steps for each of D's.
-    views : str
-        "random": one of the 50 views a face and epoch; "all": all of them.
+    views : "random": one of the 50 views a face and epoch; "all": all of them
     test_views : str
         "centre": the centre patch is classified; "all": the mean over the 50 views.
     pretrain, pretrain_epochs : Faces (optional), int
@@ -327,10 +324,8 @@ class RELGAN(PatchClassifier):
         ``$FERDIS_CACHE``; D's last layers are new afterwards.
     extra_train : Faces, optional
         Further training faces; classes outside the target set are dropped, counted in ``notes_``.
-    class_weight : str, mapping or None
-        None, "balanced", or weights by class name, for the MLP.
-    sampler : str
-        "shuffle", or "balanced": each class is drawn equally often.
+    class_weight : None, "balanced", or weights by class name, for the MLP
+    sampler : "shuffle", or "balanced": each class is drawn equally often
     image_size, crop_size : int
         Faces are resized to image_size, patches have crop_size (divisible by 32).
     test_flip : bool
@@ -339,14 +334,12 @@ class RELGAN(PatchClassifier):
     min_steps : int
         Epochs are added to both stages until reenactment has at least so many steps.
     decay, decay_epochs : float, int
-        The learning rate of reenactment is multiplied by ``decay`` every ``decay_epochs`` epochs (stretched with
-        ``min_steps``); 1 keeps it.
+        Reenactment's learning rate is multiplied by ``decay`` every ``decay_epochs`` epochs (stretched with the steps).
     mlp_learning_rate : float
     gradient_clip : largest norm of a gradient, or None
     seed : of every random choice
     accelerator, devices, precision : Fabric's; "auto" takes the GPU if there is one, and bf16 where it has it
-    logger : "csv", "tensorboard" or None, below ``run_dir``
-    progress : show a progress bar
+    logger, progress : "csv", "tensorboard" or None, below ``run_dir``; and whether to show a progress bar
 
     Attributes
     ----------
@@ -474,6 +467,13 @@ class RELGAN(PatchClassifier):
         if len(sources) != len(targets):
             raise ValueError(f"{len(sources)} sources and {len(targets)} targets: give as many of both")
         return self.decode(self.transform(sources), self.identity_code(targets))
+
+    def _graphs(self) -> dict[str, Callable[..., Tensor]]:
+        def transfer(sources: Tensor, targets: Tensor) -> Tensor:
+            encoded = ("expression_encoder", self._centre(sources)), ("identity_encoder", self._centre(targets))
+            return self.modules_["decoder"](torch.cat([self.modules_[name](faces) for name, faces in encoded], 1))
+
+        return {**super()._graphs(), "transfer": transfer}
 
     def reconstruct(self, faces: Faces) -> np.ndarray:
         """Each face from its own two codes, uint8 (n, crop_size, crop_size, 3)."""

@@ -35,18 +35,12 @@ class PatchClassifier(Classifier):
                 "multiple of 32 pixels and five channels"
             )
 
-    def _probabilities(self, images: Any) -> np.ndarray:
+    def _test_views(self, pictures: Tensor) -> list[Tensor]:
         if self.test_views == "centre":
-            return super()._probabilities(images)
-        views = [self._view_probabilities(images, number) for number in range(PATCH_VIEWS)]
-        return np.asarray(np.mean(views, axis=0, dtype=np.float32))
-
-    def _view_probabilities(self, images: Any, number: int) -> np.ndarray:
-        def crop(faces: Tensor) -> Tensor:
-            numbers = torch.full((len(faces),), number, device=faces.device)
-            return take_views(faces, patch_views(numbers, self.image_size, self.crop_size), self.crop_size)
-
-        return self._map(images, lambda faces: self._read(faces)[1].float().softmax(1), crop)
+            return super()._test_views(pictures)
+        numbers = torch.arange(PATCH_VIEWS, device=pictures.device)[:, None].expand(-1, len(pictures))
+        views = (patch_views(number, self.image_size, self.crop_size) for number in numbers)
+        return [take_views(pictures, view, self.crop_size) for view in views]
 
 
 class Patches:

@@ -10,6 +10,8 @@ from ferdis.datasets.synthetic.dataset import load_synthetic
 from ferdis.faces import Faces
 from ferdis.history import History
 from ferdis.phases import Modules
+from ferdis.preprocess.augment import to_unit_range
+from ferdis.systems.base import evaluating, resized
 from ferdis.systems.baselines import BaselineCNN
 from ferdis.systems.relgan import (
     RELGAN,
@@ -267,7 +269,11 @@ class TestEstimator:
         system.set_params(test_views="all")
         mean = system.predict_proba(data)
         np.testing.assert_allclose(mean.sum(1), 1, rtol=1e-5)
-        np.testing.assert_allclose(system._view_probabilities(data.images, 0), centre, atol=2e-6)
+        with evaluating(system.modules_):
+            views = system._test_views(to_unit_range(torch.from_numpy(np.asarray(resized(data, system.image_size)))))
+            first = system._read(views[0])[1].softmax(1)
+        assert len(views) == 50
+        np.testing.assert_allclose(first, centre, atol=2e-6)
         assert np.abs(mean - centre).max() > 1e-4
 
     def test_every_view_once_an_epoch(self) -> None:
