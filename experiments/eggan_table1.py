@@ -10,12 +10,11 @@ real picture with the right units, which is of another person.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 from eggan import arguments, bench, fitted, on_the_way, saved, units_shown
 
-PUBLISHED = Path(__file__).with_name("published.csv")
+from ferdis.report.published import figures
 
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
@@ -41,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
 
 def published() -> pd.DataFrame:
     """The paper's rows, action units by method and metric."""
-    rows = pd.read_csv(PUBLISHED).query("paper == 'EGGAN' and table == 1")
+    rows = figures().query("paper == 'EGGAN' and table == 1")
     rows = rows.assign(unit=rows.dataset.str.removeprefix("RaFD "), column=rows.method + " published " + rows.metric)
     return rows.pivot(index="unit", columns="column", values="value")
 

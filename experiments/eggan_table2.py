@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 from eggan import arguments, bench, fitted, identity_kept, saved
-from eggan_table1 import PUBLISHED
+
+from ferdis.report.published import figures
 
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
@@ -21,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     on = bench(options)
     kept = identity_kept(on, fitted(options, on).edit(on.sources, on.targets))
     print(kept)
-    rows = pd.read_csv(PUBLISHED).query("paper == 'EGGAN' and table == 2").set_index("method")["value"]
+    rows = figures().query("paper == 'EGGAN' and table == 2").set_index("method")["value"]
     measured = pd.Series({"EGGAN": 100 * kept.accuracy, "real pairs": 100 * kept.real_accuracy})
     table = pd.DataFrame({"published (RaFD)": rows, "measured": measured}).loc[list(rows.index)]
     saved(options, "table2", table)

@@ -15,6 +15,7 @@ import pandas as pd
 import yaml
 
 from ferdis import Faces, OfficialSplit, SubjectKFold, evaluate, load
+from ferdis.report.published import figures
 
 HERE = Path(__file__).parent
 EMBEDDED = "embedded"  # the dry run: people who do not exist, to see the machinery work
@@ -65,8 +66,9 @@ def run(name: str, systems: Systems, description: str, argv: Sequence[str] | Non
     table = side_by_side(plan, options.dataset, evaluation.rows)
     print(table.to_string(index=False, na_rep="-", float_format="%.2f"))
     print("\nWhat differs from the paper:")
-    for line in differences(plan, options, faces, extra):
-        print(f"- {line}")
+    unlike = "".join(f"- {line}\n" for line in differences(plan, options, faces, extra))
+    print(unlike, end="")
+    (Path(out) / "differences.md").write_text(unlike, encoding="utf-8")  # ferdis report puts it beside the figures
     print(f"\nrows, figures and the exact configuration: {evaluation.folder}")
     return table
 
@@ -108,9 +110,9 @@ def drawn(people: int, image_size: int) -> Faces:
 
 def side_by_side(plan: Mapping[str, Any], dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Published accuracy, and measured: mean and std (ddof 1) over folds, %, one row a method."""
-    published = pd.read_csv(HERE / "published.csv")
+    published = figures()
     here = (published.paper == plan["paper"]) & (published.table == plan["table"]) & (published.dataset == dataset)
-    figures = dict(zip(published[here].method, published[here].value, strict=True))
+    value = dict(zip(published[here].method, published[here].value, strict=True))
     lines = []
     for system, part in rows.groupby("system", sort=False):
         method = plan["methods"][str(system)]
@@ -118,7 +120,7 @@ def side_by_side(plan: Mapping[str, Any], dataset: str, rows: pd.DataFrame) -> p
         lines.append(
             {
                 "method": method,
-                "published": figures.get(method, float("nan")),
+                "published": value.get(method, float("nan")),
                 "measured": folds.mean(),
                 "std": folds.std(ddof=1),
                 "folds": len(folds),

@@ -18,6 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ferdis import metrics
 from ferdis.faces import Faces
 
 # Okabe and Ito's colours: told apart by colour-blind readers too.
@@ -94,6 +95,71 @@ def fold_accuracy(rows: pd.DataFrame) -> Figure:
     title = f"{rows.groupby(['seed', 'fold']).ngroups} folds"
     axes.set_title(f"{title}, tested on people not seen in training" if known else title, fontsize=9)
     _plain(axes)
+    return figure
+
+
+def reliability(rows: pd.DataFrame, *, bins: int = 15, title: str | None = None) -> Figure:
+    """Reliability diagram of one system: accuracy over confidence, and below it how many pictures have that confidence.
+
+    Parameters
+    ----------
+    rows : the rows of one system, with probabilities; several seeds are pooled.
+    bins : equally wide bins of confidence, those of :func:`ferdis.metrics.expected_calibration_error`.
+    title : by default the system's name and its calibration error.
+    """
+    known = metrics.probabilities(rows).dropna()
+    table = metrics.reliability(rows.loc[known.index, "true"], known, list(known), bins=bins)
+    filled = table[table["n"] > 0]
+    width = 1 / bins
+    figure = Figure(figsize=(3.3, 3.9), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    axes.plot([0, 1], [0, 1], color="0.6", linestyle=":", linewidth=1)
+    axes.bar(filled["low"], filled["accuracy"], width, align="edge", color=COLOURS[0], alpha=0.25)
+    axes.plot(filled["confidence"], filled["accuracy"], "o", color=COLOURS[0], markersize=4)
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
+    below.bar(table["low"], table["n"], width, align="edge", color="0.75")
+    below.set(xlabel="confidence", ylabel="pictures")
+    below.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
+    error = metrics.expected_calibration_error(rows.loc[known.index, "true"], known, list(known), bins=bins)
+    axes.set_title(title or f"{', '.join(rows['system'].unique())}: ECE {100 * error:.1f} %", fontsize=9)
+    for each in (axes, below):
+        _plain(each)
+        each.tick_params(labelsize=8)
+    return figure
+
+
+def group_recall(records: pd.DataFrame, *, title: str | None = None) -> Figure:
+    """Mean recall of groups of test people: a dot and its interval for each system, groups downwards.
+
+    Parameters
+    ----------
+    records : columns attribute, group, system, people, pictures, uar, low, high (0..1; NaN for no interval).
+    """
+    systems = list(dict.fromkeys(records["system"]))
+    groups = list(records.groupby(["attribute", "group"], sort=False))
+    figure, axes = _figure(6.4, 0.9 + 0.34 * len(groups) + 0.12 * len(groups) * (len(systems) - 1))
+    labels = []
+    for place, ((attribute, group), part) in enumerate(groups):
+        first = part.iloc[0]
+        labels.append(f"{attribute}: {group} ({first['people'] or first['pictures']})")
+        for k, system in enumerate(systems):
+            for line in part[part["system"] == system].itertuples():
+                height = place + (k - (len(systems) - 1) / 2) * 0.62 / len(systems)
+                axes.plot([100 * line.low, 100 * line.high], [height, height], color=COLOURS[k % len(COLOURS)], lw=1.5)
+                axes.plot(100 * line.uar, height, "o", color=COLOURS[k % len(COLOURS)], markersize=4.5)
+        if place and groups[place - 1][0][0] != attribute:
+            axes.axhline(place - 0.5, color="0.8", linewidth=0.8)
+    axes.set_yticks(range(len(groups)), labels, fontsize=8)
+    axes.set(ylim=(len(groups) - 0.4, -0.6), xlim=(0, 102), xlabel="UAR (%), with its interval over the group's people")
+    for k, system in enumerate(systems):
+        axes.plot([], [], "o-", color=COLOURS[k % len(COLOURS)], markersize=4.5, label=system)
+    axes.legend(fontsize=8, frameon=False, ncols=min(len(systems), 4), loc="lower left", bbox_to_anchor=(0, 1.0))
+    if title:
+        axes.set_title(title, fontsize=9)
+    _plain(axes)
+    axes.grid(axis="x", color="0.92", linewidth=0.8)
+    axes.grid(visible=False, axis="y")
     return figure
 
 

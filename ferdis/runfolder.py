@@ -46,7 +46,7 @@ PACKAGES = (
 )  # fmt: skip
 
 # Entries of a record that change no row: a run may go on with others.
-REMARKS = ("attrs", "notes", "progress", "logger")
+REMARKS = ("attrs", "notes", "progress", "logger", "audit")
 
 # Columns of rows.csv that are text whatever they look like: a digest may read as 12e5, a person as 007.
 TEXT_COLUMNS = (
@@ -102,19 +102,22 @@ class RunFolder:
         folder = self.task(task)
         if not (folder / "done.json").exists():
             return False
-        rows = folder / "rows.csv"
-        if not rows.exists() or file_digest(rows) != read_json(folder / "done.json").get("rows_sha256"):
-            raise ValueError(f"{rows} is missing or was changed after the fold was finished: delete {folder} to rerun")
+        check_rows(folder, read_json(folder / "done.json"))
         return True
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder against a second run; released by the system when this process ends in any way."""
+    def locked(self, wait: float = 0) -> Iterator[None]:
+        """Hold the folder against a second run; released by the system when this process ends in any way.
+
+        Parameters
+        ----------
+        wait : seconds to wait for another process that holds it.
+        """
         with writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(self.root / ".lock")
             try:
-                lock.acquire(timeout=0)
+                lock.acquire(timeout=wait)
             except filelock.Timeout:
                 raise ValueError(
                     f"{self.root} is in use by another run: wait for it, or choose another folder"
@@ -210,13 +213,18 @@ def is_disk_full(error: BaseException | None) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, and be sure that it reached the disk."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, and be sure that it reached the disk."""
     partial = path.with_name(f".{path.name}.partial")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with partial.open("w", encoding="utf-8", newline="") as file:
-                file.write(text)
+            with partial.open("wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
@@ -262,6 +270,132 @@ def read_rows(path: str | Path) -> pd.DataFrame:
     kinds = dict.fromkeys([*text, *probabilities], str)
     rows = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=empty)
     return rows.astype(dict.fromkeys(probabilities, float))
+
+
+def read_record(root: str | Path) -> dict[str, Any]:
+    """resolved.json of a run folder: what the run came to.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        One line: there is no such folder, it holds no run, or the record cannot be read.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root}: no such folder; give one that ferdis kfold --out wrote")
+    if not (root / "resolved.json").is_file():
+        raise FileNotFoundError(f"{root} holds no run (no resolved.json): give a folder that ferdis kfold --out wrote")
+    return read_json(root / "resolved.json")
+
+
+def finished_fits(root: str | Path) -> list[tuple[Path, dict[str, Any]]]:
+    """Folder and done.json of every finished fit, in the order of seed, fold and system."""
+    found = [(path.parent, read_json(path)) for path in Path(root).rglob("fold-*/*/done.json")]
+    return sorted(found, key=lambda item: (item[1]["seed"], item[1]["fold"], item[1]["system"]))
+
+
+def fold_lists(root: str | Path) -> dict[int | None, Path]:
+    """The fold lists of a run: one for all seeds (under None), or one a seed where seeds have folds of their own."""
+    root = Path(root)
+    if (root / "folds.csv").is_file():
+        return {None: root / "folds.csv"}
+    return {int(path.parent.name.removeprefix("seed-")): path for path in sorted(root.glob("seed-*/folds.csv"))}
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run folder whose every fold is finished, as :func:`read_run` finds it.
+
+    Attributes
+    ----------
+    root : Path
+    record : resolved.json: data set, protocol, seeds, selection rule, every parameter of every system.
+    config : config.yaml: the arguments as they were given.
+    rows : DataFrame, one row a test image, system and seed.
+    fits : DataFrame, one row a fit: what its done.json says.
+    folds : DataFrame, the fold lists: fold, part, path, and subject where known; seed where seeds differ in folds.
+    environment : machine, versions, commit.
+    audit : what the audit of the folds found, in words; empty where a run wrote none.
+    """
+
+    root: Path
+    record: dict[str, Any]
+    config: dict[str, Any]
+    rows: pd.DataFrame
+    fits: pd.DataFrame
+    folds: pd.DataFrame
+    environment: dict[str, Any]
+    audit: str
+
+    @property
+    def name(self) -> str:
+        """What the folder is called."""
+        return self.root.resolve().name
+
+    def text(self, name: str) -> str:
+        """A text file of the folder; empty where it is not there."""
+        path = self.root / name
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def read_run(root: str | Path) -> FinishedRun:
+    """Read a run folder, and be sure that it is whole.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        One line: no such folder, no run in it, folds that are not finished (how many), rows that are missing or are not
+        those of the finished folds.
+    """
+    root = Path(root)
+    record = read_record(root)
+    lists = fold_lists(root)
+    if not lists:
+        raise FileNotFoundError(f"{root}/folds.csv is missing: run the same command again, finished folds are kept")
+    tables = {seed: pd.read_csv(path, dtype=str, keep_default_na=False) for seed, path in lists.items()}
+    parts = [table if seed is None else table.assign(seed=seed) for seed, table in tables.items()]
+    folds = pd.concat(parts, ignore_index=True).astype({"fold": int})
+    each = [tables[seed if None not in tables else None]["fold"].nunique() for seed in record["seeds"]]
+    fits = finished_fits(root)
+    _check_finished(root, fits, sum(each) * len(record["systems"]))
+    rows = read_rows(root / "rows.csv")
+    told = sum(done["rows"] for _, done in fits)
+    if len(rows) != told:
+        raise ValueError(
+            f"{root}/rows.csv has {len(rows)} rows, its finished folds have {told}: run the same command again, it "
+            "gathers them anew"
+        )
+    environment, config, remarks = (root / name for name in ("environment.json", "config.yaml", "audit.txt"))
+    return FinishedRun(
+        root=root,
+        record=record,
+        config=yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {},
+        rows=rows,
+        fits=pd.DataFrame([done for _, done in fits]),
+        folds=folds,
+        environment=read_json(environment) if environment.is_file() else {},
+        audit=remarks.read_text(encoding="utf-8") if remarks.is_file() else "",
+    )
+
+
+def _check_finished(root: Path, fits: Sequence[tuple[Path, dict[str, Any]]], expected: int) -> None:
+    """Every fit is there with the rows that its marker vouches for, and they were gathered."""
+    if len(fits) < expected:
+        raise ValueError(
+            f"{root} is not finished: {len(fits)} of {expected} fits are done; run the same command again, it goes on "
+            "there"
+        )
+    for folder, done in fits:
+        check_rows(folder, done)
+    if not (root / "rows.csv").is_file():
+        raise FileNotFoundError(f"{root}/rows.csv is missing: run the same command again, it gathers it from the folds")
+
+
+def check_rows(folder: Path, done: Mapping[str, Any]) -> None:
+    """Raise ValueError when the rows of a finished fit are gone or are not those that its marker vouches for."""
+    rows = folder / "rows.csv"
+    if not rows.exists() or file_digest(rows) != done.get("rows_sha256"):
+        raise ValueError(f"{rows} is missing or was changed after the fold was finished: delete {folder} to rerun")
 
 
 def file_digest(path: Path) -> str:

@@ -31,6 +31,8 @@ from ferdis.jobs import EvaluationError, Job, Outcome, accepts, fit_and_score, r
 from ferdis.peeking import peek
 from ferdis.progress import Bar
 from ferdis.protocol import Fold, write_folds
+from ferdis.report.notes import notes
+from ferdis.report.tables import markdown_rows, summary_table
 from ferdis.runfolder import RunFolder, Task
 
 __all__ = ["Evaluation", "EvaluationError", "estimate", "evaluate"]
@@ -118,7 +120,7 @@ def evaluate(
     options = {"near_duplicates": near_duplicates, "threshold": threshold, "allow_overlap": allow_overlap}
     report = _audit(systems, faces, folds, options, progress)
     dataset = dataset or str(faces.attrs.get("dataset", "unnamed"))
-    record = _record(systems, faces, protocol, dataset, seeds, selection, diagnose_peeking)
+    record = _record(systems, faces, protocol, dataset, seeds, selection, diagnose_peeking) | {"audit": options}
     with _folder(out, len(seeds) > 1) as run, run.locked():
         run.open(record, _fold_lists(run, faces, folds), arguments)
         runfolder.write_text(run.root / "audit.txt", report)
@@ -380,64 +382,10 @@ def _markdown(table: pd.DataFrame, rows: pd.DataFrame, record: Mapping[str, Any]
     """The table in Markdown, and the shortcuts and choices behind it by name."""
     faces = record["faces"]
     people = f"{faces['people']} people" if faces["people"] else "people not known"
-    size = "x".join(map(str, faces["size"]))
-    classes = len(faces["classes"])
-    several = table["dataset"].nunique() > 1
-    head = ["system", *(["data set"] if several else []), "accuracy over folds (%)", "pooled accuracy (%)", "UAR (%)",
-            "macro-F1 (%)", "sequence accuracy (%)", "ECE (%)", "seconds a fold"]  # fmt: skip
-    lines = [f"# {record['dataset']}: {faces['images']} images of {size}, {people}, {classes} classes"]
-    lines += ["", "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for line in table.to_dict("records"):
-        cells = [
-            line["system"],
-            *([line["dataset"]] if several else []),
-            f"{_percent(line['accuracy_mean'])} ± {_percent(line['accuracy_std'])}",
-            f"{_percent(line['accuracy'])} [{_percent(line['accuracy_low'])}, {_percent(line['accuracy_high'])}]",
-            f"{_percent(line['uar'])} [{_percent(line['uar_low'])}, {_percent(line['uar_high'])}]",
-            _percent(line["macro_f1"]),
-            _percent(line["sequence_accuracy"]),
-            _percent(line["ece"]),
-            f"{line['seconds_per_fold']:.1f}",
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", *(f"- {note}" for note in _notes(rows, record, done))]
-    return "\n".join(lines) + "\n"
-
-
-def _notes(rows: pd.DataFrame, record: Mapping[str, Any], done: pd.DataFrame) -> list[str]:
-    """What a reader of the table must know: how it was made, and every shortcut."""
-    folds, seeds = rows["fold"].nunique(), len(record["seeds"])
-    last = record["selection"] == "last"
-    notes = [
-        f"{folds} fold{'s' * (folds != 1)}, {seeds} seed{'s' * (seeds != 1)} ({', '.join(map(str, record['seeds']))}); "
-        "± is the standard deviation over folds (ddof 1), brackets are 95 % intervals over people (cluster bootstrap).",
-        f"Chance is a UAR of {100 / len(record['faces']['classes']):.1f} %.",
-        f"Model selection: {'the last epoch' if last else 'the best epoch on the validation people of the fold'}. "
-        "The test people were scored once, after it.",
-        *_undetected(rows),
-        *map(str, record["faces"]["attrs"].get("notes", [])),
-        *(str(note) for system in record["systems"].values() for note in system.get("notes", [])),
-        *(str(note) for some in done["notes"] for note in some),
-    ]
-    if done["resumed"].any():
-        notes.append(
-            f"{done['resumed'].sum()} fits were stopped and resumed: their seconds are those of the last part."
-        )
-    return list(dict.fromkeys(notes))
-
-
-def _percent(share: float) -> str:
-    return "-" if pd.isna(share) else f"{100 * share:.2f}"
-
-
-def _undetected(rows: pd.DataFrame) -> list[str]:
-    """Faces that the detector did not find are tested all the same; say how many."""
-    if "detected" not in rows:
-        return []
-    each = rows.drop_duplicates("path")
-    found = each["detected"].astype(str).str.lower().isin(("true", "1", "1.0"))
-    wrong = f" and stay in every denominator: {(~found).sum()} as centre crops" if not found.all() else ""
-    return [f"Faces detected: {found.sum()} of {len(each)} ({100 * found.mean():.1f} %){wrong}."]
+    size, classes = "x".join(map(str, faces["size"])), len(faces["classes"])
+    head = f"# {record['dataset']}: {faces['images']} images of {size}, {people}, {classes} classes\n"
+    below = "".join(f"- {note}\n" for note in notes(rows, record, done))
+    return f"{head}\n{markdown_rows(summary_table(table, digits=2).cells)}\n{below}"
 
 
 def _draw(run: RunFolder, jobs: list[Job], rows: pd.DataFrame) -> None:

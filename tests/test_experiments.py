@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from ferdis.report.published import figures
+
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 PLANS = sorted(EXPERIMENTS.glob("*.yaml"))
 
@@ -25,7 +27,7 @@ def table(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
 def test_each_plan_has_figures_for_every_column_and_method(table, path: Path):
     plan = yaml.safe_load(path.read_text())
-    published = pd.read_csv(EXPERIMENTS / "published.csv")
+    published = figures()
     rows = published[(published.paper == plan["paper"]) & (published.table == plan["table"])]
     assert set(plan["columns"]) == set(rows.dataset)
     for _, part in rows.groupby("dataset"):
@@ -121,7 +123,7 @@ def test_eggan_ablation(eggan: list[str], tmp_path: Path):
 
 
 def test_published_rows_of_eggan_have_their_printed_means():
-    rows = pd.read_csv(EXPERIMENTS / "published.csv").query("paper == 'EGGAN' and table == 1")
+    rows = figures().query("paper == 'EGGAN' and table == 1")
     for _, part in rows.groupby(["method", "metric"]):
         values = part.set_index("dataset")["value"]
         assert values.drop("RaFD mean").mean() == pytest.approx(values["RaFD mean"], abs=0.0051) and len(values) == 18

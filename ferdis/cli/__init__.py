@@ -32,7 +32,7 @@ from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ferdis.cli import check, datasets, demo, disentangle, kfold, render
+from ferdis.cli import check, datasets, demo, disentangle, kfold, render, report
 from ferdis.cli.arguments import USER_ERROR, UsageError
 
 __all__ = ["BUG", "INTERRUPTED", "USER_ERROR", "VERBS", "UsageError", "main"]
@@ -46,6 +46,7 @@ VERBS: dict[str, Callable[[Sequence[str]], Any]] = {
     "render": render.run,
     "kfold": kfold.run,
     "disentangle": disentangle.run,
+    "report": report.run,
     "demo": demo.run,
 }
 

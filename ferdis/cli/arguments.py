@@ -11,7 +11,7 @@ import yaml
 
 USER_ERROR = 2  # exit status for what the user can put right
 
-LISTS = ("--system", "--seeds")  # one value is a list of one
+LISTS = ("--system", "--seeds", "--by")  # one value is a list of one
 FLAGS = ("diagnose_peeking", "new_folds", "sequences", "without_subjects")  # may stand without a value
 
 

@@ -7,8 +7,8 @@ sequences of one person, so what is drawn and what is permuted is the person:
   permutation test that gives each person's two sets of predictions to the two systems by chance. These come first.
 - :func:`corrected_resampled_t`: the folds' differences, with the correction of Nadeau & Bengio (2003) for training
   parts that overlap. A few folds see little: it is the weaker test, kept because papers print means over folds.
-- :func:`mcnemar`: exact, on one prediction a sequence (a picture where there are no sequences). It takes sequences as
-  independent, which those of one person are not: read it beside the permutation test, not instead of it.
+- :func:`mcnemar`: exact, on one prediction a sequence (a picture where there are no sequences). It takes the
+  sequences of one person as independent, which they are not: read it beside the permutation test, not instead of it.
 
 Several seeds are no further people. The counts of each person are averaged over the seeds of a system, so that
 training twice makes no interval narrower by counting pictures twice. What the intervals do not cover is that a system

@@ -52,6 +52,7 @@ __all__ = [
     "per_class",
     "probabilities",
     "recalls",
+    "reliability",
     "sequence_accuracy",
     "summary",
     "uar",
@@ -193,16 +194,42 @@ def expected_calibration_error(
     bins : int
         Equally wide bins of confidence, (0, 1/bins], ..., each weighted by its share of the images.
     """
+    table = reliability(true, probability, classes, bins=bins)
+    if not table["n"].sum():
+        return float("nan")
+    gap = (table["accuracy"] - table["confidence"]).abs() * table["n"]
+    return float(gap.sum() / table["n"].sum())
+
+
+def reliability(true: ArrayLike, probability: ArrayLike, classes: Sequence[str], *, bins: int = 15) -> pd.DataFrame:
+    """Confidence beside accuracy, bin by bin: the numbers of a reliability diagram.
+
+    Parameters
+    ----------
+    true, probability, classes, bins
+        As for :func:`expected_calibration_error`.
+
+    Returns
+    -------
+    DataFrame
+        One row a bin: ``low, high`` (its edges), ``confidence, accuracy`` (means, 0..1; NaN in an empty bin), ``n``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    """
     values = np.asarray(probability, dtype=float)
     if values.ndim != 2 or values.shape[1] != len(classes) or len(values) != len(np.asarray(true)):
         raise ValueError(f"probability has shape {values.shape}: it must be ({len(np.asarray(true))}, {len(classes)})")
-    if not len(values):
-        return float("nan")
-    confidence = values.max(axis=1)
-    right = np.asarray(classes)[values.argmax(axis=1)] == np.asarray(true)
+    confidence = values.max(axis=1) if len(values) else np.empty(0)
+    right = (np.asarray(classes)[values.argmax(axis=1)] == np.asarray(true)) if len(values) else np.empty(0)
     number = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gap = np.bincount(number, weights=right - confidence, minlength=bins)
-    return float(np.abs(gap).sum() / len(values))
+    n = np.bincount(number, minlength=bins)
+    edges = np.linspace(0, 1, bins + 1)
+    with np.errstate(invalid="ignore"):
+        means = [np.bincount(number, weights=what, minlength=bins) / n for what in (confidence, right)]
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "confidence": means[0], "accuracy": means[1], "n": n})
 
 
 def interval(

@@ -20,6 +20,7 @@ from ferdis.metrics import (
     per_class,
     probabilities,
     recalls,
+    reliability,
     resampling,
     sequence_accuracy,
     summary,
@@ -147,6 +148,11 @@ def test_calibration() -> None:
     # bins of 0.1: |(0.5 - 0.9)| * 2/4 + |1 - 0.6| / 4 + |1 - 0.8| / 4
     found = expected_calibration_error(true, probability, ["anger", "fear"], bins=10)
     assert found == pytest.approx(0.2 + 0.1 + 0.05)
+    table = reliability(true, probability, ["anger", "fear"], bins=10)
+    filled = table[table["n"] > 0]
+    assert filled["n"].tolist() == [1, 1, 2] and filled["low"].tolist() == pytest.approx([0.5, 0.7, 0.8])
+    assert filled["confidence"].tolist() == pytest.approx([0.6, 0.8, 0.9])
+    assert filled["accuracy"].tolist() == [1, 1, 0.5] and table["accuracy"].isna().sum() == 7
     certain = np.eye(2)[[0, 1, 0]]
     assert expected_calibration_error(["anger", "fear", "anger"], certain, ["anger", "fear"]) == 0
     with pytest.raises(ValueError, match=r"must be \(4, 3\)"):

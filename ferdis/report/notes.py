@@ -1,0 +1,89 @@
+"""What a reader of a run's table must know, in words: how it was made, and every shortcut by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from ferdis.metrics.resampling import has_people
+
+
+def notes(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) -> list[str]:
+    """One line each.
+
+    Parameters
+    ----------
+    rows : the run's rows.
+    record : its resolved.json.
+    fits : its done.json, one row a fit.
+    """
+    folds, seeds = rows["fold"].nunique(), len(record["seeds"])
+    clusters = "people" if has_people(rows) else "pictures"
+    lines = [
+        f"{folds} fold{'s' * (folds != 1)}, {seeds} seed{'s' * (seeds != 1)} ({', '.join(map(str, record['seeds']))}); "
+        f"± is the standard deviation over folds (ddof 1), brackets are 95 % intervals over {clusters} (cluster "
+        "bootstrap).",
+        f"Chance is a UAR of {100 / len(record['faces']['classes']):.1f} %.",
+        *_choices(rows, record, fits),
+        *_undetected(rows),
+        *map(str, record["faces"]["attrs"].get("notes", [])),
+        *_further_faces(record),
+        *(str(note) for system in record["systems"].values() for note in system.get("notes", [])),
+        *(str(note) for some in fits["notes"] for note in some),
+    ]
+    if fits["resumed"].any():
+        lines.append(
+            f"{fits['resumed'].sum()} fits were stopped and resumed: their seconds are those of the last part."
+        )
+    return list(dict.fromkeys(lines))
+
+
+def _choices(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) -> list[str]:
+    """How the model was chosen, who sat out, and what the audit was told to let pass."""
+    last = record["selection"] == "last"
+    lines = [
+        f"Model selection: {'the last epoch' if last else 'the best epoch on the validation people of the fold'}. "
+        "The test people were scored once, after it."
+    ]
+    used = fits["train_images"] + fits["test_images"]
+    out = record["faces"]["images"] - used.mean()
+    if out >= 0.5:
+        what = "sat out" if last else "chose the epoch"
+        lines.append(f"Validation: {out:.0f} of {record['faces']['images']} images a fold {what} and trained nothing.")
+    if not has_people(rows):
+        lines.append(
+            "People are not known: intervals and tests take each picture for itself and are too sure, and nothing "
+            "proves that nobody is in two parts."
+        )
+    audit = record.get("audit", {})
+    if audit.get("allow_overlap"):
+        lines.append("allow_overlap: sets that may share people under other names were let pass.")
+    if audit.get("near_duplicates") is False:
+        lines.append("near_duplicates was off: pictures were not compared for likeness across people.")
+    if record.get("diagnose_peeking"):
+        lines.append(
+            "Peeking was diagnosed after the rows were final (peeking.csv); no figure here but the diagnosis reads it."
+        )
+    return lines
+
+
+def _further_faces(record: Mapping[str, Any]) -> list[str]:
+    """Faces that a system learned from besides the fold's."""
+    return [
+        f"{system} also learned from {name}: {value['faces']}. The audit compared them with every test part."
+        for system, about in record["systems"].items()
+        for name, value in about.items()
+        if isinstance(value, dict) and "faces_digest" in value
+    ]
+
+
+def _undetected(rows: pd.DataFrame) -> list[str]:
+    """Faces that the detector did not find are tested all the same; say how many."""
+    if "detected" not in rows:
+        return []
+    each = rows.drop_duplicates("path")
+    found = each["detected"].astype(str).str.lower().isin(("true", "1", "1.0"))
+    wrong = f" and stay in every denominator: {(~found).sum()} as centre crops" if not found.all() else ""
+    return [f"Faces detected: {found.sum()} of {len(each)} ({100 * found.mean():.1f} %){wrong}."]
