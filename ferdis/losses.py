@@ -32,6 +32,11 @@ def in_float32(function: Function) -> Function:
 ISLAND_REDUCTIONS = ("mean", "batch_mean", "sum")
 
 
+def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Share of rows of ``logits`` (n, classes) whose largest is that of ``labels`` (n,): to log, not to learn from."""
+    return (logits.argmax(1) == labels).float().mean()
+
+
 @in_float32
 def island_loss(
     features: Tensor,

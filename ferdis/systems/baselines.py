@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ferdis.faces import Faces
-from ferdis.losses import ISLAND_REDUCTIONS, Centres, island_loss
+from ferdis.losses import ISLAND_REDUCTIONS, Centres, accuracy, island_loss
 from ferdis.nn import ImageClassifier, initialise_normal
 from ferdis.preprocess.augment import random_views, take_views, to_unit_range
 from ferdis.systems.base import Classifier, TrainingSet, check_choice
@@ -38,7 +38,7 @@ def baseline_terms(
     return {
         "softmax": softmax_loss(logits[:0], logits, batch["label"], class_weights),
         "island": island_loss(features, batch["label"], centres.values, alpha, reduction, centres.known),
-        "accuracy": (logits.argmax(1) == batch["label"]).float().mean(),
+        "accuracy": accuracy(logits, batch["label"]),
     }
 
 

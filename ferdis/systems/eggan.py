@@ -59,7 +59,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
-from ferdis.losses import gradient_penalty, in_float32, ms_ssim
+from ferdis.losses import accuracy, gradient_penalty, in_float32, ms_ssim
 from ferdis.nn import VGG19Features, reading
 from ferdis.preprocess.augment import to_bytes, to_unit_range
 from ferdis.systems.au_levels import UNITS, VGGClassifier, as_trained, checked_units, coded_names, unit_loss, units_of
@@ -268,8 +268,7 @@ def edit_and_reconstruct(modules: Modules, batch: Batch, random: torch.Generator
 def identity_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
     """What C_id minimises, alone and first (Eq. 4)."""
     logits = modules.identifier(batch["image"])
-    right = (logits.argmax(1) == batch["person"]).float().mean()
-    return {"identity": identity_loss(logits, batch["person"]), "accuracy": right}
+    return {"identity": identity_loss(logits, batch["person"]), "accuracy": accuracy(logits, batch["person"])}
 
 
 def latent_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:

@@ -53,7 +53,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ferdis.faces import Faces
-from ferdis.losses import ISLAND_REDUCTIONS, Centres, in_float32, island_loss
+from ferdis.losses import ISLAND_REDUCTIONS, Centres, accuracy, in_float32, island_loss
 from ferdis.nn import ImageClassifier, initialise_normal
 from ferdis.preprocess.augment import random_views, take_views, to_bytes, to_unit_range
 from ferdis.systems.base import Classifier, TrainingSet, check_choice, resized
@@ -319,7 +319,7 @@ def joint_terms(
         "l1": l1_loss(generated, average),
         "softmax": softmax_loss(on_average, on_generated, labels, class_weights),
         "island": island,
-        "accuracy": (on_generated.argmax(1) == labels).float().mean(),
+        "accuracy": accuracy(on_generated, labels),
     }
 
 

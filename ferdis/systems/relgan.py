@@ -51,7 +51,7 @@ from torch.nn import functional as F
 from ferdis.checkpoints import load_modules
 from ferdis.faces import Faces
 from ferdis.history import History
-from ferdis.losses import in_float32
+from ferdis.losses import accuracy, in_float32
 from ferdis.nn import initialise_normal
 from ferdis.preprocess.augment import patch_views, take_views, to_bytes, to_unit_range
 from ferdis.systems.base import TrainingSet, check_choice, evaluating, module_device, resized
@@ -249,9 +249,9 @@ def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
     identity = torch.cat([batch["source_identity"], batch["identity"]])
     return {
         "class": discriminator_loss(real, expression, people, identity, fake),
-        "real_accuracy": _share(real.argmax(1) == expression),
-        "fake_accuracy": _share(fake.argmax(1) == fake.shape[1] - 1),
-        **({} if people is None else {"identity_accuracy": _share(people.argmax(1) == identity)}),
+        "real_accuracy": accuracy(real, expression),
+        "fake_accuracy": (fake.argmax(1) == fake.shape[1] - 1).float().mean(),
+        **({} if people is None else {"identity_accuracy": accuracy(people, identity)}),
     }
 
 
@@ -262,7 +262,7 @@ def reenactment_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
     return {
         **generator_losses(expression_logits, expression, identity_logits, identity),
         "pixel": pixel_loss(batch["generated"], batch["truth"], batch["known"]),
-        "accuracy": _share(expression_logits[:, :-1].argmax(1) == expression),
+        "accuracy": accuracy(expression_logits[:, :-1], expression),
     }
 
 
@@ -284,12 +284,13 @@ def classifier_terms(modules: Modules, batch: Batch, *, class_weights: Tensor | 
         class_weights = class_weights.to(logits.device)
     return {
         "softmax": F.cross_entropy(logits, batch["label"], weight=class_weights),
-        "accuracy": _share(logits.argmax(1) == batch["label"]),
+        "accuracy": accuracy(logits, batch["label"]),
     }
 
 
-def _share(right: Tensor) -> Tensor:
-    return right.float().mean()
+def _growing(weight: float, growth: float, epochs: int, done: bool, epoch: int) -> float:
+    """``weight`` in the first epoch, ``growth`` times as much in the last, or from the first when that is done."""
+    return weight * growth ** (1.0 if done else epoch / max(1, epochs - 1))
 
 
 # ---------------------------------------------------------------------------------------------------- estimator
@@ -306,19 +307,19 @@ class RELGAN(PatchClassifier):
         Width of the MLP's hidden layer, and what is dropped before its last one.
     adversarial_weight, pixel_weight, expression_weight, identity_weight : float
         lambda_1 to lambda_4 of Eq. 4.
+    pixel_growth : float
+        The pixel weight's factor from the first epoch of reenactment to the last; kept after a pretraining.
     ground_truth : str
         Where the target's person with the source's expression comes from. "counterparts": the set draws it (the
         embedded one); "pairs": another picture of that person, for sets where pose and light are the same in all of
         them; "off": the pixel term does not run. "auto": counterparts where they can be drawn, pairs where the loader
         says that the set is posed (``attrs["posed"]``), otherwise off.
-    truths : int
-        Counterparts drawn for each training face.
+    truths : counterparts drawn for each training face
     near_optimal, generator_steps : float, int
         While D's mean accuracy on real expressions and fakes is above ``near_optimal``, G takes ``generator_steps``
         steps for each of D's.
     views : "random": one of the 50 views a face and epoch; "all": all of them
-    test_views : str
-        "centre": the centre patch is classified; "all": the mean over the 50 views.
+    test_views : "centre": the centre patch is classified; "all": the mean over the 50 views
     pretrain, pretrain_epochs : Faces (optional), int
         Faces of other people to learn reenactment on first (the paper: BU-4DFE). Done once and kept in
         ``$FERDIS_CACHE``; D's last layers are new afterwards.
@@ -326,18 +327,13 @@ class RELGAN(PatchClassifier):
         Further training faces; classes outside the target set are dropped, counted in ``notes_``.
     class_weight : None, "balanced", or weights by class name, for the MLP
     sampler : "shuffle", or "balanced": each class is drawn equally often
-    image_size, crop_size : int
-        Faces are resized to image_size, patches have crop_size (divisible by 32).
-    test_flip : bool
-        Average the probabilities of a face and its mirror image.
-    epochs, mlp_epochs, batch_size, learning_rate, betas : training of reenactment and MLP, Adam
-    min_steps : int
-        Epochs are added to both stages until reenactment has at least so many steps.
+    image_size, crop_size : faces are resized to image_size, patches have crop_size (divisible by 32)
+    test_flip : average the probabilities of a face and its mirror image
+    epochs, mlp_epochs, batch_size, learning_rate, mlp_learning_rate, betas : training of reenactment and MLP, Adam
+    min_steps : epochs are added to both stages until reenactment has at least so many steps
     decay, decay_epochs : float, int
         Reenactment's learning rate is multiplied by ``decay`` every ``decay_epochs`` epochs (stretched with the steps).
-    mlp_learning_rate : float
-    gradient_clip : largest norm of a gradient, or None
-    seed : of every random choice
+    gradient_clip, seed : largest norm of a gradient, or None; of every random choice
     accelerator, devices, precision : Fabric's; "auto" takes the GPU if there is one, and bf16 where it has it
     logger, progress : "csv", "tensorboard" or None, below ``run_dir``; and whether to show a progress bar
 
@@ -378,6 +374,7 @@ class RELGAN(PatchClassifier):
         dropout: float = 0.2,
         adversarial_weight: float = 0.7,
         pixel_weight: float = 20.0,
+        pixel_growth: float = 1.0,
         expression_weight: float = 50.0,
         identity_weight: float = 30.0,
         ground_truth: str = "auto",
@@ -418,6 +415,7 @@ class RELGAN(PatchClassifier):
         self.dropout = dropout
         self.adversarial_weight = adversarial_weight
         self.pixel_weight = pixel_weight
+        self.pixel_growth = pixel_growth
         self.expression_weight = expression_weight
         self.identity_weight = identity_weight
         self.ground_truth = ground_truth
@@ -495,7 +493,7 @@ class RELGAN(PatchClassifier):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_choice("ground_truth", self.ground_truth, GROUND_TRUTHS)
-        for name in ("mlp_epochs", "pretrain_epochs", "truths", "generator_steps"):
+        for name in ("mlp_epochs", "pretrain_epochs", "truths", "generator_steps", "pixel_growth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
         if len(self.decoder_channels) != 5:
@@ -546,6 +544,8 @@ class RELGAN(PatchClassifier):
         schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=decay_epochs, gamma=self.decay)
         terms = ("adversarial", "pixel", "expression", *(("identity",) if discriminator.identity_head else ()))
         weights = {term: getattr(self, f"{term}_weight") for term in terms}
+        grown = self.pretrain is not None
+        weights["pixel"] = partial(_growing, self.pixel_weight, self.pixel_growth, epochs, grown)
         every = partial(discriminator_every, near_optimal=self.near_optimal, generator_steps=self.generator_steps)
         generator = ("expression_encoder", "identity_encoder", "decoder")
         phases = [
@@ -594,7 +594,7 @@ class RELGAN(PatchClassifier):
 # What a pretraining depends on; all else is at its default there, so that one serves every fold, seed and classifier.
 _PRETRAINING = (
     "encoder_channels", "decoder_channels", "discriminator_channels", "adversarial_weight", "pixel_weight",
-    "expression_weight", "identity_weight", "truths", "near_optimal", "generator_steps", "views", "image_size",
-    "crop_size", "batch_size", "learning_rate", "betas", "decay", "decay_epochs", "gradient_clip", "accelerator",
-    "devices", "precision", "logger", "progress",
+    "pixel_growth", "expression_weight", "identity_weight", "truths", "near_optimal", "generator_steps", "views",
+    "image_size", "crop_size", "batch_size", "learning_rate", "betas", "decay", "decay_epochs", "gradient_clip",
+    "accelerator", "devices", "precision", "logger", "progress",
 )  # fmt: skip

@@ -181,7 +181,7 @@ class TestTraining:
         stage, _, _ = ready(tiny(), posed())
         weights = {"adversarial": 0.7, "pixel": 20.0, "expression": 50.0, "identity": 30.0}
         default = RELGAN()
-        assert {name: getattr(default, f"{name}_weight") for name in weights} == weights
+        assert {name: getattr(default, f"{name}_weight") for name in weights} == weights and default.pixel_growth == 1
         assert set(stage.phases[1].weights) == set(weights)
         assert (default.batch_size, default.epochs, default.mlp_epochs) == (64, 300, 50)
         assert (default.learning_rate, default.betas) == (1e-4, (0.5, 0.999))
@@ -191,6 +191,20 @@ class TestTraining:
             0.9,
             4,
         )
+
+    def test_the_pixel_weight_grows_and_stays_grown_after_a_pretraining(self, tmp_path, monkeypatch) -> None:
+        monkeypatch.setenv("FERDIS_CACHE", str(tmp_path))
+
+        def pixel(**changes) -> list[float]:
+            changes = {"epochs": 3, "pixel_weight": 20.0, **changes}
+            generator = ready(tiny(**changes), posed(12))[0].phases[1]
+            return [generator.weights_in(epoch)["pixel"] for epoch in range(3)]
+
+        assert pixel(pixel_growth=1.0) == [20.0, 20.0, 20.0]
+        assert pixel(pixel_growth=9.0) == pytest.approx([20.0, 60.0, 180.0])
+        before = {"pretrain": drawn(2, seed=7), "pretrain_epochs": 1}
+        monkeypatch.setattr(RELGAN, "notes_", [], raising=False)
+        assert pixel(pixel_growth=9.0, **before) == pytest.approx([180.0, 180.0, 180.0])
 
     def test_the_second_stage_changes_no_bit_of_the_encoder(self) -> None:
         system = tiny(mlp_epochs=3)
@@ -367,6 +381,7 @@ class TestBadInput:
             ({"decoder_channels": (8, 8, 8)}, "name five"),
             ({"truths": 0}, "truths=0"),
             ({"mlp_epochs": 0}, "mlp_epochs=0"),
+            ({"pixel_growth": 0.5}, "pixel_growth=0.5"),
         ],
     )
     def test_bad_arguments(self, changes: dict, message: str) -> None:
