@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -14,6 +15,24 @@ def rank_and_world() -> tuple[int, int]:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
+
+
+def rank_and_world_of_launch() -> tuple[int, int]:
+    """This process's number and how many a launcher has started, before they have met: (0, 1) for a process alone.
+
+    Known are ``torchrun``, ``srun`` with several tasks, and the processes that Fabric starts for ``devices=2``.
+    """
+    known = os.environ
+    if int(known.get("WORLD_SIZE", 1)) > 1:
+        local = int(known.get("NODE_RANK", 0)) * int(known["WORLD_SIZE"]) + int(known.get("LOCAL_RANK", 0))
+        return int(known.get("RANK", local)), int(known["WORLD_SIZE"])
+    return int(known.get("SLURM_PROCID", 0)), int(known.get("SLURM_STEP_NUM_TASKS", 1))
+
+
+def meet() -> None:
+    """Wait until all processes that train together are here; nothing in a process alone."""
+    if rank_and_world()[1] > 1:
+        torch.distributed.barrier()
 
 
 def all_reduce_sum(tensor: Tensor) -> Tensor:

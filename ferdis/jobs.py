@@ -1,27 +1,19 @@
-"""One fit of an evaluation, in this process or in several: a clone, its training people, its rows, its marker."""
+"""One fit of an evaluation: a clone, its training people, its rows, its marker."""
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import inspect
-import os
-import signal
-import sys
-import threading
 import time
 import traceback
-import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 import sklearn.base
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from ferdis import runfolder
 from ferdis.faces import AU_COLUMNS, Faces
@@ -58,82 +50,13 @@ class Outcome:
     disk_full: bool = False
 
 
-def run_jobs(function: Callable[[Job], Outcome], jobs: list[Job], n_jobs: int) -> Generator[Outcome, None, None]:
-    """Do ``function`` for each job, here or in ``n_jobs`` processes; outcomes come as they end.
-
-    Results travel by file and joblib hands large arrays over by memory map, so nothing heavy is pickled. When a
-    worker process dies (the system kills one that takes too much memory), what it left is tried once more.
-    """
-    if n_jobs == 1 or len(jobs) <= 1:
-        for job in jobs:
-            yield function(job)
-            gc.collect()
-        return
-    threads = max(1, joblib.cpu_count() // n_jobs)
-    n_jobs = min(n_jobs, len(jobs))
-    left = {job.task: job for job in jobs}
-    for attempt in (1, 2):
-        pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)
-        with _interrupts_ignored():  # what the workers inherit: Ctrl-C is for the main process, which ends them
-            outcomes = pool([joblib.delayed(_in_worker)(function, job, threads) for job in left.values()])
-        try:
-            for outcome in outcomes:
-                del left[outcome.task]
-                yield outcome
-            return
-        except TerminatedWorkerError:
-            if attempt == 2:
-                raise EvaluationError(
-                    f"a worker process died twice, most often for want of memory: finished folds are kept, "
-                    f"run again with fewer than n_jobs={n_jobs}"
-                ) from None
-        finally:
-            with warnings.catch_warnings():  # whoever stops early means to cancel the rest
-                warnings.simplefilter("ignore")
-                outcomes.close()
-
-
-@contextlib.contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _in_worker(function: Callable[[Job], Outcome], job: Job, threads: int) -> Outcome:
-    """Do a job in a worker process: with its share of the cores, and never outliving the process that asked."""
-    if "torch" in sys.modules:  # where the estimator brought it; a new process also finds OMP_NUM_THREADS set so
-        sys.modules["torch"].set_num_threads(threads)
-    os.environ["TTY_COMPATIBLE"] = "0"  # rich: the terminal and its one progress bar are the main process's
-    _exit_with_parent()
-    return function(job)
-
-
-_watching = threading.Event()
-
-
-def _exit_with_parent() -> None:
-    """Watch, once per process, for the parent to die: an orphan must not write beside a run started anew."""
-    if _watching.is_set():
-        return
-    _watching.set()
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def fit_and_score(job: Job) -> Outcome:
-    """Fit one clone on the fold's training people, score its test people once, and close the fold."""
+    """Fit one clone on the fold's training people, score its test people once, and close the fold.
+
+    A fold that is closed stays so: a worker may have died just after it.
+    """
+    if (job.folder / "done.json").exists():
+        return Outcome(job.task)
     try:
         with runfolder.writing(job.folder):
             job.folder.mkdir(parents=True, exist_ok=True)
@@ -149,19 +72,24 @@ def fit_and_score(job: Job) -> Outcome:
     return Outcome(job.task)
 
 
-def _fit_and_score(job: Job) -> None:
-    estimator = _seeded_clone(job.estimator, job.task.seed)
-    training = job.folder / "training"
-    resumed = training.exists()
+def fit(job: Job) -> Any:
+    """A fitted clone of the job's estimator; a fit that was stopped goes on from its checkpoint."""
+    estimator = seeded_clone(job.estimator, job.task.seed)
     arguments: dict[str, Any] = {}
     if job.selection == "validation":
         arguments["validation"] = job.faces[job.fold.validation]
     if accepts(estimator.fit, "run_dir"):
-        arguments["run_dir"] = training
+        arguments["run_dir"] = job.folder / "training"
     if job.keep_epochs:
         arguments["keep_epochs"] = True
+    return estimator.fit(job.faces[job.fold.train], **arguments)
+
+
+def _fit_and_score(job: Job) -> None:
+    training = job.folder / "training"
+    resumed = training.exists()
     start = time.perf_counter()
-    estimator.fit(job.faces[job.fold.train], **arguments)
+    estimator = fit(job)
     fitted = time.perf_counter()
     rows = _rows(job, estimator)  # the one look at the test people
     scored = time.perf_counter()
@@ -199,13 +127,24 @@ def _clear(training: Path) -> None:
         training.rmdir()
 
 
-def _seeded_clone(estimator: Any, seed: int) -> Any:
+def seeded_clone(estimator: Any, seed: int) -> Any:
+    """An unfitted copy with the seed put into its ``seed`` or ``random_state``, if it has one."""
     clone = sklearn.base.clone(estimator)
     parameters = clone.get_params(deep=False)
     for name in ("seed", "random_state"):
         if name in parameters:
             return clone.set_params(**{name: seed})
     return clone
+
+
+def describe(estimator: Any) -> dict[str, Any]:
+    """Parameters as plain records: what the estimator says of itself, else its ``get_params``."""
+    if hasattr(estimator, "describe"):
+        return runfolder.plain(estimator.describe())
+    parameters = {
+        name: value.digest() if isinstance(value, Faces) else value for name, value in estimator.get_params().items()
+    }
+    return runfolder.plain(parameters)
 
 
 def accepts(function: Callable, argument: str) -> bool:

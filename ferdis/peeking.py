@@ -17,12 +17,13 @@ import numpy as np
 import pandas as pd
 
 from ferdis import runfolder
-from ferdis.jobs import EvaluationError, Job, Outcome, class_probabilities, run_jobs
+from ferdis.backends import Workers
+from ferdis.jobs import EvaluationError, Job, Outcome, class_probabilities
 from ferdis.progress import Bar
 from ferdis.runfolder import RunFolder
 
 
-def peek(run: RunFolder, jobs: list[Job], rows: pd.DataFrame, *, n_jobs: int, progress: bool) -> pd.DataFrame:
+def peek(run: RunFolder, jobs: list[Job], rows: pd.DataFrame, *, workers: Workers, progress: bool) -> pd.DataFrame:
     """Score all kept epochs of all fits on their test people; write peeking.csv and print what peeking claims.
 
     Parameters
@@ -30,7 +31,7 @@ def peek(run: RunFolder, jobs: list[Job], rows: pd.DataFrame, *, n_jobs: int, pr
     run : the finished run.
     jobs : its fits, made with ``keep_epochs``.
     rows : its final rows.
-    n_jobs : fits at a time.
+    workers : who does it.
     progress : show a bar.
 
     Returns
@@ -45,7 +46,7 @@ def peek(run: RunFolder, jobs: list[Job], rows: pd.DataFrame, *, n_jobs: int, pr
     """
     pending = [job for job in jobs if not (job.folder / "peeking.csv").exists()]
     bar = Bar("peeking (after the fact)", len(jobs), len(jobs) - len(pending), progress)
-    with bar, contextlib.closing(run_jobs(_peek_at_one, pending, n_jobs)) as outcomes:
+    with bar, contextlib.closing(workers.run(_peek_at_one, pending)) as outcomes:
         for outcome in outcomes:
             if outcome.error is not None:
                 raise EvaluationError(f"peeking at {outcome.task} failed: {outcome.error}; the rows are not affected")

@@ -31,7 +31,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,18 @@ class RunFolder:
             yield
         finally:
             lock.release()
+
+    @contextmanager
+    def fits_locked(self, tasks: Sequence[Task]) -> Iterator[None]:
+        """Hold some fits against other processes that work in this folder."""
+        with ExitStack() as held:
+            for folder in sorted({self.task(task).parent for task in tasks}):
+                name = "-".join(folder.relative_to(self.root).parts)
+                try:
+                    held.enter_context(filelock.FileLock(self.root / f".{name}.lock").acquire(timeout=0))
+                except filelock.Timeout:
+                    raise ValueError(f"{folder} is in use by another run: wait for it, or leave the fold out") from None
+            yield
 
     def open(
         self,

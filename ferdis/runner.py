@@ -15,29 +15,35 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import sklearn.base
 from matplotlib.figure import Figure
 
 from ferdis import figures, metrics, runfolder
 from ferdis.audit import NEAR_DUPLICATE, audit, audit_parameters
+from ferdis.backends import Workers
+from ferdis.distributed import meet, rank_and_world_of_launch
 from ferdis.estimate import estimate
 from ferdis.faces import Faces
-from ferdis.jobs import EvaluationError, Job, Outcome, accepts, fit_and_score, run_jobs
+from ferdis.jobs import EvaluationError, Job, Outcome, accepts, describe, fit, fit_and_score
 from ferdis.peeking import peek
 from ferdis.progress import Bar
 from ferdis.protocol import Fold, write_folds
 from ferdis.report.notes import notes
 from ferdis.report.tables import markdown_rows, summary_table
 from ferdis.runfolder import RunFolder, Task
+from ferdis.tuned import Winner, refuse_tuned_people, winner_of, without_set_aside
 
 __all__ = ["Evaluation", "EvaluationError", "estimate", "evaluate"]
 
 SELECTIONS = ("last", "validation")
+_WAIT_SECONDS = 60.0  # for another process that opens or closes the same run
 _NAMED = 3  # failures that a message names before it only counts
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=-]*")
 
@@ -68,6 +74,11 @@ def evaluate(
     seeds: Sequence[int] = (0,),
     selection: str = "last",
     n_jobs: int = 1,
+    backend: str = "processes",
+    cpus_per_fold: int = 1,
+    gpus_per_fold: float | None = None,
+    only_folds: Sequence[int] | None = None,
+    tuned: Sequence[Winner] = (),
     progress: bool = True,
     diagnose_peeking: bool = False,
     near_duplicates: bool = True,
@@ -93,6 +104,14 @@ def evaluate(
     selection : "last" takes the last epoch; "validation" the best epoch on the fold's validation people.
     n_jobs : fits at a time, each in its own process with its share of the cores. The number of threads changes
         the order of floating-point sums, so compare bit by bit only runs of one ``n_jobs`` and machine.
+    backend : "processes" of this machine, or "ray": the cluster that RAY_ADDRESS names, which then decides how many
+        fits run at a time (see :mod:`ferdis.ray_backend`).
+    cpus_per_fold : with "ray": processors, and threads, of a fit.
+    gpus_per_fold : GPUs of a fit, at most 1; with 0.5 two fits share one. None gives every fit the first GPU.
+    only_folds : numbers of the folds to run now; others are left to other calls, in other jobs of a cluster perhaps,
+        with the same ``out``. The call that finishes the last fold writes the tables.
+    tuned : winners of :func:`ferdis.sweep.sweep`; each serves its own fold, a single one all. A fold that tests on
+        people it was tuned on is refused.
     progress : print an estimate of time and memory, then a progress bar.
     diagnose_peeking : keep each epoch's weights, and when the rows are final also score them on the test people,
         to show what choosing the best test epoch would have claimed (peeking.csv). Nothing else reads it.
@@ -111,27 +130,44 @@ def evaluate(
         If an argument does not fit, or ``out`` holds another run (the key that differs is named).
     EvaluationError
         If folds failed; all others have been run and stay finished.
+    ClusterError
+        If the Ray cluster cannot be reached or goes away; what is finished stays.
     DiskError
         If the disk is full or ``out`` cannot be written.
     """
+    workers = Workers(n_jobs, backend, cpus_per_fold, gpus_per_fold)
     systems = _named(estimators)
-    _check(systems, seeds, selection, n_jobs, diagnose_peeking)
+    _check(systems, seeds, selection, diagnose_peeking, out)
+    faces = without_set_aside(faces, tuned)
     folds = _folds(protocol, faces, seeds, selection)
+    mine = _only(folds, only_folds)
     options = {"near_duplicates": near_duplicates, "threshold": threshold, "allow_overlap": allow_overlap}
     report = _audit(systems, faces, folds, options, progress)
+    refuse_tuned_people(tuned, systems, faces, mine, allow_overlap=allow_overlap)
     dataset = dataset or str(faces.attrs.get("dataset", "unnamed"))
-    record = _record(systems, faces, protocol, dataset, seeds, selection, diagnose_peeking) | {"audit": options}
-    with _folder(out, len(seeds) > 1) as run, run.locked():
-        run.open(record, _fold_lists(run, faces, folds), arguments)
-        runfolder.write_text(run.root / "audit.txt", report)
-        jobs = _jobs(run, systems, faces, folds, record)
-        _run_all(run, jobs, n_jobs, progress)
-        rows = _gather(run, jobs)
-        table = _summarise(run, jobs, rows, record)
-        if out is not None:
-            _draw(run, jobs, rows)
-        if diagnose_peeking:
-            peek(run, jobs, rows, n_jobs=n_jobs, progress=progress)
+    record = _record(systems, faces, protocol, dataset, seeds, selection, diagnose_peeking, tuned)
+    with _folder(out, len(seeds) > 1) as run:
+        jobs = _jobs(run, systems, faces, folds, record, tuned)
+        ours = [job for job in jobs if only_folds is None or job.task.fold in only_folds]
+        if rank_and_world_of_launch()[0] > 0:
+            return _follow(run, ours)
+        with ExitStack() as held:
+            with run.locked(wait=0 if only_folds is None else _WAIT_SECONDS):
+                held.enter_context(run.fits_locked([job.task for job in ours if not run.is_done(job.task)]))
+                run.open(record, _fold_lists(run, faces, folds), arguments)
+                runfolder.write_text(run.root / "audit.txt", report)
+            _run_all(run, ours, workers, progress)
+        with run.locked(wait=_WAIT_SECONDS):
+            if not all(run.is_done(job.task) for job in jobs):
+                rows = pd.concat([runfolder.read_rows(job.folder / "rows.csv") for job in ours], ignore_index=True)
+                return Evaluation(rows, metrics.summary(rows), run.root)
+            rows = _gather(run, jobs)
+            table = _summarise(run, jobs, rows, record)
+            if out is not None:
+                _draw(run, jobs, rows)
+            if diagnose_peeking:
+                peek(run, jobs, rows, workers=workers, progress=progress)
+        meet()
         return Evaluation(rows, table, None if out is None else run.root)
 
 
@@ -145,15 +181,15 @@ def _named(estimators: Any) -> dict[str, Any]:
     return {str(name): estimator for name, estimator in estimators.items()}
 
 
-def _check(systems: dict[str, Any], seeds: Sequence[int], selection: str, n_jobs: int, keep_epochs: bool) -> None:
+def _check(systems: dict[str, Any], seeds: Sequence[int], selection: str, keep_epochs: bool, out: Any) -> None:
     if not systems:
         raise ValueError("estimators is empty: name at least one system")
     if selection not in SELECTIONS:
         raise ValueError(f"selection={selection!r} is unknown: choose one of {SELECTIONS}")
     if not seeds or len(set(seeds)) != len(seeds):
         raise ValueError(f"seeds={tuple(seeds)} must be one or several different integers")
-    if n_jobs < 1:
-        raise ValueError(f"n_jobs={n_jobs} must be 1 or more")
+    if out is None and rank_and_world_of_launch()[1] > 1:
+        raise ValueError("several processes train each fold together (torchrun, srun): give out=, which all can read")
     for name, estimator in systems.items():
         if not _NAME.fullmatch(name):
             raise ValueError(f"system name {name!r} cannot name a folder: use letters, digits and any of _.+=-")
@@ -185,6 +221,17 @@ def _checked(folds: Sequence[Fold], selection: str) -> list[Fold]:
     return list(folds)
 
 
+def _only(folds: Mapping[int, list[Fold]], only: Sequence[int] | None) -> list[Fold]:
+    """The folds that this call runs, each once; an error for a number that no fold has."""
+    some = list({id(fold): fold for part in folds.values() for fold in part}.values())
+    if only is None:
+        return some
+    known = {fold.index for fold in some}
+    if not only or not set(only) <= known:
+        raise ValueError(f"only_folds={list(only)}: the folds are {', '.join(map(str, sorted(known)))}")
+    return [fold for fold in some if fold.index in only]
+
+
 def _fold_lists(run: RunFolder, faces: Faces, folds: Mapping[int, list[Fold]]) -> dict[Path, Callable[[Path], None]]:
     """Where the fold lists go, and what writes them: at the top, and under each seed where seeds differ in folds."""
     lists = list(folds.values())
@@ -212,16 +259,6 @@ def _audit(
     return "\n".join(reports) + "\n"
 
 
-def _describe(estimator: Any) -> dict[str, Any]:
-    """Parameters as plain records: what the estimator says of itself, else its ``get_params``."""
-    if hasattr(estimator, "describe"):
-        return runfolder.plain(estimator.describe())
-    parameters = {
-        name: value.digest() if isinstance(value, Faces) else value for name, value in estimator.get_params().items()
-    }
-    return runfolder.plain(parameters)
-
-
 def _deciding(description: dict[str, Any]) -> dict[str, Any]:
     """The part of a description that the digest covers: not the seed (its own column), not what changes no row."""
     left_out = ("seed", "random_state", *runfolder.REMARKS)
@@ -236,8 +273,10 @@ def _record(
     seeds: Sequence[int],
     selection: str,
     diagnose_peeking: bool,
+    tuned: Sequence[Winner],
 ) -> dict[str, Any]:
-    """All that decides the rows. ``n_jobs`` is not part of it: a run may go on with another."""
+    """All that decides the rows. Who does the work is not part of it: a run may go on with other ``n_jobs``."""
+    winners = {"tuned": [winner.record() for winner in tuned]} if tuned else {}
     return runfolder.plain(
         {
             "dataset": dataset,
@@ -253,7 +292,8 @@ def _record(
             "seeds": list(seeds),
             "selection": selection,
             "diagnose_peeking": diagnose_peeking,
-            "systems": {name: {"class": type(item).__name__, **_describe(item)} for name, item in systems.items()},
+            "systems": {name: {"class": type(item).__name__, **describe(item)} for name, item in systems.items()},
+            **winners,
         }
     )
 
@@ -273,6 +313,7 @@ def _jobs(
     faces: Faces,
     folds: Mapping[int, list[Fold]],
     record: Mapping[str, Any],
+    tuned: Sequence[Winner],
 ) -> list[Job]:
     """Every fit, in the order of the rows: seed, fold, system."""
     digests = {name: runfolder.digest(_deciding(record["systems"][name])) for name in systems}
@@ -282,6 +323,10 @@ def _jobs(
         for fold in some:
             for name, estimator in systems.items():
                 task = Task(int(seed), int(fold.index), name)
+                parameters = digests[name]
+                if (winner := winner_of(tuned, name, fold.index)) is not None:
+                    estimator = sklearn.base.clone(estimator).set_params(**winner.parameters)
+                    parameters = runfolder.digest(_deciding(runfolder.plain(describe(estimator))))
                 jobs.append(
                     Job(
                         task=task,
@@ -292,7 +337,7 @@ def _jobs(
                         dataset=record["dataset"],
                         selection=record["selection"],
                         keep_epochs=record["diagnose_peeking"],
-                        parameters=digests[name],
+                        parameters=parameters,
                         commit=commit,
                     )
                 )
@@ -311,20 +356,23 @@ def _folder(out: str | Path | None, several_seeds: bool) -> Iterator[RunFolder]:
 # ---------------------------------------------------------------- running
 
 
-def _run_all(run: RunFolder, jobs: list[Job], n_jobs: int, progress: bool) -> None:
+def _run_all(run: RunFolder, jobs: list[Job], workers: Workers, progress: bool) -> None:
     """Run the fits that are not finished; tell of failures when all others are done."""
     pending = [job for job in jobs if not run.is_done(job.task)]
-    if progress and pending:
-        _tell_estimate(pending, n_jobs)
+    together = rank_and_world_of_launch()[1] > 1  # others train each fold with us, and must not be left waiting
+    if progress and pending and not together:
+        _tell_estimate(pending, workers.n_jobs)
     failed: list[Outcome] = []
     bar = Bar("fits", len(jobs), len(jobs) - len(pending), progress)
-    with bar, contextlib.closing(run_jobs(fit_and_score, pending, n_jobs)) as outcomes:
+    with bar, contextlib.closing(workers.run(fit_and_score, pending)) as outcomes:
         for outcome in outcomes:
             if outcome.disk_full:
                 raise runfolder.DiskError(outcome.error)
             if outcome.error is not None:
                 failed.append(outcome)
             bar.step(f"{outcome.task} FAILED" if outcome.error else str(outcome.task))
+            if failed and together:
+                break
     if failed:
         failed.sort(key=lambda item: item.task)
         named = "; ".join(f"{item.task}: {item.error}" for item in failed[:_NAMED])
@@ -333,6 +381,21 @@ def _run_all(run: RunFolder, jobs: list[Job], n_jobs: int, progress: bool) -> No
             f"{len(failed)} of {len(jobs)} fits failed ({named}{more}); the other {len(jobs) - len(failed)} are "
             f"finished and kept in {run.root}, where error.txt says more: mend the cause and run again"
         )
+
+
+def _follow(run: RunFolder, jobs: list[Job]) -> Evaluation:
+    """What the other processes of ``torchrun`` or ``srun`` do: train with the first, which alone writes and scores.
+
+    No fit can end before all processes have joined the first one, so all find the same fits unfinished.
+    """
+    for job in [job for job in jobs if not (job.folder / "done.json").exists()]:
+        fit(job)
+    meet()
+    try:
+        rows = runfolder.read_rows(run.root / "rows.csv")
+        return Evaluation(rows, pd.read_csv(run.root / "summary.csv"), run.root)
+    except FileNotFoundError:  # other folds are still to come
+        return Evaluation(pd.DataFrame(), pd.DataFrame(), run.root)
 
 
 def _tell_estimate(pending: list[Job], n_jobs: int) -> None:

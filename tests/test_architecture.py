@@ -20,6 +20,7 @@ LEARNING = FOUNDATION | {"nn", "losses", "preprocess", "data", "history", "check
 LEARNING |= {"seeding", "distributed"}
 JUDGING = FOUNDATION | {"protocol", "fingerprints", "audit", "metrics"}
 RUNNING = JUDGING | {"figures", "runfolder", "jobs", "estimate", "peeking", "progress", "report"}
+RUNNING |= {"backends", "distributed"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "faces": {"errors"},
@@ -51,7 +52,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "estimate": FOUNDATION | {"protocol"},
     "progress": {"estimate"},
     "jobs": JUDGING | {"runfolder"},
-    "peeking": JUDGING | {"runfolder", "jobs", "progress", "figures"},
+    "backends": {"runfolder", "jobs", "distributed", "ray_backend"},
+    "ray_backend": {"runfolder", "jobs", "backends"},
+    "peeking": JUDGING | {"runfolder", "jobs", "backends", "progress", "figures"},
     "report": JUDGING | {"figures", "runfolder", "peeking"},
     "tuned": FOUNDATION | {"protocol", "audit"},
     "runner": RUNNING | {"tuned"},
@@ -62,6 +65,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sweep": RUNNING | {"space", "studies", "tuned", "sweep_figures", "history", "seeding", "distributed"},
     "codes": FOUNDATION | {"metrics"},
     "transfer": FOUNDATION | {"codes", "judges", "systems"},
+    "augmentation": LEARNING | {"training", "metrics", "systems", "judges", "codes", "au_estimator"},
+    "models": FOUNDATION | {"datasets", "folds", "metrics", "runfolder", "systems"},
+    "export": FOUNDATION | {"datasets", "folds", "metrics", "models", "preprocess", "runfolder", "systems"},
+    "predict": FOUNDATION | {"datasets", "export", "models", "preprocess", "runfolder"},
     "probes": FOUNDATION | {"metrics", "protocol"},
 }
 # The renderer's measuring instruments train a yardstick of their own, which is no part of any system.
