@@ -303,8 +303,7 @@ class RELGAN(PatchClassifier):
     ----------
     encoder_channels, decoder_channels, discriminator_channels : sequence of int
         Channels of the five blocks of both encoders, of the decoder's five, of the discriminator's four.
-    hidden, dropout : int, float
-        Width of the MLP's hidden layer, and what is dropped before its last one.
+    hidden, dropout : width of the MLP's hidden layer, and what is dropped before its last one
     adversarial_weight, pixel_weight, expression_weight, identity_weight : float
         lambda_1 to lambda_4 of Eq. 4.
     pixel_growth : float
@@ -343,12 +342,13 @@ class RELGAN(PatchClassifier):
     modules_ : dict of networks: expression_encoder, identity_encoder, decoder, classifier
     """
 
-    # In a short training pixels weighed 20 drown in the class terms, and class terms in pixels weighed 1000; and with a
-    # step of D for each of G's the code was still at chance after 800 steps, while with one for four it was learned.
+    # In a short training pixels weighed 20 drown in the class terms, and class terms in pixels weighed 1000, until there
+    # is a code; then pixels sharpen it. A step of D for each of G's leaves the code at chance, one for four does not.
     preset: ClassVar[Mapping[str, Any]] = {
         "encoder_channels": (16, 32, 64, 128, 128),
         "decoder_channels": (128, 96, 64, 32, 16),
         "pixel_weight": 300.0,
+        "pixel_growth": 30.0,
         "near_optimal": 0.4,
         "image_size": 72,
         "crop_size": 64,
@@ -357,11 +357,11 @@ class RELGAN(PatchClassifier):
         "mlp_epochs": 6,
         "batch_size": 32,
         "learning_rate": 1e-3,
-        "decay": 0.8,
+        "decay": 0.85,
         "decay_epochs": 1,
         "mlp_learning_rate": 2e-3,
         "truths": 2,
-        "pretrain_epochs": 4,
+        "pretrain_epochs": 12,
     }
 
     def __init__(
