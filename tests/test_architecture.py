@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "systems": LEARNING | {"training"},
     "au_estimator": LEARNING | {"training", "metrics", "systems"},
     "judges": LEARNING | {"training", "metrics", "systems"},
+    "embedders": LEARNING,
     # runner -> {protocol, audit, metrics, figures} -> faces
     "metrics": FOUNDATION,
     "folds": FOUNDATION,

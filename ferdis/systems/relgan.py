@@ -342,7 +342,7 @@ class RELGAN(PatchClassifier):
     modules_ : dict of networks: expression_encoder, identity_encoder, decoder, classifier
     """
 
-    # In a short training pixels weighed 20 drown in the class terms, and class terms in pixels weighed 1000, until there
+    # In a short training pixels weighed 20 drown in the class terms, and class terms in pixels weighed 1000 until there
     # is a code; then pixels sharpen it. A step of D for each of G's leaves the code at chance, one for four does not.
     preset: ClassVar[Mapping[str, Any]] = {
         "encoder_channels": (16, 32, 64, 128, 128),
