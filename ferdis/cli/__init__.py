@@ -32,7 +32,7 @@ from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ferdis.cli import check, datasets, demo, disentangle, kfold, render, report
+from ferdis.cli import check, datasets, demo, disentangle, export, kfold, predict, render, report
 from ferdis.cli.arguments import USER_ERROR, UsageError
 
 __all__ = ["BUG", "INTERRUPTED", "USER_ERROR", "VERBS", "UsageError", "main"]
@@ -47,6 +47,8 @@ VERBS: dict[str, Callable[[Sequence[str]], Any]] = {
     "kfold": kfold.run,
     "disentangle": disentangle.run,
     "report": report.run,
+    "predict": predict.run,
+    "export": export.run,
     "demo": demo.run,
 }
 

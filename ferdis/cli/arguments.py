@@ -12,7 +12,15 @@ import yaml
 USER_ERROR = 2  # exit status for what the user can put right
 
 LISTS = ("--system", "--seeds", "--by")  # one value is a list of one
-FLAGS = ("diagnose_peeking", "new_folds", "sequences", "without_subjects")  # may stand without a value
+FLAGS = (
+    "diagnose_peeking",
+    "new_folds",
+    "sequences",
+    "without_subjects",
+    "half",
+    "int8",
+    "crops",
+)  # may stand without a value
 
 
 class UsageError(ValueError):
@@ -48,7 +56,7 @@ def flat(values: str | Sequence[str]) -> list[str]:
     return [part for part in parts if part]
 
 
-def long_form(argv: Sequence[str]) -> list[str]:
+def long_form(argv: Sequence[str], lists: Sequence[str] = LISTS) -> list[str]:
     """The line as the parsers take it: one token an option, flags with their value, several values as a list."""
     line: list[str] = []
     for option, values in options(argv):
@@ -56,7 +64,7 @@ def long_form(argv: Sequence[str]) -> list[str]:
             raise UsageError(f"unrecognized arguments: {' '.join(values)}")
         if option.lstrip("-").rpartition(".")[2] in FLAGS and not values:
             values = ["true"]
-        if option in LISTS or len(values) > 1:
+        if option in lists or len(values) > 1:
             values = [f"[{', '.join(flat(values))}]"]
         line.append("=".join([option, *values]))
     return line

@@ -348,8 +348,8 @@ class Aligner:
         result = Detections.none(len(images))
         for search in PASSES:
             open_rows = np.flatnonzero(~(result.probability >= _CONFIDENT))
-            candidates = self._candidates([images[row] for row in open_rows], search)
-            for row, (boxes, probabilities, points) in zip(open_rows, candidates, strict=True):
+            candidates = self._candidates([images[row] for row in open_rows.tolist()], search)
+            for row, (boxes, probabilities, points) in zip(open_rows.tolist(), candidates, strict=True):
                 if len(boxes) == 0:
                     continue
                 best = _most_prominent(boxes, probabilities, np.array(images[row].shape[1::-1]) / 2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -89,6 +90,79 @@ def count_frames(path: str | os.PathLike[str]) -> int:
         return int(stream.frames) or sum(1 for packet in container.demux(stream) if packet.size)
 
 
+class Picture(NamedTuple):
+    """One frame of a stream: its number from 0, its time in seconds where known, and (H, W, 3) uint8 or an error."""
+
+    number: int
+    seconds: float | None
+    pixels: np.ndarray | ValueError
+
+
+def video_frames(path: str | os.PathLike[str], every: int = 1) -> Iterator[Picture]:
+    """Every ``every``-th frame of a video, in order; a frame that cannot be decoded is one whose pixels are an error.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If it is no video that can be read, or PyAV is not installed.
+    """
+    with _opened(os.fspath(path)) as container:
+        yield from _pictures(container, os.fspath(path), every)
+
+
+def camera_frames(camera: str, every: int = 1) -> Iterator[Picture]:
+    """Frames of a camera, without end.
+
+    Parameters
+    ----------
+    camera : str
+        Its number ("0" is the first), on Windows its name; or whatever FFmpeg opens, such as an ``rtsp://`` address.
+    every : int
+        Take each ``every``-th frame.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be opened, or PyAV is not installed.
+    """
+    av = require_video_reader()
+    place, kind = camera, None
+    if camera.isdecimal():
+        place, kind = (f"/dev/video{camera}", "v4l2") if sys.platform.startswith("linux") else (camera, "avfoundation")
+    elif sys.platform == "win32" and "://" not in camera:
+        place, kind = f"video={camera}", "dshow"
+    try:
+        container = av.open(place, format=kind)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise ValueError(f"camera {camera} cannot be opened ({error}): is it there, and may you read it?") from error
+    with container:
+        yield from _pictures(container, f"camera {camera}", every)
+
+
+def _pictures(container: Any, name: str, every: int) -> Iterator[Picture]:
+    """Decode a stream packet by packet, so that what is damaged costs one frame and not the rest."""
+    av = require_video_reader()
+    number, packets = 0, container.demux(container.streams.video[0])
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except (av.error.FFmpegError, OSError) as error:
+            yield Picture(number, None, ValueError(f"{name}#{number}: the stream breaks off here ({error})"))
+            return
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError as error:
+            yield Picture(number, None, ValueError(f"{name}#{number}: a frame that cannot be decoded ({error})"))
+            number += 1
+            continue
+        for frame in frames:
+            if number % every == 0:
+                yield Picture(number, frame.time, _upright(frame))
+            number += 1
+
+
 class _Video:
     """A video that is read forwards: frames asked for in order are decoded once."""
 
@@ -106,8 +180,7 @@ class _Video:
         for frame in self.frames:
             self.next += 1
             if self.next > number:
-                pixels = np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame))
-                self.last = number, np.ascontiguousarray(pixels)
+                self.last = number, _upright(frame)
                 return self.last[1]
         count, self.next = self.next, 0
         raise ValueError(f"{self.path}#{number}: only {count} frames can be decoded; copy the video again")
@@ -120,6 +193,11 @@ class _Video:
 @lru_cache(maxsize=1)
 def _video(path: str, mtime: int) -> _Video:
     return _Video(path)
+
+
+def _upright(frame: Any) -> np.ndarray:
+    """A decoded frame as (H, W, 3) uint8 RGB."""
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame)))
 
 
 def _quarter_turns(frame: Any) -> int:

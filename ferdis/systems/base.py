@@ -231,14 +231,14 @@ class Classifier(ClassifierMixin, Estimator):
         return self.classes_[probabilities.argmax(1)]
 
     def _graphs(self) -> dict[str, Callable[..., Tensor]]:
-        return {"predict_proba": lambda faces: self._scores(faces)}
+        return {"predict_proba": self._scores}
 
     def _probabilities(self, images: Any) -> np.ndarray:
         return self._map(images, self._scores, whole=True)
 
-    def _scores(self, pictures: Tensor) -> Tensor:
+    def _scores(self, faces: Tensor) -> Tensor:
         """Probabilities (n, K) of pictures (n, 3, image_size, image_size) in [-1, 1], the mean over test views."""
-        return torch.stack([self._read(view)[1].float().softmax(1) for view in self._test_views(pictures)]).mean(0)
+        return torch.stack([self._read(view)[1].float().softmax(1) for view in self._test_views(faces)]).mean(0)
 
     def _test_views(self, pictures: Tensor) -> list[Tensor]:
         """The crops (n, 3, crop, crop) of pictures that are classified."""

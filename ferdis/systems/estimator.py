@@ -121,7 +121,9 @@ class Estimator(BaseEstimator):
         FileNotFoundError, ValueError
             If a file is missing, damaged or changed since, of another class, or written by a newer version.
         """
-        about = _read_about(Path(folder), cls.__name__)
+        about = read_about(Path(folder))
+        if (found := about["class"]) != cls.__name__:
+            raise ValueError(f"{folder} holds a {found}, not a {cls.__name__}: load it with {found}.load()")
         _check_weights(Path(folder) / "weights.safetensors", about)
         known = cls().get_params(deep=False)
         parameters = {name: value for name, value in about["parameters"].items() if name in known}
@@ -272,19 +274,25 @@ def jsonable(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _read_about(folder: Path, cls: str) -> dict[str, Any]:
+def read_about(folder: Path) -> dict[str, Any]:
+    """The ``estimator.json`` of a saved system of any class.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If it is missing or damaged, or written by a newer version.
+    """
     path = folder / "estimator.json"
     if not path.is_file():
-        raise FileNotFoundError(f"no estimator.json in {folder}: give a folder that {cls}.save() wrote")
+        raise FileNotFoundError(f"no estimator.json in {folder}: give a folder that save() wrote")
     try:
         about = json.loads(path.read_text())
-        version, found = about["format"], about["class"]
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is damaged: it is not what {cls}.save() writes") from error
+        version = int(about["format"])
+        str(about["class"])
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged: it is not what save() writes") from error
     if version > FORMAT:
         raise ValueError(f"{path} has format {version}, this ferdis reads up to {FORMAT}: install a newer ferdis")
-    if found != cls:
-        raise ValueError(f"{path} holds a {found}, not a {cls}: load it with {found}.load()")
     return about
 
 

@@ -1,0 +1,98 @@
+"""An exported file: what it says of itself, and running it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FORMAT = 1  # of the metadata; raised when an older ferdis could not read it
+_BATCH = 64
+_JSON = ("classes", "preprocessing", "crop_template", "protocol", "action_units")  # keys whose text is JSON
+
+
+def required(*names: str) -> list[Any]:
+    """The modules of the extra ``export``.
+
+    Raises
+    ------
+    ValueError
+        If one is not installed.
+    """
+    from importlib import import_module
+
+    try:
+        return [import_module(name) for name in names]
+    except ImportError as error:
+        raise ValueError(f"this needs {error.name}: pip install 'ferdis[export]'") from error
+
+
+def as_metadata(record: Mapping[str, Any]) -> dict[str, str]:
+    """A record as ONNX keeps it: text by name."""
+    return {key: json.dumps(value) if key in _JSON else str(value) for key, value in record.items()}
+
+
+class OnnxModel:
+    """A file that :func:`ferdis.export.export` wrote, on the CPU.
+
+    Parameters
+    ----------
+    path : path
+    threads : int, optional
+        Of onnxruntime; by default all cores.
+
+    Attributes
+    ----------
+    about : dict
+        The file's metadata: system, method, classes, preprocessing, crop_template, training_digest, protocol, ...
+    inputs : names of its inputs, in order
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the file is missing, is no ONNX file, comes from elsewhere or from a newer ferdis, or onnxruntime is not
+        installed.
+    """
+
+    def __init__(self, path: str | Path, threads: int | None = None) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise FileNotFoundError(f"{path}: no such file; ferdis export writes one")
+        (onnxruntime,) = required("onnxruntime")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        try:
+            self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime has an exception class of its own for every status
+            reason = " ".join(str(error).split())[:160]
+            raise ValueError(f"{path} cannot be read as an ONNX model ({reason}): export it again") from error
+        self.about = self._read_about()
+        self.inputs = [item.name for item in self.session.get_inputs()]
+
+    def _read_about(self) -> dict[str, Any]:
+        metadata = dict(self.session.get_modelmeta().custom_metadata_map)
+        if "ferdis_format" not in metadata:
+            raise ValueError(
+                f"{self.path} was not written by ferdis export: it does not say what its classes are, nor how faces "
+                "are to be cropped for it"
+            )
+        if int(metadata["ferdis_format"]) > FORMAT:
+            raise ValueError(
+                f"{self.path} has format {metadata['ferdis_format']}, this ferdis reads up to {FORMAT}: install a "
+                "newer ferdis"
+            )
+        return {key: json.loads(value) if key in _JSON else value for key, value in metadata.items()}
+
+    def __call__(self, **inputs: np.ndarray) -> np.ndarray:
+        """Run it, 64 rows at a time: faces (n, H, W, 3) uint8 by the names of ``inputs``, action units float32."""
+        count = len(next(iter(inputs.values())))
+        parts = [
+            self.session.run(None, {name: given[start : start + _BATCH] for name, given in inputs.items()})[0]
+            for start in range(0, count, _BATCH)
+        ]
+        return np.concatenate(parts)

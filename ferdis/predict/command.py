@@ -1,0 +1,228 @@
+"""`ferdis predict MODEL PATH...`: expressions of every face of pictures, folders, videos or a camera, as a table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ferdis import runfolder
+from ferdis.predict import Predictor
+from ferdis.predict.drawing import draw
+from ferdis.predict.sources import Frame, Source, sources_of
+
+_PICTURES, _PIXELS = 16, 40_000_000  # held at once
+_NAMED = 5
+_SUFFIXES = (".csv", ".json")
+
+
+def run(
+    model: str,
+    paths: Sequence[str] = (),
+    out: str | None = None,
+    draw_to: str | None = None,
+    camera: str | None = None,
+    system: str | None = None,
+    faces: str = "all",
+    crops: bool = False,
+    every: int = 1,
+    limit: int | None = None,
+    device: str = "cpu",
+    progress: bool = True,
+) -> None:
+    """Name the expression of every face, and write a row each.
+
+    Parameters
+    ----------
+    model : str
+        A saved model, a fold of a run (runs/x/fold-03), or an exported .onnx file.
+    paths : list of str
+        Pictures, folders (at any depth), videos.
+    out : str, optional
+        A .csv or .json file; without it CSV goes to standard output. CSV is written as it comes, JSON at the end.
+    draw_to : str, optional
+        A folder for the pictures with boxes and probabilities.
+    camera : str, optional
+        A camera's number (0 is the first), name or address; ends with Ctrl-C or after ``limit`` frames.
+    system : str, optional
+        Which model, where a fold holds several.
+    faces : {"all", "one"}
+        Every face of a picture, or the large and central one that training would have taken.
+    crops : bool
+        The pictures are faces cropped like those of the training already; nothing is looked for.
+    every : int
+        Take each n-th frame of a video or camera.
+    limit : int, optional
+        Stop after so many pictures.
+    device : str
+        Where faces are looked for.
+    progress : bool
+        Show a progress bar.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        One line: the model cannot be used, nothing is there to look at; and, after everything else is written, pictures
+        that could not be read (named, counted) or a video without any face.
+    """
+    if every < 1 or (limit is not None and limit < 1):
+        raise ValueError(f"every={every}, limit={limit}: both are 1 or more")
+    sources = sources_of(paths, camera)
+    predictor = Predictor.load(model, system=system, faces=faces, crops=crops, device=device)
+    if predictor.preprocessing.get("name") == "drawn" and not crops:
+        print("the model was trained on drawn people: faces are put where the renderer puts them", file=sys.stderr)
+    seen, timed = _Seen(), any(source.kind != "picture" for source in sources)
+    with _Table(out) as table, _bar(progress) as bar:
+        task = bar.add_task("pictures", total=_total(sources, every, limit))
+        for some in _chunks(islice(_frames(sources, every), limit), seen):
+            rows = predictor([frame.pixels for frame in some], [frame.name for frame in some])
+            if timed:
+                rows.insert(
+                    1, "seconds", rows["image"].map({frame.name: frame.seconds for frame in some}).astype(float)
+                )
+            table.write(rows)
+            seen.found(some, rows)
+            if draw_to is not None:
+                _draw(some, rows, predictor.classes, Path(draw_to))
+            bar.update(task, completed=seen.pictures)
+    print(seen.summary(), file=sys.stderr)
+    seen.complain(out)
+
+
+def _frames(sources: Sequence[Source], every: int) -> Iterator[Frame]:
+    for source in sources:
+        yield from source.frames(every)
+
+
+def _chunks(frames: Iterable[Frame], seen: _Seen) -> Iterator[list[Frame]]:
+    """Readable frames, a bounded number of pictures and pixels at a time."""
+    some: list[Frame] = []
+    for frame in frames:
+        if seen.readable(frame):
+            some.append(frame)
+        if len(some) == _PICTURES or sum(item.pixels.size for item in some) > 3 * _PIXELS:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+class _Seen:
+    """What was looked at, what was found, and what went wrong."""
+
+    def __init__(self) -> None:
+        self.pictures = self.faces = 0
+        self.without: list[str] = []
+        self.unreadable: dict[str, str] = {}  # name -> why
+        self.in_videos: dict[str, int] = {}  # faces of each video
+
+    def readable(self, frame: Frame) -> bool:
+        """Count a frame, and take note of an error."""
+        self.pictures += 1
+        if frame.error:
+            self.unreadable[frame.name] = frame.error
+        return not frame.error
+
+    def found(self, frames: Sequence[Frame], rows: pd.DataFrame) -> None:
+        """Count the faces of some frames."""
+        faces = rows["face"].notna().groupby(rows["image"]).sum()
+        for frame in frames:
+            count, video = int(faces[frame.name]), frame.name.rpartition("#")[0]
+            self.faces += count
+            if count == 0:
+                self.without.append(frame.name)
+            if video:
+                self.in_videos[video] = self.in_videos.get(video, 0) + count
+
+    def summary(self) -> str:
+        """One line on everything that could be read."""
+        text = f"pictures: {self.pictures - len(self.unreadable)}, faces: {self.faces}"
+        return text + (f"; no face in {len(self.without)}: {_named(self.without)}" if self.without else "")
+
+    def complain(self, out: str | None) -> None:
+        """Raise ValueError for what could not be read, and for videos in which no face was found."""
+        wrong = []
+        if self.unreadable:
+            first, count = next(iter(self.unreadable.values())), len(self.unreadable)
+            which = first if count == 1 else f"{_named(list(self.unreadable))}; the first: {first}"
+            wrong.append(f"{count} of {self.pictures} pictures could not be read: {which}")
+        if empty := [name for name, faces in self.in_videos.items() if not faces]:
+            wrong.append(f"no face in any frame of {_named(empty)}")
+        if wrong:
+            raise ValueError(f"{'; '.join(wrong)} (the rows of all others are in {out or 'the output'})")
+
+
+class _Table:
+    """Rows to a CSV file or standard output as they come, or to a JSON file at the end, whatever the end is."""
+
+    def __init__(self, out: str | None) -> None:
+        if out is not None and not out.endswith(_SUFFIXES):
+            raise ValueError(f"out={out!r}: give the name of a {' or '.join(_SUFFIXES)} file")
+        self.path = None if out is None else Path(out)
+        self.kept: list[dict[str, Any]] | None = [] if out is not None and out.endswith(".json") else None
+        self.started = False
+        self.file: TextIO = sys.stdout
+
+    def __enter__(self) -> _Table:
+        if self.path is not None:
+            with runfolder.writing(self.path):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.file = self.path.open("w", encoding="utf-8", newline="")
+        return self
+
+    def write(self, rows: pd.DataFrame) -> None:
+        """Add rows."""
+        if self.kept is not None:
+            self.kept += json.loads(rows.to_json(orient="records", double_precision=10))
+            return
+        with runfolder.writing(self.path or Path("standard output")):
+            rows.to_csv(self.file, index=False, header=not self.started, lineterminator="\n")
+            self.file.flush()
+        self.started = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.kept is not None:
+            json.dump(self.kept, self.file, indent=1)
+        if self.path is not None:
+            self.file.close()
+
+
+def _draw(frames: Sequence[Frame], rows: pd.DataFrame, classes: Sequence[str], folder: Path) -> None:
+    """Each frame with its faces, below the folder where it lies below what was given."""
+    for frame in frames:
+        path = folder / frame.place
+        if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+            path = path.with_name(f"{path.name}.jpg")
+        picture = draw(frame.pixels, rows[rows["image"] == frame.name], classes)
+        with runfolder.writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture.save(path, quality=92)
+
+
+def _bar(shown: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown)
+
+
+def _total(sources: Sequence[Source], every: int, limit: int | None) -> int | None:
+    """Pictures that there will be; None where a camera has no end."""
+    counts = [source.count(every) for source in sources]
+    known = [count for count in counts if count is not None]
+    if len(known) < len(counts):
+        return limit
+    return sum(known) if limit is None else min(limit, sum(known))
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -1,0 +1,102 @@
+"""Where pictures come from: files, folders, videos, a camera; a frame at a time, and what cannot be read is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ferdis.datasets.common import is_image, walk_files
+from ferdis.preprocess.containers import VIDEO_SUFFIXES, camera_frames, count_frames, video_frames
+from ferdis.preprocess.images import read_image
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture.
+
+    Attributes
+    ----------
+    name : str
+        The file; ``clip.mp4#12`` for a frame of a video, ``camera 0#12`` for one of a camera.
+    place : Path
+        The same below what was given: where a drawing of it goes.
+    seconds : float or None
+        From the beginning of the video.
+    pixels : (H, W, 3) uint8, or nothing at all where it cannot be read
+    error : str
+        Why not, in one line; empty where it can.
+    """
+
+    name: str
+    place: Path
+    seconds: float | None = None
+    pixels: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 3), np.uint8))
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture file, a video, or a camera (``kind``)."""
+
+    name: str
+    place: Path
+    kind: str
+
+    def frames(self, every: int = 1) -> Iterator[Frame]:
+        """Its pictures, readable or not."""
+        label = f"camera {self.name}" if self.kind == "camera" else self.name
+        try:
+            if self.kind == "picture":
+                yield Frame(label, self.place, pixels=read_image(self.name))
+                return
+            stream = video_frames(self.name, every) if self.kind == "video" else camera_frames(self.name, every)
+            number = None
+            for number, seconds, pixels in stream:
+                where = f"{label}#{number}", self.place.with_name(f"{self.place.name}-{number:06d}")
+                if isinstance(pixels, ValueError):
+                    yield Frame(*where, error=str(pixels))
+                else:
+                    yield Frame(*where, seconds, pixels)
+            if number is None:
+                raise ValueError(f"{label}: no frame can be decoded")
+        except (OSError, ValueError) as error:
+            yield Frame(label, self.place, error=" ".join(str(error).split()))
+
+    def count(self, every: int = 1) -> int | None:
+        """How many pictures it will give; None where that is not known."""
+        try:
+            known = {"picture": 1, "camera": None}
+            return known[self.kind] if self.kind in known else -(-count_frames(self.name) // every)
+        except (OSError, ValueError):
+            return 1  # the error, which frames() gives
+
+
+def sources_of(paths: Sequence[str], camera: str | None = None) -> list[Source]:
+    """Files, the pictures and videos in folders (at any depth, in the order of their names), and a camera.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is nothing at all, or a folder holds no picture and no video.
+    """
+    sources = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            sources.append(Source(str(path), Path(path.name), _kind(path.name)))
+            continue
+        inside = [name for name in walk_files(path) if is_image(name) or _kind(name) == "video"]
+        if not inside:
+            raise FileNotFoundError(f"{path} holds no pictures and no videos")
+        sources += [Source(str(path / name), Path(name), _kind(name)) for name in inside]
+    if camera is not None:
+        sources.append(Source(camera, Path(f"camera-{Path(camera).name}"), "camera"))
+    if not sources:
+        raise ValueError("nothing to look at: name pictures, folders or videos, or a --camera")
+    return list(dict.fromkeys(sources))
+
+
+def _kind(name: str) -> str:
+    return "video" if name.lower().endswith(VIDEO_SUFFIXES) else "picture"
