@@ -70,11 +70,13 @@ def write_report(
     if twice:
         raise ValueError(f"{twice[0]} is named twice: name each run once")
     groups, apart = join([read_run(path) for path in runs])
+    folder = Path(out) if out is not None else _default(runs)
+    with runfolder.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     sections = [
         section(group, f"g{number}", by=by, mistakes=mistakes, faces=faces, load=load)
         for number, group in enumerate(groups, 1)
     ]
-    folder = Path(out) if out is not None else _default(runs)
     _write_parts(folder, sections)
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     version = runfolder.version("ferdis")

@@ -52,6 +52,7 @@ def worst(rows: pd.DataFrame, count: int = 12) -> pd.DataFrame:
     rows : of one system, with probabilities.
     count : pictures, at most.
     """
+    rows = rows.reset_index(drop=True)
     known = probabilities(rows)
     known = known[known.notna().all(axis=1)]
     if known.empty or not known.shape[1]:

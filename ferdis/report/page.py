@@ -114,7 +114,8 @@ def render(title: str, subtitle: str, apart: Sequence[str], sections: Sequence[S
     source = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
     groups = [_plain_section(section) for section in sections]
-    return template.render(title=title, subtitle=subtitle, apart=apart, groups=groups, made=made)
+    html = template.render(title=title, subtitle=subtitle, apart=apart, groups=groups, made=made)
+    return html.replace(" %", "\N{NO-BREAK SPACE}%").replace("p = ", "p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
 
 
 def _plain_section(section: Section) -> dict[str, object]:
