@@ -21,6 +21,7 @@ _PUBLIC = {
     "RELGAN": "ferdis.systems.relgan",
     "BaselineCNN": "ferdis.systems.baselines",
     "EGGAN": "ferdis.systems.eggan",
+    "DECGAN": "ferdis.systems.decgan",
     "Fold": "ferdis.protocol",
     "SubjectKFold": "ferdis.protocol",
     "OfficialSplit": "ferdis.protocol",

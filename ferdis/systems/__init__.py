@@ -14,6 +14,7 @@ SYSTEMS = {
 
 GENERATORS = {
     "eggan": "ferdis.systems.eggan:EGGAN",
+    "decgan": "ferdis.systems.decgan:DECGAN",
 }
 """Systems that make faces and name no expression."""
 

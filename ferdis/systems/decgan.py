@@ -1,0 +1,600 @@
+"""DECGAN: one encoder for who, another for which expression, and two generators that go there and back.
+
+M. Chen, C. Li, K. Li, H. Zhang, X. He, "Double Encoder Conditional GAN for Facial Expression Synthesis", Chinese
+Control Conference (CCC), 2018.
+
+E1 keeps the person of a face, E2 reads the expression of another one (the reference); G1 joins the two, and G2 brings
+the first face back from the result. A discriminator that is told the expression judges the result. Pictures of one
+person in several expressions are not needed, and used where there are any.
+
+======== ============================ =========================================================================
+Equation Function                     What it is
+======== ============================ =========================================================================
+Eq. 2    :func:`transition`           association: from faces of one domain to those of the other
+Eq. 3    :func:`round_trip`           there and back again
+Eq. 3    :func:`association_loss`     the walk back is to end at the same person
+Eq. 4    :func:`discriminator_loss`   D tells real faces from generated ones, given their expressions
+Eq. 5    :func:`generator_loss`       G1's side of it, non-saturating
+Eq. 6    :func:`synthesise`           x_AB = G1(x_A, l)
+Eq. 7    :func:`restore`              x'_A = G2(x_AB, l')
+Eq. 8    :func:`constancy_loss`       distance d of x'_A to x_A
+Eq. 9    :func:`mean_absolute`        that d is the L1 distance
+======== ============================ =========================================================================
+
+Gaps in the text, and what is done here
+---------------------------------------
+- E2's output is called a feature and a label. Here its fully connected layer (Section 3.1) gives both: the label is the
+  softmax over expressions, held to the faces' own by a cross-entropy, and 16 further numbers keep *how* this face does
+  it. ``condition="label"`` gives the generators and D the label alone.
+- "Training two independent encoders has proven to be the best option" (Section 5): E2 learns the expressions first, on
+  its own, for ``expression_epochs``.
+- Label and feature are concatenated with z as constant maps, of which the next norm leaves little. So they also set
+  scale and shift after each norm of a generator.
+- Instance norm takes from E1 whether a picture is dark or light, and after 600 steps of 32x32 embedded faces they were
+  all drawn in one light. ``norm="batch"``, and ``skips=True``, by which E1's larger maps reach the generators as in a
+  U-Net, are not in the text; :meth:`DECGAN.small` has both.
+- Training faces are mirrored at random, no more. Rotations of up to 8 degrees as well (``max_degrees``) took a small E2
+  from 82 % of the expressions of people it had not seen to 89 %: :meth:`DECGAN.small` has them.
+- "The category of the reconstructed face images must be the same as the original domain category" (Section 3.2) has no
+  equation. Here E2, its weights held, is to read the reference's expression off x_AB and the own one off x'_A.
+- D's copy of the label is detached: E2 cannot make D's work easy. A real pair is the reference with its own label.
+- The image library is CycleGAN's pool: once it holds 50 generated faces with their labels, each new one either goes to
+  D or changes places with an older one that goes instead.
+- Paired data is used for Fig. 3, without an equation. Where a picture of the person with the reference's expression
+  exists (``ground_truth``), a term of weight ``pair_weight`` asks for it by L1; 0 is the text's unpaired training.
+- Eq. 2 and 3 ask for scalar products of codes, and then the text says that the reconstruction does it. The products are
+  of E1's and E2's maps, averaged over places, and the walk is to end at the same person (Haeusser et al. 2017): ending
+  at the same expression would push the expression into the identity code. ``association_weight=0`` leaves it out.
+- Eq. 3 prints P^ab for the round trip P^aba. Table 1 prints 8 filters for the last layer: pictures have 3. It has four
+  deconvolutions where the text says three. The two of stride 1 are convolutions.
+- Not in the text: weights of the terms (1 for all but 10 for cycle and pairs), epochs, batch size, E2's pooling (to 4x4
+  places), padding, initial weights, the fall of the learning rate. D's sigmoid is in the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from ferdis.faces import Faces
+from ferdis.losses import in_float32
+from ferdis.nn import reading
+from ferdis.preprocess.augment import random_views, take_views, to_bytes, to_unit_range
+from ferdis.systems.base import TrainingSet
+from ferdis.systems.estimator import Estimator, check_choice, resized
+from ferdis.systems.relgan import pixel_loss
+from ferdis.systems.triplets import GROUND_TRUTHS, Triplets
+from ferdis.systems.unpaired import Library, association_loss, round_trip, transition
+from ferdis.training import Batch, Modules, Phase, Stage
+
+FEATURE = 16  # numbers that say how a face shows its expression
+PLACES = 4  # E2's maps are pooled to 4x4 places before its fully connected layer
+SLOPE = 0.01  # of LeakyReLU (Section 4.2)
+NORMS: Mapping[str, Callable[..., nn.Module]] = {"instance": nn.InstanceNorm2d, "batch": nn.BatchNorm2d}
+
+# ----------------------------------------------------------------------------------------------------- networks
+
+
+class Encoder(nn.Module):
+    """Table 1: three convolutions, the last two of which halve the side: E1. ``kernel`` is the first one's."""
+
+    def __init__(self, channels: Sequence[int] = (64, 128, 256), kernel: int = 7, norm: str = "instance") -> None:
+        super().__init__()
+        steps = zip(pairwise((3, *channels)), (kernel, 3, 3), (1, 2, 2), strict=True)
+        self.layers = nn.Sequential(*(_convolution(a, b, k, stride, norm) for (a, b), k, stride in steps))
+
+    def forward(self, face: Tensor) -> tuple[Tensor, ...]:
+        """Faces (n, 3, S, S) in [-1, 1] to the three maps, of side S, S / 2 and S / 4; the last one is z."""
+        maps = [face]
+        for layer in self.layers:
+            maps.append(layer(maps[-1]))
+        return tuple(maps[1:])
+
+
+class ExpressionEncoder(nn.Module):
+    """The same three convolutions, pooling, and one fully connected layer: E2.
+
+    ``further`` are the channels of 3x3 convolutions between, each of which halves the side.
+    """
+
+    def __init__(
+        self, n_expressions: int, channels: Sequence[int], kernel: int, norm: str, further: Sequence[int]
+    ) -> None:
+        super().__init__()
+        self.n_expressions = n_expressions
+        self.layers = Encoder(channels, kernel, norm).layers
+        widths = (channels[-1], *further)
+        blocks = (nn.Sequential(_convolution(a, b, 3, 1, norm), nn.MaxPool2d(2)) for a, b in pairwise(widths))
+        linear = nn.Linear(widths[-1] * PLACES**2, n_expressions + FEATURE)
+        self.head = nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(PLACES), nn.Flatten(), linear)
+
+    def forward(self, face: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Faces (n, 3, S, S) in [-1, 1] to maps like z, logits (n, N) of expressions, features (n, 16) in -1..1."""
+        maps = self.layers(face)
+        logits, feature = self.head(maps).split([self.n_expressions, FEATURE], 1)
+        return maps, logits, feature.tanh()
+
+
+class Generator(nn.Module):
+    """Table 1: z and the label to a face; the first two layers double the side: G1 and G2.
+
+    The label (n, ``label_width``) also sets scale and shift after each norm. With ``skips``, E1's larger maps join
+    those of their side. ``kernel`` is that of the last two layers.
+    """
+
+    def __init__(
+        self,
+        encoder_channels: Sequence[int],
+        label_width: int,
+        channels: Sequence[int] = (256, 128, 64),
+        kernel: int = 7,
+        norm: str = "instance",
+        skips: bool = False,
+    ) -> None:
+        super().__init__()
+        first, second, third = channels
+        self.skips = skips
+        fine, middle = encoder_channels[:2] if skips else (0, 0)
+        self.layers = nn.ModuleList([
+            nn.ConvTranspose2d(encoder_channels[-1] + label_width, first, 3, 2, 1, output_padding=1),
+            nn.ConvTranspose2d(first + middle, second, 3, 2, 1, output_padding=1),
+            nn.Conv2d(second + fine, third, kernel, 1, kernel // 2),
+        ])  # fmt: skip
+        self.norms = nn.ModuleList(NORMS[norm](width, affine=False) for width in channels)
+        self.styles = nn.ModuleList(nn.Linear(label_width, 2 * width) for width in channels)
+        self.head = nn.Conv2d(third, 3, kernel, 1, kernel // 2)
+
+    def forward(self, maps: Sequence[Tensor], label: Tensor) -> Tensor:
+        """E1's three maps and labels (n, L) to faces (n, 3, S, S) in [-1, 1]."""
+        fine, middle, x = maps
+        joined = (_replicated(label, x), middle, fine)  # what joins before each layer
+        for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
+            x = norm(layer(torch.cat([x, joined[number]], 1) if self.skips or number == 0 else x))
+            scale, shift = self.styles[number](label)[..., None, None].chunk(2, 1)
+            x = (x * (1 + scale) + shift).relu()
+        return self.head(x).tanh()
+
+
+class Discriminator(nn.Module):
+    """Table 2: five convolutions; the label joins after the first."""
+
+    def __init__(self, label_width: int, channels: Sequence[int] = (64, 128, 256, 512), kernel: int = 7) -> None:
+        super().__init__()
+        first, *rest = channels
+        self.first = nn.Sequential(nn.Conv2d(3, first, kernel, 1, kernel // 2), nn.LeakyReLU(SLOPE))
+        layers: list[nn.Module] = []
+        for (before, after), stride in zip(pairwise((first + label_width, *rest)), (2, 2, 1), strict=True):
+            layers += [nn.Conv2d(before, after, kernel, stride, kernel // 2), nn.LeakyReLU(SLOPE)]
+        self.rest = nn.Sequential(*layers, nn.Conv2d(rest[-1], 1, kernel, 1, kernel // 2))
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):  # without norms, anything smaller has faded away after five of them
+                nn.init.kaiming_normal_(layer.weight, SLOPE, nonlinearity="leaky_relu")
+
+    def forward(self, face: Tensor, label: Tensor) -> Tensor:
+        """Faces (n, 3, S, S) in [-1, 1] and labels (n, L) to logits (n, 1, S / 4, S / 4): one a place."""
+        x = self.first(face)
+        return self.rest(torch.cat([x, _replicated(label, x)], 1))
+
+
+def _convolution(before: int, after: int, kernel: int, stride: int, norm: str) -> nn.Sequential:
+    convolution = nn.Conv2d(before, after, kernel, stride, kernel // 2)
+    return nn.Sequential(convolution, NORMS[norm](after, affine=True), nn.LeakyReLU(SLOPE))
+
+
+def _replicated(label: Tensor, maps: Tensor) -> Tensor:
+    """Labels (n, L) as constant maps (n, L, h, w)."""
+    return label[:, :, None, None].expand(-1, -1, *maps.shape[2:]).to(maps.dtype)
+
+
+# ------------------------------------------------------------------------------------------------------- losses
+
+
+@in_float32
+def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """What D minimises: -log D(x) - log(1 - D(G1(x, l))), means over logits of any shape (Eq. 4)."""
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+@in_float32
+def generator_loss(fake: Tensor) -> Tensor:
+    """What G1 minimises: -log D(G1(x_A, l)), mean over logits (Eq. 5)."""
+    return F.softplus(-fake).mean()
+
+
+def synthesise(modules: Modules, face: Tensor, label: Tensor) -> Tensor:
+    """x_AB = G1(x_A, l) (Eq. 6): faces (n, 3, S, S) with the expression of the labels (n, L)."""
+    return modules.generator(modules.identity_encoder(face), label)
+
+
+def restore(modules: Modules, generated: Tensor, own: Tensor) -> Tensor:
+    """x'_A = G2(x_AB, l') (Eq. 7): generated faces (n, 3, S, S) with the labels (n, L) that they had before."""
+    return modules.restorer(modules.identity_encoder(generated), own)
+
+
+@in_float32
+def mean_absolute(restored: Tensor, face: Tensor) -> Tensor:
+    """E[|x_A - x'_A|_1], the mean over pictures (n, 3, S, S) and their pixels (Eq. 9)."""
+    return (face - restored).abs().mean()
+
+
+def constancy_loss(
+    restored: Tensor, face: Tensor, distance: Callable[[Tensor, Tensor], Tensor] = mean_absolute
+) -> Tensor:
+    """L_const = d(G2(G1(x_A, l), l'), x_A) (Eq. 8); d is Eq. 9's."""
+    return distance(restored, face)
+
+
+# ------------------------------------------------------------------------------------------------------- phases
+
+
+def labels_of(read: tuple[Tensor, Tensor, Tensor], condition: str) -> Tensor:
+    """What generators and D are told of what E2 read: softmax of the logits and feature, or the first alone; (n, L)."""
+    _, logits, feature = read
+    label = logits.float().softmax(1).to(feature.dtype)
+    return torch.cat([label, feature], 1) if condition == "feature" else label
+
+
+def show(_: Modules, batch: Batch, random: torch.Generator, *, max_degrees: float) -> Batch:
+    """Views of faces, references and truths in [-1, 1], and the expressions of references and faces."""
+    n, size = batch["target"].shape[:2]
+    draw = partial(random_views, n, size, size, max_degrees=max_degrees, generator=random, device=random.device)
+    own, others = draw(), draw()
+    face, truth = (take_views(to_unit_range(batch[name]), own, size) for name in ("target", "truth"))
+    return {
+        "face": face,
+        "reference": take_views(to_unit_range(batch["source"]), others, size),
+        "truth": truth,
+        "known": batch["known"],
+        "people": batch["identity"],
+        "expressions": torch.cat([batch["expression"], batch["target_expression"]]),
+    }
+
+
+def there_and_back(
+    modules: Modules, batch: Batch, random: torch.Generator, *, condition: str, max_degrees: float
+) -> Batch:
+    """What is made of the batch's faces and references, and what comes back: once a step."""
+    batch = show(modules, batch, random, max_degrees=max_degrees)
+    face, reference = batch["face"], batch["reference"]
+    read = modules.expression_encoder(torch.cat([reference, face]))
+    label, own = labels_of(read, condition).chunk(2)
+    code = modules.identity_encoder(face)
+    generated = modules.generator(code, label)  # Eq. 6, its z kept for the association
+    return {
+        **batch,
+        "logits": read[1],
+        "label": label,
+        "code": code[-1].mean((2, 3)),
+        "reference_code": read[0][: len(face)].mean((2, 3)),
+        "generated": generated,
+        "restored": restore(modules, generated, own),
+    }
+
+
+def expression_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
+    """What E2 minimises, alone and first."""
+    _, logits, _ = modules.expression_encoder(torch.cat([batch["reference"], batch["face"]]))
+    return _label_terms(logits, batch["expressions"])
+
+
+def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
+    """What D minimises (Eq. 4), on a real pair and on what the library gives; and how often it is right."""
+    label = batch["label"].detach()
+    real = modules.discriminator(batch["reference"], label)
+    fake = modules.discriminator(*modules.library.exchange(batch["generated"].detach(), label))
+    return {
+        "adversarial": discriminator_loss(real, fake),
+        "real_accuracy": (real > 0).float().mean(),
+        "fake_accuracy": (fake < 0).float().mean(),
+    }
+
+
+def generator_terms(modules: Modules, batch: Batch, *, association: bool) -> dict[str, Tensor]:
+    """What both encoders and both generators minimise together; the phase weights it."""
+    reader = modules.expression_encoder
+    held = {name: parameter.detach() for name, parameter in reader.named_parameters()}
+    with reading(reader):  # generated faces leave no trace in its batch norm
+        _, read, _ = functional_call(reader, held, (torch.cat([batch["generated"], batch["restored"]]),))
+    expressions = batch["expressions"]
+    terms = {
+        "adversarial": generator_loss(modules.discriminator(batch["generated"], batch["label"].detach())),
+        "cycle": constancy_loss(batch["restored"], batch["face"]),
+        **_label_terms(batch["logits"], expressions),
+        "category": F.cross_entropy(read.float(), expressions),
+        "pair": pixel_loss(batch["generated"], batch["truth"], batch["known"]),
+    }
+    if association:
+        here, there = batch["code"], batch["reference_code"]
+        walk = round_trip(transition(here, there), transition(there, here))
+        terms["association"] = association_loss(walk, batch["people"])
+    return terms
+
+
+def _label_terms(logits: Tensor, expressions: Tensor) -> dict[str, Tensor]:
+    right = (logits.argmax(1) == expressions).float().mean()
+    return {"label": F.cross_entropy(logits.float(), expressions), "label_accuracy": right}
+
+
+def falling(epochs: int) -> Callable[[torch.optim.Optimizer], Any]:
+    """A learning rate that falls to 0 over the second half of so many epochs."""
+    return partial(torch.optim.lr_scheduler.LambdaLR, lr_lambda=lambda done: min(1.0, 2 * (1 - done / epochs)))
+
+
+# ---------------------------------------------------------------------------------------------------- estimator
+
+
+class DECGAN(Estimator):
+    """Faces with the expressions of other faces (Chen et al. 2018).
+
+    Parameters
+    ----------
+    condition : "feature": label and feature of the reference go to the generators and D; "label": the label alone
+    norm : of encoders and generators, "instance" or "batch"
+    skips : E1's larger maps join a generator's of the same side, as in a U-Net
+    ground_truth : str
+        Where pictures of the face's person with the reference's expression come from: "counterparts", "pairs", "off" or
+        "auto", as in :class:`~ferdis.systems.relgan.RELGAN`.
+    truths : int
+        Counterparts drawn for each training face.
+    adversarial_weight, cycle_weight, label_weight, category_weight, pair_weight, association_weight : float
+        Of Eq. 5, Eq. 9, E2's cross-entropy on real faces and (E2 held) on others, L1 to the truth, Eq. 3.
+    encoder_channels, generator_channels, discriminator_channels : sequences of 3, 3 and 4 int
+    further_channels : sequence of int
+        Of further convolutions in E2, see :class:`ExpressionEncoder`.
+    kernel : int
+        Side of the convolutions that are 7x7 in Tables 1 and 2.
+    library_size : faces in the image library
+    max_degrees : training faces are rotated by up to so many, and mirrored
+    image_size : side of the pictures, pixels, divisible by 4; others are resized
+    epochs, batch_size, learning_rate, betas : training, Adam; the rate falls linearly over the second half
+    expression_epochs, min_steps : of E2 alone, before; epochs are added to both until there are so many steps
+    gradient_clip, seed, accelerator, devices, precision, logger, progress : as in :class:`~ferdis.systems.ifgan.IFGAN`
+
+    Attributes
+    ----------
+    classes_ : ndarray of str, the expressions that E2 names
+    modules_ : dict of networks: identity_encoder, expression_encoder, generator, restorer (E1, E2, G1, G2)
+    """
+
+    preset: ClassVar[Mapping[str, Any]] = {
+        "norm": "batch",
+        "skips": True,
+        "pair_weight": 100.0,
+        "encoder_channels": (12, 32, 64),
+        "generator_channels": (48, 24, 12),
+        "discriminator_channels": (8, 16, 32, 64),
+        "further_channels": (96, 128),
+        "kernel": 3,
+        "truths": 2,
+        "epochs": 10,
+        "expression_epochs": 6,
+        "min_steps": 1500,
+        "learning_rate": 1e-3,
+        "max_degrees": 8.0,
+    }
+
+    def __init__(
+        self,
+        *,
+        condition: str = "feature",
+        norm: str = "instance",
+        skips: bool = False,
+        ground_truth: str = "auto",
+        truths: int = 8,
+        adversarial_weight: float = 1.0,
+        cycle_weight: float = 10.0,
+        label_weight: float = 1.0,
+        category_weight: float = 1.0,
+        pair_weight: float = 10.0,
+        association_weight: float = 0.0,
+        encoder_channels: Sequence[int] = (64, 128, 256),
+        generator_channels: Sequence[int] = (256, 128, 64),
+        discriminator_channels: Sequence[int] = (64, 128, 256, 512),
+        further_channels: Sequence[int] = (),
+        kernel: int = 7,
+        library_size: int = 50,
+        max_degrees: float = 0.0,
+        image_size: int = 64,
+        epochs: int = 200,
+        expression_epochs: int = 50,
+        min_steps: int = 0,
+        batch_size: int = 16,
+        learning_rate: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        gradient_clip: float | None = None,
+        seed: int = 0,
+        accelerator: str = "auto",
+        devices: int = 1,
+        precision: str = "auto",
+        logger: str | None = "csv",
+        progress: bool = True,
+    ) -> None:
+        self.condition = condition
+        self.norm = norm
+        self.skips = skips
+        self.ground_truth = ground_truth
+        self.truths = truths
+        self.adversarial_weight = adversarial_weight
+        self.cycle_weight = cycle_weight
+        self.label_weight = label_weight
+        self.category_weight = category_weight
+        self.pair_weight = pair_weight
+        self.association_weight = association_weight
+        self.encoder_channels = encoder_channels
+        self.generator_channels = generator_channels
+        self.discriminator_channels = discriminator_channels
+        self.further_channels = further_channels
+        self.kernel = kernel
+        self.library_size = library_size
+        self.max_degrees = max_degrees
+        self.image_size = image_size
+        self.epochs = epochs
+        self.expression_epochs = expression_epochs
+        self.min_steps = min_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.betas = betas
+        self.gradient_clip = gradient_clip
+        self.seed = seed
+        self.accelerator = accelerator
+        self.devices = devices
+        self.precision = precision
+        self.logger = logger
+        self.progress = progress
+
+    def fit(
+        self, faces: Faces, y: Any = None, *, run_dir: str | Path | None = None, keep_epochs: bool = False
+    ) -> DECGAN:
+        """Train on faces of two or more expressions; ``y``, if given, stands for ``faces.expression``.
+
+        ``run_dir`` and ``keep_epochs`` are as in :meth:`ferdis.systems.ifgan.IFGAN.fit`.
+
+        Raises
+        ------
+        ValueError
+            On fewer than two expressions, a ground truth that these faces do not have, or an argument out of its range.
+        """
+        self._check_parameters()
+        training = self._training_set(faces, y)  # sets classes_
+        self.selection_, self.training_digest_ = "last", faces.digest()
+        self.preprocessing_ = faces.attrs.get("preprocessing")
+        sampler = Triplets(training, self.ground_truth, self.truths, "random", self.batch_size, self.seed)
+        self.notes_ = [f"DECGAN: {sampler.describe()}"]
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            self.modules_ = self._build()
+            discriminator = Discriminator(self._label_width, self.discriminator_channels, self.kernel)
+        library = Library(self.library_size, self._label_width, self.image_size)
+        modules = {**self.modules_, "discriminator": discriminator, "library": library}
+        trainer = self._trainer(run_dir, keep_epochs)
+        trainer.run(self._stages(modules, sampler, len(faces)), signature=self._signature(None))
+        self.history_ = trainer.history.to_frame()
+        self._to_device()
+        return self
+
+    def transfer(self, faces: Faces, references: Faces) -> np.ndarray:
+        """Each face with its reference's expression (Eq. 6), uint8 (n, image_size, image_size, 3)."""
+        if len(faces) != len(references):
+            raise ValueError(f"{len(faces)} faces and {len(references)} references: give as many of both")
+        return self._draw(faces, self._labels(references), "generator")
+
+    synthesize = transfer
+
+    def reconstruct(self, faces: Faces) -> np.ndarray:
+        """Each face with its own expression, uint8 (n, image_size, image_size, 3)."""
+        return self.transfer(faces, faces)
+
+    def restore(self, generated: Faces, faces: Faces) -> np.ndarray:
+        """Generated faces with the expressions that the faces had before, by G2 (Eq. 7)."""
+        return self._draw(generated, self._labels(faces), "restorer")
+
+    def read(self, faces: Faces) -> np.ndarray:
+        """What E2 reads: probabilities of the expressions ``classes_``, (n, N) float32."""
+        return self._labels(faces)[:, : len(self.classes_)]
+
+    def _graphs(self) -> dict[str, Callable[..., Tensor]]:
+        first, reader, generator, _ = self.modules_.values()
+        told = partial(labels_of, condition=self.condition)
+        return {"transfer": lambda faces, references: generator(first(faces), told(reader(references)))}
+
+    # ---------------------------------------------------------------------------------------------- its training
+
+    @property
+    def crop_size(self) -> int:  # type: ignore[override]
+        """Nothing is cropped."""
+        return self.image_size
+
+    @property
+    def _label_width(self) -> int:
+        return len(self.classes_) + (FEATURE if self.condition == "feature" else 0)
+
+    def _labels(self, faces: Faces) -> np.ndarray:
+        """What the generators are told of faces, (n, L) float32."""
+        check_is_fitted(self, "modules_")
+        reader = self.modules_["expression_encoder"]
+        return self._map(resized(faces, self.image_size), lambda images: labels_of(reader(images), self.condition))
+
+    def _draw(self, faces: Faces, labels: np.ndarray, name: str) -> np.ndarray:
+        """Faces through E1 and a generator, which is told the labels."""
+        encoder, generator = self.modules_["identity_encoder"], self.modules_[name]
+        rows = iter(torch.from_numpy(labels))
+
+        def draw(images: Tensor) -> Tensor:
+            wanted = torch.stack([next(rows) for _ in images]).to(images)
+            return to_bytes(generator(encoder(images), wanted))
+
+        return self._map(resized(faces, self.image_size), draw)
+
+    def _check_parameters(self) -> None:
+        check_choice("condition", self.condition, ("feature", "label"))
+        check_choice("norm", self.norm, tuple(NORMS))
+        check_choice("ground_truth", self.ground_truth, GROUND_TRUTHS)
+        side = 4 * 2 ** len(self.further_channels)
+        if self.image_size % side:
+            raise ValueError(f"image_size={self.image_size}: take a multiple of {side}, or fewer further_channels")
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel={self.kernel}: take an odd number")
+        for name in ("epochs", "expression_epochs", "truths"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
+
+    def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
+        expression = faces.expression if y is None else np.asarray(y, dtype=str)
+        if len(expression) != len(faces):
+            raise ValueError(f"{len(faces)} training faces and {len(expression)} labels: as many of both are needed")
+        self.classes_, labels = np.unique(expression, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"{len(faces)} training faces show {len(self.classes_)} expression: two are needed")
+        people = np.unique(faces.subject, return_inverse=True)[1].astype(np.int64) if faces.has_subjects else None
+        images = resized(faces, self.image_size)
+        return TrainingSet(images, labels.astype(np.int64), np.ones(len(faces), bool), None, None, people, faces)
+
+    def _build(self) -> dict[str, nn.Module]:
+        shape = (self.encoder_channels, self._label_width, self.generator_channels, self.kernel, self.norm, self.skips)
+        encoder = (self.encoder_channels, self.kernel, self.norm)
+        return {
+            "identity_encoder": Encoder(*encoder),
+            "expression_encoder": ExpressionEncoder(len(self.classes_), *encoder, self.further_channels),
+            "generator": Generator(*shape),
+            "restorer": Generator(*shape),
+        }
+
+    def _stages(self, modules: Mapping[str, nn.Module], sampler: Triplets, n: int) -> list[Stage]:
+        epochs = self.training_epochs(n)
+        names = ("adversarial", "cycle", "label", "category", "pair", "association")
+        weights = {name: getattr(self, f"{name}_weight") for name in names}
+        if not (association := self.association_weight > 0):
+            del weights["association"]
+        first = max(1, round(self.expression_epochs * epochs / self.epochs))  # stretched alike
+        adam = partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, fused=True)
+        generate = partial(generator_terms, association=association)
+        own, real = {"label": self.label_weight}, {"adversarial": 1.0}
+        alone = Phase("expression", ("expression_encoder",), expression_terms, own, adam, falling(first))
+        phases = [
+            Phase("discriminator", ("discriminator",), discriminator_terms, real, adam, falling(epochs)),
+            Phase("generator", tuple(self.modules_), generate, weights, adam, falling(epochs)),
+        ]
+        turned = partial(show, max_degrees=self.max_degrees)
+        prepare = partial(there_and_back, condition=self.condition, max_degrees=self.max_degrees)
+        reader = {"expression_encoder": modules["expression_encoder"]}
+        return [
+            Stage("expression", reader, [alone], first, sampler, turned),
+            Stage("decgan", dict(modules), phases, epochs, sampler, prepare),
+        ]
+
+    def _state(self) -> dict[str, Any]:
+        return {"classes": [str(name) for name in self.classes_]}
+
+    def _restored(self, about: Mapping[str, Any]) -> dict[str, nn.Module]:
+        self.classes_ = np.array(about["classes"])
+        return self._build()
