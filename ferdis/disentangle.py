@@ -130,33 +130,21 @@ def finished_fits(run: str | Path) -> list[Fit]:
     FileNotFoundError, ValueError
         One line: there is no such folder, it holds no run, no fold is finished, or a fold has no saved weights.
     """
-    run = Path(run)
-    if not run.is_dir():
-        raise FileNotFoundError(f"{run}: no such folder; give one that ferdis kfold --out wrote")
-    if not (run / "resolved.json").is_file():
-        raise FileNotFoundError(f"{run} holds no run (no resolved.json): give a folder that ferdis kfold --out wrote")
-    kinds = {name: str(about["class"]) for name, about in runfolder.read_json(run / "resolved.json")["systems"].items()}
+    kinds = {name: str(about["class"]) for name, about in runfolder.read_record(run)["systems"].items()}
     fits = []
-    for marker in sorted(run.rglob("fold-*/*/done.json")):
-        done = runfolder.read_json(marker)
-        if not (marker.parent / "estimator.json").is_file():
-            raise ValueError(
-                f"{marker.parent} holds no saved weights: its system has no save(), so it has no codes here"
-            )
-        fits.append(Fit(done["seed"], done["fold"], done["system"], kinds[done["system"]], marker.parent))
+    for folder, done in runfolder.finished_fits(run):
+        if not (folder / "estimator.json").is_file():
+            raise ValueError(f"{folder} holds no saved weights: its system has no save(), so it has no codes here")
+        fits.append(Fit(done["seed"], done["fold"], done["system"], kinds[done["system"]], folder))
     if not fits:
         raise ValueError(f"{run}: no fold is finished; let ferdis kfold run to its end first")
-    return sorted(fits)
+    return fits
 
 
 def seen_people(run: str | Path) -> set[str]:
     """Names of all people in a run's fold lists: further people must be none of them."""
-    lists = sorted(Path(run).glob("folds.csv")) + sorted(Path(run).glob("seed-*/folds.csv"))
-    people: set[str] = set()
-    for path in lists:
-        table = read_fold_table(path)
-        people |= set(table["subject"].astype(str)) if "subject" in table else set()
-    return people - {""}
+    lists = _fold_lists(Path(run))
+    return set(lists["subject"].dropna().astype(str)) - {""} if "subject" in lists else set()
 
 
 def scored_faces(fit: Fit, faces: Faces) -> Faces:
@@ -215,8 +203,7 @@ def further_people(run: str | Path, people: int, pictures: int, seed: int = 0) -
 
 
 def _fold_lists(run: Path) -> pd.DataFrame:
-    lists = [run / "folds.csv", *sorted(run.glob("seed-*/folds.csv"))]
-    return pd.concat([read_fold_table(path) for path in lists if path.is_file()], ignore_index=True)
+    return pd.concat([read_fold_table(path) for path in runfolder.fold_lists(run).values()], ignore_index=True)
 
 
 def _choose(

@@ -297,7 +297,10 @@ def read_record(root: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{root}: no such folder; give one that ferdis kfold --out wrote")
     if not (root / "resolved.json").is_file():
         raise FileNotFoundError(f"{root} holds no run (no resolved.json): give a folder that ferdis kfold --out wrote")
-    return read_json(root / "resolved.json")
+    record = read_json(root / "resolved.json")
+    if "systems" not in record:
+        raise ValueError(f"{root} is no evaluation (a sweep's folder, perhaps): give one that ferdis kfold --out wrote")
+    return record
 
 
 def finished_fits(root: str | Path) -> list[tuple[Path, dict[str, Any]]]:

@@ -145,7 +145,7 @@ def evaluate(
     report = _audit(systems, faces, folds, options, progress)
     refuse_tuned_people(tuned, systems, faces, mine, allow_overlap=allow_overlap)
     dataset = dataset or str(faces.attrs.get("dataset", "unnamed"))
-    record = _record(systems, faces, protocol, dataset, seeds, selection, diagnose_peeking, tuned)
+    record = _record(systems, faces, protocol, dataset, seeds, selection, diagnose_peeking, tuned) | {"audit": options}
     with _folder(out, len(seeds) > 1) as run:
         jobs = _jobs(run, systems, faces, folds, record, tuned)
         ours = [job for job in jobs if only_folds is None or job.task.fold in only_folds]

@@ -57,6 +57,11 @@ def _choices(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) 
             "People are not known: intervals and tests take each picture for itself and are too sure, and nothing "
             "proves that nobody is in two parts."
         )
+    for winner in record.get("tuned", []):
+        where = "all folds" if winner["fold"] is None else f"fold {winner['fold']}"
+        chosen = ", ".join(f"{name} {value}" for name, value in winner["parameters"].items())
+        effort = f"{winner['trials']} trials on {len(winner['people'])} people"
+        lines.append(f"{winner['system']}, {where}: {chosen}; chosen in {effort} whom no test part of it shows.")
     audit = record.get("audit", {})
     if audit.get("allow_overlap"):
         lines.append("allow_overlap: sets that may share people under other names were let pass.")
