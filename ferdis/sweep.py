@@ -393,7 +393,7 @@ def _trials(part: _Part, space: Space) -> pd.DataFrame:
                 "score": trial.value if trial.state == TrialState.COMPLETE else float("nan"),
                 "seconds": round(seconds, 1),
                 "error": trial.user_attrs.get("error", trial.user_attrs.get("diverged", "")),
-                **{name: json.dumps(drawn[name]) if name in drawn else "" for name in space.items},
+                **{name: _text(drawn[name]) if name in drawn else "" for name in space.items},
             }
         )
     return pd.DataFrame(records)
@@ -420,13 +420,20 @@ def _markdown(table: pd.DataFrame, winners: Sequence[Winner]) -> str:
         part = _part_name(winner.fold)
         states = table.loc[table["part"] == part, "state"].value_counts()
         counts = " | ".join(str(states.get(state, 0)) for state in ("complete", "pruned", "fail"))
-        chosen = ", ".join(f"{key}={value}" for key, value in winner.parameters.items())
+        chosen = ", ".join(
+            f"{key}={f'{value:.4g}' if isinstance(value, float) else _text(value)}"
+            for key, value in winner.parameters.items()
+        )
         lines.append(f"| {part} | {len(winner.people)} | {counts} | {100 * winner.score:.2f} | {chosen} |")
     lines += [
         "",
         "These scores chose the arguments and are no results: the best of many trials is lucky as well as good.",
     ]
     return "\n".join([*lines, "`ferdis kfold --config` with the folder `best` gives results.", ""])
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -16,7 +16,8 @@ How the arguments of ``ferdis kfold`` are named:
 - ``--protocol NAME`` and ``--protocol.ARGUMENT`` likewise; ``--folds N`` is short for
   ``--protocol.n_splits N``, ``--jobs N`` for ``--n_jobs N``.
 - ``--config FILE`` reads all of this from YAML, a run's own ``config.yaml`` among others; what stands after
-  it wins. ``--print_config`` shows what would be run.
+  it wins. ``--print_config`` shows what would be run. A folder of a sweep's winners gives each fold its own.
+- ``--gpus-per-fold`` and ``--gpus_per_fold`` are the same.
 
 Exit status: 0; 2 for what the user can put right, in one line; 130 after Ctrl-C; 1 for anything else
 (``FERDIS_DEBUG=1`` shows where).
@@ -32,7 +33,7 @@ from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ferdis.cli import check, datasets, demo, disentangle, export, kfold, predict, render, report
+from ferdis.cli import augment, check, datasets, demo, disentangle, export, kfold, predict, render, report, sweep
 from ferdis.cli.arguments import USER_ERROR, UsageError
 
 __all__ = ["BUG", "INTERRUPTED", "USER_ERROR", "VERBS", "UsageError", "main"]
@@ -46,6 +47,8 @@ VERBS: dict[str, Callable[[Sequence[str]], Any]] = {
     "render": render.run,
     "kfold": kfold.run,
     "disentangle": disentangle.run,
+    "sweep": sweep.run,
+    "augment": augment.run,
     "report": report.run,
     "predict": predict.run,
     "export": export.run,

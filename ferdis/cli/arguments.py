@@ -11,7 +11,7 @@ import yaml
 
 USER_ERROR = 2  # exit status for what the user can put right
 
-LISTS = ("--system", "--seeds", "--by")  # one value is a list of one
+LISTS = ("--system", "--seeds", "--only_folds", "--by")  # one value is a list of one
 FLAGS = (
     "diagnose_peeking",
     "new_folds",
@@ -28,7 +28,7 @@ class UsageError(ValueError):
 
 
 def options(argv: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Options with the values that follow each; ``--a=b`` is split."""
+    """Options with the values that follow each; ``--a=b`` is split, ``--gpus-per-fold`` is ``--gpus_per_fold``."""
     option = ""
     values: list[str] = []
     for token in argv:
@@ -36,6 +36,7 @@ def options(argv: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
             if option or values:
                 yield option, values
             option, equals, value = token.partition("=")
+            option = f"--{option[2:].replace('-', '_')}" if token.startswith("--") else option
             values = [value] if equals else []
         else:
             values.append(token)
@@ -84,7 +85,21 @@ def with_config(argv: Sequence[str]) -> list[str]:
 
 
 def configuration(path: Path) -> dict[str, Any]:
-    """Arguments in a file: written by --print_config or by hand, or the record of a run."""
+    """Arguments in a file: written by --print_config or by hand, the record of a run, or a sweep's winner.
+
+    A folder is that of a sweep's winners: its files differ in ``tuned`` alone, which the result has from all of them.
+    """
+    if path.is_dir():
+        records = {file: configuration(file) for file in sorted(path.glob("*.yaml"))}
+        if not records or not all(isinstance(record.get("tuned"), list) for record in records.values()):
+            raise UsageError(f"--config {path} is a folder, but not of winners: give a file, or a sweep's folder best/")
+        first, *others = ({**record, "tuned": None} for record in records.values())
+        for file, other in zip(list(records)[1:], others, strict=True):
+            if other != first:
+                raise UsageError(
+                    f"--config {path}: {file.name} is of another sweep than its neighbours: keep one sweep"
+                )
+        return {**first, "tuned": [winner for record in records.values() for winner in record["tuned"]]}
     if not path.is_file():
         raise FileNotFoundError(f"--config {path}: no such file")
     try:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from ferdis.cli.arguments import UsageError
-from ferdis.cli.parsers import faces_parameters
+import yaml
+
+from ferdis.cli.arguments import UsageError, long_form, with_config
+from ferdis.cli.chosen import PROTOCOLS, Chosen, choose, spread
+from ferdis.cli.parsers import Parser, faces_parameters, imported
 
 
 def build_estimator(cls: type, arguments: dict[str, Any]) -> Any:
@@ -34,7 +39,41 @@ def without_name(arguments: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in arguments.items() if key != "name"}
 
 
-def imported(name: str) -> Any:
-    """What ``"package.module:name"`` names."""
-    module, attribute = name.split(":")
-    return getattr(importlib.import_module(module), attribute)
+@dataclass(frozen=True)
+class Experiment:
+    """What a line of ``kfold`` or ``sweep`` asks for.
+
+    Attributes
+    ----------
+    systems : label -> estimator
+    faces : Faces
+    protocol : the splitter
+    settings : the other arguments, parsed
+    arguments : all of them as plain records, for a config.yaml
+    """
+
+    systems: dict[str, Any]
+    faces: Any
+    protocol: Any
+    settings: dict[str, Any]
+    arguments: dict[str, Any]
+
+
+def read_experiment(argv: Sequence[str], parser_for: Callable[[Chosen], Parser]) -> Experiment | None:
+    """Read a line, and build what it names; with ``--print_config`` only print the arguments, and give None."""
+    argv = with_config(argv)
+    show, argv = "--print_config" in argv, [item for item in argv if item != "--print_config"]
+    chosen = choose(argv)
+    settings = parser_for(chosen).parse_args(long_form(spread(argv, chosen))).as_dict()
+    settings = {key: value for key, value in settings.items() if key not in ("config", "print_config")}
+    arguments = json.loads(json.dumps(settings, default=str))
+    if show:
+        print(yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True), end="")
+        return None
+    from ferdis.datasets import load
+
+    systems = {label: build_estimator(cls, settings.pop(label)) for label, cls in chosen.systems.items()}
+    protocol = imported(PROTOCOLS[chosen.protocol])(**without_name(settings.pop("protocol")))
+    faces = load(chosen.dataset, **without_name(settings.pop("dataset")))
+    settings = {key: value for key, value in settings.items() if key not in ("system", "preset")}
+    return Experiment(systems, faces, protocol, settings, arguments)

@@ -35,8 +35,16 @@ RESERVED = (
     "selection",
     "out",
     "n_jobs",
+    "backend",
+    "tuned",
     "progress",
     "arguments",
+    "space",
+    "study",
+    "storage",
+    "trials",
+    "prune",
+    "seed",
 )
 
 

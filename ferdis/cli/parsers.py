@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import inspect
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
-from ferdis.cli.chosen import Chosen
+from ferdis.cli.chosen import DEFAULTS, PROTOCOLS, Chosen
 
 
 class Parser(ArgumentParser):
@@ -71,6 +72,32 @@ def add_system(parser: Parser, label: str, cls: type, chosen: Chosen) -> None:
             small = cls.small(epochs=small["epochs"]).get_params(deep=False)  # type: ignore[attr-defined]
         parser.set_defaults({f"{label}.{name}": value for name, value in small.items() if name not in faces})
     parser.set_defaults({f"{label}.progress": False})  # the bar counts fits; bars of their own would run over it
+
+
+def experiment_parser(verb: str, function: Callable[..., Any], chosen: Chosen) -> Parser:
+    """A parser for what an experiment is made of: systems, data set, protocol, each with its own arguments."""
+    from ferdis.datasets import REGISTRY, entry
+    from ferdis.systems import SYSTEMS
+
+    shown = ", ".join([*chosen.systems, chosen.dataset, chosen.protocol])
+    more = f"Shown are the arguments of {shown}; name others to see theirs. Systems: {', '.join(SYSTEMS)}. "
+    more += f"Data sets: {', '.join(REGISTRY)}. Protocols: {', '.join(PROTOCOLS)}."
+    parser = parser_of(verb, function, more)
+    parser.add_argument("--config", type=str, help="YAML file of these arguments, such as RUN/config.yaml")
+    parser.add_argument("--print_config", action="store_true", help="show what would be run, and stop")
+    parser.add_argument("--system", type=list[str], default=DEFAULTS["system"], help="NAME or LABEL=NAME, one or more")
+    parser.add_argument("--preset", type=Literal["paper", "small"], default="paper", help="the systems' starting point")
+    add_named(parser, "dataset", entry(chosen.dataset).load_function(), chosen.dataset)
+    add_named(parser, "protocol", imported(PROTOCOLS[chosen.protocol]), chosen.protocol)
+    for label, cls in chosen.systems.items():
+        add_system(parser, label, cls, chosen)
+    return parser
+
+
+def imported(name: str) -> Any:
+    """What ``"package.module:name"`` names."""
+    module, attribute = name.split(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def faces_parameters(cls: type) -> list[str]:
