@@ -251,6 +251,7 @@ class BaselineCNN(PatchClassifier):
         not in (
             "decoder_channels",
             "pixel_weight",
+            "pixel_growth",
             "near_optimal",
             "mlp_epochs",
             "mlp_learning_rate",

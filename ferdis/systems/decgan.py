@@ -71,7 +71,7 @@ from ferdis.losses import in_float32
 from ferdis.nn import reading
 from ferdis.preprocess.augment import random_views, take_views, to_bytes, to_unit_range
 from ferdis.systems.base import TrainingSet
-from ferdis.systems.estimator import Estimator, check_choice, resized
+from ferdis.systems.estimator import Estimator, check_choice, preprocessing_of, resized
 from ferdis.systems.relgan import pixel_loss
 from ferdis.systems.triplets import GROUND_TRUTHS, Triplets
 from ferdis.systems.unpaired import Library, association_loss, round_trip, transition
@@ -467,7 +467,7 @@ class DECGAN(Estimator):
         self._check_parameters()
         training = self._training_set(faces, y)  # sets classes_
         self.selection_, self.training_digest_ = "last", faces.digest()
-        self.preprocessing_ = faces.attrs.get("preprocessing")
+        self.preprocessing_ = preprocessing_of(faces)
         sampler = Triplets(training, self.ground_truth, self.truths, "random", self.batch_size, self.seed)
         self.notes_ = [f"DECGAN: {sampler.describe()}"]
         with torch.random.fork_rng():
