@@ -17,6 +17,7 @@ from scipy.stats import spearmanr
 
 from ferdis import EGGAN, Faces, load
 from ferdis.au_estimator import AUEstimator
+from ferdis.embedders import EMBEDDERS, Embedder, get_embedder
 from ferdis.faces import AU_COLUMNS
 from ferdis.judges import IdentityJudge
 from ferdis.metrics.units import UnitAgreement, unit_agreement
@@ -41,7 +42,7 @@ class Bench:
     learned: Faces
     unseen: Faces
     estimator: AUEstimator
-    identity: IdentityJudge
+    identity: IdentityJudge | Embedder
     sources: Faces
     targets: np.ndarray
     shown: Faces
@@ -50,18 +51,23 @@ class Bench:
 def arguments(argv: Sequence[str] | None, description: str) -> argparse.Namespace:
     """The command line of all three tables."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
-    parser.add_argument("--people", type=int, default=120, help="people to learn from")
-    parser.add_argument("--images", type=int, default=20, help="pictures of each of them")
-    parser.add_argument("--judge_people", type=int, default=120, help="others, for the two judges")
+    parser.add_argument("--people", type=int, default=300, help="people to learn from")
+    parser.add_argument("--images", type=int, default=4, help="pictures of each of them and expression")
+    parser.add_argument("--judge_people", type=int, default=300, help="others, for the two judges")
     parser.add_argument("--test_people", type=int, default=30, help="others, whose faces are edited")
     parser.add_argument("--edits", type=int, default=500)
-    parser.add_argument("--expressions", default="action_units", help="7, or action_units: drawn independently")
+    parser.add_argument("--expressions", default="8", help="7, 8 with contempt, or action_units: drawn independently")
     parser.add_argument("--difficulty", choices=["easy", "normal", "hard"], default="normal")
     parser.add_argument("--epochs", type=int, help="of everything, instead of the presets'")
     parser.add_argument("--seed", type=int, default=1, help="of people and training")
     parser.add_argument("--weights", help="VGG19: 'imagenet' or a .safetensors file; without it no perceptual term")
+    parser.add_argument("--embedder", choices=list(EMBEDDERS), help="judge identity by a published network instead")
+    parser.add_argument("--embedder_weights", help="its .safetensors file, see ferdis.embedders")
     parser.add_argument("--out", type=Path, help="folder for models, tables and pictures")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if bool(options.embedder) != bool(options.embedder_weights):
+        parser.error("--embedder and --embedder_weights go together")
+    return options
 
 
 def bench(options: argparse.Namespace) -> Bench:
@@ -81,7 +87,10 @@ def bench(options: argparse.Namespace) -> Bench:
     )
     epochs = {"epochs": options.epochs} if options.epochs else {}
     estimator = AUEstimator.small(seed=options.seed, **epochs).fit(judging)
-    identity = IdentityJudge(seed=options.seed, **epochs).fit(judging)
+    if options.embedder:
+        identity = get_embedder(options.embedder, options.embedder_weights)
+    else:
+        identity = IdentityJudge(seed=options.seed, **epochs).fit(judging)
     random = np.random.default_rng(options.seed)
     sources = unseen[random.integers(len(unseen), size=options.edits)]
     shown = learned[random.integers(len(learned), size=options.edits)]

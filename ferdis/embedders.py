@@ -128,7 +128,8 @@ class Embedder:
     def __init__(self, name: str, weights: str | Path) -> None:
         if name not in EMBEDDERS:
             raise ValueError(f"no embedder is called {name!r}: there are {', '.join(EMBEDDERS)}")
-        self.name, self.published = name, EMBEDDERS[name]
+        self.published = EMBEDDERS[name]
+        self.own = f"{name} with {weights}; its error is that of real pairs"
         self.network = self.published.network()
         _fill(self.network, Path(weights), self.published.people)
 

@@ -90,7 +90,7 @@ def eggan(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(EGGAN, "preset", {**EGGAN.preset, **sizes, **classifier, "progress": False})
     reader = {"image_size": 32, "channels": (8, 8), "depths": (1, 1), "progress": False}
     monkeypatch.setattr(AUEstimator, "preset", {**AUEstimator.preset, **reader})
-    counts = {"people": 3, "images": 4, "judge_people": 14, "test_people": 3, "edits": 10, "epochs": 1}
+    counts = {"people": 3, "images": 1, "judge_people": 14, "test_people": 3, "edits": 10, "epochs": 1}
     yield [*(text for name, count in counts.items() for text in (f"--{name}", str(count))), "--difficulty", "easy"]
     for name in [name for name in sys.modules if name.startswith("eggan")]:
         sys.modules.pop(name)
@@ -111,6 +111,27 @@ def test_eggan_tables(eggan: list[str], tmp_path: Path, capsys):
     verified = eggan_table2.main(argv)
     assert verified.loc["EGGAN", "published (RaFD)"] == 97.04 and 0 <= verified.loc["EGGAN", "measured"] <= 100
     assert (tmp_path / "eggan" / "checkpoint.safetensors").stat().st_mtime_ns == weights  # not trained again
+
+
+def test_identity_may_be_judged_by_a_published_embedder(eggan: list[str], monkeypatch, capsys):
+    import eggan as shared
+
+    class Published:
+        own = "an embedder from a file"
+
+        def embed(self, pictures):
+            pixels = pictures.pixels() if hasattr(pictures, "pixels") else pictures
+            return pixels.reshape(len(pixels), -1).astype(float)
+
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(shared, "get_embedder", lambda *how: asked.append(how) or Published())
+    options = shared.arguments([*eggan, "--embedder", "lightcnn-29", "--embedder_weights", "w.safetensors"], "a table")
+    on = shared.bench(options)
+    assert asked == [("lightcnn-29", "w.safetensors")] and "an embedder from a file" in capsys.readouterr().out
+    assert shared.identity_kept(on, on.sources.pixels()).accuracy == 1
+    with pytest.raises(SystemExit):
+        shared.arguments([*eggan, "--embedder", "lightcnn-29"], "a table")
+    assert "go together" in capsys.readouterr().err
 
 
 def test_eggan_ablation(eggan: list[str], tmp_path: Path):
