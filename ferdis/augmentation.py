@@ -34,7 +34,16 @@ from ferdis.systems import GENERATORS, SYSTEMS, get
 from ferdis.systems.au_levels import units_of
 from ferdis.systems.estimator import check_choice, jsonable, resized
 
-__all__ = ["PROVENANCE", "Augmented", "Generated", "QualityFilter", "express", "generate", "shortfall"]
+__all__ = [
+    "PROVENANCE",
+    "Augmented",
+    "Generated",
+    "QualityFilter",
+    "check_generator",
+    "express",
+    "generate",
+    "shortfall",
+]
 
 PROVENANCE = ("generator", "source", "reference")
 """Columns of a generated face: what made it, the path of the face it was made from, that of the expression's."""
@@ -57,13 +66,18 @@ def express(generator: Any, faces: Faces, references: Faces) -> np.ndarray:
     ValueError
         If the generator can do neither.
     """
+    check_generator(generator)
     if hasattr(generator, "edit"):
         return generator.edit(faces, units_of(references))
-    if not hasattr(generator, "transfer"):
-        raise ValueError(f"{type(generator).__name__} makes no faces: it has neither edit() nor transfer()")
     if "references" in inspect.signature(generator.transfer).parameters:
         return generator.transfer(faces, references)
     return generator.transfer(references, faces)  # REL-GAN's sources are whose expression it is
+
+
+def check_generator(generator: Any) -> None:
+    """A ValueError unless :func:`express` can use it."""
+    if not hasattr(generator, "edit") and not hasattr(generator, "transfer"):
+        raise ValueError(f"{type(generator).__name__} makes no faces: it has neither edit() nor transfer()")
 
 
 def shortfall(expression: np.ndarray, strategy: str, per_class: int | None) -> dict[str, int]:
@@ -350,6 +364,7 @@ class Augmented(ClassifierMixin, BaseEstimator):
         """
         if y is not None:
             faces = faces.with_table(faces.to_frame().assign(expression=np.asarray(y, dtype=str)))
+        check_generator(self.generator)
         wanted = shortfall(faces.expression, self.strategy, self.per_class)
         self.notes_ = []
         faces = self._with_units(faces)

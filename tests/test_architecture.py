@@ -66,6 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sweep": RUNNING | {"space", "studies", "tuned", "sweep_figures", "history", "seeding", "distributed"},
     "codes": FOUNDATION | {"metrics"},
     "transfer": FOUNDATION | {"codes", "judges", "systems"},
+    "generated_set": FOUNDATION | {"augmentation", "datasets"},
     "augmentation": LEARNING | {"training", "metrics", "systems", "judges", "codes", "au_estimator"},
     "models": FOUNDATION | {"datasets", "folds", "metrics", "runfolder", "systems"},
     "export": FOUNDATION | {"datasets", "folds", "metrics", "models", "preprocess", "runfolder", "systems"},

@@ -1,0 +1,42 @@
+"""``ferdis augment``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from ferdis.cli.arguments import UsageError, long_form, options, with_config
+from ferdis.cli.building import build_estimator, without_name
+from ferdis.cli.chosen import choose, spread
+from ferdis.cli.parsers import add_named, add_system, parser_of
+
+
+def run(argv: Sequence[str]) -> None:
+    """Write a set of generated faces, with their provenance and a contact sheet, from all people of a data set."""
+    from ferdis.augmentation import QualityFilter
+    from ferdis.datasets import REGISTRY, entry, load
+    from ferdis.generated_set import write_generated
+    from ferdis.systems import GENERATORS
+
+    argv = with_config(argv)
+    named = any(option in ("--system", "--system.name") for option, _ in options(argv))
+    chosen = choose(argv if named else [*argv, "--system", "decgan"])
+    if len(chosen.systems) != 1:
+        raise UsageError(f"--system names {len(chosen.systems)} systems: a set is made by one")
+    (label, cls), *_ = chosen.systems.items()
+    more = f"Generators: {', '.join(GENERATORS)}, relgan. Data sets: {', '.join(REGISTRY)}. Shown are the arguments of "
+    parser = parser_of("augment", run, f"{more}{label} and {chosen.dataset}; name others to see theirs.")
+    parser.add_argument("--config", type=str, help="YAML file of these arguments")
+    parser.add_argument("--system", type=list[str], default=["decgan"], help="the generator: NAME or LABEL=NAME")
+    parser.add_argument("--preset", type=Literal["paper", "small"], default="paper", help="its starting point")
+    parser.add_argument("--filter", type=bool, default=True, help="reject faces that two judges do not accept")
+    parser.add_function_arguments(write_generated, skip={"faces", "generator", "filter"})
+    parser.describe("", write_generated)
+    add_named(parser, "dataset", entry(chosen.dataset).load_function(), chosen.dataset)
+    add_system(parser, label, cls, chosen)
+    settings = parser.parse_args(long_form(spread(argv, chosen))).as_dict()
+    faces = load(chosen.dataset, **without_name(settings["dataset"]))
+    keywords = {name: settings[name] for name in ("per_class", "strategy", "seed")}
+    filter = QualityFilter() if settings["filter"] else None
+    made = write_generated(faces, build_estimator(cls, settings[label]), settings["out"], filter=filter, **keywords)
+    print(f"{made}\npictures, faces.csv, contact.png and notes.txt are in {settings['out']}")
