@@ -75,19 +75,17 @@ def write_generated(
         + (f" of {len(set(faces.subject))} people" if faces.has_subjects else "")
         + ": test on none of them whatever learns from this set",
         "labelled with the expression that was asked for",
-        *(
-            [
-                f'load("manifest", root=..., namespace="{namespace}", align=False) gives its people their old names: an audit '
-                "then knows them"
-            ]
-            if namespace
-            else []
-        ),
+        *([_reading(namespace)] if namespace else []),
         *([] if judge is None else [f"filtered by judges fitted on the same faces: {judge.own}"]),
         *getattr(model, "notes_", []),
     ]
     (Path(out) / "notes.txt").write_text("\n".join(notes) + "\n", encoding="utf-8")
     return made
+
+
+def _reading(namespace: str) -> str:
+    how = f'load("manifest", root=..., namespace="{namespace}", align=False)'
+    return f"{how} gives its people the names that they have in the set they are from: an audit then knows them"
 
 
 def _without_namespace(faces: Faces) -> tuple[Faces, str]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ferdis.faces import Faces
 from ferdis.losses import ISLAND_REDUCTIONS, Centres, accuracy, island_loss
 from ferdis.nn import ImageClassifier, initialise_normal
-from ferdis.preprocess.augment import random_views, take_views, to_unit_range
+from ferdis.preprocess.augment import centre_crop, random_views, take_views, to_unit_range
 from ferdis.systems.base import Classifier, TrainingSet, check_choice
 from ferdis.systems.ifgan import IFGAN, move_centres, softmax_loss
 from ferdis.systems.relgan import EXPRESSION_CODE, RELGAN, Encoder, classifier_terms
@@ -43,10 +43,19 @@ def baseline_terms(
 
 
 def crop(
-    modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int, max_degrees: float
+    modules: Modules,
+    batch: Batch,
+    random: torch.Generator,
+    *,
+    image_size: int,
+    crop_size: int,
+    max_degrees: float,
+    augment: bool,
 ) -> Batch:
-    """One random view of each face, once a step."""
+    """One random view of each face, once a step; or, without ``augment``, its centre crop."""
     faces = to_unit_range(batch["image"])
+    if not augment:
+        return {"face": centre_crop(faces, crop_size), "label": batch["label"]}
     views = random_views(
         len(faces), image_size, crop_size, max_degrees=max_degrees, generator=random, device=faces.device
     )
@@ -80,6 +89,8 @@ class ResNetClassifier(Classifier):
         Faces are resized to image_size; the network sees crop_size (random crops in training, the centre in testing).
     max_degrees : float
         Rotations are uniform in [-max_degrees, max_degrees] degrees.
+    augment : bool
+        False trains on centre crops as they are, to see what mirroring, rotating and cropping are worth.
     test_flip : bool
         Average the probabilities of a face and its mirror image.
     epochs, batch_size, learning_rate, betas, weight_decay : training, Adam
@@ -118,6 +129,7 @@ class ResNetClassifier(Classifier):
         image_size: int = 256,
         crop_size: int = 224,
         max_degrees: float = 5.0,
+        augment: bool = True,
         test_flip: bool = False,
         epochs: int = 100,
         min_steps: int = 0,
@@ -148,6 +160,7 @@ class ResNetClassifier(Classifier):
         self.image_size = image_size
         self.crop_size = crop_size
         self.max_degrees = max_degrees
+        self.augment = augment
         self.test_flip = test_flip
         self.epochs = epochs
         self.min_steps = min_steps
@@ -191,7 +204,8 @@ class ResNetClassifier(Classifier):
             partial(torch.optim.lr_scheduler.StepLR, step_size=decay_epochs, gamma=self.decay),
             after_step=move_centres,
         )
-        prepare = partial(crop, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees)
+        prepare = partial(crop, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees,
+                          augment=self.augment)  # fmt: skip
         batches = training.batches(self.batch_size, self.seed)
         return [Stage("baseline", self.modules_, [phase], epochs, batches, prepare, validate=validate)]
 
