@@ -167,12 +167,11 @@ class RunFolder:
         elif any(not item.name.startswith(".") and item.name != "config.yaml" for item in self.root.iterdir()):
             raise ValueError(f"{self.root} is not empty and holds no run: choose another folder")
         else:
-            text = yaml.safe_dump(plain(arguments or record), sort_keys=False, allow_unicode=True, width=110)
-            write_text(self.root / "config.yaml", text)
+            write_config(self.root, arguments or record)
             write_json(path, record)
         for place, write in folds.items():
             self._open_folds(place, write)
-        self._open_environment()
+        write_environment(self.root)
 
     def _open_folds(self, path: Path, write: Callable[[Path], None]) -> None:
         """Write a fold list, or refuse when the one that is there differs."""
@@ -184,13 +183,32 @@ class RunFolder:
             raise ValueError(f"{path} holds other folds than this protocol gives: choose another folder")
         fresh.replace(path)
 
-    def _open_environment(self) -> None:
-        """Write environment.json; what earlier starts of the same run found stays under ``earlier``."""
-        path, record = self.root / "environment.json", environment()
-        if path.exists():
-            before = read_json(path)
-            record["earlier"] = [*before.pop("earlier", []), before]
-        write_json(path, record)
+
+def write_provenance(root: str | Path, arguments: Mapping[str, Any]) -> None:
+    """config.yaml and environment.json, for a command that writes something else than a run into a folder.
+
+    Parameters
+    ----------
+    root : the folder.
+    arguments : as they were given.
+    """
+    write_config(Path(root), arguments)
+    write_environment(Path(root))
+
+
+def write_config(root: Path, arguments: Mapping[str, Any]) -> None:
+    """Write config.yaml: arguments as ``--config`` takes them again."""
+    text = yaml.safe_dump(plain(arguments), sort_keys=False, allow_unicode=True, width=110)
+    write_text(root / "config.yaml", text)
+
+
+def write_environment(root: Path) -> None:
+    """Write environment.json; what earlier starts of the same command found stays under ``earlier``."""
+    path, record = root / "environment.json", environment()
+    if path.exists():
+        before = read_json(path)
+        record["earlier"] = [*before.pop("earlier", []), before]
+    write_json(path, record)
 
 
 # ---------------------------------------------------------------- files

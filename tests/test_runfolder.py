@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from ferdis import runfolder
 from ferdis.progress import Bar
@@ -106,3 +107,27 @@ def test_progress_is_lines_in_a_log_and_a_bar_on_a_terminal(
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     said = two_steps(True)
     assert "3/3" in said and "second" in said and "fits 2/3: first" not in said
+
+
+def test_provenance_of_what_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runfolder, "git_commit", lambda: "0123456789ab")
+    runfolder.write_provenance(tmp_path, {"system": ("decgan",), "size": np.int64(3), "root": tmp_path})
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text()) == {
+        "system": ["decgan"], "size": 3, "root": str(tmp_path)
+    }  # fmt: skip
+    runfolder.write_provenance(tmp_path, {})
+    environment = runfolder.read_json(tmp_path / "environment.json")
+    assert environment["commit"] == "0123456789ab" and len(environment["earlier"]) == 1
+
+
+def test_records_of_something_else_are_no_evaluation(tmp_path: Path) -> None:
+    runfolder.write_json(tmp_path / "resolved.json", {"space": {}, "inner_folds": 3})
+    with pytest.raises(ValueError, match="is no evaluation"):
+        runfolder.read_record(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        runfolder.read_record(tmp_path / "gone")
+
+
+def test_bytes_are_whole_or_absent(tmp_path: Path) -> None:
+    runfolder.write_bytes(tmp_path / "a" / "b.png", b"\x89PNG\r\n")
+    assert (tmp_path / "a" / "b.png").read_bytes() == b"\x89PNG\r\n" and len(list((tmp_path / "a").iterdir())) == 1
