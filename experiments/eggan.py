@@ -19,10 +19,11 @@ from ferdis import EGGAN, Faces, load
 from ferdis.au_estimator import AUEstimator
 from ferdis.embedders import EMBEDDERS, Embedder, get_embedder
 from ferdis.faces import AU_COLUMNS
-from ferdis.judges import IdentityJudge
+from ferdis.judges import IdentityJudge, standard_judges
 from ferdis.metrics.units import UnitAgreement, unit_agreement
 from ferdis.metrics.verification import Verification, verify
 
+JUDGE_SEED = 3000  # a population of their own, the same for every --seed
 DRIVEN, STILL = 1.0, 0.1  # an AU whose target differs by so much is driven; by less than the other, it should stay
 
 
@@ -53,7 +54,7 @@ def arguments(argv: Sequence[str] | None, description: str) -> argparse.Namespac
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--people", type=int, default=300, help="people to learn from")
     parser.add_argument("--images", type=int, default=4, help="pictures of each of them and expression")
-    parser.add_argument("--judge_people", type=int, default=300, help="others, for the two judges")
+    parser.add_argument("--judge_people", type=int, default=400, help="others, for the two judges")
     parser.add_argument("--test_people", type=int, default=30, help="others, whose faces are edited")
     parser.add_argument("--edits", type=int, default=500)
     parser.add_argument("--expressions", default="8", help="7, 8 with contempt, or action_units: drawn independently")
@@ -79,18 +80,17 @@ def bench(options: argparse.Namespace) -> Bench:
         "image_size": size,
         "seed": options.seed,
     }
-    counts = (options.people, options.judge_people, options.test_people)
-    firsts = np.cumsum((0, *counts))
-    learned, judging, unseen = (
-        load("synthetic", people=count, images_per_expression=options.images, first_person=int(first), **drawn)
-        for count, first in zip(counts, firsts, strict=False)
-    )
-    epochs = {"epochs": options.epochs} if options.epochs else {}
-    estimator = AUEstimator.small(seed=options.seed, **epochs).fit(judging)
+    several = {**drawn, "images_per_expression": options.images}
+    learned = load("synthetic", people=options.people, **several)
+    unseen = load("synthetic", people=options.test_people, first_person=options.people, **several)
+    judging = load("synthetic", people=options.judge_people, **{**several, "seed": JUDGE_SEED})
+    estimator = _units_judge(options, judging)
     if options.embedder:
-        identity = get_embedder(options.embedder, options.embedder_weights)
+        identity: IdentityJudge | Embedder = get_embedder(options.embedder, options.embedder_weights)
+    elif options.epochs:
+        identity = IdentityJudge(epochs=options.epochs).fit(judging)
     else:
-        identity = IdentityJudge(seed=options.seed, **epochs).fit(judging)
+        _, identity = standard_judges(load, judged=unseen)
     random = np.random.default_rng(options.seed)
     sources = unseen[random.integers(len(unseen), size=options.edits)]
     shown = learned[random.integers(len(learned), size=options.edits)]
@@ -98,6 +98,17 @@ def bench(options: argparse.Namespace) -> Bench:
     print(f"{options.test_people} others\naction units: AUEstimator, {estimator.own}\nidentity: {identity.own}")
     targets = shown.table[list(AU_COLUMNS)].to_numpy()
     return Bench(learned, unseen, estimator, identity, sources, targets, shown)
+
+
+def _units_judge(options: argparse.Namespace, judging: Faces) -> AUEstimator:
+    """With ``--out`` it is kept, and not trained again for the next table."""
+    folder = None if options.out is None else options.out / "judge"
+    if folder is not None and folder.is_dir():
+        return AUEstimator.load(folder)
+    judge = AUEstimator.small(**({"epochs": options.epochs} if options.epochs else {})).fit(judging)
+    if folder is not None:
+        judge.save(folder)
+    return judge
 
 
 def fitted(options: argparse.Namespace, on: Bench, **changes: object) -> EGGAN:

@@ -335,11 +335,9 @@ class EGGAN(Estimator):
     weights : of VGG19, for Eq. 5: "imagenet", a .safetensors file, or None for random ones
     perceptual_layer, perceptual_norm : "relu<block>_<number>"; "squared" or "norm", see :func:`perceptual_loss`
     code_width, generator_channels, critic_channels, classifier_channels, classifier_depths : sizes of the networks
-    critic_steps : steps of the critic for one of encoder and generator
-    image_size : side of the pictures, pixels; others are resized
-    epochs, batch_size, learning_rate, betas : training, Adam; the rate falls linearly over the second half
-    min_steps : epochs are added until there are at least so many steps
-    identity_epochs, classifier_learning_rate : of C_id, and of both classifiers
+    critic_steps, image_size : the critic's steps for one of the generator; the pictures' side (others are resized)
+    epochs, batch_size, learning_rate, betas : Adam; the rate falls linearly over the second half
+    min_steps, identity_epochs, classifier_learning_rate : at least so many steps; of C_id; of both classifiers
     gradient_clip, seed, accelerator, devices, precision, logger, progress : as in :class:`~ferdis.systems.ifgan.IFGAN`
 
     Attributes
@@ -350,6 +348,9 @@ class EGGAN(Estimator):
     """
 
     preset: ClassVar[Mapping[str, Any]] = {
+        # The paper's 100 and 60 draw patterns that please the classifiers, long before there is a face.
+        "unit_weight": 20.0,
+        "identity_weight": 5.0,
         "perceptual_weight": 0.0,
         "generator_channels": (128, 96, 64, 32, 16),
         "critic_channels": (16, 32, 64, 96, 128, 128),
@@ -357,9 +358,9 @@ class EGGAN(Estimator):
         "classifier_depths": (1, 1, 1, 1, 1),
         "critic_steps": 1,
         "image_size": 64,
-        "epochs": 30,
-        "identity_epochs": 10,
-        "min_steps": 2000,
+        "epochs": 6,
+        "identity_epochs": 4,
+        "min_steps": 3000,
         "batch_size": 16,
         "learning_rate": 1e-3,
         "classifier_learning_rate": 2e-3,
