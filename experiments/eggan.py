@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,8 +50,8 @@ class Bench:
     shown: Faces
 
 
-def arguments(argv: Sequence[str] | None, description: str) -> argparse.Namespace:
-    """The command line of all three tables."""
+def arguments(argv: Sequence[str] | None, description: str, **further: dict[str, Any]) -> argparse.Namespace:
+    """The command line of all tables; ``further`` options of one by name."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--people", type=int, default=300, help="people to learn from")
     parser.add_argument("--images", type=int, default=4, help="pictures of each of them and expression")
@@ -65,6 +66,8 @@ def arguments(argv: Sequence[str] | None, description: str) -> argparse.Namespac
     parser.add_argument("--embedder", choices=list(EMBEDDERS), help="judge identity by a published network instead")
     parser.add_argument("--embedder_weights", help="its .safetensors file, see ferdis.embedders")
     parser.add_argument("--out", type=Path, help="folder for models, tables and pictures")
+    for name, about in further.items():
+        parser.add_argument(f"--{name}", **about)
     options = parser.parse_args(argv)
     if bool(options.embedder) != bool(options.embedder_weights):
         parser.error("--embedder and --embedder_weights go together")

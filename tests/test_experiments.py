@@ -8,11 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from ferdis.report.published import figures
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-PLANS = sorted(EXPERIMENTS.glob("*.yaml"))
+PLANS = sorted(path for path in EXPERIMENTS.glob("*.yaml") if "paper" in yaml.safe_load(path.read_text()))
 
 
 @pytest.fixture
@@ -132,6 +133,20 @@ def test_identity_may_be_judged_by_a_published_embedder(eggan: list[str], monkey
     with pytest.raises(SystemExit):
         shared.arguments([*eggan, "--embedder", "lightcnn-29"], "a table")
     assert "go together" in capsys.readouterr().err
+
+
+def test_eggan_on_pictures_it_was_not_trained_for(eggan: list[str], tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("FERDIS_CACHE", str(tmp_path / "cache"))
+    import eggan_unseen
+
+    from ferdis.datasets.synthetic.dataset import load_synthetic, write_images
+
+    write_images(load_synthetic(2, ["neutral"], 1, 96, "easy", 9, cache=False), tmp_path / "photographs")
+    table = eggan_unseen.main([*eggan, "--root", str(tmp_path / "photographs"), "--out", str(tmp_path)])
+    assert list(table.index) == ["neutral", "happiness", "sadness", "surprise", "anger"]
+    assert table.notna().all().all() and (table > 0).all().all()
+    with Image.open(tmp_path / "unseen.png") as grid:
+        assert grid.size == (2 * 32, 7 * 32)
 
 
 def test_eggan_ablation(eggan: list[str], tmp_path: Path):

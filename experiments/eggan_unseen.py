@@ -1,0 +1,73 @@
+"""EGGAN, which has seen drawn people alone, on photographs of people: a grid to look at, and what is read off it.
+
+python experiments/eggan_unseen.py --root DIR --out runs/eggan
+
+DIR holds ``faces.csv`` and pictures, as the data set "manifest" reads them. The photographs are aligned to where the
+renderer puts eyes and nose, and an ``AUEstimator`` that learned from other drawn people reads their action units: its
+own error on photographs is not known. A model that ``eggan_table1.py`` trained into the same folder is used again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from eggan import arguments, bench, fitted, saved
+from PIL import Image
+
+from ferdis import EGGAN, Faces
+from ferdis.au_estimator import AUEstimator
+from ferdis.faces import AU_COLUMNS
+from ferdis.preprocess import Aligner, prepare
+from ferdis.preprocess.align import DRAWN_TEMPLATE
+
+SHOWN = 8
+# Prototypes of EMFACS, as intensities; what is not named is 0.
+EDITS = {
+    "neutral": {},
+    "happiness": {"AU06": 3, "AU12": 4, "AU25": 3},
+    "sadness": {"AU01": 4, "AU04": 3, "AU15": 4, "AU17": 2},
+    "surprise": {"AU01": 4, "AU02": 4, "AU05": 4, "AU25": 4, "AU26": 4},
+    "anger": {"AU04": 4, "AU05": 2, "AU07": 4, "AU23": 4},
+}
+
+
+def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
+    """Align, read, edit, draw; gives a row an expression: how far what is shown is from what was asked."""
+    root = {"required": True, "help": "folder with faces.csv and photographs"}
+    options = arguments(argv, __doc__ or "", root=root)
+    on = bench(options)
+    model = fitted(options, on)
+    faces = photographs(options.root, model, on.estimator)
+    chosen = faces[np.random.default_rng(options.seed).permutation(len(faces))[:SHOWN]]
+    back = np.abs(model.reconstruct(faces).astype(float) - faces.pixels()).mean() / 127.5
+    print(f"{len(faces)} photographs; L1 of their reconstruction in [-1, 1]: {back:.3f}")
+    rows, pictures = {}, [chosen.pixels(), model.reconstruct(chosen)]
+    for name, units in EDITS.items():
+        wanted = np.array([units.get(column, 0) for column in AU_COLUMNS], np.float32)
+        found = {"of the edits": model.edit(faces, wanted), "of the photographs": faces}
+        rows[name] = {f"mse {what}": np.square(on.estimator.predict(of) - wanted).mean() for what, of in found.items()}
+        pictures.append(model.edit(chosen, wanted))
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    saved(options, "unseen", table)
+    if options.out is not None:
+        grid = np.concatenate([np.concatenate(list(row), axis=1) for row in pictures])
+        Image.fromarray(grid).save(options.out / "unseen.png")
+        print(f"{options.out / 'unseen.png'}: photographs, reconstructions, then {', '.join(EDITS)}")
+    return table
+
+
+def photographs(root: str, model: EGGAN, estimator: AUEstimator) -> Faces:
+    """The pictures of a folder, aligned as drawn faces lie, with their action units as the estimator reads them."""
+    from ferdis import load
+
+    listed = load("manifest", root=root, align=False, cache=False, progress=False)
+    paths = [f"{root}/{path}" for path in listed.table["path"]]
+    aligner = Aligner(template=DRAWN_TEMPLATE)
+    aligned = prepare(paths, listed.to_frame(), image_size=model.image_size, align=aligner)
+    return estimator.annotate(aligned, overwrite=True)
+
+
+if __name__ == "__main__":
+    main()
