@@ -27,7 +27,6 @@ import filelock
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from ferdis.distributed import rank_and_world_of_launch
 from ferdis.jobs import Job, Outcome
 from ferdis.runfolder import Task
 
@@ -76,8 +75,6 @@ class Workers:
                 f"n_jobs={self.n_jobs} with backend='ray': the cluster runs as many fits as fit into it, by "
                 "cpus_per_fold and gpus_per_fold"
             )
-        if rank_and_world_of_launch()[1] > 1 and (self.n_jobs > 1 or self.backend == "ray"):
-            raise ValueError("several processes train each fold together (torchrun, srun): use n_jobs=1, processes")
 
     def run(self, function: Function, jobs: Sequence[Job]) -> Generator[Outcome, None, None]:
         """Do ``function`` for each job; outcomes come as they end.

@@ -24,9 +24,28 @@ def rank_and_world_of_launch() -> tuple[int, int]:
     """
     known = os.environ
     if int(known.get("WORLD_SIZE", 1)) > 1:
-        local = int(known.get("NODE_RANK", 0)) * int(known["WORLD_SIZE"]) + int(known.get("LOCAL_RANK", 0))
-        return int(known.get("RANK", local)), int(known["WORLD_SIZE"])
-    return int(known.get("SLURM_PROCID", 0)), int(known.get("SLURM_STEP_NUM_TASKS", 1))
+        return int(known.get("RANK", known.get("LOCAL_RANK", 0))), int(known["WORLD_SIZE"])
+    if _srun_tasks() > 1:
+        return int(known["SLURM_PROCID"]), _srun_tasks()
+    return 0, 1
+
+
+def devices_and_nodes(devices: int, num_nodes: int) -> tuple[int, int]:
+    """Devices of a node and nodes, as a launcher's process counts have them; without one, what was asked for."""
+    if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
+        local = int(os.environ["LOCAL_WORLD_SIZE"])
+        return local, int(os.environ["WORLD_SIZE"]) // local
+    if _srun_tasks() > 1:
+        nodes = int(os.environ.get("SLURM_STEP_NUM_NODES", os.environ.get("SLURM_NNODES", 1)))
+        return _srun_tasks() // nodes, nodes
+    return devices, num_nodes
+
+
+def _srun_tasks() -> int:
+    """Processes that ``srun`` has started; 1 in a batch script, and where Fabric does not look for SLURM either."""
+    if os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive"):
+        return 1
+    return int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
 
 
 def meet() -> None:

@@ -188,8 +188,8 @@ def _check(systems: dict[str, Any], seeds: Sequence[int], selection: str, keep_e
         raise ValueError(f"selection={selection!r} is unknown: choose one of {SELECTIONS}")
     if not seeds or len(set(seeds)) != len(seeds):
         raise ValueError(f"seeds={tuple(seeds)} must be one or several different integers")
-    if out is None and rank_and_world_of_launch()[1] > 1:
-        raise ValueError("several processes train each fold together (torchrun, srun): give out=, which all can read")
+    if out is None and _together(systems.values()):
+        raise ValueError("several processes train each fold together (torchrun, srun, devices): give out=")
     for name, estimator in systems.items():
         if not _NAME.fullmatch(name):
             raise ValueError(f"system name {name!r} cannot name a folder: use letters, digits and any of _.+=-")
@@ -359,7 +359,9 @@ def _folder(out: str | Path | None, several_seeds: bool) -> Iterator[RunFolder]:
 def _run_all(run: RunFolder, jobs: list[Job], workers: Workers, progress: bool) -> None:
     """Run the fits that are not finished; tell of failures when all others are done."""
     pending = [job for job in jobs if not run.is_done(job.task)]
-    together = rank_and_world_of_launch()[1] > 1  # others train each fold with us, and must not be left waiting
+    together = _together(job.estimator for job in jobs)  # others train each fold with us, and must not be left waiting
+    if together and (workers.n_jobs > 1 or workers.backend != "processes"):
+        raise ValueError("several processes train each fold together: that leaves n_jobs=1 and backend='processes'")
     if progress and pending and not together:
         _tell_estimate(pending, workers.n_jobs)
     failed: list[Outcome] = []
@@ -381,6 +383,11 @@ def _run_all(run: RunFolder, jobs: list[Job], workers: Workers, progress: bool) 
             f"{len(failed)} of {len(jobs)} fits failed ({named}{more}); the other {len(jobs) - len(failed)} are "
             f"finished and kept in {run.root}, where error.txt says more: mend the cause and run again"
         )
+
+
+def _together(systems: Iterable[Any]) -> bool:
+    """Whether several processes train each fold: a launcher has started them, or Fabric will for ``devices=2``."""
+    return rank_and_world_of_launch()[1] > 1 or any(getattr(system, "devices", 1) not in (1, "1") for system in systems)
 
 
 def _follow(run: RunFolder, jobs: list[Job]) -> Evaluation:

@@ -24,7 +24,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from ferdis import runfolder
 from ferdis.seeding import derived_seed
@@ -65,9 +65,20 @@ def open_storage(name: str) -> BaseStorage:
             )
         engine = {"connect_args": {"timeout": LOCK_SECONDS}} if name.startswith("sqlite") else None
         try:
-            return RDBStorage(name, engine_kwargs=engine)
+            return _open_database(name, engine)
         except ImportError as error:
             raise ValueError(f"{shown(name)} needs a driver: {_first_line(error)}; install it with pip") from None
+
+
+def _open_database(name: str, engine: dict[str, Any] | None) -> RDBStorage:
+    for _ in range(5):
+        try:
+            return RDBStorage(name, engine_kwargs=engine)
+        except (IntegrityError, OperationalError) as error:
+            if isinstance(error, OperationalError) and "already exists" not in str(error):
+                raise
+            time.sleep(1.0)  # another worker has begun to make the tables at the same moment
+    return RDBStorage(name, engine_kwargs=engine)
 
 
 def shown(name: str) -> str:
@@ -102,7 +113,7 @@ def _first_line(error: BaseException) -> str:
 class PerTrialTPE(BaseSampler):
     """Optuna's TPE with random numbers from (seed, number of the trial).
 
-    Workers that share a study then never draw the same, and a sweep that was stopped goes on as if it had not been.
+    Workers that share a study then never draw the same, and a worker that goes on draws what it would have drawn.
     """
 
     def __init__(self, seed: int) -> None:

@@ -144,7 +144,7 @@ def sweep(
     StorageError
         If the storage is locked, gone or no database. Finished trials stay.
     """
-    _check(trials, inner_folds, tune_people, selection)
+    _check(estimator, trials, inner_folds, tune_people, selection)
     name = name or type(estimator).__name__.lower()
     if not isinstance(space, Space):
         space = Space(space, estimator) if isinstance(space, Mapping) else Space.read(space, estimator)
@@ -192,14 +192,14 @@ def sweep(
 # ---------------------------------------------------------------- what was asked for
 
 
-def _check(trials: int, inner_folds: int, tune_people: int, selection: str) -> None:
+def _check(estimator: Any, trials: int, inner_folds: int, tune_people: int, selection: str) -> None:
     if trials < 1:
         raise ValueError(f"trials={trials} must be 1 or more")
     if tune_people and tune_people < inner_folds:
         raise ValueError(f"tune_people={tune_people} cannot fill inner_folds={inner_folds}: set more people aside")
     if selection not in SELECTIONS:
         raise ValueError(f"selection={selection!r} is unknown: choose one of {SELECTIONS}")
-    if rank_and_world_of_launch()[1] > 1:
+    if rank_and_world_of_launch()[1] > 1 or getattr(estimator, "devices", 1) != 1:
         raise ValueError("a sweep trains each trial in one process: start workers by running the command again")
 
 

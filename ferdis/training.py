@@ -36,7 +36,13 @@ from torch.optim import Optimizer
 
 from ferdis import checkpoints
 from ferdis.data import ArrayBatches, Batch, prefetched
-from ferdis.distributed import all_reduce_sum, average_gradients, average_statistics, rank_and_world
+from ferdis.distributed import (
+    all_reduce_sum,
+    average_gradients,
+    average_statistics,
+    devices_and_nodes,
+    rank_and_world,
+)
 from ferdis.history import History
 from ferdis.losses import in_float32
 from ferdis.phases import Modules, Phase, Stage, check_stages, run_signature
@@ -73,7 +79,7 @@ class Trainer:
     Parameters
     ----------
     accelerator, devices, num_nodes : as in lightning Fabric ("auto", "cpu", "cuda", ...). Under ``torchrun``
-        its process counts rule.
+        and ``srun`` their process counts rule.
     precision : "auto" (bfloat16 autocast where the device computes in it natively, otherwise float32), "32-true",
         "bf16-mixed" or "16-mixed".
     seed : all randomness comes from it.
@@ -116,9 +122,7 @@ class Trainer:
             raise ValueError("keep_epochs and logger='tensorboard' write files: give a run_dir")
         from lightning.fabric import Fabric  # seconds to import: not for those who only describe a system
 
-        if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
-            devices = int(os.environ["LOCAL_WORLD_SIZE"])
-            num_nodes = int(os.environ["WORLD_SIZE"]) // devices
+        devices, num_nodes = devices_and_nodes(devices, num_nodes)
         self.fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=num_nodes,
                              precision="16-mixed" if precision == "16-mixed" else "32-true")  # fmt: skip
         if not torch.cuda.is_available():

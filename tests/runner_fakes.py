@@ -120,6 +120,23 @@ class NearestMean(BaseEstimator):
         return self
 
 
+class Placed(NearestMean):
+    """Notes in its diary where it runs, and ends its process where a person is not among those it trains on."""
+
+    def __init__(
+        self, seed: int = 0, epochs: int = 1, diary: str | None = None, die_without: str | None = None
+    ) -> None:
+        super().__init__(seed, epochs, diary)
+        self.die_without = die_without
+
+    def fit(self, faces: Faces, y: Any = None, **more: Any) -> NearestMean:
+        self._note(f"placed under {os.getppid()} on {os.environ.get('CUDA_VISIBLE_DEVICES')}")
+        if self.die_without is not None and self.die_without not in set(faces.subject):
+            os._exit(3)
+        time.sleep(float(os.environ.get("FERDIS_TEST_WAIT", "0")))
+        return super().fit(faces, y, **more)
+
+
 class Plain(BaseEstimator):
     """A classifier that knows nothing of ferdis beyond fit and predict_proba."""
 

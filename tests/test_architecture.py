@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "estimate": FOUNDATION | {"protocol"},
     "progress": {"estimate"},
     "jobs": JUDGING | {"runfolder"},
-    "backends": {"runfolder", "jobs", "distributed", "ray_backend"},
+    "backends": {"runfolder", "jobs", "ray_backend"},
     "ray_backend": {"runfolder", "jobs", "backends"},
     "peeking": JUDGING | {"runfolder", "jobs", "backends", "progress", "figures"},
     "report": JUDGING | {"figures", "runfolder", "peeking"},

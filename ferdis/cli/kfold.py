@@ -46,9 +46,8 @@ def run(argv: Sequence[str]) -> None:
         return  # the first process tells
     summary = out / "summary.md"
     if settings["only_folds"] is not None and not summary.exists():
-        print(
-            f"folds {', '.join(map(str, settings['only_folds']))} are finished; the last of the others makes the table"
-        )
+        mine = ", ".join(map(str, settings["only_folds"]))
+        print(f"finished: fold {mine}; whoever finishes the last of the others makes the table")
     else:
         print(summary.read_text(encoding="utf-8"))
     print(f"rows, figures and weights are in {out}")

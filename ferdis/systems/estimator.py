@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ferdis.checkpoints import load_modules, save_modules
+from ferdis.distributed import meet, rank_and_world_of_launch
 from ferdis.faces import Faces
 from ferdis.nn import reading
 from ferdis.preprocess.augment import centre_crop, to_unit_range
@@ -213,10 +214,13 @@ def train_once(
     folder = default_directory() / kind / estimator._signature(None)[:20]
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "weights.safetensors"
-    with FileLock(folder / "lock"):  # folds that run side by side wait for the first of them
+    first = rank_and_world_of_launch()[0] == 0  # processes that train this together do not wait for each other
+    with FileLock(folder / "lock") if first else nullcontext():  # folds side by side wait for the first of them
         if not weights.is_file():
             estimator._trainer(folder).run(stages(), signature=folder.name)
-            save_modules(weights, modules)
+            if first:
+                save_modules(weights, modules)
+            meet()
     return weights
 
 
