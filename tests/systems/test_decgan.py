@@ -467,14 +467,17 @@ class TestEstimator:
 
 
 @pytest.mark.slow
-def test_overfits_and_transfers_one_batch() -> None:
-    """Twelve faces: the bar at the mouth takes the reference's brightness, the background stays, the cycle closes."""
-    data = faces(12)
-    system = tiny(epochs=250, seed=1, pair_weight=0.0, learning_rate=2e-3).fit(data)
+@pytest.mark.parametrize("paired", [True, False])
+def test_overfits_and_transfers_one_batch(paired: bool) -> None:
+    """Twelve faces: the bar at the mouth takes the reference's brightness, the cycle closes; pairs hold the person."""
+    weights = {} if paired else {"adversarial_weight": 3.0, "category_weight": 0.3, "cycle_weight": 3.0}
+    data = faces(12, posed=paired)
+    system = tiny(epochs=250, seed=1, learning_rate=2e-3, **weights).fit(data)
     neutral, happy = data[data.expression == "fear"], data[data.expression == "happiness"]
     made = system.transfer(neutral, happy[[1, 2, 3, 0]])  # another person's
     mouth, skin = made[:, 13:17, 6:18].mean((1, 2, 3)), made[:, :8].mean((1, 2))
-    assert mouth.min() > 190, mouth  # 128 before, 245 in the reference
-    assert np.abs(skin - neutral.pixels()[:, :8].mean((1, 2))).max() < 30
+    assert mouth.min() > 200, mouth  # 128 before, 245 in the reference
+    if paired:  # without pairs, 16 numbers of the reference's feature carry its background over as well
+        assert np.abs(skin - neutral.pixels()[:, :8].mean((1, 2))).max() < 20
     back = system.restore(Faces(made, neutral.table), neutral)
-    assert np.abs(back.astype(int) - neutral.pixels()).mean() / 127.5 < 0.15
+    assert np.abs(back.astype(int) - neutral.pixels()).mean() / 127.5 < 0.1
