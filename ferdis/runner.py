@@ -136,6 +136,8 @@ def evaluate(
         If the disk is full or ``out`` cannot be written.
     """
     workers = Workers(n_jobs, backend, cpus_per_fold, gpus_per_fold)
+    rank = rank_and_world_of_launch()[0]
+    progress = progress and rank == 0
     systems = _named(estimators)
     _check(systems, seeds, selection, diagnose_peeking, out)
     faces = without_set_aside(faces, tuned)
@@ -149,7 +151,7 @@ def evaluate(
     with _folder(out, len(seeds) > 1) as run:
         jobs = _jobs(run, systems, faces, folds, record, tuned)
         ours = [job for job in jobs if only_folds is None or job.task.fold in only_folds]
-        if rank_and_world_of_launch()[0] > 0:
+        if rank:
             return _follow(run, ours)
         with ExitStack() as held:
             with run.locked(wait=0 if only_folds is None else _WAIT_SECONDS):
@@ -158,15 +160,16 @@ def evaluate(
                 runfolder.write_text(run.root / "audit.txt", report)
             _run_all(run, ours, workers, progress)
         with run.locked(wait=_WAIT_SECONDS):
-            if not all(run.is_done(job.task) for job in jobs):
+            if all(run.is_done(job.task) for job in jobs):
+                rows = _gather(run, jobs)
+                table = _summarise(run, jobs, rows, record)
+                if out is not None:
+                    _draw(run, jobs, rows)
+                if diagnose_peeking:
+                    peek(run, jobs, rows, workers=workers, progress=progress)
+            else:  # the other folds are for other calls
                 rows = pd.concat([runfolder.read_rows(job.folder / "rows.csv") for job in ours], ignore_index=True)
-                return Evaluation(rows, metrics.summary(rows), run.root)
-            rows = _gather(run, jobs)
-            table = _summarise(run, jobs, rows, record)
-            if out is not None:
-                _draw(run, jobs, rows)
-            if diagnose_peeking:
-                peek(run, jobs, rows, workers=workers, progress=progress)
+                table = metrics.summary(rows)
         meet()
         return Evaluation(rows, table, None if out is None else run.root)
 

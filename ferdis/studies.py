@@ -175,7 +175,7 @@ class SharedStudy:
         seed: int,
         pruner: optuna.pruners.BasePruner | None = None,
     ) -> None:
-        self.trials = trials
+        self._trials = trials
         self.study = optuna.create_study(
             storage=storage,
             sampler=PerTrialTPE(seed),
@@ -195,7 +195,7 @@ class SharedStudy:
         """A trial to work on; None if as many as are wanted are finished or in somebody's hands."""
         self._requeue_abandoned()
         held = self._select(TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-        return self.study.ask() if len(held) + len(self.failed()) < self.trials else None
+        return self.study.ask() if len(held) + len(self.failed()) < self._trials else None
 
     def finished(self) -> int:
         """Trials that have ended, by a score, by pruning, or by an error of their own."""

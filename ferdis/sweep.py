@@ -69,6 +69,8 @@ class _Plan:
     inner_folds: int
     selection: str
     seed: int
+    trials: int
+    warmup: int | None  # epochs before a trial may be given up; None: never
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def sweep(
     name = name or type(estimator).__name__.lower()
     if not isinstance(space, Space):
         space = Space(space, estimator) if isinstance(space, Mapping) else Space.read(space, estimator)
-    plan = _Plan(estimator, space, inner_folds, selection, seed)
+    plan = _Plan(estimator, space, inner_folds, selection, seed, trials, warmup_epochs if prune else None)
     audits: dict[str, Any] = {
         "near_duplicates": near_duplicates,
         "threshold": threshold,
@@ -157,7 +159,7 @@ def sweep(
     folds = _outer(faces, protocol, tune_people, seed)
     report = audit(faces, folds, **audits)
     audit_parameters(estimator, faces, folds, **audits)
-    record = {**_record(plan, name, faces), "tune_people": tune_people, "prune": [prune, warmup_epochs]}
+    record = {**_record(plan, name, faces), "tune_people": tune_people}
     run = RunFolder(out)
     with run.locked(wait=_LOCK_SECONDS):
         run.open(record, {run.root / "folds.csv": lambda path: write_folds(path, faces, folds)}, arguments)
@@ -168,19 +170,11 @@ def sweep(
         database = open_storage(storage)
         parts = []
         for fold in folds:
+            number = None if tune_people else fold.index
             part = faces[fold.train]  # all that the sweep for this fold ever reads
             inner = _inner(plan, part)
             audit_parameters(estimator, part, inner, **audits)
-            number = None if tune_people else fold.index
-            shared = SharedStudy(
-                database,
-                f"{study}/{_part_name(number)}",
-                {**record, "people": runfolder.digest(person_digests(part))},
-                where=shown(storage),
-                trials=trials,
-                seed=derived_seed(seed, fold.index),
-                pruner=optuna.pruners.MedianPruner(n_warmup_steps=warmup_epochs) if prune else None,
-            )
+            shared = _study(plan, database, f"{study}/{_part_name(number)}", shown(storage), part, number, record)
             parts.append(_Part(number, part, inner, shared))
         _run_all(plan, parts, progress)
         winners = [_winner(part, name) for part in parts]
@@ -223,6 +217,15 @@ def _inner(plan: _Plan, part: Faces) -> list[Fold]:
     return SubjectKFold(plan.inner_folds, validation_folds=0, seed=plan.seed).split(part)
 
 
+def _study(
+    plan: _Plan, database: Any, name: str, where: str, part: Faces, fold: int | None, record: Mapping[str, Any]
+) -> SharedStudy:
+    pruner = None if plan.warmup is None else optuna.pruners.MedianPruner(n_warmup_steps=plan.warmup)
+    people = {"people": runfolder.digest(person_digests(part))}
+    seed = derived_seed(plan.seed, fold or 0)
+    return SharedStudy(database, name, {**record, **people}, where=where, trials=plan.trials, seed=seed, pruner=pruner)
+
+
 def _record(plan: _Plan, name: str, faces: Faces) -> dict[str, Any]:
     """What decides the trials besides the people. Their number is not part of it: a sweep may go on with more."""
     return {
@@ -231,6 +234,7 @@ def _record(plan: _Plan, name: str, faces: Faces) -> dict[str, Any]:
         "faces": faces.digest(),
         "inner_folds": plan.inner_folds,
         "selection": plan.selection,
+        "warmup": plan.warmup,
         "seed": plan.seed,
     }
 
@@ -257,7 +261,7 @@ def _quiet() -> Iterator[None]:
 
 def _run_all(plan: _Plan, parts: Sequence[_Part], progress: bool) -> None:
     """Work until every part has its trials; those that other workers have in hand are waited for."""
-    wanted = sum(part.study.trials for part in parts)
+    wanted = sum(plan.trials for part in parts)
     with Bar("trials", wanted, sum(part.study.finished() for part in parts), progress) as bar:
         while True:
             worked = False
@@ -268,7 +272,7 @@ def _run_all(plan: _Plan, parts: Sequence[_Part], progress: bool) -> None:
                     bar.step(f"{_part_name(part.fold)}, trial {trial.number}")
                     worked = True
                     _refuse_hopeless(part)
-            if all(part.study.finished() >= part.study.trials for part in parts):
+            if all(part.study.finished() >= plan.trials for part in parts):
                 return
             if not worked:
                 time.sleep(_POLL_SECONDS)
@@ -276,7 +280,7 @@ def _run_all(plan: _Plan, parts: Sequence[_Part], progress: bool) -> None:
 
 def _refuse_hopeless(part: _Part) -> None:
     failed = part.study.failed()
-    if len(failed) >= min(_HOPELESS, part.study.trials) and part.study.finished() == len(failed):
+    if len(failed) >= min(_HOPELESS, plan.trials) and part.study.finished() == len(failed):
         line = failed[-1].user_attrs.get("error", "its worker died each time, most often for want of memory")
         raise SweepError(
             f"{_part_name(part.fold)}: all of the first {len(failed)} trials failed, the last with: {line}"
