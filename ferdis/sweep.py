@@ -271,14 +271,14 @@ def _run_all(plan: _Plan, parts: Sequence[_Part], progress: bool) -> None:
                     gc.collect()
                     bar.step(f"{_part_name(part.fold)}, trial {trial.number}")
                     worked = True
-                    _refuse_hopeless(part)
+                    _refuse_hopeless(plan, part)
             if all(part.study.finished() >= plan.trials for part in parts):
                 return
             if not worked:
                 time.sleep(_POLL_SECONDS)
 
 
-def _refuse_hopeless(part: _Part) -> None:
+def _refuse_hopeless(plan: _Plan, part: _Part) -> None:
     failed = part.study.failed()
     if len(failed) >= min(_HOPELESS, plan.trials) and part.study.finished() == len(failed):
         line = failed[-1].user_attrs.get("error", "its worker died each time, most often for want of memory")
