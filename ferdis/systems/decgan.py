@@ -25,7 +25,7 @@ Gaps in the text, and what is done here
 ---------------------------------------
 - E2's output is called a feature and a label. Here its fully connected layer (Section 3.1) gives both: the label is the
   softmax over expressions, held to the faces' own by a cross-entropy, and 16 further numbers keep *how* this face does
-  it. ``condition="label"`` gives the generators and D the label alone.
+  it, and, without pairs, can carry more of the reference over. ``condition="label"`` leaves the label alone.
 - "Training two independent encoders has proven to be the best option" (Section 5): E2 learns the expressions first, on
   its own, for ``expression_epochs``.
 - Label and feature are concatenated with z as constant maps, of which the next norm leaves little. So they also set
@@ -33,8 +33,8 @@ Gaps in the text, and what is done here
 - Instance norm takes from E1 whether a picture is dark or light, and after 600 steps of 32x32 embedded faces they were
   all drawn in one light. ``norm="batch"``, and ``skips=True``, by which E1's larger maps reach the generators as in a
   U-Net, are not in the text; :meth:`DECGAN.small` has both.
-- Training faces are mirrored at random, no more. Rotations of up to 8 degrees as well (``max_degrees``) took a small E2
-  from 82 % of the expressions of people it had not seen to 89 %: :meth:`DECGAN.small` has them.
+- Training faces are mirrored at random, no more. Small rotations and shifts as well took a small E2 from 82 % of the
+  expressions of people it had not seen to 89 %: :meth:`DECGAN.small` rotates by up to 8 degrees (``max_degrees``).
 - "The category of the reconstructed face images must be the same as the original domain category" (Section 3.2) has no
   equation. Here E2, its weights held, is to read the reference's expression off x_AB and the own one off x'_A.
 - D's copy of the label is detached: E2 cannot make D's work easy. A real pair is the reference with its own label.
