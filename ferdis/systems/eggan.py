@@ -349,8 +349,8 @@ class EGGAN(Estimator):
 
     preset: ClassVar[Mapping[str, Any]] = {
         # The paper's 100 and 60 draw patterns that please the classifiers, long before there is a face.
-        "unit_weight": 20.0,
-        "identity_weight": 5.0,
+        "unit_weight": 30.0,
+        "identity_weight": 10.0,
         "perceptual_weight": 0.0,
         "generator_channels": (128, 96, 64, 32, 16),
         "critic_channels": (16, 32, 64, 96, 128, 128),
@@ -358,7 +358,7 @@ class EGGAN(Estimator):
         "classifier_depths": (1, 1, 1, 1, 1),
         "critic_steps": 1,
         "image_size": 64,
-        "epochs": 6,
+        "epochs": 12,
         "identity_epochs": 4,
         "min_steps": 3000,
         "batch_size": 16,
