@@ -89,9 +89,12 @@ class Graph(nn.Module):
         return ((result + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1)
 
     def arguments(self, count: int, side: int = 48) -> tuple[Tensor, ...]:
-        """Inputs of the right shape and type, all zero."""
-        faces, units = torch.zeros(count, side, side, 3, dtype=torch.uint8), torch.zeros(count, len(AU_COLUMNS))
-        return tuple(units if name == UNITS else faces for name in self.inputs)
+        """Inputs of the right shape and type, all zero; a tensor each, for the exporter takes one tensor as one input."""
+        faces = (count, side, side, 3)
+        return tuple(
+            torch.zeros(count, len(AU_COLUMNS)) if name == UNITS else torch.zeros(faces, dtype=torch.uint8)
+            for name in self.inputs
+        )
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """The result for arrays by the names of ``inputs``, a few rows at a time."""

@@ -67,11 +67,9 @@ class Predictor:
             self.classes, self.preprocessing = list(model.about["classes"]), model.about["preprocessing"]
             method, size = model.about["method"], int(model.about["image_size"])
         else:
-            self.classes, self.preprocessing = (
-                [str(c) for c in getattr(model, "classes_", [])],
-                model.preprocessing_ or {},
-            )
-            method, size = "predict_proba" if self.classes else "synthesize", model.image_size
+            self.classes = [str(name) for name in getattr(model, "classes_", [])]
+            self.preprocessing = model.preprocessing_ or {"name": None}
+            method, size = "predict_proba" if hasattr(model, "predict_proba") else "", model.image_size
         if method != "predict_proba":
             raise ValueError(f"{name} draws faces and names no expression: predict needs a classifier")
         self.preprocessor = restored(self.preprocessing, crops=crops, device=device, model=name)

@@ -32,7 +32,7 @@ def draw(pixels: np.ndarray, rows: pd.DataFrame, classes: Sequence[str]) -> Imag
     """
     zoom = max(1.0, 320 / pixels.shape[1])
     picture = Image.fromarray(pixels).resize([round(zoom * side) for side in pixels.shape[1::-1]])
-    canvas, size = ImageDraw.Draw(picture), max(11, round(max(picture.size) / 50))
+    canvas, size = ImageDraw.Draw(picture), max(11, round(max(picture.size) / 60))
     for row in rows[rows["left"].notna()].to_dict("records"):
         box = [zoom * row[name] for name in ("left", "top", "right", "bottom")]
         canvas.rectangle(box, outline=_BOX, width=max(2, size // 7))
