@@ -51,7 +51,7 @@ def faces() -> Faces:
 
 
 @pytest.mark.slow
-def test_two_nodes_do_what_one_process_does(faces: Faces, tmp_path: Path, cluster: Any, monkeypatch) -> None:
+def test_two_nodes_do_what_one_process_does(faces: Faces, tmp_path: Path, cluster: Any) -> None:
     diary, out = tmp_path / "diary", tmp_path / "run"
     systems = {"mean": NearestMean(die_once=str(tmp_path / "died")), "bad": Placed(die_without="t/004")}
     with pytest.raises(EvaluationError) as error:
@@ -62,12 +62,10 @@ def test_two_nodes_do_what_one_process_does(faces: Faces, tmp_path: Path, cluste
     assert len(list(out.rglob("mean/done.json"))) == 3 and len(list(out.rglob("bad/done.json"))) == 1
 
     stamps = {path: path.stat().st_mtime_ns for path in out.rglob("done.json")}
-    monkeypatch.setattr("tests.runner_fakes.Placed.fit", NearestMean.fit)  # mended, here alone: a process does the rest
-    evaluate(systems, faces, PROTOCOL, out=out, progress=False)
+    with pytest.MonkeyPatch.context() as mended:  # in this process, which does the rest
+        mended.setattr(Placed, "fit", NearestMean.fit)
+        evaluate(systems, faces, PROTOCOL, out=out, progress=False)
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps, "a finished fold was run again"
-    monkeypatch.undo()
-    for name, value in {**LOCAL, "RAY_ADDRESS": cluster.address}.items():
-        monkeypatch.setenv(name, value)
 
     placed = {"placed": Placed(diary=str(diary))}
     rows = evaluate(placed, faces, PROTOCOL, seeds=(0, 1), backend="ray", gpus_per_fold=0.5, progress=False).rows
@@ -113,8 +111,7 @@ def test_a_cluster_that_goes_away_is_one_line_and_loses_nothing(faces: Faces, tm
     assert "Traceback" not in said
     finished = {path: path.stat().st_mtime_ns for path in out.rglob("done.json")}
     assert 1 <= len(finished) < 6
-    system = {"nearestmean": NearestMean(epochs=1, diary=str(diary), wait=4)}
-    system["nearestmean"].wait = 4.0
+    system = NearestMean(epochs=1, diary=str(diary), wait=4.0)
     rows = evaluate(system, faces, PROTOCOL, seeds=(0, 1), out=out, only_folds=[0], progress=False).rows
     assert len(rows) and {path: path.stat().st_mtime_ns for path in finished} == finished
 
