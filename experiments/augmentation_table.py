@@ -98,7 +98,7 @@ def systems(options: argparse.Namespace, plan: Mapping[str, Any]) -> dict[str, A
     for name, cls in GENERATORS.items():
         rows[name] = Augmented(
             classifier(**trained),
-            shortened(cls.small(progress=False), options.generator_steps),
+            shortened(cls.small(progress=False, **column.get(name, {})), options.generator_steps),
             strategy=column["strategy"],
             per_class=column.get("per_class"),
             filter=None if options.no_filter else QualityFilter(),
