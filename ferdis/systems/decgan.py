@@ -47,7 +47,7 @@ Gaps in the text, and what is done here
   at the same expression would push the expression into the identity code. ``association_weight=0`` leaves it out.
 - Eq. 3 prints P^ab for the round trip P^aba. Table 1 prints 8 filters for the last layer: pictures have 3. It has four
   deconvolutions where the text says three. The two of stride 1 are convolutions.
-- Not in the text: weights of the terms (1, and 10 for cycle and pairs), epochs, batch size, E2's pooling (to 4x4 places),
+- Not in the text: weights of the terms (1, and 10 for cycle and pairs), epochs, batch size, E2's pooling to 4x4 places,
   padding, initial weights, the fall of the learning rate. D's sigmoid is in the loss.
 """
 
