@@ -154,8 +154,8 @@ def sequence_accuracy(rows: pd.DataFrame) -> float:
 def decisions(rows: pd.DataFrame) -> pd.DataFrame:
     """One prediction a sequence, from the mean of its frames' probabilities; of one system.
 
-    Frames of a sequence that carry another label (the neutral first frame of a CK+ sequence) count as a
-    sequence of their own. A row without a sequence is one by itself; without probabilities every row is.
+    A sequence is one person's. Frames of it that carry another label (the neutral first frame of a CK+ sequence) count
+    as a sequence of their own. A row without a sequence is one by itself; without probabilities every row is.
 
     Parameters
     ----------
@@ -174,6 +174,8 @@ def decisions(rows: pd.DataFrame) -> pd.DataFrame:
         return table[["seed", "fold", "true"]].assign(unit=table["path"], right=right)
     alone = "\0" + table["path"].astype("string")
     unit = table["sequence"].astype("string").fillna(alone).rename("unit")
+    if has_people(table):  # two people may each have a sequence "1"
+        unit = (table["subject"].astype("string") + "/" + unit).rename("unit")
     mean = probability.groupby([table["seed"], table["fold"], unit, table["true"]], sort=True).mean()
     predicted = mean.columns.to_numpy()[mean.to_numpy().argmax(axis=1)]
     found = mean.index.to_frame(index=False)

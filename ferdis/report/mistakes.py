@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,9 +116,3 @@ def png_uri(image: Image.Image | bytes) -> str:
         image.save(memory, format="PNG", optimize=True)
         image = memory.getvalue()
     return "data:image/png;base64," + base64.b64encode(image).decode("ascii")
-
-
-def named(labels: Sequence[str]) -> str:
-    """Names in a sentence: ``a``, ``a and b``, ``a, b and c``."""
-    names = list(labels)
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -48,9 +48,9 @@ class Part:
     lines : paragraphs.
     tables : list of Table
     remarks : items of a list.
+    prose : pieces of Markdown.
     figures : list of Drawing
     mistakes : (system, pictures) pairs.
-    prose : pieces of Markdown.
     texts : (heading, text) pairs, set as they are.
     folded : the same, to be opened by a click; they are not printed unless opened.
     """
@@ -60,9 +60,9 @@ class Part:
     lines: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    prose: list[str] = field(default_factory=list)
     figures: list[Drawing] = field(default_factory=list)
     mistakes: list[tuple[str, list[Mistake]]] = field(default_factory=list)
-    prose: list[str] = field(default_factory=list)
     texts: list[tuple[str, str]] = field(default_factory=list)
     folded: list[tuple[str, str]] = field(default_factory=list)
 

@@ -83,32 +83,32 @@ def headline(group: Group, summary: pd.DataFrame, compared: pd.DataFrame | None)
     chance = 1 / len(group.runs[0].record["faces"]["classes"])
     order = summary.sort_values("uar", ascending=False, kind="stable")
     best = order.iloc[0]
-    clusters = "people" if has_people(group.rows) else "pictures"
-    lines = [
-        f"{best['system']} has {'a' if len(summary) == 1 else 'the highest'} UAR: "
-        f"{bracketed(best['uar'], best['uar_low'], best['uar_high'])} %, where chance is {percent(chance)} %. "
-        f"Brackets are 95 % intervals over {clusters}."
-    ]
-    for line in order.iloc[1:].to_dict("records") if compared is not None else []:
-        lines.append(_gap(best["system"], line["system"], compared))  # type: ignore[arg-type]
-    blind = [line["system"] for line in order.to_dict("records") if line["uar_low"] <= chance]
-    if blind:
+    drawn = "people" if has_people(group.rows) else "pictures"
+    value = f"{bracketed(best['uar'], best['uar_low'], best['uar_high'])} %"
+    first = f"The UAR of {best['system']} is" if len(summary) == 1 else f"{best['system']} has the highest UAR,"
+    lines = [f"{first} {value}; chance is {percent(chance)} %. Brackets are 95 % intervals over {drawn}."]
+    for other in order["system"].iloc[1:] if compared is not None else []:
+        lines.append(_gap(str(best["system"]), str(other), compared, drawn))  # type: ignore[arg-type]
+    blind = order.loc[order["uar_low"] <= chance, "system"]
+    if len(blind):
         lines.append(f"Not shown to be better than chance: {', '.join(blind)}.")
     return lines
 
 
-def _gap(best: str, other: str, compared: pd.DataFrame) -> str:
+def _gap(best: str, other: str, compared: pd.DataFrame, drawn: str) -> str:
     """One system against the best, in a sentence."""
     pair = compared[compared["first"].isin((best, other)) & compared["second"].isin((best, other))].iloc[0]
     sign = 1 if pair["first"] == best else -1
     low, high = sorted((sign * pair["uar_low"], sign * pair["uar_high"]))
+    gap = f"{bracketed(sign * pair['uar_difference'], low, high, signed)} points of UAR"
     p = pair["uar_holm"]
-    gap = f"{bracketed(sign * pair['uar_difference'], low, high, words=signed)} points of UAR"
-    found = f"permutation over people, p {p_text(p) if p < 0.001 else f'= {p_text(p)}'}"
+    if pd.isna(p):
+        return f"Its lead over {other}, {gap}, cannot be tested: it was seen on a single one of the {drawn}."
+    how = f"permutation over {drawn}, p {p_text(p) if p < 0.001 else f'= {p_text(p)}'}"
     corrected = ", Holm-corrected" if len(compared) > 1 else ""
     if p < ALPHA:
-        return f"It is ahead of {other} by {gap} ({found}{corrected})."
-    return f"Its lead over {other}, {gap}, is not more than chance may give ({found}{corrected})."
+        return f"It is ahead of {other} by {gap} ({how}{corrected})."
+    return f"Its lead over {other}, {gap}, is not more than chance may give ({how}{corrected})."
 
 
 def _result(group: Group, summary: pd.DataFrame, anchor: str) -> Part:

@@ -293,7 +293,7 @@ def _latex_text(text: object) -> str:
 
 def is_number(column: pd.Series) -> bool:
     """Whether a column of text holds figures, which are set flush right."""
-    return bool(column.str.match(r"^[-−+<\d]").all())
+    return bool(column.str.fullmatch(r"-|[-−+<]? ?\d[\d\s.,±/\[\]−+]*(of \d+)?").all())
 
 
 def _natural(text: str) -> tuple[bool, float, str]:

@@ -137,6 +137,9 @@ def test_sequence_accuracy_beside_frame_accuracy() -> None:
     # the row without a sequence is right
     assert sequence_accuracy(rows) == pytest.approx(3 / 4)
     assert metrics.accuracy(rows["true"], rows["predicted"]) == pytest.approx(0.5)
+    # two people may each have a sequence of one name: of a's three frames the first two, wrong, are another person's
+    people = rows.assign(subject=["p", "p", "q", "p", "p", "p"])
+    assert sequence_accuracy(people) == pytest.approx(3 / 5)
     assert np.isnan(sequence_accuracy(rows.drop(columns="sequence")))
     assert np.isnan(sequence_accuracy(rows.drop(columns=["p_anger", "p_fear"])))
     assert np.isnan(sequence_accuracy(rows.assign(sequence=None)))

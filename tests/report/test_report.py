@@ -130,7 +130,7 @@ def test_the_result_stands_first_in_words(page: Page, runs: Path) -> None:
     uar = {name: metrics.uar(part["true"], part["predicted"]) for name, part in rows.groupby("system")}
     assert uar["mean"] > uar["weak_one"]
     found = metrics.compare(rows, "mean", "weak_one")
-    assert f"mean has the highest UAR: {100 * uar['mean']:.1f} [" in page.text
+    assert f"mean has the highest UAR, {100 * uar['mean']:.1f} [" in page.text
     assert f"ahead of weak_one by +{100 * found.difference:.1f} [" in page.text or "Its lead over weak_one" in page.text
     assert page.text.index("highest UAR") < page.text.index("Accuracy, UAR and calibration")
 
