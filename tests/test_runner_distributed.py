@@ -32,13 +32,12 @@ def environment(cache: Path, **changes: str) -> dict[str, str]:
     return {**known, "FERDIS_CACHE": str(cache)}
 
 
-def check(out: Path) -> dict[Path, int]:
-    """The run is whole; when its folds were finished."""
+def check(out: Path) -> None:
+    """The run is whole."""
     rows = pd.read_csv(out / "rows.csv")
     assert len(rows) == 8 and rows["path"].is_unique and (out / "summary.md").exists()
-    history = pd.read_csv(out / "history.csv")
-    assert history["fold"].nunique() == 2
-    return {path: path.stat().st_mtime_ns for path in out.rglob("done.json")}
+    assert pd.read_csv(out / "history.csv")["fold"].nunique() == 2
+    assert len(list(out.rglob("done.json"))) == 2
 
 
 @gloo
@@ -50,12 +49,7 @@ def test_torchrun(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=environment(tmp_path))
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("| cnn |") == 1, "the first process alone tells"
-    first = check(out)
-    again = subprocess.run(command, capture_output=True, text=True, timeout=280, env=environment(tmp_path))
-    assert again.returncode == 0 and check(out) == first, "finished folds were run again"
-    wrong = subprocess.run([*command, "--jobs", "2", "--cnn.epochs", "2", "--out", str(tmp_path / "other")],
-                           capture_output=True, text=True, timeout=280, env=environment(tmp_path))  # fmt: skip
-    assert wrong.returncode != 0 and "leaves n_jobs=1" in wrong.stderr
+    check(out)
 
 
 @gloo
