@@ -89,7 +89,7 @@ class Graph(nn.Module):
         return ((result + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1)
 
     def arguments(self, count: int, side: int = 48) -> tuple[Tensor, ...]:
-        """Inputs of the right shape and type, all zero; a tensor each, for the exporter takes one tensor as one input."""
+        """Inputs of the right shape and type, a tensor each: what is one tensor the exporter takes for one input."""
         faces = (count, side, side, 3)
         return tuple(
             torch.zeros(count, len(AU_COLUMNS)) if name == UNITS else torch.zeros(faces, dtype=torch.uint8)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,21 @@ import numpy as np
 import onnx
 import pytest
 
+from ferdis import cli
 from ferdis import export as exporting
 from ferdis.export import OnnxModel, export
 from ferdis.export.differences import Accuracy
 from ferdis.export.graph import UNITS, Graph, by_the_system, methods_of
 from ferdis.faces import Faces
+from ferdis.models import unlabelled
+from ferdis.preprocess.align import TEMPLATE, Aligner, record_of
+from ferdis.runfolder import read_rows
 from ferdis.systems import GENERATORS, SYSTEMS
 from tests.systems import test_decgan, test_eggan
 from tests.systems.test_base import build
 from tests.systems.test_ifgan import faces
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "onnx_only.py"
 ODD = 45  # pixels: neither the systems' size nor a simple fraction of it
 
 
@@ -89,12 +96,11 @@ def test_what_the_file_says_of_itself(cnn: tuple[Any, Faces, exporting.Exported]
     assert "anger, fear, neutral" in card and "nothing is claimed" in card and data.digest() in card
 
 
-def test_the_crop_template_is_where_training_put_the_eyes(tmp_path: Path) -> None:
-    from ferdis.preprocess.align import TEMPLATE, Aligner, record_of
-
+def test_the_crop_template_is_where_training_put_the_eyes() -> None:
     data = faces(24)
     data = Faces(data.images, data.table, {"preprocessing": record_of(Aligner()), "dataset": "bars"})
-    about = export(build("cnn", epochs=1).fit(data), tmp_path / "m.onnx", training=data).about
+    system = build("cnn", epochs=1).fit(data)
+    about = exporting._about(system, Graph(system, "predict_proba"), "float32", None)
     assert about["crop_template"] == dict(zip(("left_eye", "right_eye", "nose"), TEMPLATE.tolist(), strict=True))
     assert about["preprocessing"]["image_size"] == [36, 36] and about["preprocessing"]["dataset"] == "bars"
 
@@ -106,7 +112,7 @@ def test_another_result_is_not_written(
     original = exporting.write
 
     def tampered(graph: Graph, path: Path, about: dict) -> Path:
-        next(graph.networks["classifier"].parameters()).mul_(1.01)
+        next(graph.networks["classifier"].parameters()).mul_(3)
         return original(graph, path, about)
 
     monkeypatch.setattr(exporting, "write", tampered)
@@ -206,3 +212,46 @@ def test_metadata_is_text_that_json_reads(cnn) -> None:
     metadata = {item.key: item.value for item in onnx.load(cnn[2].path).metadata_props}
     assert json.loads(metadata["classes"]) == ["anger", "fear", "neutral"]
     assert set(json.loads(metadata["preprocessing"])) == {"name", "image_size", "dataset"}
+
+
+def test_the_file_runs_without_ferdis_and_torch(cnn, tmp_path: Path) -> None:
+    given = crops(3)
+    np.save(tmp_path / "crops.npy", given)
+    forbid = "import sys; sys.modules.update(dict.fromkeys(['torch', 'ferdis', 'PIL', 'pandas'])); import runpy; "
+    script = f"sys.argv[1:] = {[str(cnn[2].path), str(tmp_path / 'crops.npy')]!r}; runpy.run_path({str(EXAMPLE)!r})"
+    done = subprocess.run([sys.executable, "-c", forbid + script], capture_output=True, text=True, check=True)
+    best = cnn[0].predict(unlabelled(given))
+    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("face")] == list(best)
+    assert "crop_template" in done.stdout
+    assert len(EXAMPLE.read_text("utf-8").splitlines()) <= 30
+
+
+def test_the_command_takes_what_the_run_knows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, data = tmp_path / "run", ["--dataset", "synthetic", "--dataset.people", "4", "--dataset.image_size", "36"]
+    data += ["--dataset.expressions", "[fear, happiness]", "--dataset.images_per_expression", "2"]
+    tiny = ["--cnn.encoder_channels", "[4, 4, 8, 8, 8]", "--cnn.image_size", "36", "--cnn.crop_size", "32"]
+    line = ["kfold", "--system", "cnn", "--preset", "small", "--system.epochs", "1", *tiny, *data, "--folds", "2"]
+    assert cli.main([*line, "--protocol.validation_folds", "0", "--out", str(run), "--progress", "false"]) == 0
+    out = tmp_path / "m.onnx"
+    assert cli.main(["export", str(run / "fold-01"), "--out", str(out), "--int8"]) == 0
+    said = capsys.readouterr().err
+    assert "int8" in said and "on 8 training faces" in said and "faces of the fold's test people" in said
+    about, card = OnnxModel(out).about, out.with_suffix(".md").read_text(encoding="utf-8")
+    rows = read_rows(run / "rows.csv")
+    tested = rows[rows["fold"] == 1]
+    right = float((tested["true"] == tested["predicted"]).mean())
+    assert about["protocol"]["protocol"]["class"] == "SubjectKFold"
+    assert about["protocol"]["accuracy_of_this_model"]["value"] == pytest.approx(right)
+    assert f"{100 * right:.2f} % on the 8 pictures" in card and "2 people" in card and "| happiness |" in card
+    assert "nothing is known of its accuracy on photographs" in card
+
+    (run / "config.yaml").write_text("dataset: {name: manifest, root: /nowhere}\n")
+    assert cli.main(["export", str(run / "fold-01"), "--out", str(tmp_path / "n.onnx"), "--int8"]) == 2
+    assert "they are not at hand (/nowhere does not exist" in capsys.readouterr().err
+    other = "{name: synthetic, people: 4, image_size: 36, seed: 9, cache: false}"
+    assert cli.main(["export", str(run / "fold-01"), "--out", str(out), "--int8", "--calibration", other]) == 2
+    assert cli.main(["export", str(run / "fold-01"), "--out", "m.txt"]) == 2
+    assert "give the name of an .onnx file" in capsys.readouterr().err
+    assert not (tmp_path / "n.onnx").exists()

@@ -75,7 +75,7 @@ def test_every_face_of_a_picture_and_a_row_without_one(predictor: Predictor, fol
     assert list(rows["image"]) == ["nobody", "pair", "pair"]
     assert list(rows["detected"]) == [False, True, True] and list(rows["face"].dropna()) == [0, 1]
     nobody, *pair = rows.to_dict("records")
-    assert nobody["expression"] is None and np.isnan(nobody["p_happiness"]) and np.isnan(nobody["left"])
+    assert pd.isna(nobody["expression"]) and np.isnan(nobody["p_happiness"]) and np.isnan(nobody["left"])
     centres = sorted((row["left"] + row["right"]) / 2 for row in pair)
     assert abs(centres[0] - 100) < 25 and abs(centres[1] - 310) < 25
     assert {row["expression"] for row in pair} <= {"happiness", "sadness"}
