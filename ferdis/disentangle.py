@@ -23,6 +23,7 @@ import yaml
 from ferdis import figures, runfolder
 from ferdis.codes import IDENTITY, code_rows, codes_of, some_of_each, summary
 from ferdis.faces import Faces
+from ferdis.models import load_model
 from ferdis.protocol import read_fold_table, row_names
 from ferdis.transfer import Transfer, measure_transfer
 
@@ -159,12 +160,7 @@ def scored_faces(fit: Fit, faces: Faces) -> Faces:
 
 def load_fit(fit: Fit) -> Any:
     """The fitted estimator, with its weights."""
-    from ferdis.systems import SYSTEMS, get
-
-    for name in SYSTEMS:
-        if (cls := get(name)).__name__ == fit.kind:
-            return cls.load(fit.folder)  # type: ignore[attr-defined]
-    raise ValueError(f"{fit.folder} holds a {fit.kind}, which is no system of this ferdis: {', '.join(SYSTEMS)}")
+    return load_model(fit.folder)
 
 
 def further_people(run: str | Path, people: int, pictures: int, seed: int = 0) -> Faces:

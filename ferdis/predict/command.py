@@ -85,9 +85,8 @@ def run(
         for some in _chunks(islice(_frames(sources, every), limit), seen):
             rows = predictor([frame.pixels for frame in some], [frame.name for frame in some])
             if timed:
-                rows.insert(
-                    1, "seconds", rows["image"].map({frame.name: frame.seconds for frame in some}).astype(float)
-                )
+                seconds = {frame.name: frame.seconds for frame in some}
+                rows.insert(1, "seconds", rows["image"].map(seconds).astype(float))
             table.write(rows)
             seen.found(some, rows)
             if draw_to is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +95,21 @@ def sources_of(paths: Sequence[str], camera: str | None = None) -> list[Source]:
         sources.append(Source(camera, Path(f"camera-{Path(camera).name}"), "camera"))
     if not sources:
         raise ValueError("nothing to look at: name pictures, folders or videos, or a --camera")
-    return list(dict.fromkeys(sources))
+    return _with_places_of_their_own(dict.fromkeys(sources))
+
+
+def _with_places_of_their_own(sources: Iterable[Source]) -> list[Source]:
+    """The sources, those numbered whose place another one has: two folders may hold a picture of one name."""
+    taken: set[Path] = set()
+    told = []
+    for source in sources:
+        place, number = source.place, 1
+        while place in taken:
+            number += 1
+            place = source.place.with_name(f"{source.place.stem}-{number}{source.place.suffix}")
+        taken.add(place)
+        told.append(replace(source, place=place))
+    return told
 
 
 def _kind(name: str) -> str:

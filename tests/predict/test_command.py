@@ -90,6 +90,14 @@ def test_a_folder_to_csv_json_and_drawings(ferdis: Any, portraits: np.ndarray, t
     assert (tmp_path / "drawn" / "wall.jpg").is_file()
 
 
+def test_pictures_of_one_name_are_drawn_side_by_side(ferdis: Any, portraits: np.ndarray, tmp_path: Path) -> None:
+    for name, portrait in zip("ab", portraits, strict=True):
+        (tmp_path / name).mkdir()
+        Image.fromarray(portrait).save(tmp_path / name / "1.png")
+    status, _, _ = ferdis(tmp_path / "a", tmp_path / "b", "--draw", tmp_path / "drawn")
+    assert status == 0 and sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["1-2.png", "1.png"]
+
+
 def test_what_cannot_be_read_is_named_and_costs_nothing_else(
     ferdis: Any, portraits: np.ndarray, tmp_path: Path
 ) -> None:
