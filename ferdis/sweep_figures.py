@@ -28,7 +28,9 @@ def optimisation_history(trials: pd.DataFrame) -> Figure:
         colour = COLOURS[k % len(COLOURS)]
         axes.scatter(order, score, s=14, color=colour, alpha=0.45, edgecolor="none")
         if np.isfinite(score).any():
-            axes.step(order, np.fmax.accumulate(score), where="post", color=colour, linewidth=1.5, label=part)
+            dashes = ("-", "--")[k // len(COLOURS) % 2]
+            best = np.fmax.accumulate(score)
+            axes.step(order, best, dashes, where="post", color=colour, linewidth=1.5, label=part)
     given_up = int((trials["state"] == "pruned").sum())
     failed = int((trials["state"] == "fail").sum())
     axes.set(xlabel="trial", ylabel="accuracy on inner folds (%)")
