@@ -223,7 +223,7 @@ def restore(modules: Modules, generated: Tensor, own: Tensor) -> Tensor:
 
 @in_float32
 def mean_absolute(restored: Tensor, face: Tensor) -> Tensor:
-    """E[|x_A - x'_A|_1], the mean over pictures (n, 3, S, S) and their pixels (Eq. 9)."""
+    """``E[|x_A - x'_A|_1]``, the mean over pictures (n, 3, S, S) and their pixels (Eq. 9)."""
     return (face - restored).abs().mean()
 
 
