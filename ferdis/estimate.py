@@ -28,7 +28,7 @@ class Estimate:
     Attributes
     ----------
     fold_seconds : system -> seconds for one fold; None where it cannot be told beforehand.
-    fits : number of fits, all systems together.
+    fits : how many, all systems together.
     total_seconds : for all of them, or None.
     memory_gb : memory of one process at its highest so far (GB of host memory).
     accelerator_gb : the same on the CUDA device, 0 without one.

@@ -343,7 +343,7 @@ class EGGAN(Estimator):
     Attributes
     ----------
     coded_, always_ : tuples of str, the AUs that some training faces have, and that all have
-    people_ : number of people that C_id tells apart; 0 without it
+    people_ : how many people C_id tells apart; 0 without it
     modules_ : dict of networks: encoder, generator, latent, critic, units, identifier, perceptual
     """
 
