@@ -117,6 +117,13 @@ class Evidence:
         return int(self.pooled["fold"].nunique())
 
     @property
+    def unseen(self) -> str:
+        """What the test pictures of a fold were to its model."""
+        if self.people is None:
+            return "pictures that it never saw (of people who are not known, and may be in its training too)"
+        return "pictures of people whom it never saw"
+
+    @property
     def fold_accuracy(self) -> float:
         """Accuracy of this very model on its fold's test people, 0..1."""
         return metrics.accuracy(self.tested["true"], self.tested["predicted"])
@@ -140,12 +147,12 @@ class Evidence:
             "folds_finished": self.folds,
             "selection": self.selection,
             "accuracy_of_the_protocol": {
-                "what": "mean over folds, each on people that its own model never saw; not of this file alone",
+                "what": f"mean over folds, each a model of its own on {self.unseen}; not of this file alone",
                 "mean": mean,
                 "std_over_folds": None if pd.isna(std) else std,
             },
             "accuracy_of_this_model": {
-                "what": f"fold {self.fold}, on {len(self.tested)} pictures of its test people, whom it never saw",
+                "what": f"fold {self.fold}, on {len(self.tested)} {self.unseen}",
                 "value": self.fold_accuracy,
             },
         }

@@ -100,11 +100,10 @@ def _measured(evidence: Evidence) -> list[str]:
         f"Protocol: {named} on {evidence.dataset} ({evidence.images} pictures, {people}), {evidence.folds} folds; "
         f"selection: {'the last epoch' if evidence.selection == 'last' else 'the best epoch on validation people'}.",
         "",
-        f"- Accuracy of the protocol: {100 * mean:.2f} %"
-        + ("" if pd.isna(std) else f" ± {100 * std:.2f}")
-        + f" over folds; UAR {100 * evidence.uar:.2f} %. Each fold is another model, tested on people it never saw.",
-        f"- Accuracy of this model: {100 * evidence.fold_accuracy:.2f} % on the {len(evidence.tested)} pictures of its "
-        f"fold's test people{f' ({evidence.test_people})' if evidence.test_people else ''}, whom it never saw.",
+        f"- Accuracy of the protocol: {100 * mean:.2f} %{'' if pd.isna(std) else f' ± {100 * std:.2f}'} over folds; "
+        f"UAR {100 * evidence.uar:.2f} %. Each fold is a model of its own, tested on {evidence.unseen}.",
+        f"- Accuracy of this model: {100 * evidence.fold_accuracy:.2f} % on {len(evidence.tested)} {evidence.unseen}"
+        f"{f': {evidence.test_people} people' if evidence.test_people else ''}.",
         "",
         "| class | recall, all folds (%) | pictures | recall, this model (%) | pictures |",
         "| --- | --- | --- | --- | --- |",
@@ -128,9 +127,12 @@ def _limits(system: Any, about: Mapping[str, Any], evidence: Evidence | None) ->
         lines.append(f"- {_MEANING}")
     else:
         lines.append("- What it draws looks like its training faces; it is no photograph of anybody.")
+        lines += (
+            ["- The figures above are of its classification, not of what it draws."] if evidence is not None else []
+        )
     lines.append("- Faces cropped in another way, or a picture without a face, give results that mean nothing.")
     if about["preprocessing"].get("name") == "drawn":
-        lines.append("- Trained on drawn people alone: nothing is known of its accuracy on photographs.")
+        lines.append("- Trained on drawn people: nothing is known of its accuracy on photographs.")
     if evidence is not None:
         lines.append(
             f"- The figures hold for people, light and poses like those of {evidence.dataset}; elsewhere expect less."
