@@ -19,7 +19,7 @@ from ferdis.runner import EvaluationError, evaluate
 from tests.runner_fakes import PROTOCOL, NearestMean, Placed, make_faces
 
 # Before Ray is imported: the loopback address is what it is, and nobody is told of this.
-LOCAL = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+LOCAL = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
 NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 80 * 2**20, "include_dashboard": False}
 
 
