@@ -97,7 +97,7 @@ def ways_of(system: Any, files: dict[str, Path], threads: int) -> tuple[dict[str
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            compiled(np.zeros((2, 128, 128, 3), np.uint8))
+            compiled(np.zeros((1, 128, 128, 3), np.uint8))
         ways["torch.compile"] = compiled
     except Exception as error:  # no compiler, or none that works: the others can be measured all the same
         absent["torch.compile"] = str(error).strip().splitlines()[0]
