@@ -50,7 +50,8 @@ napoleon_use_rtype = False
 sphinx_gallery_conf = {
     "examples_dirs": str(DOCS.parent / "examples"),
     "gallery_dirs": "gallery",
-    "filename_pattern": r"/plot_",
+    # Shown without being run: what trains for more than a minute.
+    "filename_pattern": r"/plot_(?!au_sliders|interpolation)",
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_memory": False,

@@ -40,6 +40,8 @@ TINY = {
     "classifier_channels": (8, 16, 16),
     "classifier_depths": (1, 1, 1),
     "code_width": 16,
+    "unit_weight": EGGAN().unit_weight,
+    "identity_weight": EGGAN().identity_weight,
     "identity_epochs": 1,
     "epochs": 1,
     "batch_size": 12,

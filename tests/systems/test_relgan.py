@@ -241,9 +241,9 @@ class TestTraining:
         assert steps(History()) == 1
 
     def test_overfits_one_batch(self) -> None:
-        system = tiny(epochs=100, batch_size=6, pixel_weight=2000.0, learning_rate=2e-3, decay=1.0, seed=1).fit(
-            drawn(2)
-        )
+        system = tiny(
+            epochs=100, batch_size=6, pixel_weight=2000.0, pixel_growth=1.0, learning_rate=2e-3, decay=1.0, seed=1
+        ).fit(drawn(2))
         generator = system.history_.query("phase == 'generator'").pivot(index="epoch", columns="term", values="value")
         assert generator["pixel"].iloc[-1] < 0.8 * generator["pixel"].iloc[0]
         assert generator["accuracy"].iloc[-30:].mean() > 0.5  # D reads the source's expression in them; chance is 1/3
