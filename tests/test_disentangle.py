@@ -170,7 +170,7 @@ def test_bad_input_is_one_clear_line(run, damage, options, says, capsys):
 
 
 def _rename(run: Path, old: str, new: str) -> None:
-    for path in (run / "resolved.json", run / "folds.csv"):
+    for path in (run / "resolved.json", run / "folds.csv", *run.rglob("estimator.json")):
         path.write_text(path.read_text().replace(old, new))
 
 

@@ -65,7 +65,7 @@ def long_form(argv: Sequence[str], lists: Sequence[str] = LISTS) -> list[str]:
             raise UsageError(f"unrecognized arguments: {' '.join(values)}")
         if option.lstrip("-").rpartition(".")[2] in FLAGS and not values:
             values = ["true"]
-        if option in lists or len(values) > 1:
+        if (option in lists and values != ["null"]) or len(values) > 1:  # --print_config writes null for none
             values = [f"[{', '.join(flat(values))}]"]
         line.append("=".join([option, *values]))
     return line
