@@ -52,6 +52,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     # Shown without being run: what trains for more than a minute.
     "filename_pattern": r"/plot_(?!au_sliders|interpolation)",
+    "ignore_pattern": r"onnx_only\.py",  # a program, no page
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_memory": False,
