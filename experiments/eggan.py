@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 from scipy.stats import spearmanr
 
 from ferdis import EGGAN, Faces, load
@@ -155,3 +156,11 @@ def saved(options: argparse.Namespace, name: str, table: pd.DataFrame) -> None:
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
         table.to_csv(options.out / f"{name}.csv")
+
+
+def saved_grid(options: argparse.Namespace, name: str, rows: Sequence[np.ndarray], said: str) -> None:
+    """Rows of pictures (n, S, S, 3) as one PNG file where ``--out`` says; ``said`` is what the rows show."""
+    if options.out is not None:
+        path = options.out / f"{name}.png"
+        Image.fromarray(np.concatenate([np.concatenate(list(row), axis=1) for row in rows])).save(path)
+        print(f"{path}: {said}")

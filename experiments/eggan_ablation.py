@@ -11,8 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from eggan import arguments, bench, fitted, identity_kept, saved, units_shown
-from PIL import Image
+from eggan import arguments, bench, fitted, identity_kept, saved, saved_grid, units_shown
 
 SHOWN = 8  # edits in the picture
 VARIANTS = {
@@ -38,10 +37,7 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
         pictures.append(edited[:SHOWN])
     table = pd.DataFrame.from_dict(rows, orient="index")
     saved(options, "ablation", table)
-    if options.out is not None:
-        grid = np.concatenate([np.concatenate(list(row), axis=1) for row in pictures])
-        Image.fromarray(grid).save(options.out / "ablation.png")
-        print(f"{options.out / 'ablation.png'}: sources, faces with the units asked for, then {', '.join(variants)}")
+    saved_grid(options, "ablation", pictures, f"sources, faces with the units asked for, then {', '.join(variants)}")
     return table
 
 

@@ -13,14 +13,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from eggan import arguments, bench, fitted, saved
-from PIL import Image
+from eggan import arguments, bench, fitted, saved, saved_grid
 
 from ferdis import EGGAN, Faces
 from ferdis.au_estimator import AUEstimator
 from ferdis.faces import AU_COLUMNS
-from ferdis.preprocess import Aligner, prepare
-from ferdis.preprocess.align import DRAWN_TEMPLATE
+from ferdis.preprocess import prepare
+from ferdis.preprocess.restore import restored
 
 SHOWN = 8
 # Prototypes of EMFACS, as intensities; what is not named is 0.
@@ -40,21 +39,20 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     on = bench(options)
     model = fitted(options, on)
     faces = photographs(options.root, model, on.estimator)
-    chosen = faces[np.random.default_rng(options.seed).permutation(len(faces))[:SHOWN]]
-    back = np.abs(model.reconstruct(faces).astype(float) - faces.pixels()).mean() / 127.5
-    print(f"{len(faces)} photographs; L1 of their reconstruction in [-1, 1]: {back:.3f}")
-    rows, pictures = {}, [chosen.pixels(), model.reconstruct(chosen)]
+    chosen = np.random.default_rng(options.seed).permutation(len(faces))[:SHOWN]
+    back, before = model.reconstruct(faces), on.estimator.predict(faces)
+    lost = np.abs(back.astype(float) - faces.pixels()).mean() / 127.5
+    print(f"{len(faces)} photographs; L1 of their reconstruction in [-1, 1]: {lost:.3f}")
+    rows, pictures = {}, [faces.pixels(chosen), back[chosen]]
     for name, units in EDITS.items():
         wanted = np.array([units.get(column, 0) for column in AU_COLUMNS], np.float32)
-        found = {"of the edits": model.edit(faces, wanted), "of the photographs": faces}
-        rows[name] = {f"mse {what}": np.square(on.estimator.predict(of) - wanted).mean() for what, of in found.items()}
-        pictures.append(model.edit(chosen, wanted))
+        edited = model.edit(faces, wanted)
+        read = {"mse of the edits": on.estimator.predict(edited), "mse of the photographs": before}
+        rows[name] = {what: np.square(units - wanted).mean() for what, units in read.items()}
+        pictures.append(edited[chosen])
     table = pd.DataFrame.from_dict(rows, orient="index")
     saved(options, "unseen", table)
-    if options.out is not None:
-        grid = np.concatenate([np.concatenate(list(row), axis=1) for row in pictures])
-        Image.fromarray(grid).save(options.out / "unseen.png")
-        print(f"{options.out / 'unseen.png'}: photographs, reconstructions, then {', '.join(EDITS)}")
+    saved_grid(options, "unseen", pictures, f"photographs, reconstructions, then {', '.join(EDITS)}")
     return table
 
 
@@ -64,8 +62,8 @@ def photographs(root: str, model: EGGAN, estimator: AUEstimator) -> Faces:
 
     listed = load("manifest", root=root, align=False, cache=False, progress=False)
     paths = [f"{root}/{path}" for path in listed.table["path"]]
-    aligner = Aligner(template=DRAWN_TEMPLATE)
-    aligned = prepare(paths, listed.to_frame(), image_size=model.image_size, align=aligner)
+    as_trained = restored(model.preprocessing_, model="the EGGAN")
+    aligned = prepare(paths, listed.to_frame(), image_size=model.image_size, align=as_trained)
     return estimator.annotate(aligned, overwrite=True)
 
 
