@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from ferdis.data import Batch
 from ferdis.history import History
@@ -88,6 +89,11 @@ class Stage:
     prepare: Callable[[Modules, Batch, torch.Generator], Batch] | None = None
     frozen: tuple[str, ...] = ()
     validate: Callable[[], float] | None = None
+
+
+def falling(epochs: int) -> Callable[[Optimizer], LRScheduler]:
+    """For :attr:`Phase.schedule`: a learning rate that falls to 0 over the second half of so many epochs."""
+    return partial(LambdaLR, lr_lambda=lambda done: min(1.0, 2 * (1 - done / epochs)))
 
 
 def check_stages(stages: Sequence[Stage]) -> dict[str, nn.Module]:

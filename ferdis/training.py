@@ -45,7 +45,7 @@ from ferdis.distributed import (
 )
 from ferdis.history import History
 from ferdis.losses import in_float32
-from ferdis.phases import Modules, Phase, Stage, check_stages, run_signature
+from ferdis.phases import Modules, Phase, Stage, check_stages, falling, run_signature
 from ferdis.seeding import derived_seed, seed_everything, seeded
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ __all__ = [
     "Stage",
     "Trainer",
     "TrainingDiverged",
+    "falling",
     "in_float32",
     "rank_and_world",
     "seeded",

@@ -67,7 +67,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from ferdis.faces import Faces
-from ferdis.losses import in_float32
+from ferdis.losses import accuracy, in_float32
 from ferdis.nn import reading
 from ferdis.preprocess.augment import random_views, take_views, to_bytes, to_unit_range
 from ferdis.systems.base import TrainingSet
@@ -75,7 +75,7 @@ from ferdis.systems.estimator import Estimator, check_choice, preprocessing_of, 
 from ferdis.systems.relgan import pixel_loss
 from ferdis.systems.triplets import GROUND_TRUTHS, Triplets
 from ferdis.systems.unpaired import Library, association_loss, round_trip, transition
-from ferdis.training import Batch, Modules, Phase, Stage
+from ferdis.training import Batch, Modules, Phase, Stage, falling
 
 FEATURE = 16  # numbers that say how a face shows its expression
 PLACES = 4  # E2's maps are pooled to 4x4 places before its fully connected layer
@@ -321,13 +321,7 @@ def generator_terms(modules: Modules, batch: Batch, *, association: bool) -> dic
 
 
 def _label_terms(logits: Tensor, expressions: Tensor) -> dict[str, Tensor]:
-    right = (logits.argmax(1) == expressions).float().mean()
-    return {"label": F.cross_entropy(logits.float(), expressions), "label_accuracy": right}
-
-
-def falling(epochs: int) -> Callable[[torch.optim.Optimizer], Any]:
-    """A learning rate that falls to 0 over the second half of so many epochs."""
-    return partial(torch.optim.lr_scheduler.LambdaLR, lr_lambda=lambda done: min(1.0, 2 * (1 - done / epochs)))
+    return {"label": F.cross_entropy(logits.float(), expressions), "label_accuracy": accuracy(logits, expressions)}
 
 
 # ---------------------------------------------------------------------------------------------------- estimator

@@ -64,7 +64,7 @@ from ferdis.nn import VGG19Features, reading
 from ferdis.preprocess.augment import to_bytes, to_unit_range
 from ferdis.systems.au_levels import UNITS, VGGClassifier, as_trained, checked_units, coded_names, unit_loss, units_of
 from ferdis.systems.estimator import Estimator, check_choice, evaluating, module_device, preprocessing_of, resized
-from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage
+from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage, falling
 
 # ----------------------------------------------------------------------------------------------------- networks
 
@@ -570,18 +570,18 @@ class EGGAN(Estimator):
     def _stages(self, batches: ArrayBatches, epochs: int) -> list[Stage]:
         adam = partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, fused=True)
         classifier_adam = partial(torch.optim.Adam, lr=self.classifier_learning_rate, fused=True)
-        falling = partial(torch.optim.lr_scheduler.LambdaLR, lr_lambda=lambda done: min(1.0, 2 * (1 - done / epochs)))
+        rate = falling(epochs)
         critic = partial(critic_terms, adversarial=self.adversarial)
         generator = partial(generator_terms, adversarial=self.adversarial, ssim_weight=self.ssim_weight,
                             perceptual_norm=self.perceptual_norm)  # fmt: skip
         weights = {"latent": 1.0, "critic": 1.0, "units": self.unit_weight, "identity": self.identity_weight,
                    "perceptual": self.perceptual_weight, "reconstruction": self.reconstruction_weight}  # fmt: skip
         phases = [
-            Phase("latent", ("latent",), latent_terms, {"latent": 1.0}, adam, falling),
-            Phase("critic", ("critic",), critic, {"critic": 1.0, "penalty": self.penalty_weight}, adam, falling),
+            Phase("latent", ("latent",), latent_terms, {"latent": 1.0}, adam, rate),
+            Phase("critic", ("critic",), critic, {"critic": 1.0, "penalty": self.penalty_weight}, adam, rate),
             Phase("units", ("units",), partial(unit_terms, c_exp_on=self.c_exp_on), {"units": 1.0}, classifier_adam,
-                  falling),
-            Phase("generator", ("encoder", "generator"), generator, weights, adam, falling, every=self.critic_steps),
+                  rate),
+            Phase("generator", ("encoder", "generator"), generator, weights, adam, rate, every=self.critic_steps),
         ]  # fmt: skip
         frozen = tuple(name for name in ("identifier", "perceptual") if name in self.modules_)
         stages = [Stage("eggan", self.modules_, phases, epochs, batches, edit_and_reconstruct, frozen=frozen)]
