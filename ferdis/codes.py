@@ -33,19 +33,20 @@ def code_rows(system: str, estimator: Any, faces: Faces, *, seed: int = 0) -> li
     system : its name in the run.
     estimator : fitted, with ``transform(faces)``; where it has them, ``identity_code(faces)`` and
         ``transfer(sources, targets)`` are measured too.
-    faces : Faces of people it was not trained on, two pictures or more of each.
+    faces : Faces of people it was not trained on; identity is read from those with two pictures or more.
     seed : of the probes' halves and of the pairs.
 
     Returns
     -------
     list of dict
-        ``system, code, dimensions, effective_dimensions, identity, identity_nearest, identity_chance, expression,
-        expression_nearest, expression_chance, people, pictures``; where factors are known ``mig, disentanglement,
+        ``system, code, dimensions, effective_dimensions, identity, identity_nearest, identity_chance (NaN where fewer
+        than two people have two pictures), expression, expression_nearest, expression_chance, people, pictures,
+        identity_pictures`` (of people with two or more); where factors are known ``mig, disentanglement,
         completeness, informativeness, sap``; where the system transfers ``swap_source, swap_target`` (cosines of the
         result's code) and ``swap_agreement``; ``note``.
     """
     records = []
-    factors = known_factors(faces)
+    factors, several = known_factors(faces), _of_several(faces)
     codes = codes_of(system, estimator, faces)
     swapped = swap(estimator, faces, codes, seed) if hasattr(estimator, "transfer") else {}
     for name, code in codes.items():
@@ -56,17 +57,30 @@ def code_rows(system: str, estimator: Any, faces: Faces, *, seed: int = 0) -> li
             "effective_dimensions": metrics.effective_dimensions(code),
         }
         for suffix, reader in READERS.items():
-            identity = metrics.identity_probe(code, faces.subject, reader=reader, seed=seed)
+            identity = _identity(code[several], faces.subject[several], reader, seed)
             expression = metrics.expression_probe(code, faces.expression, faces.subject, reader=reader, seed=seed)
-            record |= {f"identity{suffix}": identity.accuracy, "identity_chance": identity.chance}
+            record |= {f"identity{suffix}": identity[0], "identity_chance": identity[1]}
             record |= {f"expression{suffix}": expression.accuracy, "expression_chance": expression.chance}
-        record |= {"people": len(set(faces.subject)), "pictures": len(faces)}
+        record |= {"people": len(set(faces.subject)), "pictures": len(faces), "identity_pictures": int(several.sum())}
         if factors and code.shape[1] > 1:
             record |= alignment(code, factors, seed)
         record |= swapped.get(name, {})
         record["note"] = remark(record)
         records.append(record)
     return records
+
+
+def _of_several(faces: Faces) -> np.ndarray:
+    """Which faces are of people with two pictures or more, (n,) bool."""
+    return pd.Series(faces.subject).duplicated(keep=False).to_numpy()
+
+
+def _identity(code: np.ndarray, subject: np.ndarray, reader: Reader, seed: int) -> tuple[float, float]:
+    """Accuracy and chance of the identity probe; NaN where nobody could be told from anybody."""
+    if len(set(subject)) < 2:
+        return float("nan"), float("nan")
+    found = metrics.identity_probe(code, subject, reader=reader, seed=seed)
+    return found.accuracy, found.chance
 
 
 def codes_of(system: str, estimator: Any, faces: Faces) -> dict[str, np.ndarray]:

@@ -92,9 +92,11 @@ def run(
     Raises
     ------
     FileNotFoundError, ValueError
-        One line: no such folder, no run in it, no saved weights, a system without codes, a person with one picture.
+        One line: no such folder, no run in it, no saved weights, or a system without codes.
     """
     root = Path(folder)
+    if pictures < 2:
+        raise ValueError(f"pictures={pictures}: two or more of each person, half of them score the identity probe")
     fits = finished_fits(root)
     baseline = _baseline(fits, baseline)
     chosen, said = _choose(root, on, people, pictures, seed, faces)
@@ -330,13 +332,15 @@ def _markdown(table: pd.DataFrame, moved: pd.DataFrame, said: str, baseline: str
             _share(line.get("identity_ratio")),
             _percent(line["expression"], line["expression_std"]), _percent(line["expression_nearest"]), line["note"],
         ]))  # fmt: skip
+    read, all_of_them = (int(chance[name]) for name in ("identity_pictures", "pictures"))
+    only = "" if read == all_of_them else f", of the {read} of {all_of_them} pictures whose person has two or more"
     lines += [
         "",
         f"- Chance: identity {_percent(chance['identity_chance'])} %, expression "
         f"{_percent(chance['expression_chance'])} %. Means of {chance['fits']} fits a system; ± is over fits.",
-        "- Identity: fitted on half of each person's pictures, scored on the other half, five halvings. Expression: "
-        "fitted and scored on different people. A code that says nothing of expression proves nothing by saying "
-        "nothing of identity.",
+        f"- Identity: fitted on half of each person's pictures, scored on the other half, five halvings{only}. "
+        "Expression: fitted and scored on different people. A code that says nothing of expression proves nothing by "
+        "saying nothing of identity.",
     ]
     if baseline is not None:
         lines.append(f"- Of baseline's: what is read of identity above chance, as a share of the same for {baseline}.")

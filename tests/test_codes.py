@@ -137,5 +137,16 @@ def test_what_is_no_code_is_one_clear_line(faces):
         code_rows("flat", Flat(), faces)
     with pytest.raises(ValueError, match=r"system 'none' \(object\) has no codes"):
         code_rows("none", object(), faces)
-    with pytest.raises(ValueError, match="one picture only"):
-        code_rows("painter", Features(), faces[[0, 5, 12]])
+
+
+def test_identity_is_read_of_people_with_two_pictures_alone(faces):
+    first = pd.Series(faces.subject).drop_duplicates().index.to_numpy()
+    alone = np.r_[first[:3], np.flatnonzero(np.isin(faces.subject, np.unique(faces.subject)[3:]))]
+    several = alone[3:]
+    (mixed,) = code_rows("painter", Features(), faces[np.sort(alone)])
+    (without,) = code_rows("painter", Features(), faces[several])
+    assert mixed["identity_pictures"] == len(several) == mixed["pictures"] - 3
+    assert mixed["identity"] == without["identity"] and mixed["identity_chance"] == without["identity_chance"]
+    (single,) = code_rows("painter", Features(), faces[first[:3] + np.array([0, 4, 8])])
+    assert np.isnan([single["identity"], single["identity_nearest"], single["identity_chance"]]).all()
+    assert single["identity_pictures"] == 0 and single["expression_chance"] > 0

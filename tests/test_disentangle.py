@@ -154,7 +154,7 @@ def test_weights_come_back_as_they_were(run):
         (lambda run: [path.unlink() for path in run.rglob("estimator.json")], [], "holds no saved weights"),
         (lambda run: None, ["--on", "somewhere"], "on='somewhere'"),
         (lambda run: None, ["--on", "test"], "config.yaml does not say how 'synthetic' was loaded"),
-        (lambda run: None, ["--pictures", "1"], "has one picture only"),
+        (lambda run: None, ["--pictures", "1"], "pictures=1: two or more"),
         (lambda run: None, ["--people", "1"], "two people"),
         (lambda run: None, ["--baseline", "vgg"], "no system 'vgg'"),
         (lambda run: None, ["--faces", "{name: synthetic, people: 2, seed: 3}"], "the run's own people"),
