@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,48 @@ class VGG19Features(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Pictures (n, 3, S, S) in [-1, 1] to maps (n, C, h, w)."""
         return self.layers(((images + 1) / 2 - self.mean) / self.std)
+
+
+class Styled(nn.Module):
+    """A layer, then a norm whose scale and shift a label sets.
+
+    Parameters
+    ----------
+    layer : gives maps of ``width`` channels.
+    norm : of ``width`` channels, without scale and shift of its own.
+    width : channels.
+    label_width : numbers of a label.
+    """
+
+    def __init__(self, layer: nn.Module, norm: nn.Module, width: int, label_width: int) -> None:
+        super().__init__()
+        self.layer, self.norm, self.style = layer, norm, nn.Linear(label_width, 2 * width)
+
+    def forward(self, maps: Tensor, label: Tensor) -> Tensor:
+        """Maps (n, c, h, w) and labels (n, ``label_width``) to maps (n, ``width``, h', w')."""
+        scale, shift = self.style(label)[..., None, None].chunk(2, 1)
+        return self.norm(self.layer(maps)) * (1 + scale) + shift
+
+
+class StyledResidual(nn.Module):
+    """A residual block of two 3x3 convolutions with norms that a label styles.
+
+    Parameters
+    ----------
+    width : channels.
+    label_width : numbers of a label.
+    norm : width -> norm without scale and shift of its own.
+    """
+
+    def __init__(self, width: int, label_width: int, norm: Callable[[int], nn.Module]) -> None:
+        super().__init__()
+        self.first, self.second = (
+            Styled(nn.Conv2d(width, width, 3, 1, 1), norm(width), width, label_width) for _ in range(2)
+        )
+
+    def forward(self, maps: Tensor, label: Tensor) -> Tensor:
+        """Maps (n, ``width``, h, w) and labels (n, ``label_width``) to maps alike."""
+        return maps + self.second(self.first(maps, label).relu(), label)
 
 
 @contextmanager

@@ -253,6 +253,22 @@ class TestNetworks:
             changed = [torch.randn_like(m) if k == number else m for k, m in enumerate(maps)]
             assert torch.equal(generator(changed, torch.zeros(1, 5)), before) != skips
 
+    def test_residual_blocks_see_further(self) -> None:
+        """How far a change of one place of z is seen in the picture: 3x3 convolutions a block, four pixels each."""
+
+        def reach(blocks: int) -> int:
+            torch.manual_seed(0)
+            generator = Generator((4, 8, 12), 5, (12, 8, 6), 3, "batch", blocks=blocks).eval()
+            maps = [torch.randn(1, c, side, side) for c, side in ((4, 96), (8, 48), (12, 24))]
+            other = maps[2].clone()
+            other[..., 12, 12] += 10
+            label = torch.zeros(1, 5)
+            changed = (generator([*maps[:2], other], label) - generator(maps, label)).abs().amax((0, 1, 2)) > 0
+            return int(changed.sum())
+
+        none, one, two = map(reach, (0, 1, 2))
+        assert one - none == two - one == 2 * 2 * 4  # two convolutions, both sides, a place of z is four pixels
+
     @pytest.mark.parametrize("norm", ["instance", "batch"])
     def test_the_label_reaches_the_middle(self, norm: str) -> None:
         torch.manual_seed(0)
