@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 from PIL import Image
 from scipy.stats import spearmanr
 
@@ -62,6 +63,7 @@ def arguments(argv: Sequence[str] | None, description: str, **further: dict[str,
     parser.add_argument("--expressions", default="8", help="7, 8 with contempt, or action_units: drawn independently")
     parser.add_argument("--difficulty", choices=["easy", "normal", "hard"], default="normal")
     parser.add_argument("--epochs", type=int, help="of everything, instead of the presets'")
+    parser.add_argument("--arguments", type=yaml.safe_load, default={}, help="of EGGAN, as YAML, over the preset's")
     parser.add_argument("--seed", type=int, default=1, help="of people and training")
     parser.add_argument("--weights", help="VGG19: 'imagenet' or a .safetensors file; without it no perceptual term")
     parser.add_argument("--embedder", choices=list(EMBEDDERS), help="judge identity by a published network instead")
@@ -120,7 +122,7 @@ def fitted(options: argparse.Namespace, on: Bench, **changes: object) -> EGGAN:
     chosen = {"epochs": options.epochs, "identity_epochs": options.epochs} if options.epochs else {}
     if options.weights:
         chosen |= {"weights": options.weights, "perceptual_weight": EGGAN().perceptual_weight}
-    model = EGGAN.small(seed=options.seed, **{**chosen, **changes})
+    model = EGGAN.small(seed=options.seed, **{**chosen, **options.arguments, **changes})
     name = "-".join(["eggan", *(f"{key}={value}" for key, value in changes.items())])
     return model.fit(on.learned, run_dir=None if options.out is None else options.out / name)
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
+from safetensors.torch import load_file
 
 from ferdis.report.published import figures
 
@@ -101,7 +102,7 @@ def test_eggan_tables(eggan: list[str], tmp_path: Path, capsys):
     import eggan_table1
     import eggan_table2
 
-    argv = [*eggan, "--out", str(tmp_path)]
+    argv = [*eggan, "--out", str(tmp_path), "--arguments", "{code_width: 12, batch_size: 6}"]
     table = eggan_table1.main(argv)
     assert table.loc["AU12", "EGGAN published mse"] == 0.41 and table.loc["mean", "StarGAN published pcc"] == 0.30
     assert table.loc["mean", ["EGGAN mse", "the source mse", "a real face mse"]].notna().all()
@@ -109,6 +110,7 @@ def test_eggan_tables(eggan: list[str], tmp_path: Path, capsys):
     said = capsys.readouterr().out
     assert "people it never saw" in said and "spearman of driven units" in said
     weights = (tmp_path / "eggan" / "checkpoint.safetensors").stat().st_mtime_ns
+    assert load_file(tmp_path / "eggan" / "checkpoint.safetensors")["weights/encoder.code.weight"].shape[0] == 12
     verified = eggan_table2.main(argv)
     assert verified.loc["EGGAN", "published (RaFD)"] == 97.04 and 0 <= verified.loc["EGGAN", "measured"] <= 100
     assert (tmp_path / "eggan" / "checkpoint.safetensors").stat().st_mtime_ns == weights  # not trained again
