@@ -27,6 +27,8 @@ from ferdis.metrics.verification import verify
 from ferdis.systems.estimator import resized
 from ferdis.transfer import measure_transfer
 
+RECOGNISER_STEPS = 2500
+
 
 class Reenacting:
     """DECGAN with REL-GAN's order of arguments: whose expression, and on whom."""
@@ -127,7 +129,7 @@ def recognised(
     options: argparse.Namespace, learned: Faces, made: np.ndarray, truth: Faces, references: Faces
 ) -> dict[str, float]:
     """Accuracy of a recogniser that learned from real pictures: on transfers, and on the true counterparts."""
-    changes = {"epochs": options.epochs} if options.epochs else {}
+    changes = {"epochs": options.epochs} if options.epochs else {"min_steps": RECOGNISER_STEPS}
     reader = ResNetClassifier.small(seed=options.seed, progress=False, **changes).fit(learned)
     transfers = Faces(made, pd.DataFrame({"expression": references.expression}))
     return {
@@ -143,16 +145,16 @@ def cycle(model: DECGAN, faces: Faces, made: np.ndarray) -> float:
 
 
 def likeness(judge: IdentityJudge, truth: np.ndarray, made: np.ndarray) -> dict[str, float]:
-    """FID and KID to the true counterparts in the identity judge's features, beside those of two halves of them."""
+    """FID and KID in the identity judge's features, of transfers and of the truth, to as many *other* true pictures.
+
+    Both grow with fewer pictures, so the two figures of a metric are of the same number.
+    """
     half = np.arange(len(truth)) % 2 == 0
-    return {
-        "FID, judge's features: transfers": fid(truth, made, judge.embed),
-        "FID, judge's features: half of the truth to the other": fid(truth[half], truth[~half], judge.embed),
-        "KID, judge's features: transfers": kid(truth, made, judge.embed, subsets=20)[0],
-        "KID, judge's features: half of the truth to the other": kid(
-            truth[half], truth[~half], judge.embed, subsets=20
-        )[0],
-    }
+    values = {}
+    for what, pictures in (("transfers", made), ("the truth itself", truth)):
+        values[f"FID, judge's features: {what}"] = fid(truth[half], pictures[~half], judge.embed)
+        values[f"KID, judge's features: {what}"] = kid(truth[half], pictures[~half], judge.embed, subsets=20)[0]
+    return values
 
 
 def grid_rows(unseen: Faces, people: int = 4) -> tuple[Faces, Faces]:
