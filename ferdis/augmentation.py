@@ -229,12 +229,16 @@ class QualityFilter(BaseEstimator):
     It is fitted on the faces that the generator was fitted on, and judges faces of the same people: a face that it
     keeps may still fool it, and one that it rejects is worse than its figures say.
 
+    Its classifier's probabilities are divided by the classes' shares of the training faces, so that every class is as
+    likely as any other before a face is seen: rare ones are asked for as often as common ones, and a classifier that
+    learned how rare they are names them hardly ever.
+
     Parameters
     ----------
     classifier : ExpressionJudge or another estimator with ``predict_proba``; None takes an ``ExpressionJudge``
     embedder : IdentityJudge, or another with ``embed`` and ``threshold_``; None takes an ``IdentityJudge``
     minimum_probability : float or None
-        Of the class that was asked for; None: it is to be the most probable one.
+        Of the class that was asked for, all being equally likely before; None: it is to be the most probable one.
     minimum_cosine : float or None
         Between the generated face and the one that it was made from; None: the embedder's own threshold, at its equal
         error rate on people held out.
@@ -256,6 +260,8 @@ class QualityFilter(BaseEstimator):
     def fit(self, faces: Faces, y: Any = None) -> QualityFilter:
         """Fit both on ``faces``; identity is judged only where people are known."""
         self.classifier_ = clone(ExpressionJudge() if self.classifier is None else self.classifier).fit(faces)
+        shares = (faces.expression[:, None] == np.asarray(self.classifier_.classes_)).mean(0)
+        self.shares_ = np.maximum(shares, 1 / len(faces))
         self.embedder_ = None
         if faces.has_subjects:
             self.embedder_ = clone(IdentityJudge() if self.embedder is None else self.embedder).fit(faces)
@@ -264,7 +270,8 @@ class QualityFilter(BaseEstimator):
     def verdict(self, generated: Faces, sources: Faces) -> tuple[np.ndarray, np.ndarray]:
         """Which faces (n,) show the expression that they are labelled with, and which are still their source."""
         check_is_fitted(self, "classifier_")
-        probabilities = self.classifier_.predict_proba(generated)
+        probabilities = self.classifier_.predict_proba(generated) / self.shares_
+        probabilities /= probabilities.sum(1, keepdims=True)
         names = np.asarray(self.classifier_.classes_)
         shown = names[probabilities.argmax(1)] == generated.expression
         if self.minimum_probability is not None:

@@ -253,6 +253,28 @@ class TestFilter:
         shown, same = self.fitted(data, minimum_probability=1.1, minimum_cosine=1.1).verdict(made, sources)
         assert not shown.any() and not same.any()
 
+    def test_a_rare_class_may_be_seen_too(self) -> None:
+        class Doubtful(BaseEstimator):
+            """Sees the expression, and thinks more of how often each class occurs."""
+
+            def fit(self, faces: Faces) -> Doubtful:
+                self.classes_, counts = np.unique(faces.expression, return_counts=True)
+                self.shares = counts / counts.sum()
+                return self
+
+            def predict_proba(self, faces: Faces) -> np.ndarray:
+                likely = self.shares * (1.0 + (faces.expression[:, None] == self.classes_))
+                return likely / likely.sum(1, keepdims=True)
+
+        data = painted(people=6, each=2)
+        rare = np.flatnonzero(data.expression == "fear")[:2]
+        unequal = data[np.r_[np.flatnonzero(data.expression != "fear"), rare]]
+        assert (Doubtful().fit(unequal).predict_proba(data[rare]).argmax(1) != 1).all()  # by itself it never says so
+        fitted = QualityFilter(classifier=Doubtful(), embedder=Embedder()).fit(unequal)
+        assert fitted.verdict(data, data)[0].all()
+        half = QualityFilter(classifier=Doubtful(), embedder=Embedder(), minimum_probability=0.51).fit(unequal)
+        assert not half.verdict(data, data)[0].any()  # seen is twice as likely as each of two others: one half
+
     def test_its_own_judges_are_those_of_the_house(self) -> None:
         from ferdis.judges import ExpressionJudge, IdentityJudge
 
