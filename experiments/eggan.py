@@ -72,6 +72,8 @@ def arguments(argv: Sequence[str] | None, description: str, **further: dict[str,
     for name, about in further.items():
         parser.add_argument(f"--{name}", **about)
     options = parser.parse_args(argv)
+    if not isinstance(options.arguments, dict) or (set(options.arguments) - set(EGGAN().get_params())):
+        parser.error(f"--arguments {options.arguments}: a mapping of EGGAN's arguments, such as '{{batch_size: 64}}'")
     if bool(options.embedder) != bool(options.embedder_weights):
         parser.error("--embedder and --embedder_weights go together")
     return options

@@ -116,6 +116,15 @@ def test_eggan_tables(eggan: list[str], tmp_path: Path, capsys):
     assert (tmp_path / "eggan" / "checkpoint.safetensors").stat().st_mtime_ns == weights  # not trained again
 
 
+@pytest.mark.parametrize("given", ["12", "{batch: 6}"])
+def test_what_is_no_argument_of_eggan_is_one_line(eggan: list[str], given: str, capsys):
+    import eggan_table1
+
+    with pytest.raises(SystemExit):
+        eggan_table1.main([*eggan, "--arguments", given])
+    assert "a mapping of EGGAN's arguments" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_identity_may_be_judged_by_a_published_embedder(eggan: list[str], monkeypatch, capsys):
     import eggan as shared
 
