@@ -95,8 +95,6 @@ def run(
         One line: no such folder, no run in it, no saved weights, or a system without codes.
     """
     root = Path(folder)
-    if pictures < 2:
-        raise ValueError(f"pictures={pictures}: two or more of each person, half of them score the identity probe")
     fits = finished_fits(root)
     baseline = _baseline(fits, baseline)
     chosen, said = _choose(root, on, people, pictures, seed, faces)
@@ -210,6 +208,8 @@ def _choose(
     """The faces that each fit is measured on, and what they are in words."""
     if on not in ("auto", "further", "test"):
         raise ValueError(f"on={on!r}: choose 'auto', 'further' or 'test'")
+    if pictures < 2:
+        raise ValueError(f"pictures={pictures}: two or more of each person, half of them score the identity probe")
     if faces is not None:
         if shared := sorted(set(faces.subject) & seen_people(run)):
             raise ValueError(f"{shared[0]} is one of the run's own people: measure on others, or with --on test")
