@@ -12,6 +12,7 @@ stands beside every figure that rests on the estimates.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -35,6 +36,7 @@ __all__ = ["AUEstimator"]
 _DEGREES = 5.0
 
 
+@dataclass(kw_only=True, eq=False, repr=False)  # scikit-learn's way: arguments are kept as they are
 class AUEstimator(Estimator):
     """Estimates the intensities of 17 action units, 0..5.
 
@@ -69,42 +71,22 @@ class AUEstimator(Estimator):
         "learning_rate": 4e-3,
     }
 
-    def __init__(
-        self,
-        *,
-        channels: Sequence[int] = (64, 128, 256, 512, 512),
-        depths: Sequence[int] = (2, 2, 4, 4, 4),
-        image_size: int = 128,
-        held_out: float = 0.15,
-        epochs: int = 40,
-        min_steps: int = 0,
-        batch_size: int = 64,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.02,
-        gradient_clip: float | None = None,
-        seed: int = 0,
-        accelerator: str = "auto",
-        devices: int = 1,
-        precision: str = "auto",
-        logger: str | None = None,
-        progress: bool = True,
-    ) -> None:
-        self.channels = channels
-        self.depths = depths
-        self.image_size = image_size
-        self.held_out = held_out
-        self.epochs = epochs
-        self.min_steps = min_steps
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.gradient_clip = gradient_clip
-        self.seed = seed
-        self.accelerator = accelerator
-        self.devices = devices
-        self.precision = precision
-        self.logger = logger
-        self.progress = progress
+    channels: Sequence[int] = (64, 128, 256, 512, 512)
+    depths: Sequence[int] = (2, 2, 4, 4, 4)
+    image_size: int = 128
+    held_out: float = 0.15
+    epochs: int = 40
+    min_steps: int = 0
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.02
+    gradient_clip: float | None = None
+    seed: int = 0
+    accelerator: str = "auto"
+    devices: int = 1
+    precision: str = "auto"
+    logger: str | None = None
+    progress: bool = True
 
     def fit(self, faces: Faces, y: Any = None, *, run_dir: str | Path | None = None) -> AUEstimator:
         """Learn from most of the people of ``faces``, measure the error on the others; ``y`` is not looked at.

@@ -9,6 +9,7 @@ employed" (Cai et al., ICIP 2021, footnote 2). Same network, terms, optimiser an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -62,6 +63,7 @@ def crop(
     return {"face": take_views(faces, views, crop_size), "label": batch["label"]}
 
 
+@dataclass(kw_only=True, eq=False, repr=False)  # scikit-learn's way: arguments are kept as they are
 class ResNetClassifier(Classifier):
     """A timm network with softmax and island loss: IF-GAN's baseline (Cai et al., ICIP 2021, Tables 1 and 2).
 
@@ -113,70 +115,36 @@ class ResNetClassifier(Classifier):
         "min_steps": 600,
     }
 
-    def __init__(
-        self,
-        *,
-        classifier: str = "resnet101.tv_in1k",
-        classifier_arguments: Mapping[str, Any] | None = None,
-        weights: str | None = "imagenet",
-        softmax_weight: float = 10.0,
-        island_weight: float = 1.0,
-        island_alpha: float = 0.03,
-        island_reduction: str = "mean",
-        extra_train: Faces | None = None,
-        class_weight: str | Mapping[str, float] | None = None,
-        sampler: str = "shuffle",
-        image_size: int = 256,
-        crop_size: int = 224,
-        max_degrees: float = 5.0,
-        augment: bool = True,
-        test_flip: bool = False,
-        epochs: int = 100,
-        min_steps: int = 0,
-        batch_size: int = 50,
-        learning_rate: float = 1e-4,
-        betas: tuple[float, float] = (0.9, 0.99),
-        weight_decay: float = 1e-4,
-        decay: float = 0.9,
-        decay_epochs: int = 10,
-        gradient_clip: float | None = None,
-        seed: int = 0,
-        accelerator: str = "auto",
-        devices: int = 1,
-        precision: str = "auto",
-        logger: str | None = "csv",
-        progress: bool = True,
-    ) -> None:
-        self.classifier = classifier
-        self.classifier_arguments = classifier_arguments
-        self.weights = weights
-        self.softmax_weight = softmax_weight
-        self.island_weight = island_weight
-        self.island_alpha = island_alpha
-        self.island_reduction = island_reduction
-        self.extra_train = extra_train
-        self.class_weight = class_weight
-        self.sampler = sampler
-        self.image_size = image_size
-        self.crop_size = crop_size
-        self.max_degrees = max_degrees
-        self.augment = augment
-        self.test_flip = test_flip
-        self.epochs = epochs
-        self.min_steps = min_steps
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.betas = betas
-        self.weight_decay = weight_decay
-        self.decay = decay
-        self.decay_epochs = decay_epochs
-        self.gradient_clip = gradient_clip
-        self.seed = seed
-        self.accelerator = accelerator
-        self.devices = devices
-        self.precision = precision
-        self.logger = logger
-        self.progress = progress
+    classifier: str = "resnet101.tv_in1k"
+    classifier_arguments: Mapping[str, Any] | None = None
+    weights: str | None = "imagenet"
+    softmax_weight: float = 10.0
+    island_weight: float = 1.0
+    island_alpha: float = 0.03
+    island_reduction: str = "mean"
+    extra_train: Faces | None = None
+    class_weight: str | Mapping[str, float] | None = None
+    sampler: str = "shuffle"
+    image_size: int = 256
+    crop_size: int = 224
+    max_degrees: float = 5.0
+    augment: bool = True
+    test_flip: bool = False
+    epochs: int = 100
+    min_steps: int = 0
+    batch_size: int = 50
+    learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 1e-4
+    decay: float = 0.9
+    decay_epochs: int = 10
+    gradient_clip: float | None = None
+    seed: int = 0
+    accelerator: str = "auto"
+    devices: int = 1
+    precision: str = "auto"
+    logger: str | None = "csv"
+    progress: bool = True
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -224,6 +192,7 @@ def cnn_terms(modules: Modules, batch: Batch, *, class_weights: Tensor | None) -
     return classifier_terms(modules, code, class_weights=class_weights)
 
 
+@dataclass(kw_only=True, eq=False, repr=False)  # scikit-learn's way: arguments are kept as they are
 class BaselineCNN(PatchClassifier):
     """REL-GAN's expression encoder and one linear layer, trained on labels alone (Ali & Hughes 2020, Tables 1 to 4).
 
@@ -274,56 +243,29 @@ class BaselineCNN(PatchClassifier):
         )
     } | {"min_steps": 1500}
 
-    def __init__(
-        self,
-        *,
-        encoder_channels: Sequence[int] = (64, 128, 256, 512, 512),
-        views: str = "random",
-        test_views: str = "centre",
-        extra_train: Faces | None = None,
-        class_weight: str | Mapping[str, float] | None = None,
-        sampler: str = "shuffle",
-        image_size: int = 110,
-        crop_size: int = 96,
-        test_flip: bool = False,
-        epochs: int = 300,
-        min_steps: int = 0,
-        batch_size: int = 64,
-        learning_rate: float = 1e-4,
-        betas: tuple[float, float] = (0.5, 0.999),
-        decay: float = 1.0,
-        decay_epochs: int = 1,
-        gradient_clip: float | None = None,
-        seed: int = 0,
-        accelerator: str = "auto",
-        devices: int = 1,
-        precision: str = "auto",
-        logger: str | None = "csv",
-        progress: bool = True,
-    ) -> None:
-        self.encoder_channels = encoder_channels
-        self.views = views
-        self.test_views = test_views
-        self.extra_train = extra_train
-        self.class_weight = class_weight
-        self.sampler = sampler
-        self.image_size = image_size
-        self.crop_size = crop_size
-        self.test_flip = test_flip
-        self.epochs = epochs
-        self.min_steps = min_steps
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.betas = betas
-        self.decay = decay
-        self.decay_epochs = decay_epochs
-        self.gradient_clip = gradient_clip
-        self.seed = seed
-        self.accelerator = accelerator
-        self.devices = devices
-        self.precision = precision
-        self.logger = logger
-        self.progress = progress
+    encoder_channels: Sequence[int] = (64, 128, 256, 512, 512)
+    views: str = "random"
+    test_views: str = "centre"
+    extra_train: Faces | None = None
+    class_weight: str | Mapping[str, float] | None = None
+    sampler: str = "shuffle"
+    image_size: int = 110
+    crop_size: int = 96
+    test_flip: bool = False
+    epochs: int = 300
+    min_steps: int = 0
+    batch_size: int = 64
+    learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    decay: float = 1.0
+    decay_epochs: int = 1
+    gradient_clip: float | None = None
+    seed: int = 0
+    accelerator: str = "auto"
+    devices: int = 1
+    precision: str = "auto"
+    logger: str | None = "csv"
+    progress: bool = True
 
     def _build(self, n_classes: int, weights: str | None) -> dict[str, nn.Module]:
         encoder = Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)

@@ -42,6 +42,7 @@ Gaps in the text, and what is done here
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar, cast
@@ -331,6 +332,7 @@ def move_centres(modules: Modules, batch: Batch, reduce: Callable[[Tensor], Tens
 # ---------------------------------------------------------------------------------------------------- estimator
 
 
+@dataclass(kw_only=True, eq=False, repr=False)  # scikit-learn's way: arguments are kept as they are
 class IFGAN(Classifier):
     """Facial expression recognition on a generated face of nobody (Cai et al., ICIP 2021).
 
@@ -405,82 +407,42 @@ class IFGAN(Classifier):
         "learning_rate": 2e-3,
     }
 
-    def __init__(
-        self,
-        *,
-        classifier: str = "resnet101.tv_in1k",
-        classifier_arguments: Mapping[str, Any] | None = None,
-        weights: str | None = "imagenet",
-        classifier_input: str = "generated",
-        attention: bool = True,
-        generator_channels: Sequence[int] = (64, 128, 256, 512, 512),
-        discriminator_channels: int = 64,
-        cgan_weight: float = 1.0,
-        l1_weight: float = 20.0,
-        softmax_weight: float = 10.0,
-        island_weight: float = 1.0,
-        island_alpha: float = 0.03,
-        island_reduction: str = "mean",
-        average_from: str = "target",
-        extra_train: Faces | None = None,
-        class_weight: str | Mapping[str, float] | None = None,
-        sampler: str = "shuffle",
-        image_size: int = 256,
-        crop_size: int = 224,
-        max_degrees: float = 5.0,
-        test_flip: bool = False,
-        epochs: int = 100,
-        min_steps: int = 0,
-        batch_size: int = 50,
-        learning_rate: float = 1e-4,
-        betas: tuple[float, float] = (0.9, 0.99),
-        weight_decay: float = 1e-4,
-        decay: float = 0.9,
-        decay_epochs: int = 10,
-        gradient_clip: float | None = None,
-        seed: int = 0,
-        accelerator: str = "auto",
-        devices: int = 1,
-        precision: str = "auto",
-        logger: str | None = "csv",
-        progress: bool = True,
-    ) -> None:
-        self.classifier = classifier
-        self.classifier_arguments = classifier_arguments
-        self.weights = weights
-        self.classifier_input = classifier_input
-        self.attention = attention
-        self.generator_channels = generator_channels
-        self.discriminator_channels = discriminator_channels
-        self.cgan_weight = cgan_weight
-        self.l1_weight = l1_weight
-        self.softmax_weight = softmax_weight
-        self.island_weight = island_weight
-        self.island_alpha = island_alpha
-        self.island_reduction = island_reduction
-        self.average_from = average_from
-        self.extra_train = extra_train
-        self.class_weight = class_weight
-        self.sampler = sampler
-        self.image_size = image_size
-        self.crop_size = crop_size
-        self.max_degrees = max_degrees
-        self.test_flip = test_flip
-        self.epochs = epochs
-        self.min_steps = min_steps
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.betas = betas
-        self.weight_decay = weight_decay
-        self.decay = decay
-        self.decay_epochs = decay_epochs
-        self.gradient_clip = gradient_clip
-        self.seed = seed
-        self.accelerator = accelerator
-        self.devices = devices
-        self.precision = precision
-        self.logger = logger
-        self.progress = progress
+    classifier: str = "resnet101.tv_in1k"
+    classifier_arguments: Mapping[str, Any] | None = None
+    weights: str | None = "imagenet"
+    classifier_input: str = "generated"
+    attention: bool = True
+    generator_channels: Sequence[int] = (64, 128, 256, 512, 512)
+    discriminator_channels: int = 64
+    cgan_weight: float = 1.0
+    l1_weight: float = 20.0
+    softmax_weight: float = 10.0
+    island_weight: float = 1.0
+    island_alpha: float = 0.03
+    island_reduction: str = "mean"
+    average_from: str = "target"
+    extra_train: Faces | None = None
+    class_weight: str | Mapping[str, float] | None = None
+    sampler: str = "shuffle"
+    image_size: int = 256
+    crop_size: int = 224
+    max_degrees: float = 5.0
+    test_flip: bool = False
+    epochs: int = 100
+    min_steps: int = 0
+    batch_size: int = 50
+    learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 1e-4
+    decay: float = 0.9
+    decay_epochs: int = 10
+    gradient_clip: float | None = None
+    seed: int = 0
+    accelerator: str = "auto"
+    devices: int = 1
+    precision: str = "auto"
+    logger: str | None = "csv"
+    progress: bool = True
 
     @property
     def averages_(self) -> dict[str, np.ndarray]:

@@ -39,6 +39,7 @@ Gaps in the text, and what is done here
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, cast
 
@@ -296,6 +297,7 @@ def _growing(weight: float, growth: float, epochs: int, done: bool, epoch: int) 
 # ---------------------------------------------------------------------------------------------------- estimator
 
 
+@dataclass(kw_only=True, eq=False, repr=False)  # scikit-learn's way: arguments are kept as they are
 class RELGAN(PatchClassifier):
     """Facial expression recognition from a code learned by reenactment (Ali & Hughes 2020).
 
@@ -364,90 +366,46 @@ class RELGAN(PatchClassifier):
         "pretrain_epochs": 12,
     }
 
-    def __init__(
-        self,
-        *,
-        encoder_channels: Sequence[int] = (64, 128, 256, 512, 512),
-        decoder_channels: Sequence[int] = (512, 256, 128, 64, 32),
-        discriminator_channels: Sequence[int] = (16, 32, 64, 128),
-        hidden: int = 128,
-        dropout: float = 0.2,
-        adversarial_weight: float = 0.7,
-        pixel_weight: float = 20.0,
-        pixel_growth: float = 1.0,
-        expression_weight: float = 50.0,
-        identity_weight: float = 30.0,
-        ground_truth: str = "auto",
-        truths: int = 8,
-        near_optimal: float = 0.9,
-        generator_steps: int = 4,
-        views: str = "random",
-        test_views: str = "centre",
-        pretrain: Faces | None = None,
-        pretrain_epochs: int = 20,
-        extra_train: Faces | None = None,
-        class_weight: str | Mapping[str, float] | None = None,
-        sampler: str = "shuffle",
-        image_size: int = 110,
-        crop_size: int = 96,
-        test_flip: bool = False,
-        epochs: int = 300,
-        mlp_epochs: int = 50,
-        min_steps: int = 0,
-        batch_size: int = 64,
-        learning_rate: float = 1e-4,
-        betas: tuple[float, float] = (0.5, 0.999),
-        decay: float = 1.0,
-        decay_epochs: int = 1,
-        mlp_learning_rate: float = 1e-4,
-        gradient_clip: float | None = None,
-        seed: int = 0,
-        accelerator: str = "auto",
-        devices: int = 1,
-        precision: str = "auto",
-        logger: str | None = "csv",
-        progress: bool = True,
-    ) -> None:
-        self.encoder_channels = encoder_channels
-        self.decoder_channels = decoder_channels
-        self.discriminator_channels = discriminator_channels
-        self.hidden = hidden
-        self.dropout = dropout
-        self.adversarial_weight = adversarial_weight
-        self.pixel_weight = pixel_weight
-        self.pixel_growth = pixel_growth
-        self.expression_weight = expression_weight
-        self.identity_weight = identity_weight
-        self.ground_truth = ground_truth
-        self.truths = truths
-        self.near_optimal = near_optimal
-        self.generator_steps = generator_steps
-        self.views = views
-        self.test_views = test_views
-        self.pretrain = pretrain
-        self.pretrain_epochs = pretrain_epochs
-        self.extra_train = extra_train
-        self.class_weight = class_weight
-        self.sampler = sampler
-        self.image_size = image_size
-        self.crop_size = crop_size
-        self.test_flip = test_flip
-        self.epochs = epochs
-        self.mlp_epochs = mlp_epochs
-        self.min_steps = min_steps
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.betas = betas
-        self.decay = decay
-        self.decay_epochs = decay_epochs
-        self.mlp_learning_rate = mlp_learning_rate
-        self.gradient_clip = gradient_clip
-        self.seed = seed
-        self.accelerator = accelerator
-        self.devices = devices
-        self.precision = precision
-        self.logger = logger
-        self.progress = progress
+    encoder_channels: Sequence[int] = (64, 128, 256, 512, 512)
+    decoder_channels: Sequence[int] = (512, 256, 128, 64, 32)
+    discriminator_channels: Sequence[int] = (16, 32, 64, 128)
+    hidden: int = 128
+    dropout: float = 0.2
+    adversarial_weight: float = 0.7
+    pixel_weight: float = 20.0
+    pixel_growth: float = 1.0
+    expression_weight: float = 50.0
+    identity_weight: float = 30.0
+    ground_truth: str = "auto"
+    truths: int = 8
+    near_optimal: float = 0.9
+    generator_steps: int = 4
+    views: str = "random"
+    test_views: str = "centre"
+    pretrain: Faces | None = None
+    pretrain_epochs: int = 20
+    extra_train: Faces | None = None
+    class_weight: str | Mapping[str, float] | None = None
+    sampler: str = "shuffle"
+    image_size: int = 110
+    crop_size: int = 96
+    test_flip: bool = False
+    epochs: int = 300
+    mlp_epochs: int = 50
+    min_steps: int = 0
+    batch_size: int = 64
+    learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    decay: float = 1.0
+    decay_epochs: int = 1
+    mlp_learning_rate: float = 1e-4
+    gradient_clip: float | None = None
+    seed: int = 0
+    accelerator: str = "auto"
+    devices: int = 1
+    precision: str = "auto"
+    logger: str | None = "csv"
+    progress: bool = True
 
     def identity_code(self, faces: Faces) -> np.ndarray:
         """Identity codes of the centre patches, (n, 50) float32."""
