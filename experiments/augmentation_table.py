@@ -112,7 +112,7 @@ def shortened(generator: Any, steps: int | None) -> Any:
     """The generator with so many steps of its main stage, to the epoch after; its other stages in proportion."""
     if steps:
         generator.set_params(epochs=1, min_steps=steps)
-        stretched = {"expression_epochs": 1, "mlp_epochs": 1}
+        stretched = {"expression_epochs": 1, "mlp_epochs": 1, "identity_epochs": 1}
         generator.set_params(**{name: n for name, n in stretched.items() if name in generator.get_params()})
     return generator
 

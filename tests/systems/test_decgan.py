@@ -197,8 +197,8 @@ class TestEquations6And7:
     def test_a_step_makes_just_these(self) -> None:
         modules, batch, _ = ready(tiny(), faces())
         n = len(batch["face"])
-        read = modules.expression_encoder(torch.cat([batch["reference"], batch["face"]]))
-        label, own = labels_of(read, "feature").chunk(2)
+        read = modules.expression_encoder(batch["shown"])
+        label, own = labels_of(read, "feature")[: 2 * n].chunk(2)
         torch.testing.assert_close(batch["generated"], synthesise(modules, batch["face"], label))
         torch.testing.assert_close(batch["restored"], restore(modules, batch["generated"], own))
         assert label.shape == (n, 3 + FEATURE) and (label[:, :3].sum(1) - 1).abs().max() < 1e-5
@@ -361,6 +361,26 @@ class TestPhases:
         term = generator_terms(modules, batch, association=False)["category"]
         assert not term.requires_grad
 
+    def test_e2_learns_from_truths_as_well(self) -> None:
+        """They show the reference's expression; one that is not known says nothing."""
+        modules, batch, _ = ready(tiny(), faces())
+        n = len(batch["face"])
+        torch.testing.assert_close(batch["shown"], torch.cat([batch[name] for name in ("reference", "face", "truth")]))
+        assert torch.equal(batch["expressions"][2 * n :], batch["expressions"][:n])
+        some = batch["known"].clone()
+        some[::3] = False
+        labels = torch.cat([batch["expressions"][: 2 * n], batch["expressions"][:n].where(some, decgan.NONE)])
+        modules.expression_encoder.eval()
+        found = decgan.expression_terms(modules, {**batch, "expressions": labels})
+        seen = torch.cat([torch.ones(2 * n, dtype=torch.bool), some])
+        _, logits, _ = modules.expression_encoder(batch["shown"][seen])
+        torch.testing.assert_close(found["label"], F.cross_entropy(logits, labels[seen]))
+        torch.testing.assert_close(found["label_accuracy"], (logits.argmax(1) == labels[seen]).float().mean())
+
+    def test_no_truth_no_third_part(self) -> None:
+        _, batch, _ = ready(tiny(), faces(posed=False))
+        assert len(batch["shown"]) == len(batch["expressions"]) == 2 * len(batch["face"])
+
     def test_no_association_unless_asked(self) -> None:
         _, _, phases = ready(tiny(), faces())
         assert "association" not in phases["generator"].weights
@@ -391,6 +411,17 @@ class TestEstimator:
         assert fitted.restore(Faces(made, data.table), data).shape == made.shape
         assert fitted.transfer(faces(3, size=40), faces(3, size=30)).shape == (3, 24, 24, 3)
         np.testing.assert_allclose(fitted.read(data).sum(1), 1, rtol=1e-5)
+
+    def test_generators_are_told_one_expression(self, fitted: DECGAN) -> None:
+        """E2 is sure of nearly all faces that it learned from: generators never saw a half of each."""
+        logits, feature = torch.tensor([[0.2, 0.1, -1.0], [-3.0, 0.0, 0.5]]), torch.rand(2, FEATURE)
+        sure = labels_of((feature, logits, feature), "feature", sure=True)
+        assert sure[:, :3].tolist() == [[1, 0, 0], [0, 0, 1]] and torch.equal(sure[:, 3:], feature)
+        soft = labels_of((feature, logits, feature), "label")
+        torch.testing.assert_close(soft, logits.softmax(1))
+        data = faces(6)
+        told, read = fitted._labels(data)[:, :3], fitted.read(data)
+        assert np.array_equal(told, np.eye(3)[read.argmax(1)]) and (read.max(1) < 1).all()
 
     def test_rows_of_a_long_list_stay_theirs(self, fitted: DECGAN) -> None:
         few = faces(12)
