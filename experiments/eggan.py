@@ -65,7 +65,7 @@ def arguments(argv: Sequence[str] | None, description: str, **further: dict[str,
     parser.add_argument("--epochs", type=int, help="of everything, instead of the presets'")
     parser.add_argument("--arguments", type=yaml.safe_load, default={}, help="of EGGAN, as YAML, over the preset's")
     parser.add_argument("--seed", type=int, default=1, help="of people and training")
-    parser.add_argument("--weights", help="VGG19: 'imagenet' or a .safetensors file; without it no perceptual term")
+    parser.add_argument("--weights", help="VGG19 instead of C_id in Eq. 5: 'imagenet' or a .safetensors file")
     parser.add_argument("--embedder", choices=list(EMBEDDERS), help="judge identity by a published network instead")
     parser.add_argument("--embedder_weights", help="its .safetensors file, see ferdis.embedders")
     parser.add_argument("--out", type=Path, help="folder for models, tables and pictures")
@@ -123,7 +123,9 @@ def fitted(options: argparse.Namespace, on: Bench, **changes: object) -> EGGAN:
     """EGGAN on the people to learn from; with ``--out`` its run goes on where it was."""
     chosen = {"epochs": options.epochs, "identity_epochs": options.epochs} if options.epochs else {}
     if options.weights:
-        chosen |= {"weights": options.weights, "perceptual_weight": EGGAN().perceptual_weight}
+        published = EGGAN()
+        chosen |= {"weights": options.weights, "perceptual_weight": published.perceptual_weight}
+        chosen |= {"perceptual_layer": published.perceptual_layer}
     model = EGGAN.small(seed=options.seed, **{**chosen, **options.arguments, **changes})
     name = "-".join(["eggan", *(f"{key}={value}" for key, value in changes.items())])
     return model.fit(on.learned, run_dir=None if options.out is None else options.out / name)

@@ -88,7 +88,7 @@ def eggan(monkeypatch: pytest.MonkeyPatch):
     from ferdis.au_estimator import AUEstimator
 
     sizes = {"image_size": 32, "generator_channels": (8, 8, 8, 8), "critic_channels": (8, 8, 8), "code_width": 8}
-    classifier = {"classifier_channels": (8, 8), "classifier_depths": (1, 1)}
+    classifier = {"classifier_channels": (8, 8), "classifier_depths": (1, 1), "perceptual_layer": "relu2_1"}
     monkeypatch.setattr(EGGAN, "preset", {**EGGAN.preset, **sizes, **classifier, "progress": False})
     reader = {"image_size": 32, "channels": (8, 8), "depths": (1, 1), "progress": False}
     monkeypatch.setattr(AUEstimator, "preset", {**AUEstimator.preset, **reader})
@@ -164,7 +164,8 @@ def test_eggan_ablation(eggan: list[str], tmp_path: Path):
     import eggan_ablation
 
     table = eggan_ablation.main([*eggan, "--out", str(tmp_path)])
-    assert list(table.index) == ["EGGAN", "without identity", "without MS-SSIM"]  # no VGG19 here
+    assert list(table.index) == ["EGGAN", "without perceptual", "without identity", "without MS-SSIM"]
+    assert table["reconstruction L1 of 255"].nunique() == 4  # each was trained
     assert table.notna().all().all()
     assert (tmp_path / "ablation.png").stat().st_size > 1000
 

@@ -37,10 +37,12 @@ class VGGClassifier(nn.Module):
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
+        self.places: dict[str, int] = {}  # how many of the layers end with a name's
         before = 3
-        for after, depth in zip(channels, depths, strict=True):
-            for _ in range(depth):
+        for block, (after, depth) in enumerate(zip(channels, depths, strict=True), 1):
+            for number in range(1, depth + 1):
                 layers += [nn.Conv2d(before, after, 3, 1, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+                self.places[f"relu{block}_{number}"] = len(layers)
                 before = after
             layers.append(nn.MaxPool2d(2))
         self.layers = nn.Sequential(*layers)
@@ -49,6 +51,16 @@ class VGGClassifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Pictures (n, 3, S, S) in [-1, 1] to logits (n, outputs)."""
         return self.head(self.layers(images).flatten(1))
+
+    def maps(self, images: Tensor, layer: str) -> Tensor:
+        """Maps (n, c, h, w) of a layer: ``"relu2_1"`` is the activation after the second block's first convolution."""
+        return self.layers[: self.check_layer(layer)](images)
+
+    def check_layer(self, layer: str) -> int:
+        """Where a layer is; ValueError if there is none of this name."""
+        if layer not in self.places:
+            raise ValueError(f"perceptual_layer={layer!r}: choose one of {', '.join(self.places)}")
+        return self.places[layer]
 
 
 @in_float32

@@ -42,6 +42,9 @@ TINY = {
     "code_width": 16,
     "unit_weight": EGGAN().unit_weight,
     "identity_weight": EGGAN().identity_weight,
+    "perceptual_weight": 0.0,
+    "weights": None,
+    "perceptual_layer": "relu2_1",
     "identity_epochs": 1,
     "epochs": 1,
     "batch_size": 12,
@@ -71,7 +74,7 @@ def faces(n: int = 24, size: int = 32, seed: int = 0, people: int = 3) -> Faces:
 def ready(system: EGGAN, data: Faces):
     """Modules of an untrained system, one prepared batch, and the phases by name."""
     torch.manual_seed(0)
-    system.people_, system.coded_ = len(set(data.subject)) if system.identity_weight else 0, AU_COLUMNS
+    system.people_, system.coded_ = len(set(data.subject)) if system._identifies else 0, AU_COLUMNS
     system.modules_ = system._build(None)
     person = np.unique(data.subject, return_inverse=True)[1].astype(np.int64)
     arrays = {"image": data.pixels(), "units": eggan.units_of(data), "person": person}
@@ -231,6 +234,15 @@ class TestNetworks:
         for a, b in ((0, 1), (0, 2), (1, 2)):  # unknown is neither 0 nor 5
             assert (pictures[a] - pictures[b]).abs().max() > 1e-4
 
+    @pytest.mark.parametrize("network", [Encoder, Critic])
+    def test_faces_are_told_apart_from_the_start(self, network: type) -> None:
+        """torch's start shrinks differences between faces to a hundredth in five layers: the code says nothing."""
+        torch.manual_seed(0)
+        faces = nn.functional.interpolate(torch.rand(16, 3, 4, 4), scale_factor=16, mode="bilinear") * 2 - 1
+        with torch.no_grad():
+            maps = network(64).layers(faces)
+        assert 0.1 < maps.std(0).mean() / faces.std(0).mean() < 3
+
 
 class TestPhases:
     def test_critic_and_latent_steps_leave_the_generator_alone(self) -> None:
@@ -309,6 +321,55 @@ class TestPhases:
         np.testing.assert_allclose(rates / rates[0], [1, 1, 1, 1, 2 / 3, 1 / 3], rtol=1e-5)
 
 
+PEOPLE = {"weights": eggan.IDENTIFIER, "perceptual_weight": 100.0, "perceptual_layer": "relu3_1"}
+
+
+class TestPerceivedPeople:
+    """Eq. 5 with the maps of C_id in place of VGG19's."""
+
+    def test_maps_are_the_named_layers_and_leave_no_trace(self) -> None:
+        modules, batch, phases = ready(tiny(**PEOPLE), faces())
+        modules.identifier.eval()  # as frozen modules are
+        before = {name: value.clone() for name, value in modules.identifier.state_dict().items()}
+        found = phases["generator"].terms(modules, batch)["perceptual"]
+        pictures = (batch["image"], batch["edited"], batch["reconstructed"])
+        layers = modules.identifier.layers
+        deep = [layers[:11](picture) for picture in pictures]  # two blocks of four, then convolution, norm, ReLU
+        torch.testing.assert_close(found, perceptual_loss(*deep))
+        assert isinstance(layers[10], nn.ReLU) and isinstance(layers[11], nn.MaxPool2d)
+        assert all(torch.equal(value, before[name]) for name, value in modules.identifier.state_dict().items())
+
+    def test_it_reaches_encoder_and_generator_alone(self) -> None:
+        modules, batch, phases = ready(tiny(**PEOPLE), faces())
+        modules.identifier.requires_grad_(False)
+        phases["generator"].terms(modules, batch)["perceptual"].backward()
+        for name, reached in (("encoder", True), ("generator", True), ("identifier", False)):
+            gradients = [p.grad for p in getattr(modules, name).parameters()]
+            assert any(g is not None and g.abs().sum() > 0 for g in gradients) == reached
+
+    def test_c_id_is_there_without_eq_4(self) -> None:
+        system = tiny(**PEOPLE, identity_weight=0).fit(faces())
+        assert system.people_ == 3 and "perceptual" not in system.modules_
+        terms = set(system.history_.query("phase == 'generator'")["term"])
+        assert "perceptual" in terms and "identity" not in terms
+
+    def test_it_saves_and_loads(self, tmp_path) -> None:
+        system = tiny(**PEOPLE).fit(faces())
+        again = EGGAN.load(system.save(tmp_path))
+        np.testing.assert_array_equal(again.reconstruct(faces(3)), system.reconstruct(faces(3)))
+
+    def test_it_needs_people_and_a_layer(self) -> None:
+        with pytest.raises(ValueError, match=r"two people or more: .* identity_weight=0, perceptual_weight=0"):
+            tiny(**PEOPLE).fit(faces(12, people=1))
+        with pytest.raises(ValueError, match="perceptual_layer='relu5_1': choose one of relu1_1, relu2_1, relu3_1"):
+            tiny(**{**PEOPLE, "perceptual_layer": "relu5_1"}).fit(faces(12))
+
+    def test_the_presets_layer_is_there(self) -> None:
+        system = EGGAN.small()
+        system.people_ = 2
+        assert system._build(None)["identifier"].check_layer(system.perceptual_layer) > 0
+
+
 class TestAblations:
     def test_what_only_a_term_needs_is_gone_with_it(self) -> None:
         system = tiny(identity_weight=0).fit(faces())
@@ -323,7 +384,7 @@ class TestAblations:
 
         monkeypatch.setattr("ferdis.nn._check_network", unreachable)
         with pytest.raises(FileNotFoundError, match="vgg19"):
-            tiny(perceptual_weight=20.0).fit(faces())
+            tiny(perceptual_weight=20.0, weights="imagenet").fit(faces())
 
 
 @pytest.fixture(scope="module")
