@@ -36,8 +36,8 @@ Gaps in the text, and what is done here
   told apart). With ``skips=True``, E1's larger maps as in a U-Net, it read 53 %.
 - Training faces are mirrored at random, no more. Small rotations and shifts as well took a small E2 from 82 % of the
   expressions of people it had not seen to 89 %: :meth:`DECGAN.small` rotates by up to 8 degrees (``max_degrees``).
-- E2 names all of 2,520 faces that it learned from, and what it misreads of others no generator can mend. So it learns
-  from the true answers of pairs as well: 91 % of 1,400 faces of other people after six epochs, 86 % without them.
+- E2 names nearly all of the 2,520 faces that it learned from, and what it misreads of others no generator can mend. It
+  learns from the true answers of pairs as well: 91 % of 1,400 faces of other people after six epochs, 86 % without.
 - Generators are told softmax labels that are nearly 0 and 1, as E2 is sure of its training faces. In use they are told
   1 for the likeliest expression: of transfers of three trained systems the judge read 0.4 to 3 points more.
 - "The category of the reconstructed face images must be the same as the original domain category" (Section 3.2) has no
