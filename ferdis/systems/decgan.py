@@ -488,8 +488,7 @@ class DECGAN(Estimator):
 
     def _graphs(self) -> dict[str, Callable[..., Tensor]]:
         first, reader, generator, _ = self.modules_.values()
-        told = partial(labels_of, condition=self.condition, sure=True)
-        return {"transfer": lambda faces, references: generator(first(faces), told(reader(references)))}
+        return {"transfer": lambda faces, references: generator(first(faces), self._told(reader(references)))}
 
     # ---------------------------------------------------------------------------------------------- its training
 
@@ -506,8 +505,11 @@ class DECGAN(Estimator):
         """What the generators are told of faces, (n, L) float32."""
         check_is_fitted(self, "modules_")
         reader = self.modules_["expression_encoder"]
-        told = partial(labels_of, condition=self.condition, sure=True)
-        return self._map(resized(faces, self.image_size), lambda images: told(reader(images)))
+        return self._map(resized(faces, self.image_size), lambda images: self._told(reader(images)))
+
+    def _told(self, read: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """What the generators are told in use, here and in an exported file, of what E2 read."""
+        return labels_of(read, self.condition, sure=True)
 
     def _draw(self, faces: Faces, labels: np.ndarray, name: str) -> np.ndarray:
         """Faces through E1 and a generator, which is told the labels."""
