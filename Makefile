@@ -5,7 +5,7 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 # Test processes. Each computes on one thread, so that two of them fill two cores and no more.
 WORKERS ?= 2
-CODE   := ferdis tests experiments examples benchmarks docs/conf.py
+CODE   := ferdis tests tools experiments examples benchmarks docs/conf.py
 
 # A stamp a set of extras: pip runs again only after setup.cfg or pyproject.toml has changed.
 INSTALLED      := $(VENV)/.installed

@@ -5,7 +5,7 @@
 ``MODEL`` is a saved classifier or a fold of a run; without one a small IF-GAN with random weights (speed does not ask
 what they are). Every way is measured in turn, round after round, so that whatever else the machine does falls on all of
 them alike; a time is the median over rounds, a ratio is to torch as it is with the same batch and threads. With the
-detector, the picture of each face (400 x 400 pixels) goes through MTCNN and alignment first.
+detector, the image of each face (400 x 400 pixels) goes through MTCNN and alignment first.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ import onnxruntime
 import pandas as pd
 import torch
 
-from ferdis import IFGAN, load, runfolder
+from ferdis import IFGAN, load, run_folder
 from ferdis.export import OnnxModel, export
 from ferdis.export.graph import Graph
 from ferdis.faces import Faces
-from ferdis.models import find_model, load_model
 from ferdis.preprocess.align import Aligner
+from ferdis.saved_models import find_model, load_model
 
 PICTURE = 400  # pixels a side of what the detector sees
 SECONDS = 0.2  # a round of one way lasts at least so long
@@ -140,7 +140,7 @@ def measure(ways: dict[str, Way], crops: np.ndarray, rounds: int, threads: int) 
 
 def tell(table: pd.DataFrame, system: Any, rounds: int) -> None:
     """Print the table, and what it was measured on."""
-    machine = runfolder.environment()
+    machine = run_folder.environment()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     print(
         f"{type(system).__name__}, {system.crop_size} pixels, {system.flops() / 1e9:.2f} GFLOP a face; {rounds} rounds"

@@ -3,7 +3,7 @@ Whose face is it?
 =================
 
 IF-GAN turns any face into the average person of its training set with the same expression, and reads the expression
-from that picture. Here a small one is trained on embedded people, and shown people it has never seen.
+from that image. Here a small one is trained on synthetic people, and shown people it has never seen.
 """
 
 # %%

@@ -2,7 +2,7 @@
 From one face to another expression
 ===================================
 
-Eq. 8 of EGGAN walks from a face's own action units to others in even steps. On embedded people every stage of the way
+Eq. 8 of EGGAN walks from a face's own action units to others in even steps. On synthetic people every stage of the way
 can be rendered as well: what the generator draws, and below it what it should have drawn.
 
 Training takes about 50 minutes of a core, so the gallery shows this page without running it. The model is kept

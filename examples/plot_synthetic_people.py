@@ -1,16 +1,16 @@
 """
-Embedded synthetic people
+Synthetic people
 =========================
 
 Eight people with eight expressions, and one person under each action unit. Nothing is downloaded: every
-picture is drawn from numbers, and the numbers stand in the table.
+image is drawn from numbers, and the numbers stand in the table.
 """
 
 # %%
 # Eight people, eight expressions
 # -------------------------------
 #
-# ``normal`` is the difficulty that experiments use: pose, light and strength vary from picture to picture.
+# ``normal`` is the difficulty that experiments use: pose, light and strength vary from image to image.
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
@@ -21,7 +21,7 @@ from ferdis.faces import ACTION_UNITS, EXPRESSIONS, Faces
 
 
 def show(faces: Faces, rows: list[str], columns: list[str], title: str) -> None:
-    """Draw pictures in reading order."""
+    """Draw images in reading order."""
     size = (1.15 * len(columns) + 0.6, 1.2 * len(rows) + 0.5)
     figure, axes = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False, layout="constrained")
     for axis, pixels in zip(axes.flat, faces.pixels(), strict=True):

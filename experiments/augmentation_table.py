@@ -20,8 +20,8 @@ import pandas as pd
 import yaml
 
 from ferdis import DECGAN, EGGAN, RELGAN, Faces, ResNetClassifier, SubjectKFold, evaluate, load
-from ferdis.au_estimator import AUEstimator
 from ferdis.augmentation import Augmented, QualityFilter
+from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.metrics import accuracy, recalls, uar
 from ferdis.metrics.comparison import compare, holm
 
@@ -60,7 +60,7 @@ def arguments(plan: Mapping[str, Any], argv: Sequence[str] | None) -> argparse.N
     parser.add_argument("--column", choices=list(plan["columns"]), default="embedded")
     parser.add_argument("--root", help="folder of the set, for those that are not embedded")
     parser.add_argument("--systems", nargs="+", choices=list(plan["systems"]), default=list(plan["systems"]))
-    parser.add_argument("--people", type=int, help="of the embedded set, instead of the plan's")
+    parser.add_argument("--people", type=int, help="of the synthetic set, instead of the plan's")
     parser.add_argument("--folds", type=int, help="instead of the plan's")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--steps", type=int, help="of the classifier, instead of the plan's")

@@ -32,8 +32,8 @@ from ferdis import (
     evaluate,
     load,
 )
-from ferdis.audit import LeakError
 from ferdis.metrics import uar
+from ferdis.protocol.leakage import LeakError
 
 SYSTEMS: dict[str, Any] = {"resnet": ResNetClassifier, "cnn": BaselineCNN, "ifgan": IFGAN, "relgan": RELGAN}
 FIGURES: dict[str, Callable[[pd.Series, pd.Series], float]] = {

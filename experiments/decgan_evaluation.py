@@ -1,9 +1,9 @@
-"""DECGAN, whose paper has no figures, measured on embedded people: expression, identity, cycle, FID and KID.
+"""DECGAN, whose paper has no figures, measured on synthetic people: expression, identity, cycle, FID and KID.
 
 python experiments/decgan_evaluation.py --seed 1 --out runs/decgan
 
 It learns on some people and transfers expressions between others, of whom two judges read expression and person; a
-recogniser that learned from real pictures of the people to learn from names the expressions as well. The exact answer
+recogniser that learned from real images of the people to learn from names the expressions as well. The exact answer
 is known, so what the same judges say of it stands beside every figure.
 """
 
@@ -18,14 +18,14 @@ import numpy as np
 import pandas as pd
 
 from ferdis import DECGAN, Faces, ResNetClassifier, load
-from ferdis.codes import swap_pairs
 from ferdis.datasets.synthetic.dataset import counterpart, region_masks
+from ferdis.disentanglement.representations import swap_pairs
+from ferdis.disentanglement.transfer import measure_transfer
+from ferdis.evaluators.judges import IdentityJudge, standard_judges
 from ferdis.figures import transfer_grid
-from ferdis.judges import IdentityJudge, standard_judges
-from ferdis.metrics.pictures import fid, kid
+from ferdis.metrics.images import fid, kid
 from ferdis.metrics.verification import verify
-from ferdis.systems.estimator import resized
-from ferdis.transfer import measure_transfer
+from ferdis.systems.base import resized
 
 RECOGNISER_STEPS = 2500
 
@@ -97,7 +97,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--people", type=int, default=120, help="people to learn from")
     parser.add_argument("--images", type=int, default=3, help="pictures of each of them and expression")
-    parser.add_argument("--test_people", type=int, default=20, help="others, 14 pictures each")
+    parser.add_argument("--test_people", type=int, default=20, help="others, 14 images each")
     parser.add_argument("--judge_people", type=int, help="further ones, instead of the standard judges'")
     parser.add_argument("--ground_truth", default="auto", help="off: unpaired, as the paper's equations are")
     parser.add_argument("--difficulty", choices=["easy", "normal", "hard"], default="normal")
@@ -145,9 +145,9 @@ def cycle(model: DECGAN, faces: Faces, made: np.ndarray) -> float:
 
 
 def likeness(judge: IdentityJudge, truth: np.ndarray, made: np.ndarray) -> dict[str, float]:
-    """FID and KID in the identity judge's features, of transfers and of the truth, to as many *other* true pictures.
+    """FID and KID in the identity judge's features, of transfers and of the truth, to as many *other* true images.
 
-    Both grow with fewer pictures, so the two figures of a metric are of the same number.
+    Both grow with fewer images, so the two figures of a metric are of the same number.
     """
     half = np.arange(len(truth)) % 2 == 0
     values = {}

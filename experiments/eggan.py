@@ -1,6 +1,6 @@
 """What EGGAN's tables share: people to learn from, others to judge by, and further ones whose faces are edited.
 
-Nobody is in two of the three parts. What a picture shows is read by an ``AUEstimator``, who it is by an identity
+Nobody is in two of the three parts. What an image shows is read by an ``AUEstimator``, who it is by an identity
 judge; both learned from the judging people, and say what they reach on some of those that they never saw.
 """
 
@@ -19,10 +19,10 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 from ferdis import EGGAN, Faces, load
-from ferdis.au_estimator import AUEstimator
-from ferdis.embedders import EMBEDDERS, Embedder, get_embedder
+from ferdis.evaluators.au_estimator import AUEstimator
+from ferdis.evaluators.embedders import EMBEDDERS, Embedder, get_embedder
+from ferdis.evaluators.judges import IdentityJudge, standard_judges
 from ferdis.faces import AU_COLUMNS
-from ferdis.judges import IdentityJudge, standard_judges
 from ferdis.metrics.units import UnitAgreement, unit_agreement
 from ferdis.metrics.verification import Verification, verify
 
@@ -67,7 +67,7 @@ def arguments(argv: Sequence[str] | None, description: str, **further: dict[str,
     parser.add_argument("--seed", type=int, default=1, help="of people and training")
     parser.add_argument("--weights", help="VGG19 instead of C_id in Eq. 5: 'imagenet' or a .safetensors file")
     parser.add_argument("--embedder", choices=list(EMBEDDERS), help="judge identity by a published network instead")
-    parser.add_argument("--embedder_weights", help="its .safetensors file, see ferdis.embedders")
+    parser.add_argument("--embedder_weights", help="its .safetensors file, see ferdis.evaluators.embedders")
     parser.add_argument("--out", type=Path, help="folder for models, tables and pictures")
     for name, about in further.items():
         parser.add_argument(f"--{name}", **about)
@@ -132,12 +132,12 @@ def fitted(options: argparse.Namespace, on: Bench, **changes: object) -> EGGAN:
 
 
 def units_shown(on: Bench, pictures: np.ndarray | Faces) -> UnitAgreement:
-    """How well pictures show the units that were asked for."""
+    """How well images show the units that were asked for."""
     return unit_agreement(on.targets, on.estimator.predict(pictures))
 
 
 def identity_kept(on: Bench, pictures: np.ndarray) -> Verification:
-    """Whether edited pictures are still the people they were made from; the threshold is that of real pictures."""
+    """Whether edited images are still the people they were made from; the threshold is that of real images."""
     embed = on.identity.embed
     return verify(embed(on.unseen), on.unseen.subject, embed(on.sources), embed(pictures))
 
@@ -165,7 +165,7 @@ def saved(options: argparse.Namespace, name: str, table: pd.DataFrame) -> None:
 
 
 def saved_grid(options: argparse.Namespace, name: str, rows: Sequence[np.ndarray], said: str) -> None:
-    """Rows of pictures (n, S, S, 3) as one PNG file where ``--out`` says; ``said`` is what the rows show."""
+    """Rows of images (n, S, S, 3) as one PNG file where ``--out`` says; ``said`` is what the rows show."""
     if options.out is not None:
         path = options.out / f"{name}.png"
         Image.fromarray(np.concatenate([np.concatenate(list(row), axis=1) for row in rows])).save(path)

@@ -1,4 +1,4 @@
-"""EGGAN's ablations (Fig. 4) on embedded people: without the perceptual, the identity and the MS-SSIM term.
+"""EGGAN's ablations (Fig. 4) on synthetic people: without the perceptual, the identity and the MS-SSIM term.
 
 python experiments/eggan_ablation.py --out runs/eggan
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from eggan import arguments, bench, fitted, identity_kept, saved, saved_grid, units_shown
 
-SHOWN = 8  # edits in the picture
+SHOWN = 8  # edits in the image
 VARIANTS = {
     "EGGAN": {},
     "without perceptual": {"perceptual_weight": 0.0},
@@ -23,7 +23,7 @@ VARIANTS = {
 
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
-    """Train each variant, measure, print; gives the table, and with ``--out`` the picture."""
+    """Train each variant, measure, print; gives the table, and with ``--out`` the image."""
     options = arguments(argv, __doc__ or "")
     on = bench(options)
     rows, pictures = {}, [on.sources[:SHOWN].pixels(), on.shown[:SHOWN].pixels()]

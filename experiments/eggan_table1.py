@@ -1,15 +1,16 @@
-"""EGGAN's Table 1 on embedded people: do edited faces show the action units that were asked for?
+"""EGGAN's Table 1 on synthetic people: do edited faces show the action units that were asked for?
 
 python experiments/eggan_table1.py --out runs/eggan
 
 The paper's targets are of RaFD and its units OpenFace's; here both are rendered, and read by an AUEstimator, so that
 the figures stand side by side and are no comparison. Two trivial answers stand beside them: the source as it is, and a
-real picture with the right units, which is of another person.
+real image with the right units, which is of another person.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 from eggan import arguments, bench, fitted, on_the_way, saved, units_shown
@@ -22,7 +23,11 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     options = arguments(argv, __doc__ or "")
     on = bench(options)
     model = fitted(options, on)
-    answers = {"EGGAN": model.edit(on.sources, on.targets), "the source": on.sources, "a real face": on.shown}
+    answers: dict[str, Any] = {
+        "EGGAN": model.edit(on.sources, on.targets),
+        "the source": on.sources,
+        "a real face": on.shown,
+    }
     columns = {}
     for name, pictures in answers.items():
         agreement = units_shown(on, pictures)

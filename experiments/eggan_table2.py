@@ -1,8 +1,8 @@
-"""EGGAN's Table 2 on embedded people: is an edited face still the same person?
+"""EGGAN's Table 2 on synthetic people: is an edited face still the same person?
 
 python experiments/eggan_table2.py --out runs/eggan
 
-The paper's judge is LightCNN; here it is an embedder trained on other embedded people, with the threshold at the equal
+The paper's judge is LightCNN; here it is an embedder trained on other synthetic people, with the threshold at the equal
 error rate of real pairs. A model that ``eggan_table1.py`` trained into the same folder is not trained again.
 """
 

@@ -2,7 +2,7 @@
 
 python experiments/eggan_unseen.py --root DIR --out runs/eggan
 
-DIR holds ``faces.csv`` and pictures, as the data set "manifest" reads them. The photographs are aligned to where the
+DIR holds ``faces.csv`` and images, as the data set "manifest" reads them. The photographs are aligned to where the
 renderer puts eyes and nose, and an ``AUEstimator`` that learned from other drawn people reads their action units: its
 own error on photographs is not known. A model that ``eggan_table1.py`` trained into the same folder is used again.
 """
@@ -16,7 +16,7 @@ import pandas as pd
 from eggan import arguments, bench, fitted, saved, saved_grid
 
 from ferdis import EGGAN, Faces
-from ferdis.au_estimator import AUEstimator
+from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.faces import AU_COLUMNS
 from ferdis.preprocess import prepare
 from ferdis.preprocess.restore import restored
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def photographs(root: str, model: EGGAN, estimator: AUEstimator) -> Faces:
-    """The pictures of a folder, aligned as drawn faces lie, with their action units as the estimator reads them."""
+    """The images of a folder, aligned as drawn faces lie, with their action units as the estimator reads them."""
     from ferdis import load
 
     listed = load("manifest", root=root, align=False, cache=False, progress=False)

@@ -1,10 +1,10 @@
-"""IF-GAN's claim, measured on embedded people: is the generated face free of identity?
+"""IF-GAN's claim, measured on synthetic people: is the generated face free of identity?
 
 python experiments/ifgan_identity.py --seed 1
 
 Both systems learn on some people. Of further people, whom nobody trained on, a logistic probe tries to name the
 person and to name the expression: from the face itself, from the baseline's features, from IF-GAN's generated face
-and from IF-GAN's features. The identity probe is fitted on half of each person's pictures and scored on the other
+and from IF-GAN's features. The identity probe is fitted on half of each person's images and scored on the other
 half; the expression probe is fitted on half of the people and scored on the rest, so that a code that says nothing
 cannot pass for one that says nothing about identity.
 """
@@ -22,7 +22,7 @@ from ferdis import IFGAN, Faces, ResNetClassifier, load
 from ferdis.metrics import linear_probe
 from ferdis.preprocess.images import resize_batch
 
-PROBE_SIDE = 32  # pictures are read by the probes at 32x32 pixels
+PROBE_SIDE = 32  # images are read by the probes at 32x32 pixels
 
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
@@ -59,7 +59,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--people", type=int, default=40, help="people to learn from")
     parser.add_argument("--images", type=int, default=4, help="pictures of each of them and expression")
-    parser.add_argument("--test_people", type=int, default=20, help="further people, 14 pictures each")
+    parser.add_argument("--test_people", type=int, default=20, help="further people, 14 images each")
     parser.add_argument("--difficulty", choices=["easy", "normal", "hard"], default="normal")
     parser.add_argument("--epochs", type=int, help="instead of the presets'")
     parser.add_argument("--seed", type=int, default=1, help="of people and training; presets were tuned on 0")
@@ -73,8 +73,8 @@ def pictures(images: np.ndarray) -> np.ndarray:
 
 
 def probes(code: np.ndarray, faces: Faces, seed: int) -> dict[str, float]:
-    """Accuracy of the identity probe (other pictures of the same people) and of the expression probe (other people)."""
-    take = np.arange(len(faces)) % 2 == 0  # of the two pictures of a person and expression, one each
+    """Accuracy of the identity probe (other images of the same people) and of the expression probe (other people)."""
+    take = np.arange(len(faces)) % 2 == 0  # of the two images of a person and expression, one each
     people = np.unique(faces.subject)
     known = np.isin(faces.subject, people[: len(people) // 2])
     return {

@@ -17,10 +17,10 @@ from ferdis import IFGAN, Faces, ResNetClassifier
 
 def systems(small: bool, extra: Faces | None, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The three rows of the table that the paper trained itself."""
-    given = {"extra_train": extra, "progress": False, **changes}
+    given: dict[str, Any] = {"extra_train": extra, "progress": False, **changes}
     ifgan, resnet = (IFGAN.small, ResNetClassifier.small) if small else (IFGAN, ResNetClassifier)
     # RAF-DB's own faces look everywhere; the paper averages the posed sets instead, where they are given.
-    averages = {"average_from": "all" if extra is not None else "target"}
+    averages: dict[str, Any] = {"average_from": "all" if extra is not None else "target"}
     return {
         "resnet": resnet(**given),
         "ifgan-no-attention": ifgan(attention=False, **averages, **given),

@@ -74,7 +74,7 @@ def run(name: str, systems: Systems, description: str, argv: Sequence[str] | Non
 
 
 def read_faces(options: argparse.Namespace, plan: Mapping[str, Any]) -> Faces:
-    """The faces of a column, or embedded people in the dry run."""
+    """The faces of a column, or synthetic people in the dry run."""
     if options.dataset == EMBEDDED:
         official = plan["protocol"]["name"] == "official"
         faces = load("synthetic", people=options.people, expressions=6, images_per_expression=2, image_size=64)
@@ -104,7 +104,7 @@ def read_further(argument: str, given: Sequence[str], faces: Faces) -> Faces | N
 
 
 def drawn(people: int, image_size: int) -> Faces:
-    """Embedded people of a population that no dry run shows, 28 pictures of every expression, as large sets have."""
+    """Synthetic people of a population that no dry run shows, 28 images of every expression, as large sets have."""
     return load("synthetic", people=people, images_per_expression=28, image_size=image_size, seed=2000)
 
 
@@ -134,7 +134,7 @@ def differences(plan: Mapping[str, Any], options: argparse.Namespace, faces: Fac
     lines = []
     people = len(set(faces.subject)) if faces.has_subjects else None
     if options.dataset == EMBEDDED:
-        lines.append(f"a dry run on {people} embedded people: the published figures are of other faces altogether")
+        lines.append(f"a dry run on {people} synthetic people: the published figures are of other faces altogether")
     else:
         column = plan["columns"][options.dataset]
         lines.append(f"the paper's data: {column['paper_data']}")

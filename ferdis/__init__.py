@@ -7,43 +7,77 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from ferdis import _former_names
+
+if TYPE_CHECKING:
+    from ferdis.augmentation import Augmented as Augmented
+    from ferdis.datasets import load as load
+    from ferdis.evaluation import evaluate as evaluate
+    from ferdis.evaluators.au_estimator import AUEstimator as AUEstimator
+    from ferdis.export import export as export
+    from ferdis.faces import Faces as Faces
+    from ferdis.predict import Predictor as Predictor
+    from ferdis.protocol import CrossDataset as CrossDataset
+    from ferdis.protocol import Fold as Fold
+    from ferdis.protocol import FoldList as FoldList
+    from ferdis.protocol import LeaveOneSubjectOut as LeaveOneSubjectOut
+    from ferdis.protocol import OfficialSplit as OfficialSplit
+    from ferdis.protocol import SubjectKFold as SubjectKFold
+    from ferdis.protocol import audit as audit
+    from ferdis.protocol import repeat as repeat
+    from ferdis.saved_models import load_model as load_model
+    from ferdis.sweep import sweep as sweep  # type: ignore[no-redef]
+    from ferdis.systems.baselines import BaselineCNN as BaselineCNN
+    from ferdis.systems.baselines import ResNetClassifier as ResNetClassifier
+    from ferdis.systems.decgan import DECGAN as DECGAN
+    from ferdis.systems.eggan import EGGAN as EGGAN
+    from ferdis.systems.ifgan import IFGAN as IFGAN
+    from ferdis.systems.relgan import RELGAN as RELGAN
 
 __version__ = "0.1.0"
 
 # Public names and where they live. Looked up when first used, so that `import ferdis` and `ferdis --help` stay
 # quick: torch and timm take seconds to import.
 _PUBLIC = {
-    "Faces": "ferdis.faces",
-    "load": "ferdis.datasets",
-    "IFGAN": "ferdis.systems.ifgan",
-    "ResNetClassifier": "ferdis.systems.baselines",
-    "RELGAN": "ferdis.systems.relgan",
+    "AUEstimator": "ferdis.evaluators.au_estimator",
+    "Augmented": "ferdis.augmentation",
     "BaselineCNN": "ferdis.systems.baselines",
-    "EGGAN": "ferdis.systems.eggan",
-    "DECGAN": "ferdis.systems.decgan",
-    "Fold": "ferdis.protocol",
-    "SubjectKFold": "ferdis.protocol",
-    "OfficialSplit": "ferdis.protocol",
-    "LeaveOneSubjectOut": "ferdis.protocol",
     "CrossDataset": "ferdis.protocol",
-    "audit": "ferdis.audit",
-    "evaluate": "ferdis.runner",
+    "DECGAN": "ferdis.systems.decgan",
+    "EGGAN": "ferdis.systems.eggan",
+    "Faces": "ferdis.faces",
+    "Fold": "ferdis.protocol",
+    "FoldList": "ferdis.protocol",
+    "IFGAN": "ferdis.systems.ifgan",
+    "LeaveOneSubjectOut": "ferdis.protocol",
+    "OfficialSplit": "ferdis.protocol",
+    "Predictor": "ferdis.predict",
+    "RELGAN": "ferdis.systems.relgan",
+    "ResNetClassifier": "ferdis.systems.baselines",
+    "SubjectKFold": "ferdis.protocol",
+    "audit": "ferdis.protocol",
+    "evaluate": "ferdis.evaluation",
+    "export": "ferdis.export",
+    "load": "ferdis.datasets",
+    "load_model": "ferdis.saved_models",
+    "repeat": "ferdis.protocol",
+    "sweep": "ferdis.sweep",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
 
+_former_names.install()
+
 
 def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module 'ferdis' has no attribute {name!r}")
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'ferdis' has no attribute {name!r}")
+    module = import_module(_PUBLIC[name])
+    # `sweep` and `export` are packages as well as functions: importing one has put the (callable) package here.
+    return globals().get(name) or getattr(module, name)
 
 
 def __dir__() -> list[str]:
     return __all__
-
-
-# The function and its module share a name, and importing a module puts it into its package under that name. Imported
-# here, the function has the place before anyone else imports the module, and keeps it.
-from ferdis.audit import audit as audit  # noqa: E402

@@ -22,7 +22,7 @@ ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
 AU_COLUMNS = tuple(f"AU{unit:02d}" for unit in ACTION_UNITS)
 AU_MAXIMUM = 5.0  # FACS intensities A to E, and OpenFace's 0..5
 
-_DIGEST_IMAGES = 64  # pictures that enter Faces.digest(): enough to tell two sets apart, cheap for 100,000
+_DIGEST_IMAGES = 64  # images that enter Faces.digest(): enough to tell two sets apart, cheap for 100,000
 _NAMED_ROWS = 5  # rows that an error names before it only counts
 
 

@@ -99,7 +99,7 @@ def fold_accuracy(rows: pd.DataFrame) -> Figure:
 
 
 def reliability(rows: pd.DataFrame, *, bins: int = 15, title: str | None = None) -> Figure:
-    """Reliability diagram of one system: accuracy over confidence, and below it how many pictures have that confidence.
+    """Reliability diagram of one system: accuracy over confidence, and below it how many images have that confidence.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def group_recall(records: pd.DataFrame, *, title: str | None = None) -> Figure:
 
     Parameters
     ----------
-    records : columns attribute, group, system, people, pictures, uar, low, high (0..1; NaN for no interval).
+    records : columns attribute, group, system, people, images, uar, low, high (0..1; NaN for no interval).
     """
     systems = list(dict.fromkeys(records["system"]))
     groups = list(records.groupby(["attribute", "group"], sort=False))
@@ -186,7 +186,7 @@ def average_faces(
     number = {row: k for k, row in enumerate(flat)}
     figure = Figure(figsize=(1.05 * (2 * people + 1) + 0.45 * people + 1.0, 1.05 * len(chosen) + 0.75), dpi=DPI)
     FigureCanvasAgg(figure)
-    # A narrow empty column after each pair keeps a person's two pictures together.
+    # A narrow empty column after each pair keeps a person's two images together.
     grid = figure.add_gridspec(
         len(chosen), 3 * people + 1, width_ratios=[1, 1, 0.22] * people + [1], wspace=0.04, hspace=0.06,
         left=0.105, right=0.99, bottom=0.01, top=1 - 0.72 / figure.get_figheight(),
@@ -284,7 +284,7 @@ def code_map(
     """t-SNE of codes twice over: coloured by expression, and by person.
 
     A code of expression alone shows its colours apart on the left and mixed on the right. Distances between clusters
-    mean nothing in such a picture; the probes of :mod:`ferdis.metrics.disentanglement` give the figures.
+    mean nothing in such an image; the probes of :mod:`ferdis.metrics.disentanglement` give the figures.
 
     Parameters
     ----------
@@ -321,7 +321,7 @@ def code_map(
 
 
 def class_averages(faces: Faces) -> dict[str, np.ndarray]:
-    """Mean picture of each class: class -> uint8 (H, W, 3). Read in blocks, so that any set fits the memory."""
+    """Mean image of each class: class -> uint8 (H, W, 3). Read in blocks, so that any set fits the memory."""
     averages = {}
     for name in faces.classes:
         rows = np.flatnonzero(faces.expression == name)
@@ -409,7 +409,7 @@ def _picture(axes: Axes, pixels: np.ndarray | None, title: str) -> Axes:
 
 
 def _centre(pictures: np.ndarray, share: float) -> np.ndarray:
-    """The middle of pictures (n, S, S, 3), ``share`` of their side."""
+    """The middle of images (n, S, S, 3), ``share`` of their side."""
     side = round(share * pictures.shape[1])
     start = (pictures.shape[1] - side) // 2
     return pictures[:, start : start + side, start : start + side]

@@ -133,7 +133,7 @@ _MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 @in_float32
 def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Multi-scale structural similarity of pictures, 1 for equal ones (Wang, Simoncelli, Bovik 2003).
+    """Multi-scale structural similarity of images, 1 for equal ones (Wang, Simoncelli, Bovik 2003).
 
     Five scales from 128 pixels on, three from 64, one below, their weights renormalised; windows of 7 pixels, as 11 do
     not fit the last scale. A scale below 1e-4 counts as that: one negative scale would take the gradient of all.
@@ -141,7 +141,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     Parameters
     ----------
     a, b : Tensor of shape (n, 3, S, S)
-        Pictures in [0, 1].
+        Images in [0, 1].
 
     Returns
     -------
@@ -174,14 +174,14 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 
 @in_float32
 def gradient_penalty(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Mean of ``(|grad D(I)|_2 - 1)^2`` over pictures, WGAN-GP's (Gulrajani et al. 2017; EGGAN's Eq. 2).
+    """Mean of ``(|grad D(I)|_2 - 1)^2`` over images, WGAN-GP's (Gulrajani et al. 2017; EGGAN's Eq. 2).
 
     Parameters
     ----------
     critic : callable
-        Pictures (n, C, S, S) to values (n,).
+        Images (n, C, S, S) to values (n,).
     images : Tensor of shape (n, C, S, S)
-        Where the gradient is taken: points between real and generated pictures, or real ones.
+        Where the gradient is taken: points between real and generated images, or real ones.
     """
     images = images.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)

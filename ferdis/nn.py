@@ -22,7 +22,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class ImageClassifier(nn.Module):
-    """Any timm network as an expression classifier: pooled features and logits from pictures in [-1, 1].
+    """Any timm network as an expression classifier: pooled features and logits from images in [-1, 1].
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class ImageClassifier(nn.Module):
     n_classes : int
         Logits.
     in_channels : int
-        3 for one picture, 6 for two on top of each other; pretrained three-channel stems are repeated and rescaled.
+        3 for one image, 6 for two on top of each other; pretrained three-channel stems are repeated and rescaled.
     weights : str or None
         ``"imagenet"`` (downloaded through timm), the path of a ``.safetensors`` file for this network, or None for
         random weights.
@@ -69,7 +69,7 @@ class ImageClassifier(nn.Module):
 
     @property
     def width(self) -> int:
-        """Features a picture."""
+        """Features an image."""
         return int(getattr(self.network, "head_hidden_size", self.network.num_features))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,7 +115,7 @@ class VGG19Features(nn.Module):
         return self.layers(((images + 1) / 2 - self.mean) / self.std)
 
 
-class Styled(nn.Module):
+class ConditionalLayer(nn.Module):
     """A layer, then a norm whose scale and shift a label sets.
 
     Parameters
@@ -136,7 +136,7 @@ class Styled(nn.Module):
         return self.norm(self.layer(maps)) * (1 + scale) + shift
 
 
-class StyledResidual(nn.Module):
+class ConditionalResidual(nn.Module):
     """A residual block of two 3x3 convolutions with norms that a label styles.
 
     Parameters
@@ -149,7 +149,7 @@ class StyledResidual(nn.Module):
     def __init__(self, width: int, label_width: int, norm: Callable[[int], nn.Module]) -> None:
         super().__init__()
         self.first, self.second = (
-            Styled(nn.Conv2d(width, width, 3, 1, 1), norm(width), width, label_width) for _ in range(2)
+            ConditionalLayer(nn.Conv2d(width, width, 3, 1, 1), norm(width), width, label_width) for _ in range(2)
         )
 
     def forward(self, maps: Tensor, label: Tensor) -> Tensor:
@@ -158,7 +158,7 @@ class StyledResidual(nn.Module):
 
 
 @contextmanager
-def reading(module: nn.Module) -> Iterator[nn.Module]:
+def eval_mode(module: nn.Module) -> Iterator[nn.Module]:
     """The module in eval mode inside the block: what it is given leaves no trace in its batch norm."""
     before = module.training
     module.eval()

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ferdis.evaluators.judges import Judged
 from ferdis.faces import Faces
-from ferdis.judges import Judged
 
 CLASSES = ("anger", "fear", "happiness")
 SIZE = 8
@@ -92,7 +92,7 @@ class Features:
 class PaintedJudge:
     """Both judges in one: reads the halves without error."""
 
-    own = "all of 9 pictures of 3 people it never saw"
+    own = "all of 9 images of 3 people it never saw"
 
     def __init__(self, knows: tuple[str, ...] = ()) -> None:
         self.knows = knows

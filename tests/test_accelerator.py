@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from ferdis import SubjectKFold, evaluate
-from ferdis.models import load_model
-from ferdis.phases import Modules, Phase
+from ferdis.saved_models import load_model
+from ferdis.training.phases import Modules, Phase
 from tests.systems import test_decgan, test_eggan, test_ifgan, test_relgan
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA accelerator: none is here")

@@ -76,7 +76,7 @@ def test_differences_name_what_the_dry_run_is(table):
     plan = yaml.safe_load((EXPERIMENTS / "ifgan_table1.yaml").read_text())
     options = table.arguments("", plan, ["--dataset", "embedded", "--small", "--epochs", "3"])
     text = "\n".join(table.differences(plan, options, faces, None))
-    for said in ("2 embedded people", "3 epochs, 100 in the paper", "random weights", "three other sets"):
+    for said in ("2 synthetic people", "3 epochs, 100 in the paper", "random weights", "three other sets"):
         assert said in text
 
 
@@ -85,7 +85,7 @@ def eggan(monkeypatch: pytest.MonkeyPatch):
     """The experiments' EGGAN tables, at sizes that only show that they run."""
     monkeypatch.syspath_prepend(str(EXPERIMENTS))
     from ferdis import EGGAN
-    from ferdis.au_estimator import AUEstimator
+    from ferdis.evaluators.au_estimator import AUEstimator
 
     sizes = {"image_size": 32, "generator_channels": (8, 8, 8, 8), "critic_channels": (8, 8, 8), "code_width": 8}
     classifier = {"classifier_channels": (8, 8), "classifier_depths": (1, 1), "perceptual_layer": "relu2_1"}

@@ -198,7 +198,7 @@ def _mean_cosine(centres: Tensor) -> float:
 
 
 def test_ms_ssim_is_its_formula():
-    """One scale at a time with SciPy's own filter, on pictures of every number of scales."""
+    """One scale at a time with SciPy's own filter, on images of every number of scales."""
     from scipy.ndimage import correlate1d
 
     window = np.exp(-((np.arange(7) - 3) ** 2) / (2 * 1.5**2))

@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from ferdis import nn as ferdis_nn
-from ferdis.nn import VGG19Features, reading
+from ferdis.nn import VGG19Features, eval_mode
 
 
 @pytest.fixture
@@ -48,10 +48,10 @@ def test_vgg19_has_no_such_layer(vgg19: nn.Sequential) -> None:
 @pytest.mark.parametrize("training", [True, False])
 def test_reading_puts_the_mode_back(training: bool) -> None:
     module = nn.BatchNorm1d(2).train(training)
-    with reading(module) as read:
+    with eval_mode(module) as read:
         read(torch.randn(4, 2) + 5)
         assert not module.training
     assert module.training is training and module.running_mean.abs().max() == 0
-    with pytest.raises(RuntimeError), reading(module):
+    with pytest.raises(RuntimeError), eval_mode(module):
         raise RuntimeError
     assert module.training is training

@@ -13,10 +13,10 @@ from ferdis.cli.parsers import add_named, add_system, parser_of
 
 def run(argv: Sequence[str]) -> None:
     """Write a set of generated faces, with their provenance and a contact sheet, from all people of a data set."""
-    from ferdis import runfolder
-    from ferdis.augmentation import QualityFilter
+    from ferdis import run_folder
+    from ferdis.augmentation.augmented import QualityFilter
+    from ferdis.augmentation.generated_set import write_generated
     from ferdis.datasets import REGISTRY, entry, load
-    from ferdis.generated_set import write_generated
     from ferdis.systems import GENERATORS
 
     argv = with_config(argv)
@@ -36,10 +36,10 @@ def run(argv: Sequence[str]) -> None:
     add_named(parser, "dataset", entry(chosen.dataset).load_function(), chosen.dataset)
     add_system(parser, label, cls, chosen)
     settings = parser.parse_args(long_form(spread(argv, chosen))).as_dict()
-    arguments = runfolder.plain(settings)
+    arguments = run_folder.plain(settings)
     faces = load(chosen.dataset, **without_name(settings["dataset"]))
     keywords = {name: settings[name] for name in ("per_class", "strategy", "seed")}
     filter = QualityFilter() if settings["filter"] else None
     made = write_generated(faces, build_estimator(cls, settings[label]), settings["out"], filter=filter, **keywords)
-    runfolder.write_provenance(settings["out"], arguments)
+    run_folder.write_provenance(settings["out"], arguments)
     print(f"{made}\npictures, faces.csv, contact.png and notes.txt are in {settings['out']}")

@@ -10,10 +10,10 @@ from typing import Any
 from ferdis.cli.arguments import UsageError, flat, options
 
 PROTOCOLS = {
-    "subject-kfold": "ferdis.protocol:SubjectKFold",
-    "leave-one-subject-out": "ferdis.protocol:LeaveOneSubjectOut",
-    "official": "ferdis.protocol:OfficialSplit",
-    "fold-list": "ferdis.protocol:FoldList",
+    "subject-kfold": "ferdis.protocol.splitters:SubjectKFold",
+    "leave-one-subject-out": "ferdis.protocol.splitters:LeaveOneSubjectOut",
+    "official": "ferdis.protocol.splitters:OfficialSplit",
+    "fold-list": "ferdis.protocol.splitters:FoldList",
 }
 DEFAULTS: dict[str, Any] = {
     "system": ["ifgan", "resnet"],

@@ -12,15 +12,15 @@ from ferdis.cli.parsers import parser_of
 
 def run(argv: Sequence[str]) -> None:
     """Measure what identity and expression the codes of a run's systems hold, on people they never saw."""
-    from ferdis import disentangle
+    from ferdis.disentanglement import report
 
     parser = parser_of("disentangle", run)
     parser.add_argument("folder", type=str, help="a run folder of ferdis kfold")
-    parser.add_function_arguments(disentangle.run, skip={"folder", "faces"})
-    parser.describe("", disentangle.run)
+    parser.add_function_arguments(report.run, skip={"folder", "faces"})
+    parser.describe("", report.run)
     parser.add_argument("--faces", type=dict[str, Any], default=None, help="{name: DATASET, ...}: measure on these")
     names, options = leading(argv)
     arguments = parser.parse_args([*names, *long_form(options)]).as_dict()
     if arguments["faces"] is not None:
         arguments["faces"] = build_faces(arguments["faces"])
-    disentangle.run(**arguments)
+    report.run(**arguments)

@@ -12,7 +12,7 @@ from ferdis.cli.chosen import Chosen
 from ferdis.cli.parsers import Parser, experiment_parser
 
 # Arguments that say where, when and how fast, not what: they stay out of a run's config.yaml.
-ERRANDS = ("out", "n_jobs", "backend", "cpus_per_fold", "gpus_per_fold", "only_folds", "progress")
+NON_REPRODUCIBILITY_PARAMS = ("out", "n_jobs", "backend", "cpus_per_fold", "gpus_per_fold", "only_folds", "progress")
 
 
 def run(argv: Sequence[str]) -> None:
@@ -20,17 +20,17 @@ def run(argv: Sequence[str]) -> None:
     experiment = read_experiment(argv, _parser)
     if experiment is None:
         return
-    from ferdis.distributed import rank_and_world_of_launch
+    from ferdis.evaluation.runner import evaluate
+    from ferdis.evaluation.tuned_parameters import TunedParameters
     from ferdis.protocol import repeat
-    from ferdis.runner import evaluate
-    from ferdis.tuned import Winner
+    from ferdis.training.distributed import rank_and_world_of_launch
 
     settings, protocol = experiment.settings, experiment.protocol
     dataset = experiment.arguments["dataset"]["name"]
     out = Path(settings.pop("out") or f"runs/{dataset}-{'-'.join(experiment.systems)}")
     if settings.pop("new_folds"):
         protocol = repeat(protocol, settings["seeds"])
-    winners = [Winner.from_record(record) for record in settings.pop("tuned") or ()]
+    winners = [TunedParameters.from_record(record) for record in settings.pop("tuned") or ()]
     _refuse_overrides(argv, winners)
     evaluate(
         experiment.systems,
@@ -39,7 +39,7 @@ def run(argv: Sequence[str]) -> None:
         out=out,
         dataset=dataset,
         tuned=winners,
-        arguments={key: value for key, value in experiment.arguments.items() if key not in ERRANDS},
+        arguments={key: value for key, value in experiment.arguments.items() if key not in NON_REPRODUCIBILITY_PARAMS},
         **settings,
     )
     if rank_and_world_of_launch()[0] > 0:
@@ -54,7 +54,7 @@ def run(argv: Sequence[str]) -> None:
 
 
 def _parser(chosen: Chosen) -> Parser:
-    from ferdis.runner import evaluate
+    from ferdis.evaluation.runner import evaluate
 
     parser = experiment_parser("kfold", run, chosen)
     parser.add_argument("--new_folds", type=bool, default=False, help="deal other folds for each of the seeds")

@@ -9,11 +9,11 @@ from ferdis.cli.parsers import parser_of
 
 
 def run(argv: Sequence[str]) -> None:
-    """Draw embedded synthetic people into a folder: pictures, and a faces.csv that `manifest` reads back."""
+    """Draw synthetic people into a folder: images, and a faces.csv that `manifest` reads back."""
     from ferdis.datasets.synthetic.dataset import load_synthetic, write_images
 
     parser = parser_of("render", run)
-    parser.add_argument("--out", type=str, required=True, help="folder for the pictures and faces.csv")
+    parser.add_argument("--out", type=str, required=True, help="folder for the images and faces.csv")
     parser.add_function_arguments(load_synthetic, skip={"cache"})
     arguments = parser.parse_args(long_form(argv)).as_dict()
     out = arguments.pop("out")

@@ -20,7 +20,7 @@ def run(argv: Sequence[str]) -> None:
     experiment = read_experiment(argv, _parser)
     if experiment is None:
         return
-    from ferdis.sweep import sweep
+    from ferdis.sweep.sweep import sweep
 
     if len(experiment.systems) != 1:
         raise UsageError("a sweep is of one system: name it, as in --system relgan")
@@ -44,7 +44,7 @@ def run(argv: Sequence[str]) -> None:
 
 def _parser(chosen: Chosen) -> Parser:
     try:
-        from ferdis.sweep import sweep
+        from ferdis.sweep.sweep import sweep
     except ModuleNotFoundError as error:
         raise UsageError(f"a sweep needs {error.name}: pip install 'ferdis[sweep]'") from None
     parser = experiment_parser("sweep", run, chosen)

@@ -43,7 +43,7 @@ class Entry:
     subject_namespace : str
         What its subjects' names begin with; two copies of one set share it.
     posed : bool
-        Whether pose and light are alike in all pictures of a person, so that another of her pictures can stand for a
+        Whether pose and light are alike in all images of a person, so that another of her images can stand for a
         ground truth; ``faces.attrs["posed"]`` says it on.
     """
 
@@ -72,7 +72,7 @@ REGISTRY: dict[str, Entry] = _registry(
     Entry(
         name="synthetic",
         loader="ferdis.datasets.synthetic.dataset:load_synthetic",
-        title="Embedded synthetic people",
+        title="Synthetic people",
         people="as asked",
         classes="7",
         images="as asked",
@@ -233,7 +233,7 @@ REGISTRY: dict[str, Entry] = _registry(
     Entry(
         name="fer2013",
         loader="ferdis.datasets.fer2013:load_fer2013",
-        title="FER2013: web pictures of 48x48 pixels",
+        title="FER2013: web images of 48x48 pixels",
         people="not known",
         classes="7",
         images="28,709 to train, 3,589 to validate, 3,589 to test",

@@ -1,11 +1,11 @@
-"""Action units from a file: what OpenFace or py-feat wrote about pictures or videos, joined to Faces.
+"""Action units from a file: what OpenFace or py-feat wrote about images or videos, joined to Faces.
 
 >>> units = read_units("openface/")                                                           # doctest: +SKIP
 >>> faces = join_units(faces, units)                                                          # doctest: +SKIP
 
 - **OpenFace** (Baltrusaitis et al. 2018): intensities ``AU01_r`` .. ``AU45_r``, 0..5. Older versions put a space before
   each name of the header; newer ones number the faces of a video (``face_id``); ``FaceLandmarkImg`` writes one file a
-  picture, with ``face`` in place of ``frame``. ``AU01_c`` (there or not) is no intensity and is never read as one.
+  image, with ``face`` in place of ``frame``. ``AU01_c`` (there or not) is no intensity and is never read as one.
 - **py-feat** (Cheong et al. 2023): ``AU01`` .., from 0 to 1; ``input`` and ``frame`` say of what.
 
 A file whose action units are not named as OpenFace names its intensities does not say its scale, and 0..1 looks like
@@ -55,14 +55,14 @@ def read_units(
     min_confidence : float
         Rows whose confidence (OpenFace) or face score (py-feat) is lower count as failed, like ``success`` 0.
     face : int or "confident", optional
-        Which one, where a picture or video has several faces: a ``face_id`` (py-feat: 0, 1, .. in the file's order), or
+        Which one, where an image or video has several faces: a ``face_id`` (py-feat: 0, 1, .. in the file's order), or
         ``"confident"``, in each frame the face with the highest confidence, whoever it is.
 
     Returns
     -------
     DataFrame
         One row a frame: ``source`` (of what: py-feat's ``input``, else the CSV file's path below the folder; without
-        suffix), ``frame`` (as numbered in the file; NaN for OpenFace's pictures), ``face_id``, ``confidence`` and
+        suffix), ``frame`` (as numbered in the file; NaN for OpenFace's images), ``face_id``, ``confidence`` and
         ``AU01`` .. ``AU45``, 0..5. A failed row keeps its place with NaN in every AU, as has a unit that the file does
         not hold. ``attrs["notes"]`` counts both, ``attrs["program"]`` is "OpenFace" or "py-feat".
 
@@ -116,13 +116,13 @@ def join_units(
     units : DataFrame
         From :func:`read_units`.
     by : "path" or "frame"
-        "path": a row is of one picture, and a face's ``path`` and the row's ``source`` end alike (suffixes aside).
+        "path": a row is of one image, and a face's ``path`` and the row's ``source`` end alike (suffixes aside).
         "frame": a row is of one frame of a video; the column ``video`` and ``source`` end alike, ``frame`` is equal.
     video : str
         The column of ``faces`` that names the video. Where the units have one source only it is not needed.
     frame_offset : int
         Added to the units' frame numbers. OpenFace counts from 1, py-feat from 0: say 1 for py-feat's frames of
-        pictures that are numbered from 1.
+        images that are numbered from 1.
     missing : "raise", "nan" or "drop"
         For a face without a row: an error that names it, NaN in its AUs, or go on without it. "drop" leaves out the
         faces whose row failed as well, which otherwise keep NaN. Both are counted in ``attrs["notes"]``.
@@ -132,7 +132,7 @@ def join_units(
     Returns
     -------
     Faces
-        The same pictures with ``AU01`` .. ``AU45`` (0..5, NaN = not known) and ``au_confidence``.
+        The same images with ``AU01`` .. ``AU45`` (0..5, NaN = not known) and ``au_confidence``.
 
     Raises
     ------
@@ -303,7 +303,7 @@ def _one_face(units: pd.DataFrame, path: Path, face: int | str | None, notes: li
 
 def _check_join(table: pd.DataFrame, by: str, video: str, missing: str, overwrite: bool, units: pd.DataFrame) -> None:
     if by not in ("path", "frame"):
-        raise ValueError(f"by={by!r}: choose 'path' (a row a picture) or 'frame' (a row a frame of a video)")
+        raise ValueError(f"by={by!r}: choose 'path' (a row an image) or 'frame' (a row a frame of a video)")
     if missing not in ("raise", "nan", "drop"):
         raise ValueError(f"missing={missing!r}: choose 'raise', 'nan' or 'drop'")
     if lacking := {*KEYS, *AU_COLUMNS} - set(units):

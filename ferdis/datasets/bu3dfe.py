@@ -1,4 +1,4 @@
-"""BU-3DFE: 100 people, six expressions at four intensities and neutral, as the texture pictures of 3D scans.
+"""BU-3DFE: 100 people, six expressions at four intensities and neutral, as the texture images of 3D scans.
 
 ::
 
@@ -33,12 +33,12 @@ _FILE = re.compile(
 
 
 def _rows(tree: Tree, *, expressions: Expressions = 6, intensity: Sequence[int] = (3, 4)) -> pd.DataFrame:
-    """Load BU-3DFE's pictures.
+    """Load BU-3DFE's images.
 
     Parameters
     ----------
     expressions : int, str or sequence of str
-        6 (basic, 1,200 images at two intensities), 7 (and neutral, one picture a person), or names.
+        6 (basic, 1,200 images at two intensities), 7 (and neutral, one image a person), or names.
     intensity : sequence of int
         Of 1 to 4; the papers take the two highest. Neutral has none.
 

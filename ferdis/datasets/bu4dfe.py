@@ -2,7 +2,7 @@
 
 ::
 
-    root/F001/Angry/000.jpg ...        person, expression, frame; the .wrl beside each picture is not read
+    root/F001/Angry/000.jpg ...        person, expression, frame; the .wrl beside each image is not read
 
 Yin, Chen, Sun, Worm, Reale: A High-Resolution 3D Dynamic Facial Expression Database, FG 2008. 58 women (F001 ..) and 43
 men (M001 ..). BU-3DFE may show some of the same people under other names: see ``allow_overlap`` of the audit.
@@ -26,7 +26,7 @@ _FILE = re.compile(r"(?:^|/)(?P<subject>[FM]\d{3})/(?P<label>[^/]+)/(?P<frame>\d
 
 
 def _rows(tree: Tree, *, expressions: Expressions = 6, frames: str = "all") -> pd.DataFrame:
-    """Load BU-4DFE's pictures.
+    """Load BU-4DFE's images.
 
     Parameters
     ----------

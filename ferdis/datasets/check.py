@@ -1,6 +1,6 @@
-"""Look a data set over before anything is trained on it: counts, unreadable and repeated pictures, labels.
+"""Look a data set over before anything is trained on it: counts, unreadable and repeated images, labels.
 
-Nothing is changed and nothing is aligned: pictures are read as they are.
+Nothing is changed and nothing is aligned: images are read as they are.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import pandas as pd
 from ferdis.datasets import check_arguments, entry
 from ferdis.datasets.common import Problem, named
 from ferdis.faces import Faces
-from ferdis.fingerprints import NEAR_DUPLICATE, fingerprints, similar
 from ferdis.preprocess.images import read_image, resize
+from ferdis.protocol.near_duplicates import NEAR_DUPLICATE, fingerprints, similar
 
 _THUMBNAIL = 48  # side at which near-duplicates are compared; where the audit's false alarms were measured
 _MOST_PAIRS = 10_000  # near-duplicates that are listed
@@ -42,13 +42,13 @@ class CheckReport:
         The rows that the loader would give, in its order, with ``readable`` (bool), ``height`` and ``width``
         (pixels, NaN if unreadable).
     wrong : list of str
-        What must be put right: rows that do not load, unreadable pictures, one picture with two labels or two
+        What must be put right: rows that do not load, unreadable images, one image with two labels or two
         people.
     remarks : list of str
-        What to know: repeated pictures of one person, people with one expression, imbalance, counts that
+        What to know: repeated images of one person, people with one expression, imbalance, counts that
         differ.
     duplicates, mirrored, near : list of tuple of str
-        Paths of pictures with the same pixels, of pictures that are another's mirror image, and of
+        Paths of images with the same pixels, of images that are another's mirror image, and of
         near-duplicates across people.
     """
 
@@ -107,7 +107,7 @@ class CheckReport:
 
 
 def check(name: str, /, **arguments: Any) -> CheckReport:
-    """Look a data set over: read every picture, count, and say what is wrong.
+    """Look a data set over: read every image, count, and say what is wrong.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def check(name: str, /, **arguments: Any) -> CheckReport:
         A key of :data:`ferdis.datasets.REGISTRY`.
     **arguments
         The loader's arguments (``root=...``). Those about pixels (``image_size``, ``align``, ``cache``)
-        change nothing: pictures are looked at as they are.
+        change nothing: images are looked at as they are.
 
     Returns
     -------
@@ -222,7 +222,7 @@ def _say_repeats(report: CheckReport, looks: Sequence[_Look]) -> None:
     pairs = []
     for rows in rows_of.values():
         mirror = looks[rows[0]].mirror
-        if mirror in rows_of and rows[0] < rows_of[mirror][0]:  # each pair once, a symmetric picture never
+        if mirror in rows_of and rows[0] < rows_of[mirror][0]:  # each pair once, a symmetric image never
             pairs.append([*rows, *rows_of[mirror]])
     report.mirrored.extend(_paths(report, rows) for rows in pairs)
     _say_groups(report, pairs, "are mirror images of each other")
@@ -241,7 +241,7 @@ def _say_groups(report: CheckReport, groups: Sequence[Sequence[int]], what: str)
         else:
             harmless.append(f"({paths})")
     if harmless:
-        report.remarks.append(f"groups of one person's pictures that {what} ({len(harmless)}): {named(harmless)}")
+        report.remarks.append(f"groups of one person's images that {what} ({len(harmless)}): {named(harmless)}")
 
 
 def _say_near(report: CheckReport, looks: Sequence[_Look]) -> None:
@@ -267,7 +267,7 @@ def _say_near(report: CheckReport, looks: Sequence[_Look]) -> None:
     if texts:
         whose = "two people's" if group == "subject" else "two splits'"
         report.remarks.append(
-            f"{len(texts)}{'+' if pairs.full else ''} pairs of {whose} pictures are nearly one picture; the "
+            f"{len(texts)}{'+' if pairs.full else ''} pairs of {whose} images are nearly one image; the "
             f"audit refuses them across training and test, look at them: {named(texts)}"
         )
 

@@ -117,7 +117,7 @@ def _find(tree: Tree) -> _Files:
     for path, match in tree.find(_FILE):
         group = {"_emotion.txt": files.emotions, "_facs.txt": files.facs}.get(match["kind"].lower(), files.images)
         sequence, frame = (match["subject"].upper(), match["sequence"]), int(match["frame"])
-        # CK+48 has pictures of the same names: those of CK+ lie in a folder a sequence.
+        # CK+48 has images of the same names: those of CK+ lie in a folder a sequence.
         if group is files.images and not (is_image(path) and tuple(path.upper().split("/")[-3:-1]) == sequence):
             continue
         other = group.setdefault(sequence, {}).setdefault(frame, path)

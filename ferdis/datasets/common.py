@@ -1,4 +1,4 @@
-"""What the loaders share: finding the folder, listing pictures, saying what is wrong, preprocessing."""
+"""What the loaders share: finding the folder, listing images, saying what is wrong, preprocessing."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def checked_root(root: str | Path, dataset: str) -> Path:
 
 
 def is_image(path: str) -> bool:
-    """Whether the file's name says that it is a picture."""
+    """Whether the file's name says that it is an image."""
     return path.lower().endswith(IMAGE_SUFFIXES)
 
 

@@ -70,11 +70,11 @@ def load_disfa(
     root : path
         The folder that holds ``ActionUnit_Labels`` and videos or frames, at any depth.
     camera : "left" or "right"
-        Whose pictures, told by ``left`` or ``right`` in their path; pictures whose path says neither are taken.
+        Whose images, told by ``left`` or ``right`` in their path; images whose path says neither are taken.
     every : int
-        Take every so many-th frame: neighbours in a video are almost the same picture (1 takes all 130,000).
+        Take every so many-th frame: neighbours in a video are almost the same image (1 takes all 130,000).
     first_frame : int
-        The number of the first picture where frames were extracted: 1 like the labels, or 0.
+        The number of the first image where frames were extracted: 1 like the labels, or 0.
     image_size, align, cache, device, errors, progress
         As in :func:`ferdis.datasets.manifest.load_manifest`.
 
@@ -88,9 +88,9 @@ def load_disfa(
     Raises
     ------
     FileNotFoundError
-        If the folder is missing or empty, holds no labels or pictures in this layout, or lacks a unit of a person.
+        If the folder is missing or empty, holds no labels or images in this layout, or lacks a unit of a person.
     ValueError
-        If a label file cannot be read, a picture is there twice, or numbers do not fit. The message names the file.
+        If a label file cannot be read, an image is there twice, or numbers do not fit. The message names the file.
     """
     table, notes = build_table(root, camera=camera, every=every, first_frame=first_frame)
     return prepared(
@@ -139,7 +139,7 @@ def build_table(
     notes: list[str] = []
     table = _rows(labels, files.pictures, every, notes)
     if table.empty and problems is None:
-        raise ValueError(f"{folder}: no coded frame has a picture; expected {_LAYOUT}")
+        raise ValueError(f"{folder}: no coded frame has an image; expected {_LAYOUT}")
     return table, notes
 
 
@@ -169,7 +169,7 @@ class _Files(NamedTuple):
 
 
 def _find(folder: Path, camera: str, first_frame: int, problems: list[Problem]) -> _Files:
-    """Labels and pictures of every person, by the names of the files."""
+    """Labels and images of every person, by the names of the files."""
     files, videos = _Files({}, {}), dict[str, str]()
     other = "right" if camera == "left" else "left"
     for path in walk_files(folder):
@@ -249,7 +249,7 @@ def _read_unit(path: Path, problems: list[Problem]) -> pd.Series | None:
 
 
 def _rows(labels: Labels, pictures: Mapping[str, Mapping[int, str]], every: int, notes: list[str]) -> pd.DataFrame:
-    """A row a coded frame that has a picture; what lacks either is counted."""
+    """A row a coded frame that has an image; what lacks either is counted."""
     parts: list[pd.DataFrame] = []
     uncoded, unseen, gaps = 0, 0, list[str]()
     for subject in sorted({*labels, *pictures}):

@@ -1,12 +1,12 @@
-"""FER2013: 35,887 grey pictures of 48 x 48 pixels found by web search, seven expressions, an official split.
+"""FER2013: 35,887 grey images of 48 x 48 pixels found by web search, seven expressions, an official split.
 
 ::
 
     root/fer2013.csv                               emotion,pixels,Usage (or icml_face_data.csv)
-    root/train/angry/Training_3908.jpg, root/test/angry/PrivateTest_88305.jpg       the same as pictures
+    root/train/angry/Training_3908.jpg, root/test/angry/PrivateTest_88305.jpg       the same as images
 
 Goodfellow et al.: Challenges in Representation Learning: A report on three machine learning contests, 2013. Who is seen
-is not known: there is no ``subject``. Its labels are noisy and some of its pictures are there twice (``ferdis check``).
+is not known: there is no ``subject``. Its labels are noisy and some of its images are there twice (``ferdis check``).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FILE = re.compile(
 
 
 def _rows(tree: Tree, *, expressions: Expressions = 7) -> pd.DataFrame:
-    """Load FER2013 from its CSV file, or from a re-packing as pictures.
+    """Load FER2013 from its CSV file, or from a re-packing as images.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def _rows(tree: Tree, *, expressions: Expressions = 7) -> pd.DataFrame:
     -------
     Faces
         No ``subject``; ``split`` is ``train`` (Training), ``validation`` (PublicTest) or ``test`` (PrivateTest); a
-        picture of the CSV is called ``fer2013.csv#12``, the 12th row from 0.
+        image of the CSV is called ``fer2013.csv#12``, the 12th row from 0.
     """
     keep = chosen_expressions(expressions)
     rows = _csv_rows(tree) or _picture_rows(tree)

@@ -1,10 +1,10 @@
-"""FER+: FER2013's pictures with ten people's votes for each.
+"""FER+: FER2013's images with ten people's votes for each.
 
 ::
 
     root/fer2013new.csv        Usage,Image name,neutral,happiness,...,contempt,unknown,NF
-    root/fer2013.csv           the pixels, row by row the same pictures
-    root/FER2013Train/fer0000000.png ...       or pictures under the names of the list, instead of fer2013.csv
+    root/fer2013.csv           the pixels, row by row the same images
+    root/FER2013Train/fer0000000.png ...       or images under the names of the list, instead of fer2013.csv
 
 Barsoum, Zhang, Canton Ferrer, Zhang: Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label
 Distribution, ICMI 2016. Who is seen is not known: there is no ``subject``.
@@ -26,14 +26,14 @@ _NO_FACE = ("unknown", "nf")
 
 
 def _rows(tree: Tree, *, expressions: Expressions = 8, majority: float = 0.5) -> pd.DataFrame:
-    """Load FER2013's pictures with FER+'s labels.
+    """Load FER2013's images with FER+'s labels.
 
     Parameters
     ----------
     expressions : int, str or sequence of str
         8 (all), 7 (without contempt), 6, or names.
     majority : float
-        Share of the votes, 0 to 1, above which a class is the picture's label; pictures without such a class, or where
+        Share of the votes, 0 to 1, above which a class is the picture's label; images without such a class, or where
         it is "unknown" or "no face", are left out and counted. Single votes are dropped first, as outliers.
 
     Returns
@@ -46,7 +46,7 @@ def _rows(tree: Tree, *, expressions: Expressions = 8, majority: float = 0.5) ->
     votes, pictures = _read_votes(tree), {match["name"].lower(): path for path, match in tree.find(_PICTURE)}
     pixels = None if pictures else read_csv(tree)
     if votes.empty or (pixels is None and not pictures):
-        raise FileNotFoundError(f"{tree.root} holds no FER+ votes or no pictures to them: expected {tree.layout}")
+        raise FileNotFoundError(f"{tree.root} holds no FER+ votes or no images to them: expected {tree.layout}")
     if pixels is not None and len(pixels[1]) != len(votes):
         raise ValueError(
             f"{tree.root}: {len(votes)} rows of votes but {len(pixels[1])} of {pixels[0]}; give whole files"
@@ -68,9 +68,9 @@ def _rows(tree: Tree, *, expressions: Expressions = 8, majority: float = 0.5) ->
             row = {"path": path, "expression": expression_of(best[number]), "split": part}
             rows.append(row | {f"votes_{expression_of(name)}": int(counted[name][number]) for name in names})
     if undecided:
-        tree.notes.append(f"{undecided} of {len(votes)} pictures without a majority for one expression, left out")
+        tree.notes.append(f"{undecided} of {len(votes)} images without a majority for one expression, left out")
     if absent:
-        tree.notes.append(f"{absent} pictures of the list are missing, or of no official part")
+        tree.notes.append(f"{absent} images of the list are missing, or of no official part")
     return tree.table(rows, keep=chosen_expressions(expressions))
 
 

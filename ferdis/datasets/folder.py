@@ -49,7 +49,7 @@ def load_folder(
     errors: Literal["raise", "skip"] = "raise",
     progress: bool = True,
 ) -> Faces:
-    r"""Load pictures from folders named after expressions.
+    r"""Load images from folders named after expressions.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def load_folder(
         columns; ``sequence`` and ``frame`` are the video's. Example:
         ``r"(?P<subject>S\d+)_(?P<sequence>\d+)_(?P<frame>\d+)"``.
     expressions : sequence of str, "six", "seven" or None
-        Classes to keep; pictures of other classes are dropped, counted and said. None keeps all.
+        Classes to keep; images of other classes are dropped, counted and said. None keeps all.
     labels : mapping, optional
         Folder names to expression names, for example ``{"4": "happiness"}``.
     namespace : str, optional
@@ -76,9 +76,9 @@ def load_folder(
     Raises
     ------
     FileNotFoundError
-        If the folder is missing, empty, or holds no picture.
+        If the folder is missing, empty, or holds no image.
     ValueError
-        If a picture lies in no expression folder, or ``subject`` does not match its path. The message names
+        If an image lies in no expression folder, or ``subject`` does not match its path. The message names
         the file.
     """
     table, notes = build_table(root, subject=subject, expressions=expressions, labels=labels, namespace=namespace)
@@ -107,7 +107,7 @@ def build_table(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The folders as a table, and what to say about it; arguments and errors as :func:`load_folder`.
 
-    With a list given as ``problems``, what is wrong with single pictures is put there and the picture left
+    With a list given as ``problems``, what is wrong with single images is put there and the image left
     out.
     """
     keep = chosen_expressions(expressions)
@@ -130,7 +130,7 @@ def build_table(
     notes: list[str] = []
     others = [path for path in files if not is_image(path)]
     if others:
-        notes.append(f"files that are no pictures, left alone ({len(others)}): {named(others)}")
+        notes.append(f"files that are no images, left alone ({len(others)}): {named(others)}")
     table = pd.DataFrame(rows, columns=_columns(pattern))
     for name in table.columns.difference(["path", "expression", "subject", "sequence", "split"]):
         numbers = pd.to_numeric(table[name], errors="coerce")
@@ -161,7 +161,7 @@ _FIXED = ("path", "expression", "subject")
 def _row(
     path: str, pattern: re.Pattern[str], labels: Mapping[str, str] | None, prefix: str, folder: Path
 ) -> dict[str, object] | Problem:
-    """What the path says of one picture, or what is wrong with it."""
+    """What the path says of one image, or what is wrong with it."""
     parents = path.split("/")[:-1]
     found = sorted({name for part in parents if (name := expression_of(part, labels))})
     if len(found) > 1:

@@ -1,4 +1,4 @@
-"""JAFFE, the Japanese Female Facial Expression set: 213 grey pictures of 10 people, seven expressions.
+"""JAFFE, the Japanese Female Facial Expression set: 213 grey images of 10 people, seven expressions.
 
 ::
 
@@ -43,7 +43,7 @@ def _rows(tree: Tree, *, expressions: Expressions = 7) -> pd.DataFrame:
     Returns
     -------
     Faces
-        ``subject`` is ``jaffe/KA``, ``take`` the number of the pose, ``serial`` that of the picture.
+        ``subject`` is ``jaffe/KA``, ``take`` the number of the pose, ``serial`` that of the image.
     """
     keep = chosen_expressions(expressions)
     rows = []

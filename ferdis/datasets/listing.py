@@ -23,7 +23,7 @@ def walk_files(root: Path, cache: str | Path | bool | None = False) -> list[str]
     """Every file under ``root`` as a sorted relative path with forward slashes.
 
     Hidden files and folders are left out, and with them macOS's ``._*`` companions, which carry a picture's
-    name but no picture; so is ``__MACOSX``. Links to folders are followed, each real folder once.
+    name but no image; so is ``__MACOSX``. Links to folders are followed, each real folder once.
 
     Parameters
     ----------

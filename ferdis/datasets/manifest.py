@@ -1,6 +1,6 @@
-"""Bring your own data: a folder with pictures and one CSV file.
+"""Bring your own data: a folder with images and one CSV file.
 
-``faces.csv`` has one row a picture and a header::
+``faces.csv`` has one row an image and a header::
 
     path,expression,subject,age,split
     images/001.jpg,happiness,anna,31,train
@@ -42,7 +42,7 @@ def load_manifest(
     errors: Literal["raise", "skip"] = "raise",
     progress: bool = True,
 ) -> Faces:
-    """Load the pictures that a CSV file lists.
+    """Load the images that a CSV file lists.
 
     Parameters
     ----------
@@ -63,13 +63,13 @@ def load_manifest(
     image_size : int
         Side of the square faces, pixels.
     align : bool
-        Align on eye centres and nose tip; False takes the pictures as they are (centre crop, resized).
+        Align on eye centres and nose tip; False takes the images as they are (centre crop, resized).
     cache : path, bool or None
         Folder of decoded faces, None for the default one, False for none.
     device : str
         Where faces are detected.
     errors : "raise" or "skip"
-        What to do about pictures that cannot be read: an error that names them, or go on without them, named.
+        What to do about images that cannot be read: an error that names them, or go on without them, named.
     progress : bool
         Show progress and say what was dropped.
 
@@ -80,10 +80,10 @@ def load_manifest(
     Raises
     ------
     FileNotFoundError
-        If the folder, the CSV file or a picture is missing.
+        If the folder, the CSV file or an image is missing.
     ValueError
         If a column is missing, a label is empty or unknown, a subject is missing, an AU lies outside 0..5, or
-        two rows name one picture. The message names the file and the line.
+        two rows name one image. The message names the file and the line.
     """
     table, notes = build_table(
         root,
@@ -185,7 +185,7 @@ def _require_columns(raw: pd.DataFrame, path: Path, without_subjects: bool) -> N
             raise ValueError(f"{path} has no column {name!r}{hint}")
     if "subject" not in columns and not without_subjects:
         raise ValueError(
-            f"{path} has no column 'subject': add it, the person of each picture, so that nobody is in "
+            f"{path} has no column 'subject': add it, the person of each image, so that nobody is in "
             f"both training and test; if nobody knows, add the official split as column 'split' and pass "
             f"without_subjects=True"
         )
@@ -218,7 +218,7 @@ def _checked_rows(
 def _row_problem(row: Mapping[str, str], folder: Path, where: str, labels: Mapping[str, str] | None) -> Problem | None:
     """What is wrong with one row, or None."""
     if not row["path"]:
-        return ValueError(f"{where}: the path is empty: name the picture or remove the line")
+        return ValueError(f"{where}: the path is empty: name the image or remove the line")
     if row["expression"].lower() in _EMPTY and not (labels and row["expression"] in labels):
         return ValueError(f"{where}: {row['path']} has no expression: label it or remove the line")
     if expression_of(row["expression"], labels) is None:
@@ -245,7 +245,7 @@ def _is_intensity(text: str) -> bool:
 
 
 def _relative(path: str) -> str:
-    """One spelling a path: ``./a.jpg`` beside ``a.jpg`` must not hide a second row for one picture."""
+    """One spelling a path: ``./a.jpg`` beside ``a.jpg`` must not hide a second row for one image."""
     return Path(os.path.normpath(path.replace("\\", "/"))).as_posix()
 
 

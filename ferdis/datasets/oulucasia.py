@@ -6,7 +6,7 @@
 
 Zhao, Huang, Taini, Li, Pietikainen: Facial expression recognition from near-infrared videos, Image and Vision Computing
 2011. ``VL`` is the visible-light camera, ``NI`` the near-infrared one. The folder may be called ``OriginalImg``; a
-folder of cropped pictures (its name holds "preprocess") may lie beside it.
+folder of cropped images (its name holds "preprocess") may lie beside it.
 """
 
 from __future__ import annotations

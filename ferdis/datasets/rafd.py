@@ -1,4 +1,4 @@
-"""RaFD, the Radboud Faces Database: 67 people, eight expressions, three gazes, five camera angles; 8,040 pictures.
+"""RaFD, the Radboud Faces Database: 67 people, eight expressions, three gazes, five camera angles; 8,040 images.
 
 ::
 

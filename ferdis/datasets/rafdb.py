@@ -1,4 +1,4 @@
-"""RAF-DB, the Real-world Affective Faces Database, basic expressions: 15,339 crowd-labelled pictures, official split.
+"""RAF-DB, the Real-world Affective Faces Database, basic expressions: 15,339 crowd-labelled images, official split.
 
 ::
 
@@ -71,13 +71,13 @@ def _rows(
         tree.notes.append(f"pictures without a label, left out ({len(unlisted)}): {named(unlisted)}")
     without = sorted(set(labels) - {row["name"] for row in rows})
     if rows and without:
-        tree.notes.append(f"labelled pictures that are missing ({len(without)}): {named(without)}")
+        tree.notes.append(f"labelled images that are missing ({len(without)}): {named(without)}")
     table = tree.table(rows, keep=keep, key=("name",), published=PUBLISHED if keep == SEVEN_EXPRESSIONS else {})
     return table.drop(columns="name", errors="ignore")
 
 
 def _read_list(tree: Tree) -> dict[str, str]:
-    """Label of each picture by its name (``train_00001``); nothing without a list."""
+    """Label of each image by its name (``train_00001``); nothing without a list."""
     labels: dict[str, str] = {}
     for path, _ in tree.find(_LIST):
         for number, line in enumerate(tree.text(path).splitlines(), 1):
@@ -86,7 +86,7 @@ def _read_list(tree: Tree) -> dict[str, str]:
                 continue
             name = words[0].lower().rpartition(".")[0].removesuffix("_aligned")
             if len(words) != 2 or not name:
-                tree.problem(path, f" line {number}: {line[:40]!r} is not a picture and a label")
+                tree.problem(path, f" line {number}: {line[:40]!r} is not an image and a label")
             elif labels.setdefault(name, words[1]) != words[1]:
                 tree.problem(path, f" line {number}: {words[0]} has label {labels[name]} and {words[1]}; keep one")
     return labels

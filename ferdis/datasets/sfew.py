@@ -2,12 +2,12 @@
 
 ::
 
-    root/Train/Angry/Movie_time_frame.png        958 pictures; {Angry,Disgust,Fear,Happy,Neutral,Sad,Surprise}
-    root/Val/Angry/...                           436 pictures
+    root/Train/Angry/Movie_time_frame.png        958 images; {Angry,Disgust,Fear,Happy,Neutral,Sad,Surprise}
+    root/Val/Angry/...                           436 images
 
 Dhall, Ramana Murthy, Goecke, Joshi, Gedeon: Video and Image based Emotion Recognition Challenges in the Wild: EmotiW
 2015, ICMI 2015. The labels of the Test folder were never published, so that the papers test on Val. Who is seen is not
-known: there is no ``subject``. Cropped pictures lie in folders whose names say so (``Train_Aligned_Faces``).
+known: there is no ``subject``. Cropped images lie in folders whose names say so (``Train_Aligned_Faces``).
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class Tree:
             The classes to keep. What falls outside a choice that is none of the papers' rules is counted and said.
         frames : FrameRule, optional
             For sequences.
-        key : columns that two different pictures cannot share.
+        key : columns that two different images cannot share.
         published : what the papers count with these arguments; of what carries the label, not of neutral first frames.
         expected : what a complete copy has, see :func:`ferdis.datasets.published.missing`.
 
@@ -182,13 +182,13 @@ def _pixels(
     image_size : int
         Side of the square faces, pixels.
     align : bool
-        Align on eye centres and nose tip; False takes the pictures as they are (centre square, resized).
+        Align on eye centres and nose tip; False takes the images as they are (centre square, resized).
     cache : path, bool or None
         Folder of decoded faces and remembered listings, None for the default one, False for none.
     device : str
         Where faces are detected.
     errors : "raise" or "skip"
-        What to do about pictures that cannot be read: an error that names them, or go on without them, named.
+        What to do about images that cannot be read: an error that names them, or go on without them, named.
     progress : bool
         Show progress and say what was dropped.
     """
@@ -200,7 +200,7 @@ def _units(*, openface: str | Path | None = None) -> None:
     Parameters
     ----------
     openface : path, optional
-        OpenFace's CSV file, or a folder of them: ``AU01`` .. ``AU45`` are read from there, NaN where a picture is not
+        OpenFace's CSV file, or a folder of them: ``AU01`` .. ``AU45`` are read from there, NaN where an image is not
         in it, counted and said.
     """
 
@@ -319,7 +319,7 @@ def _documented(own: str, layout: str, functions: Sequence[Callable[..., None]])
     shared = "\n".join((inspect.getdoc(function) or "").partition(mark)[2] for function in functions)
     raises = (
         "Raises\n------\nFileNotFoundError\n    If the folder is missing or empty, or is no such tree.\n"
-        "ValueError\n    If a label has no name, a picture is there twice, or an argument is wrong. It is named."
+        "ValueError\n    If a label has no name, an image is there twice, or an argument is wrong. It is named."
     )
     root = f"root : path\n    The folder that holds the set, at any depth: ``{layout}``."
     return "\n".join(

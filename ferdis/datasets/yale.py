@@ -1,4 +1,4 @@
-"""The Yale Face Database: 165 grey pictures, 15 people in 11 conditions, four of which are expressions.
+"""The Yale Face Database: 165 grey images, 15 people in 11 conditions, four of which are expressions.
 
 ::
 
@@ -59,7 +59,7 @@ def _rows(tree: Tree, *, expressions: Expressions = 7, neutral: Literal["normal"
         row = {"path": path, "expression": labels[condition], "subject": f"yale/{match['subject']}"}
         rows.append({**row, "condition": condition})
     if others:
-        tree.notes.append(f"{others} pictures of conditions that are no expressions, left out")
+        tree.notes.append(f"{others} images of conditions that are no expressions, left out")
     keep = chosen_expressions(expressions)
     conditions = [condition for condition, name in labels.items() if name in keep]
     return tree.table(

@@ -1,13 +1,14 @@
 """Fitted systems as ONNX files: preprocessing inside, parity checked, and what is known of them written into the file.
 
 The input is uint8 (N, H, W, 3), RGB, crops aligned as in training, of any size; the output float32: probabilities
-(N, K) in the order of the metadata's ``classes``, or pictures (N, S, S, 3) in 0..1. A float32 file is written only if
+(N, K) in the order of the metadata's ``classes``, or images (N, S, S, 3) in 0..1. A float32 file is written only if
 onnxruntime gives what the system itself gives; ``half`` and ``int8`` state how far they are from it, and what that
 costs in accuracy. Beside the file a model card is written, in Markdown.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,16 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from ferdis import runfolder
+from ferdis import run_folder
+from ferdis._former_names import CallablePackage
 from ferdis.export.card import model_card
 from ferdis.export.differences import Differences, accuracies, differences, spread
 from ferdis.export.graph import UNITS, Graph, by_the_system, methods_of
 from ferdis.export.onnxfile import FORMAT, OnnxModel, required
 from ferdis.export.writing import OPSET, quantise, write
 from ferdis.faces import AU_COLUMNS, Faces
-from ferdis.models import Evidence
 from ferdis.preprocess.align import LANDMARKS
-from ferdis.systems.estimator import Estimator
+from ferdis.saved_models import Evidence
+from ferdis.systems.base import Estimator
 
 __all__ = ["LARGEST_DIFFERENCE", "OPSET", "Exported", "OnnxModel", "export"]
 
@@ -34,7 +36,7 @@ LARGEST_DIFFERENCE = {"probabilities": 1e-4, "image": 1e-3}
 
 _CHECKED = 64  # faces
 _CALIBRATION = 256  # training faces at most
-_ROUNDED = 0.5 / 255  # what a system's own pictures lose as bytes
+_ROUNDED = 0.5 / 255  # what a system's own images lose as bytes
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,14 @@ def export(
         The ``.onnx`` file; the card has the same name with ``.md``.
     method : str, optional
         What to export: "predict_proba", or how the system draws ("average", "transfer", "edit"). By default a
-        classifier's probabilities, a generator's pictures.
+        classifier's probabilities, a generator's images.
     half : bool
         float16 weights and activations.
     int8 : bool
         Quantised convolutions and matrices, calibrated on the training faces.
     training : Faces, optional
         The faces that the system was trained on; their digest is checked. File and system are compared on 64 of them
-        (without them on 64 of embedded people), and ``int8`` needs them.
+        (without them on 64 of synthetic people), and ``int8`` needs them.
     test : Faces, optional
         Faces with labels that it was not trained on: what ``half`` and ``int8`` cost in accuracy is measured on them.
     evidence : Evidence, optional
@@ -105,9 +107,9 @@ def export(
     if training is not None and training.digest() != system.training_digest_:
         raise ValueError("these are not the faces that the system was trained on: their digests differ")
     checked = spread(_embedded(system) if training is None else training, _CHECKED)
-    on = "faces of embedded people" if training is None else "training faces"
+    on = "faces of synthetic people" if training is None else "training faces"
     inputs, about = inputs_for(graph, checked.pixels()), _about(system, graph, weights, evidence)
-    with runfolder.writing(out):
+    with run_folder.writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         draft_folder = tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent, ignore_cleanup_errors=True)
     with draft_folder as folder:
@@ -125,9 +127,9 @@ def export(
             labelled = {"the fold's test people": test, "the training people": training}
             found = replace(found, accuracies=accuracies(graph.system, model, labelled))
         card = model_card(out.name, system, about, found, evidence, draft.stat().st_size)
-        with runfolder.writing(out):
+        with run_folder.writing(out):
             draft.replace(out)
-    runfolder.write_text(out.with_suffix(".md"), card)
+    run_folder.write_text(out.with_suffix(".md"), card)
     return Exported(out, out.with_suffix(".md"), weights, found, about)
 
 
@@ -159,7 +161,7 @@ def _weights(half: bool, int8: bool, training: Faces | None) -> str:
 
 
 def _expected(graph: Graph, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """What the file should give: the system's own probabilities; its pictures before they are rounded to bytes."""
+    """What the file should give: the system's own probabilities; its images before they are rounded to bytes."""
     if graph.output == "probabilities":
         return by_the_system(graph.system, graph.method, inputs)
     return graph.run(inputs)
@@ -168,7 +170,7 @@ def _expected(graph: Graph, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
 def _refuse_other_results(
     graph: Graph, inputs: Mapping[str, np.ndarray], expected: np.ndarray, found: np.ndarray
 ) -> None:
-    """Raise ValueError unless the file gives what the system gives, pictures also as the system's users get them."""
+    """Raise ValueError unless the file gives what the system gives, images also as the system's users get them."""
     limit = LARGEST_DIFFERENCE[graph.output]
     gap = float(np.abs(found - expected).max())
     if graph.output == "image":
@@ -181,7 +183,7 @@ def _refuse_other_results(
 
 
 def _embedded(system: Estimator) -> Faces:
-    """Faces of embedded people, for a comparison where the training faces are not at hand."""
+    """Faces of synthetic people, for a comparison where the training faces are not at hand."""
     from ferdis.datasets import load
 
     size = (system.preprocessing_ or {}).get("image_size") or [system.image_size]  # type: ignore[attr-defined]
@@ -195,7 +197,7 @@ def _about(system: Estimator, graph: Graph, weights: str, evidence: Evidence | N
     units = {"action_units": list(AU_COLUMNS)} if UNITS in graph.inputs else {}
     return {
         "ferdis_format": FORMAT,
-        "ferdis_version": runfolder.version("ferdis"),
+        "ferdis_version": run_folder.version("ferdis"),
         "system": type(system).__name__,
         "method": graph.method,
         "weights": weights,
@@ -212,3 +214,6 @@ def _about(system: Estimator, graph: Graph, weights: str, evidence: Evidence | N
         "training_digest": system.training_digest_,
         "protocol": {"what": "none: no protocol has measured this model"} if evidence is None else evidence.record(),
     }
+
+
+sys.modules[__name__].__class__ = CallablePackage  # `from ferdis import export` may be called: see there

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ferdis import metrics
 from ferdis.export.differences import Differences
-from ferdis.models import Evidence
+from ferdis.saved_models import Evidence
 
 _MEANING = (
     "It names the expression that a face shows, among the classes above and no others; it does not tell what a person "
@@ -80,7 +80,7 @@ def _training(about: Mapping[str, Any], evidence: Evidence | None) -> list[str]:
     ]
     if evidence is not None:
         people = f" of {evidence.training_people} people" if evidence.training_people else ", people not known"
-        lines.append(f"- {evidence.training_images} pictures{people}: the training part of fold {evidence.fold}")
+        lines.append(f"- {evidence.training_images} images{people}: the training part of fold {evidence.fold}")
     template = about["crop_template"]
     if template is None:
         lines.append(f"- Crops: {how.get('name') or 'not said'}; where the face lies in them was decided elsewhere")
@@ -97,7 +97,7 @@ def _measured(evidence: Evidence) -> list[str]:
     protocol = evidence.protocol
     named = protocol.get("class", protocol) if isinstance(protocol, dict) else protocol
     lines = [
-        f"Protocol: {named} on {evidence.dataset} ({evidence.images} pictures, {people}), {evidence.folds} folds; "
+        f"Protocol: {named} on {evidence.dataset} ({evidence.images} images, {people}), {evidence.folds} folds; "
         f"selection: {'the last epoch' if evidence.selection == 'last' else 'the best epoch on validation people'}.",
         "",
         f"- Accuracy of the protocol: {100 * mean:.2f} %{'' if pd.isna(std) else f' ± {100 * std:.2f}'} over folds; "
@@ -105,7 +105,7 @@ def _measured(evidence: Evidence) -> list[str]:
         f"- Accuracy of this model: {100 * evidence.fold_accuracy:.2f} % on {len(evidence.tested)} {evidence.unseen}"
         f"{f': {evidence.test_people} people' if evidence.test_people else ''}.",
         "",
-        "| class | recall, all folds (%) | pictures | recall, this model (%) | pictures |",
+        "| class | recall, all folds (%) | images | recall, this model (%) | images |",
         "| --- | --- | --- | --- | --- |",
     ]
     classes = evidence.classes
@@ -130,7 +130,7 @@ def _limits(system: Any, about: Mapping[str, Any], evidence: Evidence | None) ->
         lines += (
             ["- The figures above are of its classification, not of what it draws."] if evidence is not None else []
         )
-    lines.append("- Faces cropped in another way, or a picture without a face, give results that mean nothing.")
+    lines.append("- Faces cropped in another way, or an image without a face, give results that mean nothing.")
     if about["preprocessing"].get("name") == "drawn":
         lines.append("- Trained on drawn people: nothing is known of its accuracy on photographs.")
     if evidence is not None:
@@ -139,5 +139,5 @@ def _limits(system: Any, about: Mapping[str, Any], evidence: Evidence | None) ->
         )
         rare = evidence.pooled["true"].value_counts()
         if few := [f"{label} ({count})" for label, count in rare.items() if count < 30]:
-            lines.append(f"- Recalls rest on few pictures for {', '.join(few)}.")
+            lines.append(f"- Recalls rest on few images for {', '.join(few)}.")
     return [*lines, *(f"- {note}" for note in system.notes_)]

@@ -6,8 +6,8 @@ import sys
 
 from ferdis.export import export
 from ferdis.faces import Faces
-from ferdis.folds import read_folds
-from ferdis.models import Evidence, evidence_of, find_model, load_model
+from ferdis.protocol.folds import read_folds
+from ferdis.saved_models import Evidence, evidence_of, find_model, load_model
 
 
 def run(
@@ -78,7 +78,7 @@ def _material(
             f"int8 is calibrated on the training faces and on no others, and they are not at hand ({reason}): name "
             "the set with --calibration '{name: DATASET, root: DIR}'"
         )
-    print(f"the training faces are not at hand ({reason}): compared on embedded people", file=sys.stderr)
+    print(f"the training faces are not at hand ({reason}): compared on synthetic people", file=sys.stderr)
     return None, None
 
 

@@ -39,9 +39,9 @@ class Differences:
         Which faces.
     count : int
     largest, mean : float
-        Absolute differences of probabilities, or of pictures in 0..1.
+        Absolute differences of probabilities, or of images in 0..1.
     same_class : float or None
-        Share of faces with the same most probable class; None for pictures.
+        Share of faces with the same most probable class; None for images.
     accuracies : tuple of Accuracy
         Of a classifier with changed weights.
     """

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from ferdis.faces import AU_COLUMNS
-from ferdis.models import unlabelled
 from ferdis.preprocess.augment import to_unit_range
 from ferdis.preprocess.images import whole_pixels
-from ferdis.systems.estimator import Estimator
+from ferdis.saved_models import unlabelled
+from ferdis.systems.base import Estimator
 
 _ROWS = 16  # of a batch
 UNITS = "au"  # the input that holds action units; every other input holds faces
@@ -30,7 +30,7 @@ UNITS = "au"  # the input that holds action units; every other input holds faces
 def resize_matrix(length: int, size: int) -> Tensor:
     """Weights (size, length), float64, that resize a line of pixels: a triangle as wide as the step, at least a pixel.
 
-    ``length`` may be symbolic: an exported graph computes its weights for the pictures that it is given.
+    ``length`` may be symbolic: an exported graph computes its weights for the images that it is given.
     """
     places = torch.arange(length, dtype=torch.float64) + 0.5
     step = (places[-1] + 0.5) / size  # the last place is half a pixel before the end: length / size, as a tensor
@@ -40,7 +40,7 @@ def resize_matrix(length: int, size: int) -> Tensor:
 
 
 def as_training_saw(faces: Tensor, size: int) -> Tensor:
-    """Crops (n, H, W, 3), uint8, as float32 pictures (n, 3, size, size) in [-1, 1]; the pixels of ``resized``."""
+    """Crops (n, H, W, 3), uint8, as float32 images (n, 3, size, size) in [-1, 1]; the pixels of ``resized``."""
     height, width = (resize_matrix(faces.shape[axis], size) for axis in (1, 2))
     planes = faces.permute(0, 3, 1, 2).to(torch.float64)
     pixels = whole_pixels(height @ planes @ width.T)  # (n, 3, size, size), whole numbers
@@ -56,7 +56,7 @@ class Graph(nn.Module):
     method : str
         One of :func:`methods_of`.
     half : bool
-        Weights and activations in float16; preprocessing, probabilities and pictures stay float32.
+        Weights and activations in float16; preprocessing, probabilities and images stay float32.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ def inputs_of(system: Estimator, method: str) -> tuple[str, ...]:
 
 
 def by_the_system(system: Estimator, method: str, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """What the system's own method gives: probabilities (n, K), or pictures (n, S, S, 3) as float32 in 0..1."""
+    """What the system's own method gives: probabilities (n, K), or images (n, S, S, 3) as float32 in 0..1."""
     arguments = [given if name == UNITS else unlabelled(given) for name, given in inputs.items()]
     result = getattr(system, method)(*arguments)
     return result if method == "predict_proba" else result.astype(np.float32) / 255

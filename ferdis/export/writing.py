@@ -24,7 +24,7 @@ _QUANTISED = ["Conv", "Gemm", "MatMul"]
 
 
 def write(graph: Graph, path: Path, about: Mapping[str, Any]) -> Path:
-    """Write a graph with dynamic batch and picture size; returns the path."""
+    """Write a graph with dynamic batch and image size; returns the path."""
     count, height, width = (torch.export.Dim(name) for name in "NHW")
     shapes = tuple({0: count} if name == UNITS else {0: count, 1: height, 2: width} for name in graph.inputs)
     with _quiet(), torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):

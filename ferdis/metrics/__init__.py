@@ -3,8 +3,8 @@
 - :mod:`ferdis.metrics.recognition`: how well expressions are recognised, and how sure that is.
 - :mod:`ferdis.metrics.comparison`: whether one system is better than another, over people first.
 - :mod:`ferdis.metrics.units`: how well action units agree: MSE, Pearson's correlation, ICC(3,1).
-- :mod:`ferdis.metrics.verification`: whether a generated picture is still the same person.
-- :mod:`ferdis.metrics.pictures`: how like real pictures generated ones are: FID, KID, LPIPS.
+- :mod:`ferdis.metrics.verification`: whether a generated image is still the same person.
+- :mod:`ferdis.metrics.images`: how like real images generated ones are: FID, KID, LPIPS.
 - :mod:`ferdis.metrics.disentanglement`: what a code says of expression and of identity.
 """
 

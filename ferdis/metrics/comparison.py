@@ -1,17 +1,17 @@
 """Whether one system is better than another: paired tests, over people first.
 
-Two systems are compared on the same test pictures. Three frames of one sequence are not independent, nor are the
+Two systems are compared on the same test images. Three frames of one sequence are not independent, nor are the
 sequences of one person, so what is drawn and what is permuted is the person:
 
 - :func:`compare`: difference of a statistic, a paired cluster bootstrap over people for its interval, and a
   permutation test that gives each person's two sets of predictions to the two systems by chance. These come first.
 - :func:`corrected_resampled_t`: the folds' differences, with the correction of Nadeau & Bengio (2003) for training
   parts that overlap. A few folds see little: it is the weaker test, kept because papers print means over folds.
-- :func:`mcnemar`: exact, on one prediction a sequence (a picture where there are no sequences). It takes the
+- :func:`mcnemar`: exact, on one prediction a sequence (an image where there are no sequences). It takes the
   sequences of one person as independent, which they are not: read it beside the permutation test, not instead of it.
 
 Several seeds are no further people. The counts of each person are averaged over the seeds of a system, so that
-training twice makes no interval narrower by counting pictures twice. What the intervals do not cover is that a system
+training twice makes no interval narrower by counting images twice. What the intervals do not cover is that a system
 trained once more would be another one: with several seeds the average system is compared, with one this very training.
 
 More than two systems: :func:`compare_systems` tests every pair and corrects for their number (Holm 1979).
@@ -65,7 +65,7 @@ Shares = Mapping[tuple[int, int], float]
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Difference of two systems on the same pictures.
+    """Difference of two systems on the same images.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class McNemar:
     Attributes
     ----------
     decisions : int
-        Sequences (or pictures) that both systems decided, of one seed.
+        Sequences (or images) that both systems decided, of one seed.
     first_only, second_only : float
         Of these, right by one system alone; mean over seeds.
     p_value : float
@@ -121,7 +121,7 @@ def compare(
     Parameters
     ----------
     rows : DataFrame
-        Holds both systems, tested on the same pictures in the same folds. ``subject`` (or else ``path``) names
+        Holds both systems, tested on the same images in the same folds. ``subject`` (or else ``path``) names
         what is drawn. Each system's seeds are averaged; the two need not have the same.
     first, second : str
         Names in the ``system`` column.
@@ -136,7 +136,7 @@ def compare(
     Raises
     ------
     ValueError
-        If a system is not there, or the two were not tested on the same pictures.
+        If a system is not there, or the two were not tested on the same images.
     """
     one, other = _paired(rows, first, second)
     classes = sorted(set(one["true"]) | set(one["predicted"]) | set(other["predicted"]))
@@ -248,7 +248,7 @@ def corrected_resampled_t(differences: ArrayLike, test_share: float) -> tuple[fl
 
 
 def mcnemar(rows: pd.DataFrame, first: str, second: str) -> McNemar:
-    """Exact McNemar test on one prediction a sequence, or a picture where the rows know no sequences.
+    """Exact McNemar test on one prediction a sequence, or an image where the rows know no sequences.
 
     With several seeds, the test is made for each seed that both systems have, and the p-values are joined as twice
     their median, which is valid however they depend on one another (Meinshausen, Meier & Buehlmann 2009). No seed in
@@ -311,7 +311,7 @@ def compare_systems(
     Parameters
     ----------
     rows : DataFrame
-        Systems tested on the same pictures of one data set.
+        Systems tested on the same images of one data set.
     pairs : sequence of (first, second), optional
         By default every pair, in the order of the rows. Naming only the pairs in question costs less power.
     test_shares : mapping of (seed, fold) to float, optional
@@ -323,7 +323,7 @@ def compare_systems(
     Returns
     -------
     DataFrame
-        One row a pair: ``first, second, pictures, people, folds``; for ``uar`` and ``accuracy`` each
+        One row a pair: ``first, second, images, people, folds``; for ``uar`` and ``accuracy`` each
         ``<s>_difference, <s>_low, <s>_high, <s>_p`` (people); ``t, t_p`` (accuracy over folds);
         ``decisions, first_only, second_only, mcnemar_p``; and ``uar_holm, accuracy_holm, t_holm, mcnemar_holm``, each
         test's p corrected for the number of pairs.
@@ -368,7 +368,7 @@ def _test_share(rows: pd.DataFrame, folds: pd.Series, given: Shares | None) -> f
 
 
 def _paired(rows: pd.DataFrame, first: str, second: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of both systems, each picture of a fold as often as any other, and the same pictures for both."""
+    """The rows of both systems, each image of a fold as often as any other, and the same images for both."""
     parts = []
     for name in (first, second):
         part = with_seed(rows[rows["system"] == name])
@@ -384,5 +384,5 @@ def _paired(rows: pd.DataFrame, first: str, second: str) -> tuple[pd.DataFrame, 
 
 
 def _seeds(rows: pd.DataFrame) -> int:
-    """How often each picture was tested: once a seed."""
+    """How often each image was tested: once a seed."""
     return int(rows.groupby("path").size().iloc[0])

@@ -52,7 +52,7 @@ Reader = Literal["logistic", "nearest"]
 _WIDTH = 100  # principal components that a probe reads, at most
 _C = 0.1
 _NEIGHBOURS = 5
-_HALVINGS = 5  # times that each person's pictures are halved; each half is fitted on and scored once
+_HALVINGS = 5  # times that each person's images are halved; each half is fitted on and scored once
 _PARTS = 5  # of the people, for the expression probe
 _BINS = 20
 _TREES = 50
@@ -92,7 +92,7 @@ def linear_probe(
     """How well a linear reader names the labels from codes: accuracy, 0..1, of a logistic regression.
 
     Codes are standardised; of more than 100 numbers a code, the first 100 principal components are read, so that
-    pictures and features are read by probes of one size. Everything is fitted on the first pair.
+    images and features are read by probes of one size. Everything is fitted on the first pair.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ def linear_probe(
 
 
 def identity_probe(codes: ArrayLike, subject: ArrayLike, *, reader: Reader = "logistic", seed: int = 0) -> Probe:
-    """How well a reader names the person from a code, having seen other pictures of the same people.
+    """How well a reader names the person from a code, having seen other images of the same people.
 
-    Half of each person's pictures fit the reader, the other half scores it, then the halves change places; this is
+    Half of each person's images fit the reader, the other half scores it, then the halves change places; this is
     done for five random halvings and averaged, so that the figure does not hang on one.
 
     Parameters
@@ -129,19 +129,19 @@ def identity_probe(codes: ArrayLike, subject: ArrayLike, *, reader: Reader = "lo
     Raises
     ------
     ValueError
-        If there is a single person, or a person has a single picture (the person is named).
+        If there is a single person, or a person has a single image (the person is named).
     """
     codes, subject = _checked(codes, subject)
     names, counts = np.unique(subject, return_counts=True)
     if len(names) < 2:
-        raise ValueError(f"all pictures show {names[0]}: to read identity takes two people")
+        raise ValueError(f"all images show {names[0]}: to read identity takes two people")
     if counts.min() < 2:
-        raise ValueError(f"{names[counts.argmin()]} has one picture only: to read identity takes two a person")
+        raise ValueError(f"{names[counts.argmin()]} has one image only: to read identity takes two a person")
     right = []
     for halving in range(_HALVINGS):
         halves = StratifiedKFold(2, shuffle=True, random_state=seed + halving)
         for fit, score in halves.split(codes, subject):
-            with warnings.catch_warnings():  # of many people with few pictures, who are no regression problem
+            with warnings.catch_warnings():  # of many people with few images, who are no regression problem
                 warnings.filterwarnings("ignore", "The number of unique classes is greater")
                 found = _reader(reader, codes[fit], seed).fit(codes[fit], subject[fit]).predict(codes[score])
             right.append(found == subject[score])
@@ -186,7 +186,7 @@ def effective_dimensions(codes: ArrayLike) -> float:
     """Participation ratio of the covariance: (sum of its eigenvalues)^2 / sum of their squares.
 
     d for a code of d equally strong, uncorrelated numbers, 1 for numbers that all say the same, 0 for a collapsed
-    code, which is the same for every picture (Gao et al. 2017, "A theory of multineuronal dimensionality").
+    code, which is the same for every image (Gao et al. 2017, "A theory of multineuronal dimensionality").
     """
     values = np.asarray(codes, dtype=np.float64)
     centred = values - values.mean(axis=0)

@@ -165,7 +165,7 @@ def decisions(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``seed, fold, unit`` (the sequence, or the picture), ``true, right``.
+        ``seed, fold, unit`` (the sequence, or the image), ``true, right``.
     """
     table = with_seed(rows.reset_index(drop=True))
     probability = probabilities(table)

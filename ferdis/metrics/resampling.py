@@ -29,12 +29,12 @@ def with_seed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def own_folds(rows: pd.DataFrame) -> bool:
-    """Whether seeds have folds of their own (repeated k-fold): a picture is then tested in several folds."""
+    """Whether seeds have folds of their own (repeated k-fold): an image is then tested in several folds."""
     return bool(rows.groupby("path")["fold"].nunique().max() > 1)
 
 
 def person_of(rows: pd.DataFrame) -> np.ndarray:
-    """What is drawn: the person of each row, or the picture itself where people are not known; (n,) of str."""
+    """What is drawn: the person of each row, or the image itself where people are not known; (n,) of str."""
     return rows["subject" if has_people(rows) else "path"].to_numpy(dtype=str)
 
 

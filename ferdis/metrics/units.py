@@ -1,4 +1,4 @@
-"""How well action units agree: those asked for and those read off a picture, or two coders of the same faces."""
+"""How well action units agree: those asked for and those read off an image, or two coders of the same faces."""
 
 from __future__ import annotations
 

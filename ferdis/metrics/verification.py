@@ -1,7 +1,7 @@
-"""Is it still the same person? Face verification from embeddings, with the threshold that real pictures set.
+"""Is it still the same person? Face verification from embeddings, with the threshold that real images set.
 
-The threshold is where two real pictures of one person are refused as often as pictures of two people are accepted (the
-equal error rate). Generated pictures have no part in it: they are then judged by it, and the figure for real pairs
+The threshold is where two real images of one person are refused as often as images of two people are accepted (the
+equal error rate). Generated images have no part in it: they are then judged by it, and the figure for real pairs
 stands beside as what the embedder itself can do.
 """
 
@@ -29,7 +29,7 @@ class Verification:
     error : float
         The equal error rate of real pairs: how often the embedder errs, either way.
     threshold : float
-        Cosine from which on two pictures are one person.
+        Cosine from which on two images are one person.
     generated_cosine, same_cosine, different_cosine : float
         Mean cosine of (source, generated) pairs, of real pairs of one person and of two people.
     """
@@ -59,13 +59,13 @@ def cosine(a: ArrayLike, b: ArrayLike) -> np.ndarray:
 
 
 def pair_cosines(embeddings: ArrayLike, people: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines of all pairs of pictures, and which pairs are of one person.
+    """Cosines of all pairs of images, and which pairs are of one person.
 
     Parameters
     ----------
     embeddings : array-like of shape (n, d)
     people : array-like of shape (n,)
-        Whose picture it is.
+        Whose image it is.
 
     Returns
     -------
@@ -116,16 +116,16 @@ def equal_error_rate(cosines: ArrayLike, same: ArrayLike) -> tuple[float, float]
 
 
 def verify(real: ArrayLike, people: ArrayLike, sources: ArrayLike, generated: ArrayLike) -> Verification:
-    """Judge generated pictures by the threshold that real ones set.
+    """Judge generated images by the threshold that real ones set.
 
     Parameters
     ----------
     real : array-like of shape (n, d)
-        Embeddings of real pictures; all pairs among them are used, so n is best below 5,000.
+        Embeddings of real images; all pairs among them are used, so n is best below 5,000.
     people : array-like of shape (n,)
-        Whose pictures they are.
+        Whose images they are.
     sources, generated : array-like of shape (m, d)
-        Embeddings of the pictures that were edited, and of what became of each.
+        Embeddings of the images that were edited, and of what became of each.
 
     Returns
     -------
@@ -140,7 +140,7 @@ def verify(real: ArrayLike, people: ArrayLike, sources: ArrayLike, generated: Ar
     error, threshold = equal_error_rate(cosines, same)
     edited = cosine(sources, generated)
     if not len(edited):
-        raise ValueError("there is no generated picture to verify")
+        raise ValueError("there is no generated image to verify")
     return Verification(
         accuracy=float((edited >= threshold).mean()),
         real_accuracy=float((cosines[same] >= threshold).mean()),

@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 
 from ferdis.export.onnxfile import OnnxModel
-from ferdis.models import find_model, load_model, unlabelled
 from ferdis.preprocess.align import Aligner, Detections, warp
 from ferdis.preprocess.images import read_image
 from ferdis.preprocess.restore import restored
+from ferdis.saved_models import find_model, load_model, unlabelled
 
 __all__ = ["Predictor"]
 
@@ -31,15 +31,15 @@ FACES = ("all", "one")
 
 
 class Predictor:
-    """A fitted classifier with the preprocessing of its training: pictures in, a table out.
+    """A fitted classifier with the preprocessing of its training: images in, a table out.
 
     Parameters
     ----------
     model : a fitted classifier, or :class:`~ferdis.export.OnnxModel`
     faces : {"all", "one"}
-        Every face of a picture, or the large and central one that training would have taken.
+        Every face of an image, or the large and central one that training would have taken.
     crops : bool
-        The pictures are faces cropped like those of the training already; nothing is looked for.
+        The images are faces cropped like those of the training already; nothing is looked for.
     device : str
         Where faces are looked for.
     name : str
@@ -109,15 +109,15 @@ class Predictor:
         Returns
         -------
         DataFrame
-            One row a face, and one with ``detected`` False for a picture without: ``image``, ``face`` (from 0, the
+            One row a face, and one with ``detected`` False for an image without: ``image``, ``face`` (from 0, the
             most prominent first), ``detected``, ``detection_probability``, ``left``, ``top``, ``right``, ``bottom``
-            (pixels of the picture), ``expression``, and ``p_<class>`` for each class. Where there is no face the rest
+            (pixels of the image), ``expression``, and ``p_<class>`` for each class. Where there is no face the rest
             is empty; with ``crops`` all of detection is.
 
         Raises
         ------
         FileNotFoundError, ValueError
-            If a picture cannot be read.
+            If an image cannot be read.
         """
         if isinstance(images, str | os.PathLike) or (isinstance(images, np.ndarray) and images.ndim == 3):
             images = [images]
@@ -134,7 +134,7 @@ class Predictor:
         return pd.concat(parts, ignore_index=True) if parts else self._named(*self.align([]))
 
     def align(self, images: Sequence[np.ndarray]) -> tuple[np.ndarray, pd.DataFrame]:
-        """The crops that the model is given, uint8 (m, S, S, 3), and a row for each face and each picture without one.
+        """The crops that the model is given, uint8 (m, S, S, 3), and a row for each face and each image without one.
 
         The rows have ``picture`` (its number), ``face``, ``detected``, ``detection_probability`` and the box; crops
         belong to the rows with a ``face``, in their order.
@@ -157,7 +157,7 @@ class Predictor:
         return np.stack(crops) if crops else np.empty((0, self.crop_size, self.crop_size, 3), np.uint8), table
 
     def _detections(self, images: Sequence[np.ndarray]) -> list[Detections]:
-        """The faces of each picture."""
+        """The faces of each image."""
         aligner: Any = self.preprocessor
         if self.faces == "all":
             return aligner.detect_all(images)
@@ -183,7 +183,7 @@ class Predictor:
 
 
 def _pixels(image: Any) -> np.ndarray:
-    """A picture as (H, W, 3) uint8, read if it is a path."""
+    """An image as (H, W, 3) uint8, read if it is a path."""
     if isinstance(image, str | os.PathLike):
         return read_image(image)
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:

@@ -1,4 +1,4 @@
-"""`ferdis predict MODEL PATH...`: expressions of every face of pictures, folders, videos or a camera, as a table."""
+"""`ferdis predict MODEL PATH...`: expressions of every face of images, folders, videos or a camera, as a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ferdis import runfolder
+from ferdis import run_folder
 from ferdis.predict import Predictor
 from ferdis.predict.drawing import draw
 from ferdis.predict.sources import Frame, Source, sources_of
@@ -45,23 +45,23 @@ def run(
     model : str
         A saved model, a fold of a run (runs/x/fold-03), or an exported .onnx file.
     paths : list of str
-        Pictures, folders (at any depth), videos.
+        Images, folders (at any depth), videos.
     out : str, optional
         A .csv or .json file; without it CSV goes to standard output. CSV is written as it comes, JSON at the end.
     draw_to : str, optional
-        A folder for the pictures with boxes and probabilities.
+        A folder for the images with boxes and probabilities.
     camera : str, optional
         A camera's number (0 is the first), name or address; ends with Ctrl-C or after ``limit`` frames.
     system : str, optional
         Which model, where a fold holds several.
     faces : {"all", "one"}
-        Every face of a picture, or the large and central one that training would have taken.
+        Every face of an image, or the large and central one that training would have taken.
     crops : bool
-        The pictures are faces cropped like those of the training already; nothing is looked for.
+        The images are faces cropped like those of the training already; nothing is looked for.
     every : int
         Take each n-th frame of a video or camera.
     limit : int, optional
-        Stop after so many pictures.
+        Stop after so many images.
     device : str
         Where faces are looked for.
     progress : bool
@@ -70,7 +70,7 @@ def run(
     Raises
     ------
     FileNotFoundError, ValueError
-        One line: the model cannot be used, nothing is there to look at; and, after everything else is written, pictures
+        One line: the model cannot be used, nothing is there to look at; and, after everything else is written, images
         that could not be read (named, counted) or a video without any face.
     """
     if every < 1 or (limit is not None and limit < 1):
@@ -102,7 +102,7 @@ def _frames(sources: Sequence[Source], every: int) -> Iterator[Frame]:
 
 
 def _chunks(frames: Iterable[Frame], seen: _Seen) -> Iterator[list[Frame]]:
-    """Readable frames, a bounded number of pictures and pixels at a time."""
+    """Readable frames, a bounded number of images and pixels at a time."""
     some: list[Frame] = []
     for frame in frames:
         if seen.readable(frame):
@@ -152,7 +152,7 @@ class _Seen:
         if self.unreadable:
             first, count = next(iter(self.unreadable.values())), len(self.unreadable)
             which = first if count == 1 else f"{_named(list(self.unreadable))}; the first: {first}"
-            wrong.append(f"{count} of {self.pictures} pictures could not be read: {which}")
+            wrong.append(f"{count} of {self.pictures} images could not be read: {which}")
         if empty := [name for name, faces in self.in_videos.items() if not faces]:
             wrong.append(f"no face in any frame of {_named(empty)}")
         if wrong:
@@ -172,7 +172,7 @@ class _Table:
 
     def __enter__(self) -> _Table:
         if self.path is not None:
-            with runfolder.writing(self.path):
+            with run_folder.writing(self.path):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self.file = self.path.open("w", encoding="utf-8", newline="")
         return self
@@ -182,7 +182,7 @@ class _Table:
         if self.kept is not None:
             self.kept += json.loads(rows.to_json(orient="records", double_precision=10))
             return
-        with runfolder.writing(self.path or Path("standard output")):
+        with run_folder.writing(self.path or Path("standard output")):
             rows.to_csv(self.file, index=False, header=not self.started, lineterminator="\n")
             self.file.flush()
         self.started = True
@@ -203,7 +203,7 @@ def _draw(frames: Sequence[Frame], rows: pd.DataFrame, classes: Sequence[str], f
         if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
             path = path.with_name(f"{path.name}.jpg")
         picture = draw(frame.pixels, rows[rows["image"] == frame.name], classes)
-        with runfolder.writing(path):
+        with run_folder.writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             picture.save(path, quality=92)
 

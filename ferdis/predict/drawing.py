@@ -1,4 +1,4 @@
-"""A picture with its faces boxed and their probabilities beside them."""
+"""An image with its faces boxed and their probabilities beside them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def draw(pixels: np.ndarray, rows: pd.DataFrame, classes: Sequence[str]) -> Imag
 def _panel(
     canvas: ImageDraw.ImageDraw, box: list[float], probability: dict[str, float], size: int, inside: tuple[int, int]
 ) -> None:
-    """The most probable classes with bars: below the box, or over its lower edge where the picture ends."""
+    """The most probable classes with bars: below the box, or over its lower edge where the image ends."""
     font, line = _font(size), round(1.35 * size)
     best = sorted(probability, key=lambda name: -probability[name])[:_SHOWN]
     words = [f"{name} {100 * probability[name]:.0f} %" for name in best]

@@ -1,4 +1,4 @@
-"""Where pictures come from: files, folders, videos, a camera; a frame at a time, and what cannot be read is named."""
+"""Where images come from: files, folders, videos, a camera; a frame at a time, and what cannot be read is named."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ferdis.preprocess.images import read_image
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture.
+    """One image.
 
     Attributes
     ----------
@@ -39,14 +39,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class Source:
-    """A picture file, a video, or a camera (``kind``)."""
+    """An image file, a video, or a camera (``kind``)."""
 
     name: str
     place: Path
     kind: str
 
     def frames(self, every: int = 1) -> Iterator[Frame]:
-        """Its pictures, readable or not."""
+        """Its images, readable or not."""
         label = f"camera {self.name}" if self.kind == "camera" else self.name
         try:
             if self.kind == "picture":
@@ -66,7 +66,7 @@ class Source:
             yield Frame(label, self.place, error=" ".join(str(error).split()))
 
     def count(self, every: int = 1) -> int | None:
-        """How many pictures it will give; None where that is not known."""
+        """How many images it will give; None where that is not known."""
         try:
             known = {"picture": 1, "camera": None}
             return known[self.kind] if self.kind in known else -(-count_frames(self.name) // every)
@@ -75,12 +75,12 @@ class Source:
 
 
 def sources_of(paths: Sequence[str], camera: str | None = None) -> list[Source]:
-    """Files, the pictures and videos in folders (at any depth, in the order of their names), and a camera.
+    """Files, the images and videos in folders (at any depth, in the order of their names), and a camera.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is nothing at all, or a folder holds no picture and no video.
+        If there is nothing at all, or a folder holds no image and no video.
     """
     sources = []
     for path in map(Path, paths):
@@ -89,17 +89,17 @@ def sources_of(paths: Sequence[str], camera: str | None = None) -> list[Source]:
             continue
         inside = [name for name in walk_files(path) if is_image(name) or _kind(name) == "video"]
         if not inside:
-            raise FileNotFoundError(f"{path} holds no pictures and no videos")
+            raise FileNotFoundError(f"{path} holds no images and no videos")
         sources += [Source(str(path / name), Path(name), _kind(name)) for name in inside]
     if camera is not None:
         sources.append(Source(camera, Path(f"camera-{Path(camera).name}"), "camera"))
     if not sources:
-        raise ValueError("nothing to look at: name pictures, folders or videos, or a --camera")
+        raise ValueError("nothing to look at: name images, folders or videos, or a --camera")
     return _with_places_of_their_own(dict.fromkeys(sources))
 
 
 def _with_places_of_their_own(sources: Iterable[Source]) -> list[Source]:
-    """The sources, those numbered whose place another one has: two folders may hold a picture of one name."""
+    """The sources, those numbered whose place another one has: two folders may hold an image of one name."""
     taken: set[Path] = set()
     told = []
     for source in sources:

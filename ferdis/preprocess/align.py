@@ -5,7 +5,7 @@ Signal Processing Letters 2016, through facenet-pytorch, whose wheel holds the w
 Cai et al. (2021) align on eye centres and nose tip; they print no template, so :data:`TEMPLATE` is our own.
 
 Coordinates are (x, y) in pixels, continuous: the first pixel covers 0..1 and its centre is 0.5. "Left" is the
-left of the picture, not of the person.
+left of the image, not of the person.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ inside, and the cheeks (2.3 wide) leave a margin for turned heads and for random
 TEMPLATE.setflags(write=False)
 
 DRAWN_TEMPLATE = np.array([[0.361, 0.411], [0.639, 0.411], [0.50, 0.570]])
-"""Where eyes and nose of the embedded people lie on average (difficulty "normal"); each is drawn somewhat off it."""
+"""Where eyes and nose of the synthetic people lie on average (difficulty "normal"); each is drawn somewhat off it."""
 DRAWN_TEMPLATE.setflags(write=False)
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 """MTCNN's five points, in its order."""
 
 _POINTS = len(TEMPLATE)
-_BATCH = 32  # pictures a detector call; more is slower on a CPU
+_BATCH = 32  # images a detector call; more is slower on a CPU
 _CONFIDENT = 0.9  # a face of at least this probability ends the search
 _TURNS = (1, 2, 3)  # counter-clockwise quarter turns
-_GREY = 128  # around a picture on its square canvas: zero for the networks
+_GREY = 128  # around an image on its square canvas: zero for the networks
 _CENTRE_WEIGHT = 2.0
 _ONE_FACE = 0.4  # boxes that share this much of the smaller one are of one face
 
 
 class Pass(NamedTuple):
-    """One search: the longer side of a picture becomes ``content``, on a grey square of side ``canvas``."""
+    """One search: the longer side of an image becomes ``content``, on a grey square of side ``canvas``."""
 
     canvas: int
     content: int
@@ -60,16 +60,16 @@ class Pass(NamedTuple):
 
 
 PASSES = (
-    Pass(canvas=224, content=224, min_face=40),  # a portrait: the face is at least 18 % of the picture
+    Pass(canvas=224, content=224, min_face=40),  # a portrait: the face is at least 18 % of the image
     Pass(canvas=224, content=150, min_face=40),  # a tight crop: MTCNN wants to see something around a face
     Pass(canvas=512, content=512, min_face=24),  # a small face: at least 5 %
 )
-"""Searches in order; the next one runs only for pictures without a confident face so far."""
+"""Searches in order; the next one runs only for images without a confident face so far."""
 
 
 @dataclass(frozen=True)
 class Detections:
-    """What was found in n pictures; NaN where nothing was.
+    """What was found in n images; NaN where nothing was.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Detections:
     boxes : (n, 4) float
         Left, top, right, bottom.
     landmarks : (n, 5, 2) float
-        The points of :data:`LANDMARKS`, (x, y) in pixels of the picture.
+        The points of :data:`LANDMARKS`, (x, y) in pixels of the image.
     """
 
     found: np.ndarray
@@ -88,7 +88,7 @@ class Detections:
 
     @staticmethod
     def none(count: int) -> Detections:
-        """No face in any of ``count`` pictures."""
+        """No face in any of ``count`` images."""
         return Detections(
             np.zeros(count, bool),
             np.full(count, np.nan),
@@ -98,7 +98,7 @@ class Detections:
 
 
 class Preprocessor(Protocol):
-    """What :func:`ferdis.preprocess.prepare` and the cache need of a way to turn pictures into crops."""
+    """What :func:`ferdis.preprocess.prepare` and the cache need of a way to turn images into crops."""
 
     name: str
     version: int
@@ -164,7 +164,7 @@ def align_points(landmarks: np.ndarray, size: int, template: np.ndarray = TEMPLA
     Returns
     -------
     (n, 2, 3) float64
-        Matrices from picture to crop coordinates.
+        Matrices from image to crop coordinates.
     """
     landmarks = np.asarray(landmarks, np.float64)
     if landmarks.ndim != 3 or landmarks.shape[1] < _POINTS or landmarks.shape[2] != 2:
@@ -175,9 +175,9 @@ def align_points(landmarks: np.ndarray, size: int, template: np.ndarray = TEMPLA
 def warp(
     images: Sequence[np.ndarray] | np.ndarray, landmarks: np.ndarray, size: int, template: np.ndarray = TEMPLATE
 ) -> np.ndarray:
-    """Crop faces with known landmarks: each picture is resampled once, with antialiasing, onto the template.
+    """Crop faces with known landmarks: each image is resampled once, with antialiasing, onto the template.
 
-    Outside the picture, its edge pixels are repeated.
+    Outside the image, its edge pixels are repeated.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def warp(
     Returns
     -------
     (n, size, size, 3) uint8
-        Or (size, size, 3) for a single picture.
+        Or (size, size, 3) for a single image.
     """
     if isinstance(images, np.ndarray) and images.ndim == 3:
         return warp(images[None], np.asarray(landmarks)[None], size, template)[0]
@@ -207,17 +207,17 @@ def warp(
 
 
 def _warp_one(image: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
-    """(H, W, 3) uint8 and a (2, 3) matrix from picture to crop -> (size, size, 3) uint8."""
-    inverse = np.linalg.inv(np.vstack([transform, [0, 0, 1]]))[:2]  # crop -> picture
-    shrink = float(np.hypot(inverse[0, 0], inverse[1, 0]))  # picture pixels per crop pixel
+    """(H, W, 3) uint8 and a (2, 3) matrix from image to crop -> (size, size, 3) uint8."""
+    inverse = np.linalg.inv(np.vstack([transform, [0, 0, 1]]))[:2]  # crop -> image
+    shrink = float(np.hypot(inverse[0, 0], inverse[1, 0]))  # image pixels per crop pixel
     factor = max(1, int(shrink))
-    # Only the part under the crop is touched: a 60-Mpixel picture would be 720 MB in floating point.
+    # Only the part under the crop is touched: a 60-Mpixel image would be 720 MB in floating point.
     corners = inverse @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]])
     height, width = image.shape[:2]
     left, right = _span(corners[0], width, margin=2 * factor)
     top, bottom = _span(corners[1], height, margin=2 * factor)
     part = np.ascontiguousarray(image[top:bottom, left:right])
-    # Shrinking averages twice: whole pixels of the picture first, then 2 x 2 samples a pixel of the crop for
+    # Shrinking averages twice: whole pixels of the image first, then 2 x 2 samples a pixel of the crop for
     # the rest (a factor of 1 to 2). Bilinear sampling alone would skip pixels.
     if factor > 1:
         part = np.asarray(Image.fromarray(part).reduce(factor))
@@ -248,9 +248,9 @@ def _span(coordinates: np.ndarray, length: int, margin: int) -> tuple[int, int]:
 class Aligner:
     """MTCNN detection and alignment to :data:`TEMPLATE`; deterministic, nothing is fitted.
 
-    Of several faces in a picture, the one is taken whose box area minus twice its squared distance from the
+    Of several faces in an image, the one is taken whose box area minus twice its squared distance from the
     picture's centre is largest (large and central; the rule of D. Sandberg's facenet), among those of
-    probability 0.9 or more, or among all if there is none. A picture without a face gets its centre square,
+    probability 0.9 or more, or among all if there is none. An image without a face gets its centre square,
     resized, and ``found`` is False.
 
     Parameters
@@ -258,8 +258,8 @@ class Aligner:
     device : str or torch.device
         Where the three networks run. It does not enter the digest.
     turned : bool
-        Look in all four quarter turns of a picture and take the surest face: for recordings that may lie on their
-        side, at four times the cost. The crop is upright; landmarks and box are those of the picture as it is.
+        Look in all four quarter turns of an image and take the surest face: for recordings that may lie on their
+        side, at four times the cost. The crop is upright; landmarks and box are those of the image as it is.
     template : (3, 2), optional
         Another template than :data:`TEMPLATE`.
     """
@@ -294,7 +294,7 @@ class Aligner:
         return _digest(self)
 
     def detect(self, images: Sequence[np.ndarray]) -> Detections:
-        """Find one face a picture.
+        """Find one face an image.
 
         Parameters
         ----------
@@ -304,7 +304,7 @@ class Aligner:
         Returns
         -------
         Detections
-            In pixels of the pictures given.
+            In pixels of the images given.
         """
         result = self._detect_upright(images)
         for turns in _TURNS if self.turned else ():
@@ -319,7 +319,7 @@ class Aligner:
         return result
 
     def detect_all(self, images: Sequence[np.ndarray]) -> list[Detections]:
-        """Find every face of each picture.
+        """Find every face of each image.
 
         Parameters
         ----------
@@ -328,7 +328,7 @@ class Aligner:
         Returns
         -------
         list of n Detections
-            Of a picture with k faces k rows, none without a face. The first is the one that :meth:`detect` takes;
+            Of an image with k faces k rows, none without a face. The first is the one that :meth:`detect` takes;
             after it come faces of probability 0.9 or more, from all searches, upright ones alone.
         """
         first = self.detect(images)
@@ -344,7 +344,7 @@ class Aligner:
         return [_joined(faces) if first.found[row] else Detections.none(0) for row, faces in enumerate(found)]
 
     def _detect_upright(self, images: Sequence[np.ndarray]) -> Detections:
-        """One face a picture, in the pictures as they are."""
+        """One face an image, in the images as they are."""
         result = Detections.none(len(images))
         for search in PASSES:
             open_rows = np.flatnonzero(~(result.probability >= _CONFIDENT))
@@ -387,7 +387,7 @@ class Aligner:
         return crops, detections
 
     def _candidates(self, images: Sequence[np.ndarray], search: Pass) -> Iterator[tuple[np.ndarray, ...]]:
-        """Run one search: of each picture boxes (m, 2, 2), probabilities (m,) and points (m, 5, 2), in its pixels."""
+        """Run one search: of each image boxes (m, 2, 2), probabilities (m,) and points (m, 5, 2), in its pixels."""
         for start in range(0, len(images), _BATCH):
             some = images[start : start + _BATCH]
             canvases, scales, offsets = zip(*(_on_canvas(image, search) for image in some), strict=True)
@@ -441,7 +441,7 @@ def _mtcnn(device: str, min_face: int) -> MTCNN:
 
 
 def _on_canvas(image: np.ndarray, search: Pass) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The picture scaled and centred on a grey square, with the scale and the offset (x, y) that did it."""
+    """The image scaled and centred on a grey square, with the scale and the offset (x, y) that did it."""
     height, width = image.shape[:2]
     scale = search.content / max(height, width)
     small = resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
@@ -452,20 +452,20 @@ def _on_canvas(image: np.ndarray, search: Pass) -> tuple[np.ndarray, np.ndarray,
 
 
 def _turned_back(points: np.ndarray, shape: tuple[int, int], turns: int) -> np.ndarray:
-    """Points (m, 2) of a picture of ``shape`` (height, width) turned by ``np.rot90``, in the picture as it was."""
+    """Points (m, 2) of an image of ``shape`` (height, width) turned by ``np.rot90``, in the image as it was."""
     height, width = shape
     for turn in range(turns, 0, -1):
-        before = width if turn % 2 else height  # how wide the picture was before this turn
+        before = width if turn % 2 else height  # how wide the image was before this turn
         points = np.stack([before - points[:, 1], points[:, 0]], axis=1)
     return points
 
 
 def _detect_batch(mtcnn: MTCNN, batch: torch.Tensor) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(n, H, W, 3) uint8 -> for each picture boxes (m, 4), probabilities (m,), points (m, 5, 2); m >= 0."""
+    """(n, H, W, 3) uint8 -> for each image boxes (m, 4), probabilities (m,), points (m, 5, 2); m >= 0."""
     try:
         found = list(zip(*mtcnn.detect(batch, landmarks=True), strict=True))
     except (RuntimeError, IndexError) as error:
-        # facenet-pytorch fails on a candidate wholly outside its picture, and takes the batch down with it.
+        # facenet-pytorch fails on a candidate wholly outside its image, and takes the batch down with it.
         if isinstance(error, torch.OutOfMemoryError):
             raise
         if len(batch) > 1:
@@ -478,7 +478,7 @@ def _detect_batch(mtcnn: MTCNN, batch: torch.Tensor) -> list[tuple[np.ndarray, n
 
 
 def _floats(values: Any, *shape: int) -> np.ndarray:
-    """What facenet-pytorch gives for one picture, None for nothing, as float64 of shape (m, *shape)."""
+    """What facenet-pytorch gives for one image, None for nothing, as float64 of shape (m, *shape)."""
     return np.asarray([] if values is None else values, np.float64).reshape(-1, *shape)
 
 

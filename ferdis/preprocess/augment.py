@@ -30,8 +30,8 @@ def random_views(
     n : int
         Samples.
     image_size, crop_size : int
-        Side of the square pictures and of the crops taken from them, pixels; crops start at whole pixels and lie
-        inside the picture.
+        Side of the square images and of the crops taken from them, pixels; crops start at whole pixels and lie
+        inside the image.
     max_degrees : float
         Rotation about the picture's centre is uniform in [-max_degrees, max_degrees].
     flip : float
@@ -47,7 +47,7 @@ def random_views(
     Raises
     ------
     ValueError
-        If the crop is larger than the picture.
+        If the crop is larger than the image.
     """
     _check_sizes(image_size, crop_size)
     uniform = torch.rand(4, n, generator=generator, device=device)
@@ -79,7 +79,7 @@ def patch_views(numbers: Tensor, image_size: int, crop_size: int) -> Tensor:
     numbers : Tensor of shape (n,), int64, 0..49
         Which view of each sample; 0 is the centre patch as it is.
     image_size, crop_size : int
-        Side of the square pictures and of the patches, pixels. A patch turns inside the uncropped picture.
+        Side of the square images and of the patches, pixels. A patch turns inside the uncropped image.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def patch_views(numbers: Tensor, image_size: int, crop_size: int) -> Tensor:
 def take_views(images: Tensor, views: Tensor, crop_size: int) -> Tensor:
     """Crop ``images`` (n, C, S, S) by ``views`` (n, 2, 3): bilinear, borders repeated, (n, C, crop, crop).
 
-    Where a rotated crop reaches beyond the picture the border's pixels are repeated: a black corner would tell a
+    Where a rotated crop reaches beyond the image the border's pixels are repeated: a black corner would tell a
     classifier the angle.
     """
     grid = F.affine_grid(
@@ -117,12 +117,12 @@ def centre_crop(images: Tensor, crop_size: int) -> Tensor:
 
 
 def to_unit_range(images: Tensor) -> Tensor:
-    """uint8 pictures (n, H, W, 3) in 0..255 to float32 (n, 3, H, W) in [-1, 1], channels last in memory."""
+    """uint8 images (n, H, W, 3) in 0..255 to float32 (n, 3, H, W) in [-1, 1], channels last in memory."""
     return images.permute(0, 3, 1, 2).to(torch.float32).div_(127.5).sub_(1)
 
 
 def to_bytes(images: Tensor) -> Tensor:
-    """Float pictures (n, 3, H, W) in [-1, 1] to uint8 (n, H, W, 3), rounded and clipped."""
+    """Float images (n, 3, H, W) in [-1, 1] to uint8 (n, H, W, 3), rounded and clipped."""
     return images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 

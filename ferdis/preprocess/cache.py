@@ -5,7 +5,7 @@ A store is a folder for one preprocessing and one image size; all data sets shar
     ~/.cache/ferdis/mtcnn-256-1f0c9a2b7d3e/
         about.json     the preprocessing in words
         pixels.u8      row after row of size x size x 3 bytes, only ever appended
-        index.jsonl    one line a row: path, bytes and mtime of the picture, row, CRC-32, what was detected
+        index.jsonl    one line a row: path, bytes and mtime of the image, row, CRC-32, what was detected
 
 A row exists once its index line does, and the pixels are written first: a build that is killed keeps every
 finished chunk. One process writes at a time (a lock file), readers need no lock. Nothing here is precious: the
@@ -42,7 +42,7 @@ class CacheError(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """A picture file as the cache knows it: change it, and it is decoded again."""
+    """An image file as the cache knows it: change it, and it is decoded again."""
 
     path: str
     bytes: int
@@ -164,7 +164,7 @@ class CropStore:
             lock.release()
 
     def append(self, sources: Sequence[Source], crops: np.ndarray, detections: Detections | None) -> list[Entry]:
-        """Add crops (n, size, size, 3) uint8 of n pictures; call it inside :meth:`writing`.
+        """Add crops (n, size, size, 3) uint8 of n images; call it inside :meth:`writing`.
 
         Raises
         ------
@@ -261,7 +261,7 @@ class MemoryStore:
         self._parts = []
 
     def append(self, sources: Sequence[Source], crops: np.ndarray, detections: Detections | None) -> list[Entry]:
-        """Add crops (n, size, size, 3) uint8 of n pictures; call it inside :meth:`writing`."""
+        """Add crops (n, size, size, 3) uint8 of n images; call it inside :meth:`writing`."""
         first = len(self._crops) + sum(map(len, self._parts))
         self._parts.append(np.asarray(crops, np.uint8))
         return _entries(sources, first, [0] * len(crops), detections)

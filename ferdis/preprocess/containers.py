@@ -1,6 +1,6 @@
-"""Files that hold many pictures: a frame of a video, a row of FER2013's CSV, each with a name of its own.
+"""Files that hold many images: a frame of a video, a row of FER2013's CSV, each with a name of its own.
 
-``clip.avi#12`` is the 12th picture of that file, counted from 0. The name goes wherever a picture's path goes: into a
+``clip.avi#12`` is the 12th image of that file, counted from 0. The name goes wherever a picture's path goes: into a
 table, through the cache, into :func:`ferdis.preprocess.read_image`.
 """
 
@@ -24,7 +24,7 @@ _PARSED_ROWS = 4096  # rows of a CSV that are held as text at a time
 
 
 class Inside(NamedTuple):
-    """One picture of a file: the file, and the number of the picture from 0."""
+    """One image of a file: the file, and the number of the image from 0."""
 
     file: str
     number: int
@@ -44,14 +44,14 @@ def file_of(path: str | os.PathLike[str]) -> str:
 
 
 def read_inside(place: Inside) -> np.ndarray:
-    """Read one picture of a file, (H, W, 3) uint8 RGB; a video's own rotation mark is followed.
+    """Read one image of a file, (H, W, 3) uint8 RGB; a video's own rotation mark is followed.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it cannot be read, or has no such picture. The message names the file.
+        If it cannot be read, or has no such image. The message names the file.
     """
     status = Path(place.file).stat()  # a changed file is another file
     if place.file.lower().endswith(".csv"):
@@ -216,13 +216,13 @@ def _opened(path: str) -> Any:
         raise ValueError(f"{path}: no video that can be read ({error}); copy it again or remove its row") from error
     if not container.streams.video:
         container.close()
-        raise ValueError(f"{path}: holds no pictures, only sound; remove its row")
+        raise ValueError(f"{path}: holds no images, only sound; remove its row")
     return container
 
 
 @lru_cache(maxsize=1)
 def _csv_pictures(path: str, mtime: int) -> np.ndarray:
-    """The ``pixels`` column of a CSV: square grey pictures as text, 48 x 48 numbers each -> (n, 48, 48) uint8."""
+    """The ``pixels`` column of a CSV: square grey images as text, 48 x 48 numbers each -> (n, 48, 48) uint8."""
     parts = []
     try:
         for rows in pd.read_csv(path, usecols=lambda name: name.strip() == "pixels", chunksize=_PARSED_ROWS, dtype=str):
@@ -230,7 +230,7 @@ def _csv_pictures(path: str, mtime: int) -> np.ndarray:
         flat = np.concatenate(parts)
     except (ValueError, OverflowError, AttributeError, IndexError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"{path}: its column 'pixels' is not one square grey picture a row ({reason})") from error
+        raise ValueError(f"{path}: its column 'pixels' is not one square grey image a row ({reason})") from error
     side = round(flat.shape[1] ** 0.5)
     if side * side != flat.shape[1]:
         raise ValueError(f"{path}: {flat.shape[1]} numbers a row are no square picture")

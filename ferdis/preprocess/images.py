@@ -1,7 +1,7 @@
 """Reading and resizing pictures: whatever the file holds becomes upright uint8 RGB, or one clear error.
 
 There is one way of changing the size of an image in ferdis: bilinear interpolation with antialiasing
-(:func:`resize` for one array, :func:`resize_batch` for tensors). Crops in the cache, the pictures a detector
+(:func:`resize` for one array, :func:`resize_batch` for tensors). Crops in the cache, the images a detector
 sees and a system's own input size all go through it, so that an exported model has one resize to repeat.
 """
 
@@ -21,27 +21,27 @@ from torch import Tensor
 from ferdis.preprocess.containers import Inside, inside, read_inside
 
 MAX_PIXELS = 64_000_000
-"""Largest picture that is decoded, in pixels (width x height): 192 MB as RGB."""
+"""Largest image that is decoded, in pixels (width x height): 192 MB as RGB."""
 
 _WHITE = (255, 255, 255)
 _SIXTEEN_BIT_STEP = 257.0  # 65535 / 255: a 16-bit value divided by it spans 0..255 exactly
 
 
 class UnreadableImageError(ValueError):
-    """A picture that cannot be used; the message is one line that names the file and the way out."""
+    """An image that cannot be used; the message is one line that names the file and the way out."""
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read one picture as upright RGB.
+    """Read one image as upright RGB.
 
-    EXIF orientation is applied. Palette, grey, CMYK and YCbCr pictures are converted; 16-bit grey is scaled
-    from 0..65535 to 0..255, never clipped; transparency is laid over white. Of a picture with several frames,
+    EXIF orientation is applied. Palette, grey, CMYK and YCbCr images are converted; 16-bit grey is scaled
+    from 0..65535 to 0..255, never clipped; transparency is laid over white. Of an image with several frames,
     the first is read.
 
     Parameters
     ----------
     path : path
-        A file that Pillow can read (PNG, JPEG, TIFF, BMP, ...), or one picture of a file that holds many
+        A file that Pillow can read (PNG, JPEG, TIFF, BMP, ...), or one image of a file that holds many
         (``clip.avi#12``, see :mod:`ferdis.preprocess.containers`).
 
     Returns
@@ -74,7 +74,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Height and width of a picture as stored (before EXIF rotation), read from its header alone.
+    """Height and width of an image as stored (before EXIF rotation), read from its header alone.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def centre_crop(image: np.ndarray) -> np.ndarray:
 
 
 def _read_inside(place: Inside) -> np.ndarray:
-    """One picture of a file that holds many, with this module's errors."""
+    """One image of a file that holds many, with this module's errors."""
     try:
         return read_inside(place)
     except FileNotFoundError as error:
@@ -158,7 +158,7 @@ def _read_inside(place: Inside) -> np.ndarray:
 
 
 def _open(path: str | os.PathLike[str]) -> Image.Image:
-    """Open a picture without decoding it, and refuse what its header or the file system already rules out."""
+    """Open an image without decoding it, and refuse what its header or the file system already rules out."""
     file = Path(path)
     try:
         if file.is_dir():
@@ -190,7 +190,7 @@ def _open(path: str | os.PathLike[str]) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image, path: str | os.PathLike[str]) -> np.ndarray:
-    """Any decoded Pillow picture as upright (H, W, 3) uint8 RGB."""
+    """Any decoded Pillow image as upright (H, W, 3) uint8 RGB."""
     # Older Pillow opens a 16-bit PNG as "I"; other 32-bit files have no range that one could know.
     sixteen_bit = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
     if image.mode in ("I", "F") and not sixteen_bit:

@@ -1,4 +1,4 @@
-"""From picture files and a table to Faces: decode, align, cache, and say what was not found."""
+"""From image files and a table to Faces: decode, align, cache, and say what was not found."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ferdis.preprocess.images import UnreadableImageError, centre_crop, read_ima
 
 Problems = dict[Path, Exception]
 
-_CHUNK_IMAGES = 64  # pictures between two writes to the cache: what a kill can cost
+_CHUNK_IMAGES = 64  # images between two writes to the cache: what a kill can cost
 _CHUNK_PIXELS = 100_000_000  # decoded pixels held at once: 300 MB
 _NAMED = 5
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -36,7 +36,7 @@ def prepare(
     progress: bool = True,
     errors: Literal["raise", "skip"] = "raise",
 ) -> Faces:
-    """Turn picture files into Faces of one size, aligned, each decoded once.
+    """Turn image files into Faces of one size, aligned, each decoded once.
 
     A face that is not found is kept: the picture's centre square stands in, ``detected`` is False, and it is
     named in the line that is printed.
@@ -44,23 +44,23 @@ def prepare(
     Parameters
     ----------
     paths : sequence of n paths
-        Picture files, in the order of the table. One file may serve several rows.
+        Image files, in the order of the table. One file may serve several rows.
     table : DataFrame of n rows
         As :class:`~ferdis.Faces` wants it; a ``path`` column is added if there is none.
     image_size : int
         Side of the square crops in pixels.
     align : bool or Preprocessor
-        True: MTCNN and similarity alignment (:class:`~ferdis.preprocess.Aligner`). False: pictures used as
+        True: MTCNN and similarity alignment (:class:`~ferdis.preprocess.Aligner`). False: images used as
         given, their centre square resized.
     cache : path, optional
         Cache directory; by default ``$FERDIS_CACHE`` or ``~/.cache/ferdis``. False: nothing is written; crops
-        stay in memory, and with ``align=False`` pictures are decoded each time they are used.
+        stay in memory, and with ``align=False`` images are decoded each time they are used.
     device : str
         Where MTCNN runs.
     progress : bool
-        Show a progress bar while pictures are decoded.
+        Show a progress bar while images are decoded.
     errors : {"raise", "skip"}
-        What to do about pictures that cannot be read: an error naming them, or rows dropped and named.
+        What to do about images that cannot be read: an error naming them, or rows dropped and named.
 
     Returns
     -------
@@ -72,9 +72,9 @@ def prepare(
     Raises
     ------
     FileNotFoundError
-        If a picture does not exist.
+        If an image does not exist.
     ValueError
-        If pictures cannot be read (:class:`~ferdis.preprocess.UnreadableImageError`), the cache directory
+        If images cannot be read (:class:`~ferdis.preprocess.UnreadableImageError`), the cache directory
         cannot be written (:class:`~ferdis.preprocess.CacheError`), the table does not fit Faces, or an argument
         is wrong.
     """
@@ -172,7 +172,7 @@ def _look(files: list[Path]) -> tuple[dict[Path, Source], Problems]:
 
 
 def _check_files(files: Iterable[Path], decode: bool) -> Problems:
-    """Look at every header (and decode every picture, if asked to) without keeping pixels."""
+    """Look at every header (and decode every image, if asked to) without keeping pixels."""
     problems: Problems = {}
     for file in files:
         try:
@@ -208,7 +208,7 @@ def _fill(
 
 
 def _chunks(files: Iterable[Path], problems: Problems) -> Iterator[dict[Path, np.ndarray]]:
-    """Decoded pictures, a bounded number of pictures and pixels at a time."""
+    """Decoded images, a bounded number of images and pixels at a time."""
     chunk: dict[Path, np.ndarray] = {}
     for file in files:
         try:
@@ -223,7 +223,7 @@ def _chunks(files: Iterable[Path], problems: Problems) -> Iterator[dict[Path, np
 
 
 def _unreadable(problems: Problems, total: int) -> Exception:
-    """One error for all pictures that cannot be read; a single one speaks for itself."""
+    """One error for all images that cannot be read; a single one speaks for itself."""
     first = next(iter(problems.values()))
     if len(problems) == 1:
         return first

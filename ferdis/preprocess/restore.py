@@ -1,4 +1,4 @@
-"""The preprocessing of a saved model's training faces, again, for new pictures; or a refusal that says why not."""
+"""The preprocessing of a saved model's training faces, again, for new images; or a refusal that says why not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ferdis.preprocess.align import Aligner, Preprocessor, WholePicture
 
-_CROPPED = "or pass crops=True (--crops) if the pictures are cropped like those of its training already"
+_CROPPED = "or pass crops=True (--crops) if the images are cropped like those of its training already"
 
 
 class NotReproducibleError(ValueError):
@@ -19,14 +19,14 @@ class NotReproducibleError(ValueError):
 def restored(
     record: Mapping[str, Any] | None, *, crops: bool = False, device: str = "cpu", model: str = "the model"
 ) -> Preprocessor:
-    """What turns pictures into crops as for a model's training.
+    """What turns images into crops as for a model's training.
 
     Parameters
     ----------
     record : mapping or None
-        What the model saved: see :func:`ferdis.systems.estimator.preprocessing_of`.
+        What the model saved: see :func:`ferdis.systems.base.preprocessing_of`.
     crops : bool
-        The pictures are faces cropped like those of the training already: nothing is looked for in them, their centre
+        The images are faces cropped like those of the training already: nothing is looked for in them, their centre
         square is resized.
     device : str
         Where faces are looked for.

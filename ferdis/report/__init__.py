@@ -1,7 +1,7 @@
 """`ferdis report RUN...`: one or several runs as a self-contained page, with the tables in LaTeX and Markdown.
 
-:func:`write_report` reads run folders (:mod:`ferdis.runfolder`) and nothing else: no system is loaded and nothing is
-fitted, so a report may be made anywhere, at any time, of runs from other machines. Only the pictures of the worst
+:func:`write_report` reads run folders (:mod:`ferdis.run_folder`) and nothing else: no system is loaded and nothing is
+fitted, so a report may be made anywhere, at any time, of runs from other machines. Only the images of the worst
 mistakes are looked up in the data set, and the page says so where they are not found.
 """
 
@@ -11,13 +11,13 @@ import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
-from ferdis import runfolder
+from ferdis import run_folder
 from ferdis.faces import Faces
 from ferdis.report.joining import Group, join
 from ferdis.report.mistakes import Loader
 from ferdis.report.page import Section, render
 from ferdis.report.sections import section
-from ferdis.runfolder import read_run
+from ferdis.run_folder import read_run
 
 __all__ = ["write_report"]
 
@@ -36,19 +36,19 @@ def write_report(
     Parameters
     ----------
     runs : list of str
-        Run folders. Those that tested the same pictures in the same folds are joined and compared in pairs; others
+        Run folders. Those that tested the same images in the same folds are joined and compared in pairs; others
         stand side by side, and the page says why.
     out : str, optional
         Folder of the report; by default ``report`` inside the run, or beside the first of several.
     by : list of str, optional
         Further columns of the rows to report recall by; age, gender and ethnicity are found by themselves.
     mistakes : int
-        Pictures of the worst mistakes of each system; 0 for none.
+        Images of the worst mistakes of each system; 0 for none.
     faces : Faces, optional
-        Where to look for these pictures, by path; by default the data set is loaded as the run's config.yaml says.
+        Where to look for these images, by path; by default the data set is loaded as the run's config.yaml says.
     load : callable, optional
         ``load(name, **arguments) -> Faces`` that does so, such as :func:`ferdis.load`; without it, and without
-        ``faces``, the mistakes are listed without pictures.
+        ``faces``, the mistakes are listed without images.
 
     Returns
     -------
@@ -65,13 +65,13 @@ def write_report(
     if not runs:
         raise ValueError("no run was named: give one or more folders that ferdis kfold --out wrote")
     if mistakes < 0:
-        raise ValueError(f"mistakes={mistakes}: a number of pictures, 0 or more")
+        raise ValueError(f"mistakes={mistakes}: a number of images, 0 or more")
     twice = [path for path in runs if sum(Path(path).resolve() == Path(other).resolve() for other in runs) > 1]
     if twice:
         raise ValueError(f"{twice[0]} is named twice: name each run once")
     groups, apart = join([read_run(path) for path in runs])
     folder = Path(out) if out is not None else _default(runs)
-    with runfolder.writing(folder):
+    with run_folder.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     sections = [
         section(group, f"g{number}", by=by, mistakes=mistakes, faces=faces, load=load)
@@ -79,10 +79,10 @@ def write_report(
     ]
     _write_parts(folder, sections)
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    version = runfolder.version("ferdis")
+    version = run_folder.version("ferdis")
     made = f"Made by ferdis report {version} on {now}. The tables lie beside it, in LaTeX and Markdown."
     page = folder / "report.html"
-    runfolder.write_text(page, render(_title(groups), _subtitle(groups), apart, sections, made))
+    run_folder.write_text(page, render(_title(groups), _subtitle(groups), apart, sections, made))
     return page
 
 
@@ -108,11 +108,11 @@ def _write_parts(folder: Path, sections: Sequence[Section]) -> None:
         prefix = f"{item.anchor}-" if len(sections) > 1 else ""
         for part in item.parts:
             for table in part.tables:
-                runfolder.write_text(folder / "tables" / f"{prefix}{table.name}.md", table.markdown())
-                runfolder.write_text(folder / "tables" / f"{prefix}{table.name}.tex", table.latex())
+                run_folder.write_text(folder / "tables" / f"{prefix}{table.name}.md", table.markdown())
+                run_folder.write_text(folder / "tables" / f"{prefix}{table.name}.tex", table.latex())
             for figure in part.figures:
                 if figure.name:
-                    runfolder.write_bytes(folder / "figures" / f"{prefix}{_file_name(figure.name)}.png", figure.png)
+                    run_folder.write_bytes(folder / "figures" / f"{prefix}{_file_name(figure.name)}.png", figure.png)
 
 
 def _file_name(name: str) -> str:

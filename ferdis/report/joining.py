@@ -1,4 +1,4 @@
-"""Several runs beside one another: paired where they tested the same pictures in the same folds, and only there."""
+"""Several runs beside one another: paired where they tested the same images in the same folds, and only there."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from ferdis.runfolder import FinishedRun
+from ferdis.run_folder import FinishedRun
 
 
 @dataclass
 class Group:
-    """Runs whose systems were tested on the same pictures.
+    """Runs whose systems were tested on the same images.
 
     Attributes
     ----------
@@ -73,12 +73,12 @@ def _difference(one: FinishedRun, other: FinishedRun) -> str | None:
         return None
     pictures = [{(path, true) for _, path, true in items} for items in tested]
     if pictures[0] == pictures[1]:
-        return "it tested the same pictures in other folds"
+        return "it tested the same images in other folds"
     paths = [{path for path, _ in items} for items in pictures]
     if paths[0] == paths[1]:
-        return "it tested the same pictures under other labels"
+        return "it tested the same images under other labels"
     both = len(paths[0] & paths[1])
-    return f"it tested other pictures ({both} of its {len(paths[1])} are among the {len(paths[0])} of the other)"
+    return f"it tested other images ({both} of its {len(paths[1])} are among the {len(paths[0])} of the other)"
 
 
 def _add(group: Group, run: FinishedRun) -> None:
@@ -107,11 +107,11 @@ def _more_seeds(there: pd.DataFrame, mine: pd.DataFrame) -> bool:
 
 
 def _remarks(first: FinishedRun, run: FinishedRun) -> list[str]:
-    """Joined runs test the same pictures; they may still have trained on others, or chosen their model otherwise."""
+    """Joined runs test the same images; they may still have trained on others, or chosen their model otherwise."""
     remarks = []
     for part, verb in (("train", "trained"), ("validation", "validated")):
         if _part(first, part) != _part(run, part):
-            remarks.append(f"{run.name} {verb} on other pictures of the folds than {first.name}.")
+            remarks.append(f"{run.name} {verb} on other images of the folds than {first.name}.")
     rules = [one.record["selection"] for one in (run, first)]
     if rules[0] != rules[1]:
         remarks.append(f'{run.name} chose its models by "{rules[0]}", {first.name} by "{rules[1]}".')
@@ -119,6 +119,6 @@ def _remarks(first: FinishedRun, run: FinishedRun) -> list[str]:
 
 
 def _part(run: FinishedRun, part: str) -> set[tuple[int, str]]:
-    """Who is in a part of the folds: fold and picture."""
+    """Who is in a part of the folds: fold and image."""
     lines = run.folds[run.folds["part"] == part]
     return set(zip(lines["fold"], lines["path"], strict=True))

@@ -1,4 +1,4 @@
-"""The worst mistakes: confident and wrong, with their pictures where these can be found again."""
+"""The worst mistakes: confident and wrong, with their images where these can be found again."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from ferdis.faces import Faces
 from ferdis.metrics import probabilities
 from ferdis.metrics.resampling import has_people
 from ferdis.protocol import row_names
-from ferdis.runfolder import FinishedRun
+from ferdis.run_folder import FinishedRun
 
-SIDE = 160  # pixels of a picture on the page, at most
+SIDE = 160  # pixels of an image on the page, at most
 
 Loader = Callable[..., Faces]
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One picture that a system was sure of and named wrongly.
+    """One image that a system was sure of and named wrongly.
 
     Attributes
     ----------
     path, true, predicted : str
     confidence : float, 0..1, mean over seeds.
-    picture : data URI of a PNG; empty where the picture was not found.
+    picture : data URI of a PNG; empty where the image was not found.
     """
 
     path: str
@@ -50,7 +50,7 @@ def worst(rows: pd.DataFrame, count: int = 12) -> pd.DataFrame:
     Parameters
     ----------
     rows : of one system, with probabilities.
-    count : pictures, at most.
+    count : images, at most.
     """
     rows = rows.reset_index(drop=True)
     known = probabilities(rows)
@@ -83,12 +83,12 @@ def find_faces(run: FinishedRun, load: Loader | None, faces: Faces | None) -> tu
         return None, f"{run.name}/config.yaml does not say how its data set was loaded; name it with --faces"
     try:
         return load(given["name"], **{key: value for key, value in given.items() if key != "name"}), ""
-    except Exception as error:  # whatever is wrong with the pictures, the figures stand
+    except Exception as error:  # whatever is wrong with the images, the figures stand
         return None, f"the data set could not be loaded again ({' '.join(str(error).split())})"
 
 
 def with_pictures(table: pd.DataFrame, faces: Faces | None) -> tuple[list[Mistake], str]:
-    """Mistakes of :func:`worst` with their pictures from ``faces``, found by path; and what is missing, in words."""
+    """Mistakes of :func:`worst` with their images from ``faces``, found by path; and what is missing, in words."""
     pictures: dict[str, str] = {}
     if faces is not None:
         place = pd.Series(np.arange(len(faces)), index=row_names(faces)).reindex(table["path"]).dropna().astype(int)
@@ -103,7 +103,7 @@ def with_pictures(table: pd.DataFrame, faces: Faces | None) -> tuple[list[Mistak
 
 
 def data_uri(pixels: np.ndarray, side: int = SIDE) -> str:
-    """A picture, uint8 (H, W, 3), as a PNG inside a URI, ``side`` pixels high or wide at most."""
+    """An image, uint8 (H, W, 3), as a PNG inside a URI, ``side`` pixels high or wide at most."""
     image = Image.fromarray(np.asarray(pixels))
     image.thumbnail((side, side))
     return png_uri(image)

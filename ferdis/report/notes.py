@@ -54,7 +54,7 @@ def _choices(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) 
         lines.append(f"Validation: {out:.0f} of {record['faces']['images']} images a fold {what} and trained nothing.")
     if not has_people(rows):
         lines.append(
-            "People are not known: intervals and tests take each picture for itself and are too sure, and nothing "
+            "People are not known: intervals and tests take each image for itself and are too sure, and nothing "
             "proves that nobody is in two parts."
         )
     for winner in record.get("tuned", []):
@@ -66,7 +66,7 @@ def _choices(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) 
     if audit.get("allow_overlap"):
         lines.append("allow_overlap: sets that may share people under other names were let pass.")
     if audit.get("near_duplicates") is False:
-        lines.append("near_duplicates was off: pictures were not compared for likeness across people.")
+        lines.append("near_duplicates was off: images were not compared for likeness across people.")
     if record.get("diagnose_peeking"):
         lines.append(
             "Peeking was diagnosed after the rows were final (peeking.csv); no figure here but the diagnosis reads it."
@@ -92,3 +92,26 @@ def _undetected(rows: pd.DataFrame) -> list[str]:
     found = each["detected"].astype(str).str.lower().isin(("true", "1", "1.0"))
     wrong = f" and stay in every denominator: {(~found).sum()} as centre crops" if not found.all() else ""
     return [f"Faces detected: {found.sum()} of {len(each)} ({100 * found.mean():.1f} %){wrong}."]
+
+
+def peeking_claims(table: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """In words, per system: the honest accuracy, and what the best test epoch would have claimed.
+
+    Parameters
+    ----------
+    table : columns system, seed, fold, epoch, test_accuracy (0..1): one row per kept epoch.
+    rows : the final rows.
+    """
+    lines = []
+    right = rows.assign(right=rows["true"] == rows["predicted"])
+    for system in dict.fromkeys(table["system"]):
+        honest = right[right["system"] == system].groupby(["seed", "fold"])["right"].mean().mean()
+        one = table[table["system"] == system]
+        each = one.groupby(["seed", "fold"])["test_accuracy"].max().mean()
+        common = one.groupby("epoch")["test_accuracy"].mean().max()
+        lines.append(
+            f"{system}: {100 * honest:.2f} % honest (mean over folds). Choosing the best test epoch would have claimed "
+            f"{100 * each:.2f} % ({100 * (each - honest):+.2f}) with one epoch for each fold, "
+            f"{100 * common:.2f} % ({100 * (common - honest):+.2f}) with one epoch for all. Do not report these two."
+        )
+    return "\n".join(lines)

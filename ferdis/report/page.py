@@ -50,7 +50,7 @@ class Part:
     remarks : items of a list.
     prose : pieces of Markdown.
     figures : list of Drawing
-    mistakes : (system, pictures) pairs.
+    mistakes : (system, images) pairs.
     texts : (heading, text) pairs, set as they are.
     folded : the same, to be opened by a click; they are not printed unless opened.
     """

@@ -10,11 +10,10 @@ import yaml
 from ferdis import figures, metrics
 from ferdis.faces import Faces
 from ferdis.metrics.resampling import has_people
-from ferdis.peeking import claims
 from ferdis.report import tables
 from ferdis.report.joining import Group
 from ferdis.report.mistakes import Loader, find_faces, with_pictures, worst
-from ferdis.report.notes import notes
+from ferdis.report.notes import notes, peeking_claims
 from ferdis.report.page import Part, Section, drawing, drawing_from
 from ferdis.report.published import beside
 from ferdis.report.tables import Table, bracketed, p_text, percent, signed, with_spread
@@ -72,7 +71,7 @@ def about(group: Group) -> str:
     protocol = record["protocol"]
     kind = protocol.get("class", "") if isinstance(protocol, dict) else ""
     return (
-        f"{group.title}: {rows['path'].nunique()} test pictures{people}, {len(record['faces']['classes'])} classes; "
+        f"{group.title}: {rows['path'].nunique()} test images{people}, {len(record['faces']['classes'])} classes; "
         f"{folds} fold{'s' * (folds != 1)}{f' ({kind})' if kind else ''}, {seeds} seed{'s' * (seeds != 1)}; "
         f"runs: {', '.join(str(run.root) for run in group.runs)}"
     )
@@ -177,7 +176,7 @@ def _calibration(rows: pd.DataFrame, anchor: str) -> Part:
 
 
 def _mistakes(group: Group, count: int, faces: Faces | None, load: Loader | None, anchor: str) -> Part:
-    """Confident and wrong, by system, with pictures where the data set is at hand."""
+    """Confident and wrong, by system, with images where the data set is at hand."""
     part = Part("Worst mistakes", f"{anchor}-mistakes")
     wrong = {str(system): worst(rows, count) for system, rows in group.rows.groupby("system", sort=False)}
     if count == 0 or all(table.empty for table in wrong.values()):
@@ -217,7 +216,7 @@ def _published(group: Group, summary: pd.DataFrame, anchor: str) -> Part:
     if not lines:
         return part
     note = (
-        "A published figure is of the paper's folds, pictures and network; a run with other images, --preset small or "
+        "A published figure is of the paper's folds, images and network; a run with other images, --preset small or "
         "fewer epochs is another experiment, and no paired test is possible."
     )
     part.tables.append(Table("published", "Published and measured", pd.DataFrame(lines), (note,)))
@@ -226,7 +225,7 @@ def _published(group: Group, summary: pd.DataFrame, anchor: str) -> Part:
 
 
 def _disentanglement(group: Group, anchor: str) -> Part:
-    """What ferdis disentangle has written into a run folder, and its pictures."""
+    """What ferdis disentangle has written into a run folder, and its images."""
     part = Part("Disentanglement", f"{anchor}-disentanglement")
     for run in group.runs:
         if not (text := run.text("disentanglement.md")):
@@ -245,7 +244,7 @@ def _peeking(group: Group, anchor: str) -> Part:
     for run in group.runs:
         path = run.root / "peeking.csv"
         if path.is_file():
-            part.remarks += claims(pd.read_csv(path, dtype={"system": str}), run.rows).splitlines()
+            part.remarks += peeking_claims(pd.read_csv(path, dtype={"system": str}), run.rows).splitlines()
     return part
 
 

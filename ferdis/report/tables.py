@@ -107,9 +107,9 @@ def comparison_notes(compared: pd.DataFrame) -> tuple[str, ...]:
     """How the comparison is to be read."""
     first = compared.iloc[0]
     notes = [
-        f"Brackets: 95 % intervals, paired cluster bootstrap over {first['people']} people (pictures where nobody is "
+        f"Brackets: 95 % intervals, paired cluster bootstrap over {first['people']} people (images where nobody is "
         "known). p, UAR and p, accuracy: permutation over people, each person's predictions given to the two systems "
-        "by chance. These are the tests to cite: the pictures of one person are not independent.",
+        "by chance. These are the tests to cite: the images of one person are not independent.",
         f"p, t: corrected resampled t of the accuracies of {first['folds']} folds (Nadeau and Bengio 2003). p, "
         "McNemar: exact, one prediction a sequence where there are sequences; it takes those of one person as "
         "independent, which they are not.",
@@ -135,7 +135,7 @@ def class_table(rows: pd.DataFrame) -> Table:
 
 
 def groups_of(rows: pd.DataFrame, columns: Sequence[str] = ()) -> dict[str, pd.Series]:
-    """What the test pictures can be grouped by: attribute -> group of each row (str), ages in decades.
+    """What the test images can be grouped by: attribute -> group of each row (str), ages in decades.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def _group_names(values: pd.Series) -> pd.Series:
 
 
 def group_records(rows: pd.DataFrame, groups: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """UAR of each group and system: columns attribute, group, system, pictures, people, classes, uar, low, high."""
+    """UAR of each group and system: columns attribute, group, system, images, people, classes, uar, low, high."""
     records = []
     for attribute, values in groups.items():
         for group in sorted(set(values), key=_natural):

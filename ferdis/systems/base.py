@@ -1,246 +1,307 @@
-"""What every classifier does the same way: take Faces, train, predict.
+"""What every system does the same way, classifier or generator: parameters, training, reading images, files.
 
-A system adds its networks (``_build``), its phases (``_stages``) and how it reads a picture (``_read``).
+A system adds its networks (:meth:`Estimator._restored`), its own fitted state (:meth:`Estimator._state`) and ``fit``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+import pandas as pd
 import torch
-from sklearn.base import ClassifierMixin
+from filelock import FileLock
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from ferdis.faces import Faces
-from ferdis.systems.estimator import Estimator, check_choice, evaluating, module_device, preprocessing_of, resized
-from ferdis.training import ArrayBatches, Stage
+from ferdis.nn import eval_mode
+from ferdis.preprocess.augment import centre_crop, to_unit_range
+from ferdis.preprocess.cache import default_directory
+from ferdis.preprocess.images import resize_batch, whole_pixels
+from ferdis.training import Stage, Trainer
+from ferdis.training.checkpoints import load_modules, save_modules
+from ferdis.training.distributed import meet, rank_and_world_of_launch
 
-__all__ = ["Classifier", "TrainingSet", "check_choice", "evaluating", "module_device", "resized"]
+FORMAT = 1  # of a saved estimator; raised when an older ferdis could not read it
+_PREDICT_BATCH = 64
+_RESIZE_BATCH = 128
+NON_REPRODUCIBILITY_PARAMS = ("logger", "progress")  # parameters that change no weight
+_TRAINER_PARAMETERS = ("accelerator", "devices", "precision", "seed", "gradient_clip", "logger", "progress")
+S = TypeVar("S", bound="Estimator")
 
-C = TypeVar("C", bound="Classifier")
 
+class Estimator(BaseEstimator):
+    """Base of all systems; scikit-learn's habits, Faces as ``X``.
 
-@dataclass(frozen=True)
-class TrainingSet:
-    """What a system trains on.
-
-    Attributes
-    ----------
-    images : array-like (n, S, S, 3) uint8, S = image_size
-    labels : (n,) int64, numbers of the sorted class names
-    target : (n,) bool, False for faces that came as ``extra_train``
-    class_weights : Tensor (K,) or None, for the cross-entropy
-    row_weights : (n,) or None, chances of being drawn
-    people : (n,) int64, numbers of the subjects; None where the set does not know them
-    faces : Faces that came to ``fit``: the first rows of ``images``, in their own size
+    Subclasses have the parameters image_size, crop_size, epochs, min_steps, batch_size, seed, accelerator, devices,
+    precision, gradient_clip, logger and progress. ``fit`` sets ``modules_``, ``notes_``, ``selection_``,
+    ``training_digest_``, ``preprocessing_`` and ``history_``.
     """
 
-    images: Any
-    labels: np.ndarray
-    target: np.ndarray
-    class_weights: Tensor | None
-    row_weights: np.ndarray | None
-    people: np.ndarray | None
-    faces: Faces
+    preset: ClassVar[Mapping[str, Any]] = {}  # what `small` changes
 
-    def batches(self, batch_size: int, seed: int) -> ArrayBatches:
-        """Seeded batches of ``image`` (b, S, S, 3) uint8 and ``label`` (b,)."""
-        return ArrayBatches({"image": self.images, "label": self.labels}, batch_size, seed, self.row_weights)
+    crop_size: int
+    epochs: int
+    min_steps: int
+    batch_size: int
+    decay_epochs: int
+    seed: int
+    accelerator: str
+    modules_: dict[str, nn.Module]
+    notes_: list[str]
 
+    @classmethod
+    def small(cls: type[S], **changes: Any) -> S:
+        """The same system for two CPU cores: 64x64 faces, narrow networks, random weights.
 
-class Classifier(ClassifierMixin, Estimator):
-    """Base of the recognition systems; scikit-learn's habits, Faces as ``X``.
-
-    Subclasses have the parameters image_size, crop_size, class_weight, sampler, extra_train, test_flip, weights, seed,
-    accelerator, devices, precision, gradient_clip, logger and progress.
-    """
-
-    image_size: int
-    class_weight: str | Mapping[str, float] | None
-    sampler: str
-    extra_train: Faces | None
-    test_flip: bool
-    weights: str | None
-
-    def _build(self, n_classes: int, weights: str | None) -> dict[str, nn.Module]:
-        """Fresh networks by name."""
-        raise TypeError(f"{type(self).__name__} builds no networks")
-
-    def _stages(self, training: TrainingSet, validate: Callable[[], float] | None) -> list[Stage]:
-        """Stages of phases for the trainer; ``modules_`` and ``classes_`` are set."""
-        raise TypeError(f"{type(self).__name__} has no training")
-
-    def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (n, d) and logits (n, K) of pictures (n, 3, crop, crop) in [-1, 1]; modules are in eval mode."""
-        raise TypeError(f"{type(self).__name__} reads no pictures")
-
-    def fit(
-        self: C,
-        faces: Faces,
-        y: Any = None,
-        *,
-        validation: Faces | None = None,
-        run_dir: str | Path | None = None,
-        keep_epochs: bool = False,
-    ) -> C:
-        """Train on ``faces``.
-
-        Parameters
-        ----------
-        faces : Faces
-            Training faces; every fitted thing sees these (and ``extra_train``) alone.
-        y : (n,) of str, optional
-            Labels instead of ``faces.expression``.
-        validation : Faces, optional
-            If given, the epoch with the best accuracy on them is kept instead of the last one.
-        run_dir : path, optional
-            Where checkpoints and the history go; fitting again with it continues where a killed run was.
-        keep_epochs : bool
-            Keep the weights of every epoch under ``run_dir/epochs``; they enter no decision.
-
-        Raises
-        ------
-        ValueError
-            On fewer than two classes, faces without rows, or an argument out of its range.
+        ``changes`` override; with ``epochs`` among them exactly so many are trained, whatever ``min_steps`` says.
         """
-        self._check_parameters()
-        training = self._training_set(faces, y)
-        self.selection_ = "last" if validation is None else "validation"
-        self.training_digest_ = faces.digest()
-        self.preprocessing_ = preprocessing_of(faces)
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            self.modules_ = self._build(len(self.classes_), self.weights)
-        self._to_device()
-        validate = None
-        if validation is not None:
-            images, truth = resized(validation, self.image_size), validation.expression
-            validate = lambda: float((self._classes(self._probabilities(images)) == truth).mean())  # noqa: E731
-        trainer = self._trainer(run_dir, keep_epochs)
-        trainer.run(self._stages(training, validate), signature=self._signature(validation))
-        self.history_ = trainer.history.to_frame()
-        self._to_device()
-        return self
+        return cls(**{**cls.preset, **({"min_steps": 0} if "epochs" in changes else {}), **changes})
 
-    def predict(self, faces: Faces) -> np.ndarray:
-        """Most probable expression of each face, (n,) of str."""
-        return self._classes(self.predict_proba(faces))
+    def _state(self) -> dict[str, Any]:
+        """Fitted state besides networks and what all systems have, JSON-able."""
+        raise TypeError(f"{type(self).__name__} has no fitted state")
 
-    def predict_proba(self, faces: Faces) -> np.ndarray:
-        """Probabilities, (n, K) float32 in the order of ``classes_``; centre crops, and mirror images if test_flip."""
-        check_is_fitted(self, "modules_")
-        return self._probabilities(resized(faces, self.image_size))
-
-    def score(self, faces: Faces, y: Any = None, sample_weight: Any = None) -> float:
-        """Accuracy against ``y`` or, without it, ``faces.expression``."""
-        truth = faces.expression if y is None else np.asarray(y, dtype=str)
-        return float(np.average(self.predict(faces) == truth, weights=sample_weight))
-
-    def transform(self, faces: Faces) -> np.ndarray:
-        """Features that the last layer reads, (n, d) float32."""
-        check_is_fitted(self, "modules_")
-        return self._map(resized(faces, self.image_size), lambda images: self._read(images)[0])
+    def _restored(self, about: Mapping[str, Any]) -> dict[str, nn.Module]:
+        """Take :meth:`_state` back, and give fresh networks for the saved weights."""
+        raise TypeError(f"{type(self).__name__} builds no networks")
 
     def describe(self) -> dict[str, Any]:
         """All parameters, JSON-able (Faces become digests), and ``notes``: what a reader of a figure must know."""
-        about = super().describe()
-        notes = [f"{type(self).__name__}: {self.flops() / 1e9:.2f} GFLOP an image at {self.crop_size} pixels"]
-        if about.get("weights", "") is None:
-            notes.append(
-                f"{type(self).__name__}: weights=None, trained from random weights (the papers start from ImageNet)"
-            )
-        return {**about, "notes": notes + about["notes"]}
+        parameters = {name: jsonable(value) for name, value in self.get_params(deep=False).items()}
+        return {"class": type(self).__name__, **parameters, "notes": list(getattr(self, "notes_", []))}
 
-    def flops(self) -> int:
-        """Floating point operations of one prediction (two a multiplication and addition), counted on one image."""
-        if not hasattr(self, "modules_"):
-            untrained = type(self)(**self.get_params(deep=False))
-            with torch.random.fork_rng():
-                untrained.modules_ = self._build(2, None)
-            return untrained.flops()
-        image = torch.zeros(1, 3, self.crop_size, self.crop_size, device=module_device(self.modules_))
-        with evaluating(self.modules_), FlopCounterMode(display=False) as counter:
-            self._read(image)
-        return int(counter.get_total_flops())
+    def training_epochs(self, images: float) -> int:
+        """Epochs that ``fit`` trains on so many faces: ``epochs``, or more where ``min_steps`` asks for them."""
+        steps = max(1, round(images / self.batch_size))
+        return max(self.epochs, -(-self.min_steps // steps))
 
-    def _state(self) -> dict[str, Any]:
-        return {"classes": [str(name) for name in self.classes_]}
+    def _graphs(self) -> dict[str, Callable[..., Tensor]]:
+        """What can be exported, tensor by tensor: functions of ``modules_`` by the public method that each computes.
 
-    def _restored(self, about: Mapping[str, Any]) -> dict[str, nn.Module]:
-        self.classes_ = np.array(about["classes"])
-        return self._build(len(self.classes_), None)
+        A parameter called ``au`` is action units (n, 17); any other is images (n, 3, image_size, image_size) in
+        [-1, 1]. The result is what the method gives for a batch: probabilities, or images in [-1, 1].
+        """
+        return {}
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``weights.safetensors`` and ``estimator.json`` into ``folder``; returns it."""
+        check_is_fitted(self, "modules_")
+        folder = Path(folder)
+        weights = folder / "weights.safetensors"
+        save_modules(weights, self.modules_)
+        about = {
+            "format": FORMAT,
+            "class": type(self).__name__,
+            "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+            "parameters": {name: jsonable(value) for name, value in self.get_params(deep=False).items()},
+            **self._state(),
+            "selection": self.selection_,
+            "training_digest": self.training_digest_,
+            "preprocessing": jsonable(self.preprocessing_),
+            "notes": list(getattr(self, "notes_", [])),
+        }
+        partial = folder / "estimator.json.partial"
+        partial.write_text(json.dumps(about, indent=1))
+        partial.replace(folder / "estimator.json")
+        return folder
+
+    @classmethod
+    def load(cls: type[S], folder: str | Path) -> S:
+        """Read what :meth:`save` wrote. Faces-valued parameters come back as None: only their digest was kept.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If a file is missing, damaged or changed since, of another class, or written by a newer version.
+        """
+        about = read_about(Path(folder))
+        if (found := about["class"]) != cls.__name__:
+            raise ValueError(f"{folder} holds a {found}, not a {cls.__name__}: load it with {found}.load()")
+        _check_weights(Path(folder) / "weights.safetensors", about)
+        known = cls().get_params(deep=False)
+        parameters = {name: value for name, value in about["parameters"].items() if name in known}
+        parameters = {k: None if isinstance(v, Mapping) and "faces_digest" in v else v for k, v in parameters.items()}
+        estimator = cls(**parameters)
+        estimator.selection_ = about["selection"]
+        estimator.training_digest_ = about["training_digest"]
+        estimator.preprocessing_ = about["preprocessing"]
+        estimator.notes_ = about["notes"]
+        estimator.history_ = pd.DataFrame(columns=["stage", "epoch", "step", "phase", "term", "value"])
+        estimator.modules_ = estimator._restored(about)
+        load_modules(Path(folder) / "weights.safetensors", estimator.modules_)
+        estimator._to_device()
+        return estimator
+
+    def load_epoch(self: S, path: str | Path) -> S:
+        """Put the weights of one kept epoch (``run_dir/epochs/epoch-003.safetensors``) in place of the fitted ones."""
+        check_is_fitted(self, "modules_")
+        load_modules(path, self.modules_)
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "modules_")
 
     # ------------------------------------------------------------------------------------------ shared machinery
 
-    def _check_parameters(self) -> None:
-        """Errors for parameters out of range; systems add their own."""
-        for name, choices in (("sampler", ("shuffle", "balanced")),):
-            check_choice(name, getattr(self, name), choices)
-        if self.crop_size > self.image_size:
-            raise ValueError(f"crop_size={self.crop_size} is larger than image_size={self.image_size}")
-        if self.epochs < 1:
-            raise ValueError(f"epochs={self.epochs}: train for at least one")
+    def _length(self, images: int) -> tuple[int, int]:
+        """Epochs to train, and epochs between two steps of the learning rate, stretched alike."""
+        epochs = self.training_epochs(images)
+        return epochs, max(1, round(self.decay_epochs * epochs / self.epochs))
 
-    def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
-        expression = faces.expression if y is None else np.asarray(y, dtype=str)
-        if len(faces) == 0 or len(expression) != len(faces):
-            raise ValueError(f"{len(faces)} training faces and {len(expression)} labels: as many of both are needed")
-        self.classes_ = np.unique(expression)
-        if len(self.classes_) < 2:
-            raise ValueError(f"the training faces show one class only ({self.classes_[0]}): a classifier needs two")
-        self.notes_ = []
-        size = self.image_size
-        images, target = resized(faces, size), np.ones(len(faces), dtype=bool)
-        subjects = faces.subject if faces.has_subjects else None
-        extra: Faces | None = self.extra_train
-        if extra is not None:
-            kept = extra[np.isin(extra.expression, self.classes_)]
-            if dropped := len(extra) - len(kept):
-                self.notes_.append(
-                    f"extra_train: {dropped} of {len(extra)} faces dropped, their class is no target class"
-                )
-            images = np.concatenate([np.asarray(images), np.asarray(resized(kept, size))])
-            expression = np.concatenate([expression, kept.expression])
-            target = np.concatenate([target, np.zeros(len(kept), dtype=bool)])
-            known = subjects is not None and kept.has_subjects
-            subjects = np.concatenate([subjects, kept.subject]) if known else None
-        labels = np.searchsorted(self.classes_, expression).astype(np.int64)
-        counts = np.bincount(labels, minlength=len(self.classes_))
-        rows = (1 / counts)[labels] if self.sampler == "balanced" else None
-        people = None if subjects is None else np.unique(subjects, return_inverse=True)[1].astype(np.int64)
-        return TrainingSet(images, labels, target, self._class_weights(counts), rows, people, faces)
+    def _trainer(self, run_dir: str | Path | None, keep_epochs: bool = False) -> Trainer:
+        chosen = {name: getattr(self, name) for name in _TRAINER_PARAMETERS}
+        return Trainer(run_dir=run_dir, keep_epochs=keep_epochs, **chosen)
 
-    def _class_weights(self, counts: np.ndarray) -> Tensor | None:
-        choice = self.class_weight
-        if choice is None:
-            return None
-        if isinstance(choice, str):
-            check_choice("class_weight", choice, ("balanced",))
-            return torch.tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32)
-        if unknown := sorted(set(choice) - set(self.classes_)):
-            raise ValueError(f"class_weight names {', '.join(unknown)}, but the classes are {', '.join(self.classes_)}")
-        return torch.tensor([float(choice.get(name, 1.0)) for name in self.classes_], dtype=torch.float32)
+    def _signature(self, validation: Faces | None) -> str:
+        """Tells this training from another one in the same folder."""
+        parameters = {name: jsonable(value) for name, value in self.get_params(deep=False).items()}
+        shown = {name: value for name, value in parameters.items() if name not in NON_REPRODUCIBILITY_PARAMS}
+        text = json.dumps([shown, self.training_digest_, validation.digest() if validation is not None else None])
+        return hashlib.sha256(text.encode()).hexdigest()
 
-    def _classes(self, probabilities: np.ndarray) -> np.ndarray:
-        return self.classes_[probabilities.argmax(1)]
+    def _map(self, images: Any, function: Callable[[Tensor], Tensor], *, whole: bool = False) -> np.ndarray:
+        """``function`` of the centre crops, or the ``whole`` images, in [-1, 1], a batch at a time; end to end."""
+        device, out = module_device(self.modules_), []
+        with modules_in_eval_mode(self.modules_):
+            for start in range(0, len(images), _PREDICT_BATCH):
+                chunk = np.ascontiguousarray(images[start : start + _PREDICT_BATCH])
+                floats = to_unit_range(torch.from_numpy(chunk).to(device))
+                out.append(function(floats if whole else self._centre(floats)).cpu().numpy())
+        if not out:
+            raise ValueError("there are no faces to read: the Faces given has no rows")
+        return np.concatenate(out)
 
-    def _graphs(self) -> dict[str, Callable[..., Tensor]]:
-        return {"predict_proba": self._scores}
+    def _centre(self, pictures: Tensor) -> Tensor:
+        """What the networks see of images (n, 3, image_size, image_size) outside training: (n, 3, crop, crop)."""
+        return centre_crop(pictures, self.crop_size)
 
-    def _probabilities(self, images: Any) -> np.ndarray:
-        return self._map(images, self._scores, whole=True)
+    def _to_device(self) -> None:
+        """Networks to where predictions run: the accelerator asked for, or the CPU."""
+        wanted = self.accelerator
+        device = "cuda" if wanted in ("auto", "gpu", "cuda") and torch.cuda.is_available() else "cpu"
+        for module in self.modules_.values():
+            module.to(device).to(memory_format=torch.channels_last)
+            module.eval()
 
-    def _scores(self, faces: Tensor) -> Tensor:
-        """Probabilities (n, K) of pictures (n, 3, image_size, image_size) in [-1, 1], the mean over test views."""
-        return torch.stack([self._read(view)[1].float().softmax(1) for view in self._test_views(faces)]).mean(0)
 
-    def _test_views(self, pictures: Tensor) -> list[Tensor]:
-        """The crops (n, 3, crop, crop) of pictures that are classified."""
-        centre = self._centre(pictures)
-        return [centre, centre.flip(-1)] if self.test_flip else [centre]
+def train_once(
+    estimator: Estimator, kind: str, modules: Mapping[str, nn.Module], stages: Callable[[], list[Stage]]
+) -> Path:
+    """Train ``modules`` unless the same training has been done before: for what all folds share.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Its parameters and ``training_digest_`` tell one training from another; its trainer is used.
+    kind : str
+        Folder in ``$FERDIS_CACHE`` (``~/.cache/ferdis``).
+    stages : callable
+        Called only if there is something to train; a training that was killed goes on where it was.
+
+    Returns
+    -------
+    Path
+        Of the weights, for :func:`ferdis.training.checkpoints.load_modules`.
+    """
+    folder = default_directory() / kind / estimator._signature(None)[:20]
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / "weights.safetensors"
+    first = rank_and_world_of_launch()[0] == 0  # processes that train this together do not wait for each other
+    with FileLock(folder / "lock") if first else nullcontext():  # folds side by side wait for the first of them
+        if not weights.is_file():
+            estimator._trainer(folder).run(stages(), signature=folder.name)
+            if first:
+                save_modules(weights, modules)
+            meet()
+    return weights
+
+
+@contextmanager
+def modules_in_eval_mode(modules: Mapping[str, nn.Module]) -> Iterator[None]:
+    """Modules in eval mode without gradients inside the block, as they were after it."""
+    with ExitStack() as stack:
+        for module in modules.values():
+            stack.enter_context(eval_mode(module))
+        stack.enter_context(torch.inference_mode())
+        yield
+
+
+def resized(faces: Faces, size: int) -> Any:
+    """Pictures (n, size, size, 3) uint8: the faces' own where the size fits, else resized once, in memory."""
+    if faces.shape[1:3] == (size, size):
+        return faces.images
+    out = np.empty((len(faces), size, size, 3), np.uint8)
+    for start in range(0, len(faces), _RESIZE_BATCH):
+        chunk = torch.from_numpy(np.ascontiguousarray(faces.pixels(slice(start, start + _RESIZE_BATCH))))
+        resized = whole_pixels(resize_batch(chunk.permute(0, 3, 1, 2).double(), size))
+        out[start : start + _RESIZE_BATCH] = resized.permute(0, 2, 3, 1).to(torch.uint8).numpy()
+    return out
+
+
+def preprocessing_of(faces: Faces) -> dict[str, Any]:
+    """How ``faces`` were made of images, for a saved system: what prediction has to do again.
+
+    The record of :func:`ferdis.preprocess.align.record_of` (``name`` is None where the faces do not say it), and
+    ``image_size`` (height, width in pixels) and ``dataset`` of these faces.
+    """
+    record = faces.attrs.get("preprocessing") or {"name": None}
+    return {**record, "image_size": list(faces.shape[1:3]), "dataset": faces.attrs.get("dataset")}
+
+
+def module_device(modules: Mapping[str, nn.Module]) -> torch.device:
+    """Where the modules' parameters are."""
+    return next(parameter.device for module in modules.values() for parameter in module.parameters())
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """A ValueError that lists the choices, unless ``value`` is one of them."""
+    if value not in choices:
+        raise ValueError(f"{name}={value!r}: choose one of {', '.join(choices)}")
+
+
+def jsonable(value: Any) -> Any:
+    """``value`` as JSON can hold it; Faces become their digest."""
+    if isinstance(value, Faces):
+        return {"faces_digest": value.digest(), "faces": repr(value)}
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """The ``estimator.json`` of a saved system of any class.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If it is missing or damaged, or written by a newer version.
+    """
+    path = folder / "estimator.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"no estimator.json in {folder}: give a folder that save() wrote")
+    try:
+        about = json.loads(path.read_text())
+        version = int(about["format"])
+        str(about["class"])
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged: it is not what save() writes") from error
+    if version > FORMAT:
+        raise ValueError(f"{path} has format {version}, this ferdis reads up to {FORMAT}: install a newer ferdis")
+    return about
+
+
+def _check_weights(path: Path, about: Mapping[str, Any]) -> None:
+    """Refuse weights that are not those which were saved; a model of before the digest is taken as it is."""
+    digest = about.get("weights_sha256")
+    if digest and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        raise ValueError(f"{path} was changed after it was saved (its SHA-256 differs): copy the folder again or refit")

@@ -1,4 +1,4 @@
-"""What the papers compare with: the same classifier on the picture as it is.
+"""What the papers compare with: the same classifier on the image as it is.
 
 ``BaselineCNN`` is the baseline of REL-GAN's Tables 1 to 4: "The CNN baseline network used in this paper is the encoder
 G_es network with one additional FC layer for expression classification" (Ali & Hughes 2020, Section 4.1).
@@ -20,7 +20,7 @@ from ferdis.faces import Faces
 from ferdis.losses import ISLAND_REDUCTIONS, Centres, accuracy, island_loss
 from ferdis.nn import ImageClassifier, initialise_normal
 from ferdis.preprocess.augment import centre_crop, random_views, take_views, to_unit_range
-from ferdis.systems.base import Classifier, TrainingSet, check_choice
+from ferdis.systems.classifier import Classifier, TrainingSet, check_choice
 from ferdis.systems.ifgan import IFGAN, move_centres, softmax_loss
 from ferdis.systems.relgan import EXPRESSION_CODE, RELGAN, Encoder, classifier_terms
 from ferdis.systems.triplets import PatchClassifier, Patches, patch
@@ -30,7 +30,7 @@ from ferdis.training import Batch, Modules, Phase, Stage
 def baseline_terms(
     modules: Modules, batch: Batch, *, alpha: float, reduction: str, class_weights: Tensor | None
 ) -> dict[str, Tensor]:
-    """Softmax and island loss of the picture itself (IF-GAN's Eq. 4 and 5 without the average face)."""
+    """Softmax and island loss of the image itself (IF-GAN's Eq. 4 and 5 without the average face)."""
     features, logits = modules.classifier(batch["face"])
     batch["features"] = features
     if class_weights is not None:
@@ -107,7 +107,7 @@ class ResNetClassifier(Classifier):
     progress : show a progress bar
     """
 
-    # IF-GAN's, without its generator. An epoch costs a quarter of IF-GAN's, whose classifier sees two pictures a face:
+    # IF-GAN's, without its generator. An epoch costs a quarter of IF-GAN's, whose classifier sees two images a face:
     # more of them, to be fair.
     preset: ClassVar[Mapping[str, Any]] = {
         **{name: value for name, value in IFGAN.preset.items() if not name.startswith(("generator", "discriminator"))},
@@ -177,7 +177,7 @@ class ResNetClassifier(Classifier):
         batches = training.batches(self.batch_size, self.seed)
         return [Stage("baseline", self.modules_, [phase], epochs, batches, prepare, validate=validate)]
 
-    def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self.modules_["classifier"](images)
 
 
@@ -286,6 +286,6 @@ class BaselineCNN(PatchClassifier):
         prepare = partial(view, image_size=self.image_size, crop_size=self.crop_size)
         return [Stage("cnn", self.modules_, [phase], epochs, batches, prepare, validate=validate)]
 
-    def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         code = self.modules_["encoder"](images)
         return code, self.modules_["classifier"](code)

@@ -4,7 +4,7 @@ M. Chen, C. Li, K. Li, H. Zhang, X. He, "Double Encoder Conditional GAN for Faci
 Control Conference (CCC), 2018.
 
 E1 keeps the person of a face, E2 reads the expression of another one (the reference); G1 joins the two, and G2 brings
-the first face back from the result. A discriminator that is told the expression judges the result. Pictures of one
+the first face back from the result. A discriminator that is told the expression judges the result. Images of one
 person in several expressions are not needed, and used where there are any.
 
 ======== ============================ =========================================================================
@@ -29,7 +29,7 @@ Gaps in the text, and what is done here
   grey levels off, and 40 with ``condition="label"``, which leaves the label alone.
 - "Training two independent encoders has proven to be the best option" (Section 5): E2 learns alone, first.
 - Label and feature join z as constant maps, of which the next norm leaves little: they also set its scale and shift.
-- Instance norm takes from E1 whether a picture is dark or light: 600 steps of 32x32 faces drew all in one light. Narrow
+- Instance norm takes from E1 whether an image is dark or light: 600 steps of 32x32 faces drew all in one light. Narrow
   3x3 layers after Table 1 drew streaks for a mouth. ``norm="batch"`` and ``residual_blocks`` at the side of z are not
   in the text, but in :meth:`DECGAN.small`: of 64x64 transfers to unseen people a judge read 63 % of what it reads off
   the exact answers with four blocks (2,000 steps), 36 % without (1,500; one run each: reach, size and steps are not
@@ -44,12 +44,12 @@ Gaps in the text, and what is done here
   equation. Here E2, its weights held, is to read the reference's expression off x_AB and the own one off x'_A.
 - D's copy of the label is detached: E2 cannot make D's work easy. A real pair is the reference and its own label.
 - The image library is CycleGAN's pool of 50 generated faces with labels: D gets the new one, or an older one instead.
-- Paired data is used for Fig. 3, without an equation. Where a picture of the person with the reference's expression
+- Paired data is used for Fig. 3, without an equation. Where an image of the person with the reference's expression
   exists (``ground_truth``), a term of weight ``pair_weight`` asks for it by L1; 0 is the text's unpaired training.
 - Eq. 2 and 3 ask for scalar products of codes; then the text says that the reconstruction does it. They are of E1's and
   E2's maps, averaged over places, and the walk is to end at the same person (Haeusser et al. 2017): at the same
   expression it would push that into the identity code. ``association_weight=0`` leaves it out.
-- Eq. 3 prints P^ab for the round trip P^aba. Table 1 prints 8 filters for the last layer: pictures have 3. It has four
+- Eq. 3 prints P^ab for the round trip P^aba. Table 1 prints 8 filters for the last layer: images have 3. It has four
   deconvolutions where the text says three. The two of stride 1 are convolutions.
 - Not in the text: weights of the terms (1, and 10 for cycle and pairs), epochs, batch size, E2's pooling to 4x4 places,
   padding, initial weights, the fall of the learning rate. D's sigmoid is in the loss.
@@ -73,14 +73,14 @@ from torch.nn import functional as F
 
 from ferdis.faces import Faces
 from ferdis.losses import in_float32
-from ferdis.nn import Styled, StyledResidual, reading
+from ferdis.nn import ConditionalLayer, ConditionalResidual, eval_mode
 from ferdis.preprocess.augment import random_views, take_views, to_bytes, to_unit_range
-from ferdis.systems.base import TrainingSet
-from ferdis.systems.estimator import Estimator, check_choice, preprocessing_of, resized
+from ferdis.systems.base import Estimator, check_choice, preprocessing_of, resized
+from ferdis.systems.classifier import TrainingSet
 from ferdis.systems.relgan import pixel_loss
 from ferdis.systems.triplets import GROUND_TRUTHS, Triplets
-from ferdis.systems.unpaired import Library, association_loss, round_trip, transition
-from ferdis.training import Batch, Modules, Phase, Stage, falling
+from ferdis.systems.unpaired import ImagePool, association_loss, round_trip, transition
+from ferdis.training import Batch, Modules, Phase, Stage, linear_decay_second_half
 
 FEATURE = 16  # numbers that say how a face shows its expression
 PLACES = 4  # E2's maps are pooled to 4x4 places before its fully connected layer
@@ -154,13 +154,15 @@ class Generator(nn.Module):
         first, second, third = channels
         self.skips = skips
         fine, middle = larger if skips else (0, 0)
-        self.blocks = nn.ModuleList(StyledResidual(z, label_width, bare) for _ in range(blocks))
+        self.blocks = nn.ModuleList(ConditionalResidual(z, label_width, bare) for _ in range(blocks))
         layers = (
             nn.ConvTranspose2d(z + label_width, first, 3, 2, 1, output_padding=1),
             nn.ConvTranspose2d(first + middle, second, 3, 2, 1, output_padding=1),
             nn.Conv2d(second + fine, third, kernel, 1, kernel // 2),
         )
-        self.layers = nn.ModuleList(Styled(a, bare(n), n, label_width) for a, n in zip(layers, channels, strict=True))
+        self.layers = nn.ModuleList(
+            ConditionalLayer(a, bare(n), n, label_width) for a, n in zip(layers, channels, strict=True)
+        )
         self.head = nn.Conv2d(third, 3, kernel, 1, kernel // 2)
 
     def forward(self, maps: Sequence[Tensor], label: Tensor) -> Tensor:
@@ -232,7 +234,7 @@ def restore(modules: Modules, generated: Tensor, own: Tensor) -> Tensor:
 
 @in_float32
 def mean_absolute(restored: Tensor, face: Tensor) -> Tensor:
-    """``E[|x_A - x'_A|_1]``, the mean over pictures (n, 3, S, S) and their pixels (Eq. 9)."""
+    """``E[|x_A - x'_A|_1]``, the mean over images (n, 3, S, S) and their pixels (Eq. 9)."""
     return (face - restored).abs().mean()
 
 
@@ -280,7 +282,7 @@ def show(_: Modules, batch: Batch, random: torch.Generator, *, max_degrees: floa
     }
 
 
-def there_and_back(
+def cycle_forward(
     modules: Modules, batch: Batch, random: torch.Generator, *, condition: str, max_degrees: float, truths: bool
 ) -> Batch:
     """What is made of the batch's faces and references, and what comes back: once a step."""
@@ -323,7 +325,7 @@ def generator_terms(modules: Modules, batch: Batch, *, association: bool) -> dic
     """What both encoders and both generators minimise together; the phase weights it."""
     reader = modules.expression_encoder
     held = {name: parameter.detach() for name, parameter in reader.named_parameters()}
-    with reading(reader):  # generated faces leave no trace in its batch norm
+    with eval_mode(reader):  # generated faces leave no trace in its batch norm
         _, read, _ = functional_call(reader, held, (torch.cat([batch["generated"], batch["restored"]]),))
     expressions = batch["expressions"]
     terms = {
@@ -359,7 +361,7 @@ class DECGAN(Estimator):
     skips : E1's larger maps join a generator's of the same side, as in a U-Net
     residual_blocks : of a generator, at the side of z; 0 in the text
     ground_truth : str
-        Where pictures of the face's person with the reference's expression come from: "counterparts", "pairs", "off" or
+        Where images of the face's person with the reference's expression come from: "counterparts", "pairs", "off" or
         "auto", as in :class:`~ferdis.systems.relgan.RELGAN`.
     truths : int
         Counterparts drawn for each training face.
@@ -372,7 +374,7 @@ class DECGAN(Estimator):
         Side of the convolutions that are 7x7 in Tables 1 and 2.
     library_size : faces in the image library
     max_degrees : training faces are rotated by up to so many, and mirrored
-    image_size : side of the pictures, pixels, divisible by 4; others are resized
+    image_size : side of the images, pixels, divisible by 4; others are resized
     epochs, batch_size, learning_rate, betas : training, Adam; the rate falls linearly over the second half
     expression_epochs, min_steps : of E2 alone, before; epochs are added to both until there are so many steps
     gradient_clip, seed, accelerator, devices, precision, logger, progress : as in :class:`~ferdis.systems.ifgan.IFGAN`
@@ -456,7 +458,7 @@ class DECGAN(Estimator):
             torch.manual_seed(self.seed)
             self.modules_ = self._build()
             discriminator = Discriminator(self._label_width, self.discriminator_channels, self.kernel)
-        library = Library(self.library_size, self._label_width, self.image_size)
+        library = ImagePool(self.library_size, self._label_width, self.image_size)
         modules = {**self.modules_, "discriminator": discriminator, "library": library}
         trainer = self._trainer(run_dir, keep_epochs)
         trainer.run(self._stages(modules, sampler, len(faces)), signature=self._signature(None))
@@ -567,13 +569,17 @@ class DECGAN(Estimator):
         adam = partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, fused=True)
         generate = partial(generator_terms, association=association)
         own, real = {"label": self.label_weight}, {"adversarial": 1.0}
-        alone = Phase("expression", ("expression_encoder",), expression_terms, own, adam, falling(first))
+        alone = Phase(
+            "expression", ("expression_encoder",), expression_terms, own, adam, linear_decay_second_half(first)
+        )
         phases = [
-            Phase("discriminator", ("discriminator",), discriminator_terms, real, adam, falling(epochs)),
-            Phase("generator", tuple(self.modules_), generate, weights, adam, falling(epochs)),
+            Phase(
+                "discriminator", ("discriminator",), discriminator_terms, real, adam, linear_decay_second_half(epochs)
+            ),
+            Phase("generator", tuple(self.modules_), generate, weights, adam, linear_decay_second_half(epochs)),
         ]
         turned = partial(show, max_degrees=self.max_degrees, truths=sampler.share > 0)
-        prepare = partial(there_and_back, condition=self.condition, **turned.keywords)
+        prepare = partial(cycle_forward, condition=self.condition, **turned.keywords)
         return [
             Stage("expression", {"expression_encoder": modules["expression_encoder"]}, [alone], first, sampler, turned),
             Stage("decgan", dict(modules), phases, epochs, sampler, prepare),

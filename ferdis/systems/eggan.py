@@ -4,19 +4,19 @@ J. Tang, Z. Shao, L. Ma, "Fine-Grained Expression Manipulation via Structured La
 
 An encoder maps a face to a code that a discriminator holds to a Gaussian; a generator draws the face of that code with
 the intensities of 17 action units (AUs) as asked. A classifier of AU levels, trained along, and a classifier of people,
-trained before and frozen, hold the picture to both.
+trained before and frozen, hold the image to both.
 
 ======== ============================== ====================================================================
 Equation Function                       What it is
 ======== ============================== ====================================================================
 Eq. 1    :func:`latent_loss`            discriminator of codes against the prior N(0, 1)
 Eq. 1    :func:`encoder_loss`           the encoder's side of it, non-saturating
-Eq. 2    :func:`critic_loss`            discriminator of pictures, without its penalty
+Eq. 2    :func:`critic_loss`            discriminator of images, without its penalty
 Eq. 2    :func:`generator_loss`         the generator's side of it
-Eq. 2    :func:`gradient_penalty`       the penalty, on interpolates or on real pictures
+Eq. 2    :func:`gradient_penalty`       the penalty, on interpolates or on real images
 Eq. 3    :func:`unit_loss`              6-way cross-entropy of each AU's rounded intensity
 Eq. 4    :func:`identity_loss`          cross-entropy of the person
-Eq. 5    :func:`perceptual_loss`        VGG19 features of source, edited and reconstructed picture
+Eq. 5    :func:`perceptual_loss`        VGG19 features of source, edited and reconstructed image
 Eq. 6    :func:`reconstruction_loss`    L1 and MS-SSIM
 Eq. 7    :func:`generator_terms`        the terms that encoder and generator minimise, weighted 1, 1, 100, 60, 20, 100
 Eq. 8    :func:`interpolated_units`     AUs on the way from source to target
@@ -24,15 +24,15 @@ Eq. 8    :func:`interpolated_units`     AUs on the way from source to target
 
 Gaps in the text, and what is done here
 ---------------------------------------
-- Eq. 2 prints log terms, the name WGAN-GP, and a penalty on *real* pictures with the wrong sign for a discriminator
+- Eq. 2 prints log terms, the name WGAN-GP, and a penalty on *real* images with the wrong sign for a discriminator
   that maximises. ``adversarial="wgan-gp"`` is WGAN-GP: critic values, the penalty on interpolates, five critic steps
-  for one of the generator. ``"r1-like"`` is Eq. 2 as printed, log terms and the penalty on real pictures. Either way
+  for one of the generator. ``"r1-like"`` is Eq. 2 as printed, log terms and the penalty on real images. Either way
   the penalty is minimised.
 - The text feeds the AUs to the generator with the code. Constant maps die in instance norm, so the vector joins the
   code before the first layer, and by default also sets scale and shift after each norm (``au_injection="modulate"``;
   ``"input"`` is the text alone).
-- Eq. 7 minimises the AU loss over the classifier on *generated* pictures too, which lets generator and classifier agree
-  on a private code. ``c_exp_on="real"`` trains it on photographs alone, ``"both"`` is Eq. 7. Generated pictures never
+- Eq. 7 minimises the AU loss over the classifier on *generated* images too, which lets generator and classifier agree
+  on a private code. ``c_exp_on="real"`` trains it on photographs alone, ``"both"`` is Eq. 7. Generated images never
   enter its batch norm.
 - Target AUs are those of another face of the batch: combinations that occur. An AU that is not coded (NaN) is masked in
   Eq. 3, and the generator is told that it is unknown; no value is made up for it.
@@ -40,10 +40,10 @@ Gaps in the text, and what is done here
   (2016); ``"norm"`` as printed. "Third layer" is the third convolution, ``relu2_1``.
 - VGG19's ImageNet weights cannot always be had. ``weights="identifier"``, in :meth:`EGGAN.small`, takes the maps of
   C_id, which learned from the training people. Deep ones are nearly the same whatever the expression: those of
-  ``relu5_1`` tell whether two pictures of people that it never saw are of one, with 4 % errors (``relu4_1``: 16 %).
+  ``relu5_1`` tell whether two images of people that it never saw are of one, with 4 % errors (``relu4_1``: 16 %).
 - Six blocks that each double the side start at 2x2 for 128 pixels, and instance norm leaves little of four places.
   :meth:`EGGAN.small` has three blocks from 8x8: after 1,000 steps of the autoencoder alone a judge took 70 % of its
-  pictures of unseen people for the same person, with four blocks 55 %, with five, from 2x2, 28 % (one run each).
+  images of unseen people for the same person, with four blocks 55 %, with five, from 2x2, 28 % (one run each).
 - torch's initial weights shrink differences between faces 60-fold on the way to the code: He's (2015) do not.
 - Every reduction is a mean: 100 times a mean L1 balances a critic of unit gradient, a sum would bury it.
 - Not in the text: a code of 128 numbers, the channels of generator and critic, batch norm in the VGG19-like classifiers
@@ -68,11 +68,19 @@ from torch.nn import functional as F
 
 from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
 from ferdis.losses import accuracy, gradient_penalty, in_float32, ms_ssim
-from ferdis.nn import VGG19Features, reading
+from ferdis.nn import VGG19Features, eval_mode
 from ferdis.preprocess.augment import to_bytes, to_unit_range
-from ferdis.systems.au_levels import UNITS, VGGClassifier, as_trained, checked_units, coded_names, unit_loss, units_of
-from ferdis.systems.estimator import Estimator, check_choice, evaluating, module_device, preprocessing_of, resized
-from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage, falling
+from ferdis.systems.action_units import (
+    UNITS,
+    VGGClassifier,
+    as_trained,
+    checked_units,
+    coded_names,
+    unit_loss,
+    units_of,
+)
+from ferdis.systems.base import Estimator, check_choice, module_device, modules_in_eval_mode, preprocessing_of, resized
+from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage, linear_decay_second_half
 
 IDENTIFIER = "identifier"  # in place of VGG19's weights: C_id gives the maps of Eq. 5
 
@@ -139,7 +147,7 @@ class Generator(nn.Module):
     Parameters
     ----------
     size : int
-        Side of the pictures.
+        Side of the images.
     width : int
         Numbers of a code.
     channels : sequence of int
@@ -163,7 +171,7 @@ class Generator(nn.Module):
         self.head = nn.Sequential(nn.PReLU(channels[-1]), nn.Conv2d(channels[-1], 3, 3, 1, 1), nn.Tanh())
 
     def forward(self, codes: Tensor, units: Tensor) -> Tensor:
-        """Codes (n, width) and AUs (n, 17) in 0..5, NaN = unknown, to pictures (n, 3, S, S) in [-1, 1]."""
+        """Codes (n, width) and AUs (n, 17) in 0..5, NaN = unknown, to images (n, 3, S, S) in [-1, 1]."""
         known = ~units.isnan()
         units = torch.cat([torch.where(known, units, 0) / AU_MAXIMUM, known.to(units.dtype)], 1)  # (n, 34)
         x = self.first(torch.cat([codes, units], 1)).unflatten(1, (-1, self.start, self.start))
@@ -207,7 +215,7 @@ def encoder_loss(codes: Tensor) -> Tensor:
 
 @in_float32
 def critic_loss(real: Tensor, fake: Tensor, adversarial: str = "wgan-gp") -> Tensor:
-    """What D_img minimises besides its penalty, from its values (n,) of real and edited pictures (Eq. 2).
+    """What D_img minimises besides its penalty, from its values (n,) of real and edited images (Eq. 2).
 
     ``"wgan-gp"``: mean D(fake) - mean D(real). ``"r1-like"``: -log D(real) - log(1 - D(fake)), as printed.
     """
@@ -230,9 +238,9 @@ def identity_loss(logits: Tensor, people: Tensor) -> Tensor:
 
 @in_float32
 def perceptual_loss(source: Tensor, edited: Tensor, reconstructed: Tensor, norm: str = "squared") -> Tensor:
-    """Distance of VGG19 maps (n, C, h, w) of the source to those of the edited and reconstructed picture (Eq. 5).
+    """Distance of VGG19 maps (n, C, h, w) of the source to those of the edited and reconstructed image (Eq. 5).
 
-    ``norm="squared"``: ``|a - b|^2 / (C h w)``; ``"norm"``: ``|a - b| / (C h w)``, as printed. Means over pictures.
+    ``norm="squared"``: ``|a - b|^2 / (C h w)``; ``"norm"``: ``|a - b| / (C h w)``, as printed. Means over images.
     """
 
     def distance(maps: Tensor) -> Tensor:
@@ -244,7 +252,7 @@ def perceptual_loss(source: Tensor, edited: Tensor, reconstructed: Tensor, norm:
 
 @in_float32
 def reconstruction_loss(reconstructed: Tensor, image: Tensor, ssim_weight: float = 1.0) -> Tensor:
-    """Mean absolute difference plus 1 - MS-SSIM, of pictures (n, 3, S, S) in [-1, 1] (Eq. 6)."""
+    """Mean absolute difference plus 1 - MS-SSIM, of images (n, 3, S, S) in [-1, 1] (Eq. 6)."""
     loss = (reconstructed - image).abs().mean()
     if ssim_weight:
         loss = loss + ssim_weight * (1 - ms_ssim((reconstructed + 1) / 2, (image + 1) / 2)).mean()
@@ -259,8 +267,8 @@ def interpolated_units(source: np.ndarray, target: np.ndarray, alpha: float) -> 
 # ------------------------------------------------------------------------------------------------------- phases
 
 
-def show(_: Modules, batch: Batch, random: torch.Generator) -> Batch:
-    """The batch with its pictures in [-1, 1], each mirrored with probability 1/2: AUs are of both sides of a face."""
+def augment(_: Modules, batch: Batch, random: torch.Generator) -> Batch:
+    """The batch with its images in [-1, 1], each mirrored with probability 1/2: AUs are of both sides of a face."""
     images = to_unit_range(batch["image"])
     flip = torch.rand(len(images), 1, 1, 1, generator=random, device=images.device) < 0.5
     return {**batch, "image": torch.where(flip, images.flip(-1), images)}
@@ -268,7 +276,7 @@ def show(_: Modules, batch: Batch, random: torch.Generator) -> Batch:
 
 def edit_and_reconstruct(modules: Modules, batch: Batch, random: torch.Generator) -> Batch:
     """The batch's faces, their codes, and what the generator makes of each with another face's AUs and its own."""
-    batch = show(modules, batch, random)
+    batch = augment(modules, batch, random)
     codes, units = modules.encoder(batch["image"]), batch["units"]
     targets = units[torch.randperm(len(units), generator=random, device=units.device)]
     edited, reconstructed = modules.generator(codes.repeat(2, 1), torch.cat([targets, units])).chunk(2)
@@ -299,16 +307,16 @@ def critic_terms(modules: Modules, batch: Batch, *, adversarial: str) -> dict[st
 
 
 def unit_terms(modules: Modules, batch: Batch, *, c_exp_on: str) -> dict[str, Tensor]:
-    """What C_exp minimises: on real pictures, and on edited ones for ``"both"`` (Eq. 7)."""
+    """What C_exp minimises: on real images, and on edited ones for ``"both"`` (Eq. 7)."""
     loss = unit_loss(modules.units(batch["image"]), batch["units"])
     if c_exp_on == "both":
-        with reading(modules.units) as read:
+        with eval_mode(modules.units) as read:
             loss = loss + unit_loss(read(batch["edited"].detach()), batch["target"])
     return {"units": loss}
 
 
 def perceived(modules: Modules, pictures: Tensor, layer: str) -> Tensor:
-    """Eq. 5's maps of pictures (n, 3, S, S): VGG19's where it is, C_id's otherwise."""
+    """Eq. 5's maps of images (n, 3, S, S): VGG19's where it is, C_id's otherwise."""
     return modules.perceptual(pictures) if hasattr(modules, "perceptual") else modules.identifier.maps(pictures, layer)
 
 
@@ -324,7 +332,7 @@ def generator_terms(
 ) -> dict[str, Tensor]:
     """The terms that encoder and generator minimise together (Eq. 7); identity and Eq. 5 only if they have weight."""
     edited, reconstructed, image = batch["edited"], batch["reconstructed"], batch["image"]
-    with reading(modules.units) as read:
+    with eval_mode(modules.units) as read:
         units = unit_loss(read(edited), batch["target"])
     terms = {
         "latent": encoder_loss(modules.latent(batch["code"])),
@@ -352,7 +360,7 @@ class EGGAN(Estimator):
     ----------
     adversarial : "wgan-gp", or "r1-like", which is Eq. 2 as printed
     au_injection : where AUs enter the generator: "modulate" every block, or at the "input" alone
-    c_exp_on : what the AU classifier learns from: "real" pictures, or "both" (Eq. 7)
+    c_exp_on : what the AU classifier learns from: "real" images, or "both" (Eq. 7)
     unit_weight, identity_weight, perceptual_weight, reconstruction_weight, penalty_weight : float
         The lambdas of Eq. 7; 0 switches a term off, and without its term C_id or VGG19 is not needed at all.
     ssim_weight : of MS-SSIM within Eq. 6; 0 is the paper's ablation
@@ -466,7 +474,7 @@ class EGGAN(Estimator):
     def edit(self, faces: Faces, au: ArrayLike | Mapping[str, float]) -> np.ndarray:
         """The faces with other action units, uint8 (n, image_size, image_size, 3).
 
-        ``au`` is as for :func:`~ferdis.systems.au_levels.checked_units`, with its errors. A mapping changes the AUs
+        ``au`` is as for :func:`~ferdis.systems.action_units.checked_units`, with its errors. A mapping changes the AUs
         that it names (``{"AU12": 4}``) and leaves the others as the faces have them.
         """
         check_is_fitted(self, "modules_")
@@ -506,7 +514,7 @@ class EGGAN(Estimator):
         units = torch.from_numpy(as_trained(checked_units(au, n, self.coded_), self.coded_, self.always_))
         device = module_device(self.modules_)
         codes = torch.randn(n, self.code_width, generator=torch.Generator().manual_seed(seed))
-        with evaluating(self.modules_):
+        with modules_in_eval_mode(self.modules_):
             pairs = zip(codes.split(64), units.split(64), strict=True)
             drawn = [to_bytes(self.modules_["generator"](code.to(device), au.to(device))).cpu() for code, au in pairs]
         return torch.cat(drawn).numpy()
@@ -568,7 +576,7 @@ class EGGAN(Estimator):
     def _stages(self, batches: ArrayBatches, epochs: int) -> list[Stage]:
         adam = partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, fused=True)
         classifier_adam = partial(torch.optim.Adam, lr=self.classifier_learning_rate, fused=True)
-        rate = falling(epochs)
+        rate = linear_decay_second_half(epochs)
         critic = partial(critic_terms, adversarial=self.adversarial)
         weights = {"latent": 1.0, "critic": 1.0, "units": self.unit_weight, "identity": self.identity_weight,
                    "perceptual": self.perceptual_weight, "reconstruction": self.reconstruction_weight}  # fmt: skip
@@ -588,7 +596,7 @@ class EGGAN(Estimator):
             phase = Phase("identity", ("identifier",), identity_terms, {"identity": 1.0}, classifier_adam)
             only = {"identifier": self.modules_["identifier"]}
             first = max(1, round(self.identity_epochs * epochs / self.epochs))  # stretched alike
-            stages.insert(0, Stage("identity", only, [phase], first, batches, show))
+            stages.insert(0, Stage("identity", only, [phase], first, batches, augment))
         return stages
 
     def _state(self) -> dict[str, Any]:

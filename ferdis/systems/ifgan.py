@@ -4,7 +4,7 @@ J. Cai, Z. Meng, A. S. Khan, J. O'Reilly, Z. Li, S. Han, Y. Tong, "Identity-Free
 Using Conditional Generative Adversarial Network", ICIP 2021.
 
 A generator turns any face into the "average" person of the training set with the same expression; a classifier
-reads the expression from that picture. Both are trained together, against a discriminator.
+reads the expression from that image. Both are trained together, against a discriminator.
 
 ======== ============================ ======================================================================
 Equation Function                     What it is
@@ -28,13 +28,13 @@ Gaps in the text, and what is done here
   the attention is C1 / 8 and its gamma starts at 0 (SAGAN). The decoder doubles its maps by nearest neighbours and a
   3x3 convolution: transposed ones left a chequerboard.
 - Instance norm in generator and discriminator. The text names none. With batch norm the generator is not the same
-  network in testing as in training: on 40 embedded people (small preset, 10 epochs, two folds) UAR was 54 % with
+  network in testing as in training: on 40 synthetic people (small preset, 10 epochs, two folds) UAR was 54 % with
   batch norm and 64 % with instance norm, at about the same training accuracy.
 - Eq. 5 sums over images and features. With 2,048 features that dwarfs the term the paper calls dominant, so
   ``island_reduction="mean"`` averages over both; ``"batch_mean"`` and ``"sum"`` (as printed) are there.
 - Centres start at the first batch's class means and move by the centre-loss rule plus the gradient of the alpha
   term: with the centre-loss rule alone the cosines in Eq. 5 would have no effect at all.
-- Both pictures of Eq. 4 go through the classifier in one pass, so that its batch-norm statistics are not those of
+- Both images of Eq. 4 go through the classifier in one pass, so that its batch-norm statistics are not those of
   seven average faces alone.
 - The average face takes its input's flip, rotation and crop. Rotation is uniform in [-5, 5] degrees.
 """
@@ -57,7 +57,7 @@ from ferdis.faces import Faces
 from ferdis.losses import ISLAND_REDUCTIONS, Centres, accuracy, in_float32, island_loss
 from ferdis.nn import ImageClassifier, initialise_normal
 from ferdis.preprocess.augment import random_views, take_views, to_bytes, to_unit_range
-from ferdis.systems.base import Classifier, TrainingSet, check_choice, resized
+from ferdis.systems.classifier import Classifier, TrainingSet, check_choice, resized
 from ferdis.training import Batch, Modules, Phase, Stage
 
 # ----------------------------------------------------------------------------------------------------- networks
@@ -155,7 +155,7 @@ class PatchDiscriminator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 1))
 
     def forward(self, face: Tensor, average: Tensor) -> Tensor:
-        """Pairs of pictures (n, 3, S, S) in [-1, 1] to logits (n, 1, S/8 - 2, S/8 - 2); positive means real."""
+        """Pairs of images (n, 3, S, S) in [-1, 1] to logits (n, 1, S/8 - 2, S/8 - 2); positive means real."""
         return self.layers(torch.cat([face, average], 1))
 
 
@@ -220,7 +220,7 @@ def l1_loss(generated: Tensor, average: Tensor) -> Tensor:
     Parameters
     ----------
     generated, average : Tensor of shape (n, 3, S, S)
-        Pictures in [-1, 1].
+        Images in [-1, 1].
     """
     return (average - generated).abs().mean()
 
@@ -234,7 +234,7 @@ def softmax_loss(
     Parameters
     ----------
     on_average, on_generated : Tensor of shape (n, K)
-        Logits of E; ``on_average`` may be empty (0, K): the baseline sees one picture only.
+        Logits of E; ``on_average`` may be empty (0, K): the baseline sees one image only.
     labels : Tensor of shape (n,), int64
     class_weights : Tensor of shape (K,), optional
     """
@@ -248,7 +248,7 @@ def softmax_loss(
 
 
 class Averages(nn.Module):
-    """The average face of each class: pictures (K, 3, S, S) in [-1, 1]; data, not weights."""
+    """The average face of each class: images (K, 3, S, S) in [-1, 1]; data, not weights."""
 
     pictures: Tensor
 
@@ -300,7 +300,7 @@ def joint_terms(
 ) -> dict[str, Tensor]:
     """The four terms of the objective that generator and classifier minimise together (Eq. 1).
 
-    Both pictures of Eq. 4 pass through E at once; island loss and centres see the generated half. ``features`` stay in
+    Both images of Eq. 4 pass through E at once; island loss and centres see the generated half. ``features`` stay in
     the batch for :func:`move_centres`.
     """
     face, average, generated, labels = (batch[name] for name in ("face", "average", "generated", "label"))
@@ -556,7 +556,7 @@ class IFGAN(Classifier):
         batches = training.batches(self.batch_size, self.seed)
         return [Stage("ifgan", self.modules_, phases, epochs, batches, prepare, validate=validate)]
 
-    def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         generated = self.modules_["generator"](images)
         seen = torch.cat([images, generated], 1) if self.classifier_input == "pair" else generated
         return self.modules_["classifier"](seen)

@@ -28,11 +28,11 @@ Gaps in the text, and what is done here
 - Eq. 1 has D name the source's expression and the target's person; the text below it, both of any real image. So here.
 - D's four "CNN blocks" are the encoder's, and its linear layers have batch norm too. G has no other teacher of
   expression than D, and with DCGAN's strided convolutions and bare linear layers D knew 35 % of other people's
-  expressions after 400 steps of 64 embedded faces; so it knew 69 %.
+  expressions after 400 steps of 64 synthetic faces; so it knew 69 %.
 - "In later iterations, when D reaches a near-optimal solution, G is updated more frequently": D takes one step in
   ``generator_steps`` while the mean of its accuracies on real expressions and on fakes over its last 100 steps is above
   ``near_optimal``.
-- The patches come from a picture of ``image_size`` (110 for 96), and the unrotated ones stay: 5 places x 5 angles x 2.
+- The patches come from an image of ``image_size`` (110 for 96), and the unrotated ones stay: 5 places x 5 angles x 2.
 - The MLP has one hidden layer of 128 and dropout 0.2. Faces are aligned by a similarity, not by frontalisation.
 """
 
@@ -49,16 +49,16 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferdis.checkpoints import load_modules
 from ferdis.faces import Faces
-from ferdis.history import History
 from ferdis.losses import accuracy, in_float32
 from ferdis.nn import initialise_normal
 from ferdis.preprocess.augment import patch_views, take_views, to_bytes, to_unit_range
-from ferdis.systems.base import TrainingSet, check_choice, evaluating, module_device, resized
-from ferdis.systems.estimator import train_once
+from ferdis.systems.base import train_once
+from ferdis.systems.classifier import TrainingSet, check_choice, module_device, modules_in_eval_mode, resized
 from ferdis.systems.triplets import GROUND_TRUTHS, PatchClassifier, Patches, Triplets, patch
 from ferdis.training import Batch, Modules, Phase, Stage
+from ferdis.training.checkpoints import load_modules
+from ferdis.training.history import History
 
 EXPRESSION_CODE, IDENTITY_CODE = 30, 50
 LABELS = ("expression", "identity", "source_identity", "target_expression", "known")
@@ -74,7 +74,7 @@ class Encoder(nn.Module):
     code_size : int
         30 for the expression, 50 for the identity.
     size : int
-        Side of the pictures, divisible by 32.
+        Side of the images, divisible by 32.
     channels : sequence of five int
     """
 
@@ -130,7 +130,7 @@ class Discriminator(nn.Module):
         self.expression_head = nn.Linear(256, n_expressions + 1)  # the last one is "fake"
         self.identity_head = nn.Linear(256, n_people) if n_people else None
 
-    def renamed(self, fresh: Discriminator) -> Discriminator:
+    def with_new_heads(self, fresh: Discriminator) -> Discriminator:
         """This network with the last layers of a ``fresh`` one: for its expressions and its people."""
         self.expression_head, self.identity_head = fresh.expression_head, fresh.identity_head
         self.identity = fresh.identity if self.identity is None else self.identity
@@ -221,7 +221,7 @@ def pixel_loss(generated: Tensor, truth: Tensor, known: Tensor) -> Tensor:
     Parameters
     ----------
     generated, truth : Tensor of shape (n, 3, S, S)
-        Pictures in [-1, 1].
+        Images in [-1, 1].
     known : Tensor of shape (n,), bool
         Which samples have a ground truth; the mean is over their pixels, and 0 if there are none.
     """
@@ -312,7 +312,7 @@ class RELGAN(PatchClassifier):
         The pixel weight's factor from the first epoch of reenactment to the last; kept after a pretraining.
     ground_truth : str
         Where the target's person with the source's expression comes from. "counterparts": the set draws it (the
-        embedded one); "pairs": another picture of that person, for sets where pose and light are the same in all of
+        embedded one); "pairs": another image of that person, for sets where pose and light are the same in all of
         them; "off": the pixel term does not run. "auto": counterparts where they can be drawn, pairs where the loader
         says that the set is posed (``attrs["posed"]``), otherwise off.
     truths : counterparts drawn for each training face
@@ -442,7 +442,7 @@ class RELGAN(PatchClassifier):
         check_is_fitted(self, "modules_")
         codes = torch.from_numpy(np.concatenate([expression_codes, identity_codes], 1))
         device = module_device(self.modules_)
-        with evaluating(self.modules_):
+        with modules_in_eval_mode(self.modules_):
             faces = [to_bytes(self.modules_["decoder"](part.to(device))).cpu() for part in codes.split(64)]
         return torch.cat(faces).numpy()
 
@@ -478,7 +478,7 @@ class RELGAN(PatchClassifier):
             torch.manual_seed(self.seed)
             discriminator = self._discriminator(training)
         if self.pretrain is not None:
-            discriminator = self._pretrain().renamed(discriminator)
+            discriminator = self._pretrain().with_new_heads(discriminator)
         sampler = self._triplets(training)
         self.notes_.append(f"RELGAN: {sampler.describe()}")
         epochs, decay_epochs = self._length(len(training.labels))
@@ -544,7 +544,7 @@ class RELGAN(PatchClassifier):
         self.notes_.append(f"RELGAN: pretrained for {self.pretrain_epochs} epochs on {faces!r}")
         return discriminator
 
-    def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         code = self.modules_["expression_encoder"](images)
         return code, self.modules_["classifier"](code)
 

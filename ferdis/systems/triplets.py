@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ferdis.data import EpochBatches, split_batches
 from ferdis.preprocess.augment import PATCH_VIEWS, patch_views, take_views, to_unit_range
-from ferdis.systems.base import Classifier, TrainingSet, check_choice, resized
+from ferdis.systems.classifier import Classifier, TrainingSet, check_choice, resized
 from ferdis.training import Batch
+from ferdis.training.batches import EpochBatches, split_batches
 
 GROUND_TRUTHS = ("auto", "counterparts", "pairs", "off")
 
@@ -125,7 +125,7 @@ class Triplets:
             "source_view": view,
             "target_view": random.integers(PATCH_VIEWS, size=n),
         }
-        # Without a truth there is no pixel term: any picture will do in its place.
+        # Without a truth there is no pixel term: any image will do in its place.
         rows = {"source": source, "target": target, "truth": np.maximum(truth, 0)}
         rows.update(dict.fromkeys(numbers, np.arange(n)))
         return EpochBatches({**images, **numbers}, split_batches(random.permutation(n), self.batch_size), rows)
@@ -182,7 +182,7 @@ def kind_of(ground_truth: str, training: TrainingSet) -> str:
 
 
 def in_memory(images: Any, limit: int = 2**31) -> Any:
-    """The pictures as one array if they take no more than ``limit`` bytes: three scattered reads a step are slow."""
+    """The images as one array if they take no more than ``limit`` bytes: three scattered reads a step are slow."""
     return np.asarray(images) if np.prod(images.shape) <= limit else images
 
 

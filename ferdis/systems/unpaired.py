@@ -52,7 +52,7 @@ def association_loss(walk: Tensor, people: Tensor) -> Tensor:
     return -(same / same.sum(1, keepdim=True) * (walk + 1e-8).log()).sum(1).mean()
 
 
-class Library(nn.Module):
+class ImagePool(nn.Module):
     """Generated faces and their labels, kept for D (Section 4.2; the pool of Zhu et al. 2017).
 
     Parameters

@@ -72,7 +72,7 @@ def rafdb(train=12_271, test=3_068):
 
 
 def rafdb_list(pictures):
-    """EmoLabel's lines for these pictures."""
+    """EmoLabel's lines for these images."""
     names = [Path(picture.path).stem.removesuffix("_aligned") for picture in pictures]
     return "".join(
         f"{name}.jpg {RAFDB.index(picture.expression) + 1}\n" for name, picture in zip(names, pictures, strict=True)
@@ -138,7 +138,7 @@ def fer2013_folders(train=20, validation=8, test=8):
 
 
 def fer2013_csv(root, train=28_709, validation=3_589, test=3_589, *, spaced=False, name="fer2013.csv", side=2):
-    """The CSV; picture k is flat with grey value k % 256."""
+    """The CSV; image k is flat with grey value k % 256."""
     lines = [" emotion, Usage, pixels" if spaced else "emotion,pixels,Usage"]
     number = 0
     for usage, count in (("Training", train), ("PublicTest", validation), ("PrivateTest", test)):
@@ -152,7 +152,7 @@ def fer2013_csv(root, train=28_709, validation=3_589, test=3_589, *, spaced=Fals
 
 
 def written(root: Path, pictures, files=None, picture=None):
-    """Write the pictures (empty files, unless ``picture`` makes them) and label files under ``root``."""
+    """Write the images (empty files, unless ``picture`` makes them) and label files under ``root``."""
     for item in pictures:
         path = root / item.path
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,16 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from trees import ck48, ckplus, manifest, noise, picture
 
 from ferdis.datasets.check import check, examine_faces
 from ferdis.faces import Faces
+from tests.datasets.trees import ck48, ckplus, manifest, noise, picture
 
 PEOPLE = [f"images/{person}_{label}.png,{label},p{person:02d}" for person in range(12) for label in ("fear", "anger")]
 
 
 def smooth(seed, side=64):
-    """A picture with structure at all scales, so that recompression leaves it much the same."""
+    """An image with structure at all scales, so that recompression leaves it much the same."""
     small = noise(seed, (16, 16))
     return np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC))
 
@@ -47,7 +47,7 @@ def test_unreadable_pictures_and_bad_rows_are_all_listed(tmp_path):
     [
         ("copy.png,anger,p00", True, "have the same pixels but are labelled anger and fear"),
         ("copy.png,fear,p05", True, r"have the same pixels but are said to show .*/p00 and .*/p05"),
-        ("copy.png,fear,p00", False, r"groups of one person's pictures that have the same pixels \(1\)"),
+        ("copy.png,fear,p00", False, r"groups of one person's images that have the same pixels \(1\)"),
     ],
 )
 def test_exact_copies(tmp_path, line, wrong, said):
@@ -88,7 +88,7 @@ def test_near_duplicate_across_people_only(tmp_path, quality, flip):
     root = manifest(tmp_path, [*lines, "near.jpg,fear,p07", "own.jpg,fear,p03"])
     report = check("manifest", root=root)
     assert sorted(map(set, report.near), key=sorted) == [{"3.png", "near.jpg"}, {"near.jpg", "own.jpg"}]
-    assert any("2 pairs of two people's pictures are nearly one picture" in line for line in report.remarks)
+    assert any("2 pairs of two people's images are nearly one picture" in line for line in report.remarks)
 
 
 def test_imbalance_and_people_with_one_expression(tmp_path):

@@ -3,11 +3,11 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from trees import ck48, ckplus, picture
 
 from ferdis.datasets import ckplus as official
 from ferdis.datasets import load
 from ferdis.datasets.ck48 import build_table
+from tests.datasets.trees import ck48, ckplus, picture
 
 
 def test_same_people_sequences_and_labels_as_ckplus(tmp_path):

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from trees import CK_SEQUENCES, ck48, ckplus, picture
 
 from ferdis.datasets import load
 from ferdis.datasets.ckplus import EMOTIONS, SEQUENCES, build_table, published_counts
 from ferdis.datasets.tree import WITH_CONTEMPT
 from ferdis.faces import AU_COLUMNS, SIX_EXPRESSIONS, Faces
+from tests.datasets.trees import CK_SEQUENCES, ck48, ckplus, picture
 
 
 def test_official_layout(tmp_path):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trees import picture
 
 from ferdis.datasets import load
 from ferdis.datasets.disfa import UNITS, build_table, nearest_expressions
 from ferdis.faces import AU_COLUMNS
 from ferdis.protocol import SubjectKFold
+from tests.datasets.trees import picture
 
 
 def disfa(
@@ -62,7 +62,7 @@ def test_every_and_first_frame(tmp_path):
     shifted, notes = build_table(root, first_frame=0)
     first = shifted[shifted["subject"] == "disfa/SN001"]
     assert first["path"].iloc[0].endswith("00000.png") and first["AU04"].iloc[0] == 1
-    assert "2 coded frames have no picture, left out" in notes and "3 pictures have no codes, left out" in notes
+    assert "2 coded frames have no image, left out" in notes and "3 images have no codes, left out" in notes
 
 
 def test_cameras(tmp_path):
@@ -91,7 +91,7 @@ def test_videos(tmp_path):
     faces = load("disfa", root=root, align=False, cache=False, image_size=16, progress=False)
     assert faces.table["AU12"].tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_allclose(faces.pixels().mean((1, 2, 3)), [0, 40, 80, 120, 160], atol=6)
-    assert "1 coded frames have no picture, left out" in faces.attrs["notes"]
+    assert "1 coded frames have no image, left out" in faces.attrs["notes"]
     path.write_bytes(b"no video")
     with pytest.raises(ValueError, match=r"comp\.avi"):
         build_table(root)
@@ -104,7 +104,7 @@ def test_people_without_pictures_or_labels_are_named(tmp_path):
     picture(root / "Images" / "SN009" / "1.png", seed=1)
     table, notes = build_table(root)
     assert table["subject"].nunique() == 2
-    assert "people left out (2): SN003 (no pictures), SN009 (no labels)" in notes
+    assert "people left out (2): SN003 (no images), SN009 (no labels)" in notes
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from trees import picture
 
 from ferdis.datasets import load
 from ferdis.datasets.folder import build_table
+from tests.datasets.trees import picture
 
 VIDEO = r"(?P<subject>S\d+)_(?P<sequence>\d+)_(?P<frame>\d+)"
 
@@ -26,7 +26,7 @@ def test_expression_folders_at_any_depth(tmp_path):
     assert list(table["subject"]) == ["mine/S1", "mine/S2", "mine/S1"]
     assert list(table["sequence"]) == ["mine/S1/01", "mine/S2/01", "mine/S1/02"]
     assert list(table["frame"]) == [3, 7, 1]
-    assert notes == ["files that are no pictures, left alone (1): readme.txt"]
+    assert notes == ["files that are no images, left alone (1): readme.txt"]
 
 
 @pytest.mark.parametrize("pattern", [r"S\d", r"(S\d)_", r"(?P<subject>S\d)_"])
@@ -73,7 +73,7 @@ names = st.tuples(st.sampled_from(["anger", "Happy", "sub/sad", "odd"]), st.inte
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=st.sets(names, min_size=1, max_size=10))
 def test_no_picture_is_lost_or_doubled(tmp_path_factory, files):
-    """Every picture is a row or a named problem, exactly once (person 3's name does not match)."""
+    """Every image is a row or a named problem, exactly once (person 3's name does not match)."""
     root = tmp_path_factory.mktemp("tree")
     paths = {f"{folder}/{'S' if person < 3 else 'x'}{person}_{number}.png" for folder, person, number in files}
     tree(root, *sorted(paths))

@@ -9,18 +9,18 @@ import shutil
 import time
 from collections import Counter
 
-import layouts
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from layouts import written
-from trees import picture
 
 from ferdis.datasets import load
 from ferdis.datasets.check import check
 from ferdis.faces import ACTION_UNITS
 from ferdis.preprocess import read_image
+from tests.datasets import layouts
+from tests.datasets.layouts import written
+from tests.datasets.trees import picture
 
 
 def table_of(name, root, **arguments):
@@ -107,7 +107,7 @@ def test_yale_has_four_expressions_of_15_people(tmp_path, suffix):
     written(tmp_path, layouts.yale(suffix=suffix))
     table, notes = table_of("yale", tmp_path)
     assert (len(table), table["subject"].nunique()) == (60, 15)
-    assert notes == ["105 pictures of conditions that are no expressions, left out"]
+    assert notes == ["105 images of conditions that are no expressions, left out"]
     assert len(table_of("yale", tmp_path, neutral="all")[0]) == 135
 
 
@@ -155,7 +155,7 @@ def test_a_rafdb_that_lacks_pictures_names_them(tmp_path):
     written(tmp_path, [*pictures[:-1], layouts.Picture("basic/Image/aligned/train_00777_aligned.jpg", None)], files)
     table, notes = table_of("rafdb", tmp_path)
     assert len(table) == 12
-    assert "labelled pictures that are missing (1): test_00004" in notes
+    assert "labelled images that are missing (1): test_00004" in notes
     assert "pictures without a label, left out (1): basic/Image/aligned/train_00777_aligned.jpg" in notes
 
 
@@ -192,7 +192,7 @@ SMALL = {
 
 
 def small(name, root, chosen=None, change=lambda path: path):
-    """A small copy; the pictures at ``chosen`` alone if given, their paths changed. Gives its truth by changed path."""
+    """A small copy; the images at ``chosen`` alone if given, their paths changed. Gives its truth by changed path."""
     pictures = SMALL[name][0]()
     pictures = pictures if chosen is None else [pictures[n % len(pictures)] for n in sorted(set(chosen))]
     pictures = list({item.path: item for item in pictures}.values())
@@ -358,7 +358,7 @@ def test_rafdb_list_under_its_other_name_originals_and_folders_by_label(tmp_path
     ("line", "message"),
     [
         ("train_00001.jpg 8", "'8' is no expression of this set; known are 1, 2"),
-        ("train_00001.jpg", "line 1: 'train_00001.jpg' is not a picture and a label"),
+        ("train_00001.jpg", "line 1: 'train_00001.jpg' is not an image and a label"),
     ],
 )
 def test_a_wrong_line_of_the_rafdb_list(tmp_path, line, message):
@@ -367,7 +367,7 @@ def test_a_wrong_line_of_the_rafdb_list(tmp_path, line, message):
         table_of("rafdb", tmp_path)
 
 
-# --------------------------------------------------------------------------------- pictures inside other files
+# --------------------------------------------------------------------------------- images inside other files
 
 
 @pytest.mark.parametrize("how", [{}, {"spaced": True, "name": "icml_face_data.csv"}])
@@ -413,7 +413,7 @@ def test_ferplus_takes_the_majority(tmp_path):
         ("fer2013.csv#4", "happiness", "validation"),
         ("fer2013.csv#5", "anger", "test"),
     ]
-    assert notes == ["2 of 6 pictures without a majority for one expression, left out"]
+    assert notes == ["2 of 6 images without a majority for one expression, left out"]
     assert list(table["votes_neutral"]) == [6, 1, 0, 0]
     faces = load("FER+", root=tmp_path, cache=False, progress=False)
     assert faces.attrs["dataset"] == "ferplus" and int(faces.pixels([2]).max()) == 4
@@ -428,7 +428,7 @@ def test_ferplus_with_pictures_and_with_files_that_do_not_fit(tmp_path):
     picture(tmp_path / "FER2013Train" / "fer0000000.png", 1)
     table, notes = table_of("ferplus", tmp_path)
     assert list(table["path"]) == ["FER2013Train/fer0000000.png"]
-    assert notes == ["1 pictures of the list are missing, or of no official part"]
+    assert notes == ["1 images of the list are missing, or of no official part"]
 
 
 def test_mmi_labels_views_and_frames(tmp_path):

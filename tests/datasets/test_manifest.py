@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from trees import manifest, noise, picture
 
 from ferdis.datasets import load
 from ferdis.datasets.check import check
 from ferdis.datasets.manifest import build_table
 from ferdis.faces import EXPRESSIONS
+from tests.datasets.trees import manifest, noise, picture
 
 SHARED = Path(os.environ.get("FERDIS_SHARED", Path(__file__).parents[3] / "shared"))
 
@@ -148,7 +148,7 @@ words = st.sampled_from([*EXPRESSIONS, "happy", "Sad", "hapy", "", "nan"])
 def test_no_row_is_lost_or_doubled(tmp_path_factory, rows):
     """Each line is in the table once or named in the problems once; never both, never neither."""
     root = tmp_path_factory.mktemp("rows")
-    for number in range(8):  # picture 8 does not exist
+    for number in range(8):  # image 8 does not exist
         picture(root / f"{number}.png", number, (4, 4))
     lines = [f"{number}.png,{label},{person}" for number, label, person in rows]
     (root / "faces.csv").write_text("\n".join(["path,expression,subject", *lines]) + "\n")

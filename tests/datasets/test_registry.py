@@ -5,11 +5,11 @@ import inspect
 import re
 
 import pytest
-from trees import ck48
 
 from ferdis.datasets import REGISTRY, describe_datasets, entry, load
 from ferdis.datasets.labels import chosen_expressions, expression_of
 from ferdis.faces import EXPRESSIONS, SEVEN_EXPRESSIONS, Faces
+from tests.datasets.trees import ck48
 
 
 def test_unknown_name_lists_the_choices():

@@ -16,7 +16,7 @@ CK_SEQUENCES = {
 
 
 def picture(path: Path, seed: int, size: tuple[int, int] = (24, 20)) -> Path:
-    """A picture of noise that no other seed gives."""
+    """An image of noise that no other seed gives."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(noise(seed, size)).save(path)
     return path
@@ -27,7 +27,7 @@ def noise(seed: int, size: tuple[int, int] = (24, 20)) -> np.ndarray:
 
 
 def manifest(root: Path, lines: list[str], header: str = "path,expression,subject") -> Path:
-    """faces.csv of these lines, and the pictures they name (first value) that end in .png."""
+    """faces.csv of these lines, and the images they name (first value) that end in .png."""
     root.mkdir(parents=True, exist_ok=True)
     for seed, line in enumerate(lines):
         name = line.split(",")[0].strip()

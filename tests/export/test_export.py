@@ -18,12 +18,12 @@ from ferdis.export import OnnxModel, export
 from ferdis.export.differences import Accuracy
 from ferdis.export.graph import UNITS, Graph, by_the_system, methods_of
 from ferdis.faces import Faces
-from ferdis.models import unlabelled
 from ferdis.preprocess.align import TEMPLATE, Aligner, record_of
-from ferdis.runfolder import read_rows
+from ferdis.run_folder import read_rows
+from ferdis.saved_models import unlabelled
 from ferdis.systems import GENERATORS, SYSTEMS
 from tests.systems import test_decgan, test_eggan
-from tests.systems.test_base import build
+from tests.systems.test_classifier import build
 from tests.systems.test_ifgan import faces
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "onnx_only.py"
@@ -70,7 +70,7 @@ def test_a_file_gives_what_the_system_gives(name: str, tmp_path: Path) -> None:
         model = OnnxModel(written.path)
         given = inputs_of(model, 5)
         found = model(**given)
-        limit = 1e-4 if method == "predict_proba" else 1e-3 + 0.5 / 255  # a system's own pictures are bytes
+        limit = 1e-4 if method == "predict_proba" else 1e-3 + 0.5 / 255  # a system's own images are bytes
         np.testing.assert_allclose(found, by_the_system(system, method, given), rtol=0, atol=limit)
         assert found.dtype == np.float32 and found.std() > 0
         for n in (1, 3):  # the batch is dynamic, and a face's result is its own
@@ -244,9 +244,7 @@ def test_the_command_takes_what_the_run_knows(
     right = float((tested["true"] == tested["predicted"]).mean())
     assert about["protocol"]["protocol"]["class"] == "SubjectKFold"
     assert about["protocol"]["accuracy_of_this_model"]["value"] == pytest.approx(right)
-    assert (
-        f"{100 * right:.2f} % on 8 pictures of people whom it never saw: 2 people" in card and "| happiness |" in card
-    )
+    assert f"{100 * right:.2f} % on 8 images of people whom it never saw: 2 people" in card and "| happiness |" in card
     assert "nothing is known of its accuracy on photographs" in card
 
     (run / "config.yaml").write_text("dataset: {name: manifest, root: /nowhere}\n")

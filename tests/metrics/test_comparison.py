@@ -24,7 +24,7 @@ RIGHT, WRONG = "fear", "anger"
 
 
 def systems_right_on(**right: str) -> pd.DataFrame:
-    """Rows of systems; a string such as ``"110"`` says on which pictures each is right, one person a picture."""
+    """Rows of systems; a string such as ``"110"`` says on which images each is right, one person an image."""
     parts = []
     for name, marks in right.items():
         number = range(len(marks))
@@ -202,7 +202,7 @@ def test_mcnemar_counts_a_sequence_once() -> None:
 
 
 def test_holm() -> None:
-    # sorted 0.01, 0.02, 0.03, 0.04: times 4, 3, 2, 1, never falling
+    # sorted 0.01, 0.02, 0.03, 0.04: times 4, 3, 2, 1, never linear_decay_second_half
     assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
     assert holm([0.5, 0.9]).tolist() == [1, 1] and holm([0.03]).tolist() == [0.03]
     assert holm([np.nan, 0.02, 0.03])[1:].tolist() == [0.04, 0.04] and np.isnan(holm([np.nan])[0])

@@ -110,8 +110,8 @@ def test_excess_and_ratio() -> None:
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: metrics.identity_probe(np.ones((3, 2)), ["a", "a", "b"]), "b has one picture only"),
-        (lambda: metrics.identity_probe(np.ones((2, 2)), ["a", "a"]), "all pictures show a"),
+        (lambda: metrics.identity_probe(np.ones((3, 2)), ["a", "a", "b"]), "b has one image only"),
+        (lambda: metrics.identity_probe(np.ones((2, 2)), ["a", "a"]), "all images show a"),
         (lambda: metrics.identity_probe(np.ones((2, 2)), ["a"]), "1 labels"),
         (lambda: metrics.identity_probe(np.full((4, 2), np.nan), ["a", "a", "b", "b"]), "row 0 is not finite"),
         (lambda: metrics.identity_probe(np.ones((4, 2)), ["a", "a", "b", "b"], reader="tree"), "reader='tree'"),

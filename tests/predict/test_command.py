@@ -1,4 +1,4 @@
-"""`ferdis predict` on pictures, folders, videos and a camera: what is written, drawn, named and counted."""
+"""`ferdis predict` on images, folders, videos and a camera: what is written, drawn, named and counted."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from PIL import Image
 
 from ferdis import cli, load
 from ferdis.preprocess.containers import video_frames
-from tests.systems.test_base import build
+from tests.systems.test_classifier import build
 
 SIDE = 160
 
 
 @pytest.fixture(scope="module")
 def portraits() -> np.ndarray:
-    """Two embedded people, (2, 160, 160, 3)."""
+    """Two synthetic people, (2, 160, 160, 3)."""
     return load(
         "synthetic", people=2, expressions="happiness", images_per_expression=1, image_size=SIDE, cache=False
     ).pixels()
@@ -30,7 +30,7 @@ def portraits() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier of embedded people, hardly trained."""
+    """A classifier of synthetic people, hardly trained."""
     drawn = load(
         "synthetic", people=2, expressions="happiness,sadness", images_per_expression=1, image_size=48, cache=False
     )
@@ -84,7 +84,7 @@ def test_a_folder_to_csv_json_and_drawings(ferdis: Any, portraits: np.ndarray, t
     assert [record["detected"] for record in records] == [True, False]
     assert records[0]["expression"] == rows["expression"][0] and records[1]["p_happiness"] is None
     drawn = np.asarray(Image.open(tmp_path / "drawn" / "album" / "anna.png")).astype(int)
-    assert drawn.shape == (320, 320, 3)  # small pictures are drawn larger, so that words can be read
+    assert drawn.shape == (320, 320, 3)  # small images are drawn larger, so that words can be read
     left, top = (round(2 * rows[name][0]) for name in ("left", "top"))
     assert np.abs(drawn[top + 20 : top + 60, left] - (255, 200, 0)).max() < 60, "the box"
     assert (tmp_path / "drawn" / "wall.jpg").is_file()
@@ -108,7 +108,7 @@ def test_what_cannot_be_read_is_named_and_costs_nothing_else(
     assert status == 2
     assert out.count("\n") == 3 and "0.png,0,True" in out and "1.png,0,True" in out  # the header and two rows
     (line,) = [text for text in err.splitlines() if text.startswith("ferdis: error:")]
-    assert "2 of 4 pictures could not be read: " in line and "cut.png, " in line and "no.png" in line
+    assert "2 of 4 images could not be read: " in line and "cut.png, " in line and "no.png" in line
     assert "the rows of all others are in the output" in line
 
 
@@ -191,7 +191,7 @@ def test_arguments_that_do_not_fit(ferdis: Any, argv: list[str], message: str) -
 def test_an_empty_folder(ferdis: Any, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     status, _, err = ferdis(tmp_path)
-    assert status == 2 and "holds no pictures and no videos" in err
+    assert status == 2 and "holds no images and no videos" in err
 
 
 def test_no_model(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -15,14 +15,14 @@ from ferdis.faces import Faces
 from ferdis.predict import Predictor
 from ferdis.preprocess import prepare
 from ferdis.preprocess.align import Aligner, Drawn, WholePicture, record_of
-from tests.systems.test_base import build
+from tests.systems.test_classifier import build
 
 GREY = 120
 
 
 @pytest.fixture(scope="module")
 def portraits() -> np.ndarray:
-    """Four embedded people, (4, 160, 160, 3): MTCNN believes them."""
+    """Four synthetic people, (4, 160, 160, 3): MTCNN believes them."""
     drawn = load(
         "synthetic", people=4, expressions="happiness,sadness", images_per_expression=1, image_size=160, cache=False
     )

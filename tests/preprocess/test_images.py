@@ -1,4 +1,4 @@
-"""Every kind of picture file becomes upright RGB, or one line that names it."""
+"""Every kind of image file becomes upright RGB, or one line that names it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ferdis.preprocess import images
 
 
 def picture(height: int = 20, width: int = 30) -> np.ndarray:
-    """A smooth RGB picture whose corners differ: red grows to the right, green downwards."""
+    """A smooth RGB image whose corners differ: red grows to the right, green downwards."""
     rows, columns = np.mgrid[:height, :width]
     return np.stack([columns * 255 // (width - 1), rows * 255 // (height - 1), 0 * rows + 60], 2).astype(np.uint8)
 
@@ -110,7 +110,7 @@ def test_broken_files_are_one_line_each(tmp_path: Path) -> None:
     cases = {
         "cut.jpg": (whole[: len(whole) // 2], "truncated or damaged"),
         "cut.png": (png[: len(png) // 2], "truncated or damaged"),
-        "text.jpg": (b"this is no picture\n" * 10, "not an image"),
+        "text.jpg": (b"this is no image\n" * 10, "not an image"),
         "empty.jpg": (b"", "empty"),
     }
     for name, (content, _) in cases.items():

@@ -41,7 +41,7 @@ def dataset(folder: Path, count: int = 7) -> tuple[list[Path], pd.DataFrame]:
 
 
 class Counting(WholePicture):
-    """Whole pictures, counted; every third is "not found"; may be interrupted."""
+    """Whole images, counted; every third is "not found"; may be interrupted."""
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.seen = 0
@@ -225,7 +225,7 @@ def test_mistakes_are_told_before_anything_is_decoded(tmp_path: Path, monkeypatc
 
 
 def test_mtcnn_through_the_cache(tmp_path: Path, capsys: Any) -> None:
-    """The real aligner on pictures without a face: kept, flagged, named, and so they stay on the second load."""
+    """The real aligner on images without a face: kept, flagged, named, and so they stay on the second load."""
     files, table = dataset(tmp_path / "a", count=2)
     for _ in range(2):
         faces = prepare(files, table, image_size=16, progress=False)

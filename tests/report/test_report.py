@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferdis import cli, metrics, runfolder
+from ferdis import cli, metrics, run_folder
+from ferdis.evaluation.runner import evaluate
 from ferdis.faces import Faces
 from ferdis.protocol import SubjectKFold, repeat
 from ferdis.report import write_report
 from ferdis.report.mistakes import find_faces
-from ferdis.runner import evaluate
-from tests.runner_fakes import PROTOCOL, NearestMean, Plain, make_faces
+from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, Plain, make_faces
 
 VOID = {"meta", "img", "br", "link"}
 
@@ -62,7 +62,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def faces() -> Faces:
-    """Nine people with ages, genders, sequences; two pictures of each of three classes."""
+    """Nine people with ages, genders, sequences; two images of each of three classes."""
     faces = make_faces()
     table = faces.to_frame()
     person = table["subject"].str[-1].astype(int)
@@ -76,8 +76,8 @@ def runs(faces: Faces, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of runs: two systems; one of the same name with other parameters; a further seed; other folds."""
     root = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ferdis.runner._draw", lambda *_: None)
-        patch.setattr(runfolder, "git_commit", lambda: "0123456789ab+changes")
+        patch.setattr("ferdis.evaluation.runner._draw", lambda *_: None)
+        patch.setattr(run_folder, "git_commit", lambda: "0123456789ab+changes")
         systems = {"mean": NearestMean(), "weak_one": NearestMean(epochs=1)}
         evaluate(systems, faces, PROTOCOL, out=root / "first", progress=False, diagnose_peeking=True)
         evaluate({"mean": NearestMean(epochs=2)}, faces, PROTOCOL, out=root / "changed", progress=False)
@@ -126,7 +126,7 @@ def test_every_part_is_there(page: Page) -> None:
 
 
 def test_the_result_stands_first_in_words(page: Page, runs: Path) -> None:
-    rows = runfolder.read_rows(runs / "first" / "rows.csv")
+    rows = run_folder.read_rows(runs / "first" / "rows.csv")
     uar = {name: metrics.uar(part["true"], part["predicted"]) for name, part in rows.groupby("system")}
     assert uar["mean"] > uar["weak_one"]
     found = metrics.compare(rows, "mean", "weak_one")
@@ -145,7 +145,7 @@ def test_shortcuts_are_named(page: Page) -> None:
 
 
 def test_mistakes_have_their_pictures(page: Page, runs: Path, faces: Faces) -> None:
-    rows = runfolder.read_rows(runs / "first" / "rows.csv")
+    rows = run_folder.read_rows(runs / "first" / "rows.csv")
     wrong = set(rows.loc[rows["true"] != rows["predicted"], "path"])
     shown = [image for image in page.images if ", called " in image["alt"]]
     assert 2 <= len(shown) <= 24 and len({image["src"] for image in shown}) > 1
@@ -191,26 +191,26 @@ def test_runs_of_the_same_folds_are_paired(runs: Path, tmp_path: Path) -> None:
 def test_runs_of_other_folds_or_pictures_stand_side_by_side(runs: Path, tmp_path: Path) -> None:
     out = write_report([runs / "first", runs / "elsewhere", runs / "fewer"], tmp_path, mistakes=0)
     page = Page(out.read_text(encoding="utf-8"))
-    assert "elsewhere is not paired with first: it tested the same pictures in other folds" in page.text
-    assert "fewer is not paired with first: it tested other pictures (36 of its 36 are among the 54" in page.text
+    assert "elsewhere is not paired with first: it tested the same images in other folds" in page.text
+    assert "fewer is not paired with first: it tested other images (36 of its 36 are among the 54" in page.text
     assert {"g1", "g2", "g3"} <= set(page.ids)
     assert (tmp_path / "tables" / "g2-summary.md").exists() and not (tmp_path / "tables" / "g2-comparison.md").exists()
 
 
 def test_other_training_pictures_of_the_same_folds_are_said(runs: Path, faces: Faces, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ferdis.runner._draw", lambda *_: None)
+        patch.setattr("ferdis.evaluation.runner._draw", lambda *_: None)
         more = SubjectKFold(3, validation_folds=0)
         evaluate({"all": NearestMean()}, faces, more, out=tmp_path / "more", progress=False)
     page = Page(write_report([runs / "first", tmp_path / "more"], tmp_path / "out", mistakes=0).read_text("utf-8"))
-    assert "more trained on other pictures of the folds than first" in page.text and "not paired" not in page.text
+    assert "more trained on other images of the folds than first" in page.text and "not paired" not in page.text
 
 
 def test_pictures_that_are_not_found_are_said(runs: Path, faces: Faces, tmp_path: Path) -> None:
     def gone(name: str, **arguments: object) -> Faces:
         raise FileNotFoundError("data/toy: no such folder")
 
-    run = runfolder.read_run(runs / "first")
+    run = run_folder.read_run(runs / "first")
     assert find_faces(run, None, None) == (None, "no loader was given to look for them")
     assert "does not say how its data set was loaded" in find_faces(run, gone, None)[1]
     named = dataclasses.replace(run, config={"dataset": {"name": "toy", "size": 3}})
@@ -296,7 +296,7 @@ def test_arguments_that_do_not_fit(runs: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the rows have no column 'height' to group by"):
         write_report([runs / "first"], by=["height"])
     (tmp_path / "file").write_text("")
-    with pytest.raises(runfolder.DiskError, match="cannot be written"):
+    with pytest.raises(run_folder.DiskError, match="cannot be written"):
         write_report([runs / "first"], tmp_path / "file", mistakes=0)
 
 
@@ -313,10 +313,10 @@ def test_command_line(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_several_seeds_with_folds_of_their_own(faces: Faces, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ferdis.runner._draw", lambda *_: None)
+        patch.setattr("ferdis.evaluation.runner._draw", lambda *_: None)
         protocols = repeat(PROTOCOL, (0, 1))
         evaluate({"a": Plain(), "b": Plain()}, faces, protocols, seeds=(0, 1), out=tmp_path / "run", progress=False)
-    run = runfolder.read_run(tmp_path / "run")
+    run = run_folder.read_run(tmp_path / "run")
     assert set(run.folds["seed"]) == {0, 1} and len(run.fits) == 12
     page = Page(write_report([tmp_path / "run"], mistakes=0).read_text("utf-8"))
     assert "2 seeds (0, 1)" in page.text and "p = 1.00" in page.text

@@ -13,7 +13,7 @@ from ferdis.report.joining import join
 from ferdis.report.notes import notes
 from ferdis.report.sections import _published, headline
 from ferdis.report.tables import compared
-from ferdis.runfolder import FinishedRun
+from ferdis.run_folder import FinishedRun
 from tests.metrics.test_recognition import CLASSES, make_rows
 
 

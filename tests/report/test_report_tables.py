@@ -11,8 +11,8 @@ from ferdis.report import tables
 from ferdis.report.mistakes import data_uri, with_pictures, worst
 from ferdis.report.published import beside
 from ferdis.report.tables import Table, bracketed, p_text, percent, signed, with_spread
+from tests.evaluation.runner_fakes import make_faces
 from tests.metrics.test_recognition import CLASSES, make_rows
-from tests.runner_fakes import make_faces
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import torch
 from torch.nn import functional as F
 
 from ferdis.faces import Faces
-from ferdis.phases import Modules
 from ferdis.systems import decgan
 from ferdis.systems.decgan import (
     DECGAN,
@@ -30,7 +29,8 @@ from ferdis.systems.decgan import (
     synthesise,
 )
 from ferdis.systems.triplets import Triplets
-from ferdis.systems.unpaired import Library, association_loss, round_trip, transition
+from ferdis.systems.unpaired import ImagePool, association_loss, round_trip, transition
+from ferdis.training.phases import Modules
 
 TINY = {
     "encoder_channels": (6, 8, 12),
@@ -76,7 +76,7 @@ def ready(system: DECGAN, data: Faces):
     modules = {
         **system.modules_,
         "discriminator": Discriminator(width, system.discriminator_channels, system.kernel),
-        "library": Library(system.library_size, width, system.image_size),
+        "library": ImagePool(system.library_size, width, system.image_size),
     }
     sampler = Triplets(training, system.ground_truth, 1, "random", 12, 0)
     stage = system._stages(modules, sampler, 24)[-1]
@@ -289,7 +289,7 @@ class TestLibrary:
         return numbers[:, None, None, None].expand(n, 3, 4, 4), numbers[:, None].expand(n, 2)
 
     def test_fills_before_it_exchanges(self) -> None:
-        library = Library(6, 2, 4)
+        library = ImagePool(6, 2, 4)
         for first in (0, 4):
             given = self.numbered(first, 4)
             out = library.exchange(*given)
@@ -299,7 +299,7 @@ class TestLibrary:
 
     def test_face_and_label_stay_together_and_nothing_is_lost(self) -> None:
         torch.manual_seed(0)
-        library, seen, old = Library(6, 2, 4), [], 0
+        library, seen, old = ImagePool(6, 2, 4), [], 0
         for first in range(0, 80, 4):
             images, labels = library.exchange(*self.numbered(first, 4))
             assert torch.equal(images[:, 0, 0, 0], labels[:, 0])
@@ -314,11 +314,11 @@ class TestLibrary:
 
     def test_without_room_it_passes_on(self) -> None:
         given = self.numbered(0, 4)
-        out = Library(0, 2, 4).exchange(*given)
+        out = ImagePool(0, 2, 4).exchange(*given)
         assert torch.equal(out[0], given[0]) and torch.equal(out[1], given[1])
 
     def test_no_gradient_and_no_alias(self) -> None:
-        library = Library(3, 2, 4)
+        library = ImagePool(3, 2, 4)
         faces = torch.ones(2, 3, 4, 4, requires_grad=True) * 1
         out, _ = library.exchange(faces, torch.ones(2, 2))
         assert not out.requires_grad
@@ -445,7 +445,7 @@ class TestEstimator:
         from ferdis.training import Trainer
 
         whole = tiny(epochs=3, library_size=5).fit(faces()).reconstruct(faces(2))
-        original, calls = decgan.there_and_back, []
+        original, calls = decgan.cycle_forward, []
 
         def killed(*given, **named):
             calls.append(1)
@@ -455,10 +455,10 @@ class TestEstimator:
 
         defaults = {**Trainer.__init__.__kwdefaults__, "checkpoint_seconds": 0.0}
         monkeypatch.setattr("ferdis.training.Trainer.__init__.__kwdefaults__", defaults)
-        monkeypatch.setattr(decgan, "there_and_back", killed)
+        monkeypatch.setattr(decgan, "cycle_forward", killed)
         with pytest.raises(KeyboardInterrupt):
             tiny(epochs=3, library_size=5).fit(faces(), run_dir=tmp_path)
-        monkeypatch.setattr(decgan, "there_and_back", original)
+        monkeypatch.setattr(decgan, "cycle_forward", original)
         resumed = tiny(epochs=3, library_size=5).fit(faces(), run_dir=tmp_path)
         np.testing.assert_array_equal(resumed.reconstruct(faces(2)), whole)
 

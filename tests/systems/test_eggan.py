@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from ferdis.faces import AU_COLUMNS, Faces
-from ferdis.phases import Modules
 from ferdis.systems import eggan
 from ferdis.systems.eggan import (
     EGGAN,
@@ -32,6 +31,7 @@ from ferdis.systems.eggan import (
     unit_terms,
 )
 from ferdis.training import ArrayBatches
+from ferdis.training.phases import Modules
 
 TINY = {
     "image_size": 32,
@@ -182,7 +182,7 @@ class TestEquation5:
 class TestEquation6:
     def test_by_hand(self) -> None:
         a, b = torch.full((2, 3, 16, 16), 0.5), torch.full((2, 3, 16, 16), -0.5)
-        # L1 is 1; of two flat pictures 0.75 and 0.25 only the luminance term is not 1
+        # L1 is 1; of two flat images 0.75 and 0.25 only the luminance term is not 1
         ssim = (2 * 0.75 * 0.25 + 1e-4) / (0.75**2 + 0.25**2 + 1e-4)
         assert reconstruction_loss(a, b).item() == pytest.approx(1 + 1 - ssim, rel=1e-4)
         assert reconstruction_loss(a, b, 0).item() == pytest.approx(1)
@@ -290,7 +290,7 @@ class TestPhases:
 
     def test_mirroring_is_of_whole_pictures(self) -> None:
         images = torch.randint(0, 256, (40, 4, 6, 3), dtype=torch.uint8)
-        out = eggan.show(Modules(), {"image": images}, torch.Generator().manual_seed(0))["image"]
+        out = eggan.augment(Modules(), {"image": images}, torch.Generator().manual_seed(0))["image"]
         plain = images.permute(0, 3, 1, 2).float() / 127.5 - 1
         flipped = (out - plain.flip(-1)).abs().amax((1, 2, 3)) < 1e-6
         assert 8 < flipped.sum() < 32

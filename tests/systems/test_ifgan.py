@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from ferdis.faces import Faces
-from ferdis.phases import Modules
 from ferdis.systems.ifgan import (
     IFGAN,
     Averages,
@@ -17,6 +16,7 @@ from ferdis.systems.ifgan import (
     discriminator_terms,
     generate,
 )
+from ferdis.training.phases import Modules
 
 TINY = {
     "generator_channels": (8, 16, 16),

@@ -8,11 +8,9 @@ from torch.nn import functional as F
 
 from ferdis.datasets.synthetic.dataset import load_synthetic
 from ferdis.faces import Faces
-from ferdis.history import History
-from ferdis.phases import Modules
 from ferdis.preprocess.augment import to_unit_range
-from ferdis.systems.base import evaluating, resized
 from ferdis.systems.baselines import BaselineCNN
+from ferdis.systems.classifier import modules_in_eval_mode, resized
 from ferdis.systems.relgan import (
     RELGAN,
     Decoder,
@@ -25,6 +23,8 @@ from ferdis.systems.relgan import (
     pixel_loss,
     reenactment_terms,
 )
+from ferdis.training.history import History
+from ferdis.training.phases import Modules
 from tests.systems.test_ifgan import faces
 
 TINY = {
@@ -47,7 +47,7 @@ def tiny(**changes) -> RELGAN:
 
 
 def posed(n: int = 48, **arguments) -> Faces:
-    """`faces`, whose pictures of one person are alike but for the expression, as the loader would say."""
+    """`faces`, whose images of one person are alike but for the expression, as the loader would say."""
     data = faces(n, **arguments)
     return Faces(data.pixels(), data.to_frame(), {"posed": True})
 
@@ -93,7 +93,7 @@ class TestNetworks:
     def test_new_last_layers_keep_the_rest(self) -> None:
         discriminator = Discriminator(7, 101, 32, (4, 8, 8, 8)).eval()
         before = {name: value.clone() for name, value in discriminator.state_dict().items() if "head" not in name}
-        discriminator.renamed(Discriminator(3, 5, 32, (4, 8, 8, 8))).eval()
+        discriminator.with_new_heads(Discriminator(3, 5, 32, (4, 8, 8, 8))).eval()
         expression, identity = discriminator(torch.zeros(2, 3, 32, 32))
         assert expression.shape == (2, 4) and identity.shape == (2, 5)
         after = discriminator.state_dict()
@@ -283,9 +283,9 @@ class TestEstimator:
         system.set_params(test_views="all")
         mean = system.predict_proba(data)
         np.testing.assert_allclose(mean.sum(1), 1, rtol=1e-5)
-        with evaluating(system.modules_):
+        with modules_in_eval_mode(system.modules_):
             views = system._test_views(to_unit_range(torch.from_numpy(np.asarray(resized(data, system.image_size)))))
-            first = system._read(views[0])[1].softmax(1)
+            first = system._forward_features(views[0])[1].softmax(1)
         assert len(views) == 50
         np.testing.assert_allclose(first, centre, atol=2e-6)
         assert np.abs(mean - centre).max() > 1e-4

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ferdis.faces import Faces
-from ferdis.systems.base import TrainingSet
+from ferdis.systems.classifier import TrainingSet
 from ferdis.systems.triplets import Patches, Triplets, draw_rows
 from tests.systems.test_ifgan import faces
 

@@ -16,7 +16,7 @@ from .shading import light_direction
 from .skin import skin_tone
 
 PIVOT = (0.0, 3.0, -7.0)  # the head turns about the top of the neck, cm
-FRAME_CENTRE_Y = 1.9  # cm below the eyes: the middle of the picture
+FRAME_CENTRE_Y = 1.9  # cm below the eyes: the middle of the image
 
 
 def head_rotation(scene: Columns) -> Tensor:
@@ -141,7 +141,7 @@ def _sensor_noise(seed: int, size: int) -> np.ndarray:
 
 
 def _blur(picture: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussian blur with a sigma (n, 1, 1) in pixels for each picture."""
+    """Gaussian blur with a sigma (n, 1, 1) in pixels for each image."""
     taps = torch.arange(-4, 5, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (taps / sigma[:, 0].clamp(min=0.05)).square())
     kernel = kernel / kernel.sum(1, keepdim=True)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 HALF_WIDTH = 10.0  # cm
 TOP, BOTTOM = -10.0, 13.75  # cm
-CELLS_PER_CM = 6.4  # of a 128-pixel picture
+CELLS_PER_CM = 6.4  # of a 128-pixel image
 _ONE = torch.ones(())
 
 

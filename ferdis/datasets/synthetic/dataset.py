@@ -1,4 +1,4 @@
-"""The embedded set as :class:`~ferdis.faces.Faces`: people whose every factor is known, drawn on demand.
+"""The synthetic set as :class:`~ferdis.faces.Faces`: people whose every factor is known, drawn on demand.
 
 Each row of the table says all that fixes its pixels: the person, the action units of both halves of the face,
 and the scene (pose, light, background, camera). So a row can be drawn again with one factor changed, which is
@@ -34,7 +34,7 @@ INDEPENDENT = "action_units"  # expressions="action_units": units drawn independ
 LANDMARK_COLUMNS = tuple(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
 ASYMMETRY_COLUMNS = tuple(f"{name}_asymmetry" for name in AU_COLUMNS)
 
-_ACTIVE = 0.3  # share of units that move in a picture of independent units: five of 17, as in spontaneous faces
+_ACTIVE = 0.3  # share of units that move in an image of independent units: five of 17, as in spontaneous faces
 _UNEVEN = 0.12  # std of the left/right ratio there
 _STILL = 1.0  # a face whose strongest unit stays below A (1 of 5) is called neutral
 _NUMBERED = {6: SIX_EXPRESSIONS, 7: SEVEN_EXPRESSIONS, 8: EXPRESSIONS}
@@ -62,10 +62,10 @@ def load_synthetic(
         Number of persons.
     expressions : int, str or list of str
         6 (the basic ones), 7 (and neutral), 8 (and contempt), names (a list, or one string with commas), or
-        ``"action_units"``: each of the 17 units on its own, ``images_per_expression`` pictures a person; the
+        ``"action_units"``: each of the 17 units on its own, ``images_per_expression`` images a person; the
         ``expression`` column then names the nearest prototype.
     images_per_expression : int
-        Pictures, or sequences, of each person and expression.
+        Images, or sequences, of each person and expression.
     image_size : int
         Side in pixels, 32 to 512.
     difficulty : {"easy", "normal", "hard"}
@@ -82,9 +82,9 @@ def load_synthetic(
     frames : int
         Frames of a sequence, 2 or more.
     intensity : float, optional
-        0..1, the strength of every expression; by default drawn for each picture.
+        0..1, the strength of every expression; by default drawn for each image.
     cache : str or bool, optional
-        Folder of the memory map that keeps drawn pictures (None: ``$FERDIS_CACHE`` or
+        Folder of the memory map that keeps drawn images (None: ``$FERDIS_CACHE`` or
         ``~/.cache/ferdis``); False draws at every access.
 
     Returns
@@ -94,7 +94,7 @@ def load_synthetic(
         ``synthetic/s0/P0003/normal/happiness-1``), ``AU01`` .. ``AU45`` (0..5, mean of both halves),
         ``AU01_asymmetry`` .. (the person's left minus right), ``asymmetry`` (the largest of these, absolute),
         ``intensity``, ``difficulty``, all of ``SCENE_NAMES`` (``yaw``, ``pitch``, ``roll`` in degrees, light,
-        ...) and ``left_eye_x`` .. ``mouth_right_y`` (pixels; left in the picture).
+        ...) and ``left_eye_x`` .. ``mouth_right_y`` (pixels; left in the image).
 
     Raises
     ------
@@ -125,7 +125,7 @@ def counterpart(faces: Faces, expression_of: Faces) -> Faces:
     Parameters
     ----------
     faces : Faces of n rows
-        Rows of the embedded set, of any size, subset or order: who, and in which scene.
+        Rows of the synthetic set, of any size, subset or order: who, and in which scene.
     expression_of : Faces of n rows, or of one
         Whose action units, row by row.
 
@@ -157,7 +157,7 @@ def with_action_units(faces: Faces, units: pd.DataFrame | np.ndarray) -> Faces:
     Parameters
     ----------
     faces : Faces of n rows
-        Rows of the embedded set.
+        Rows of the synthetic set.
     units : DataFrame or ndarray (n, 17) or (17,)
         Intensities 0..5 in the order of ``ferdis.faces.ACTION_UNITS``; both halves alike.
 
@@ -204,7 +204,7 @@ def region_masks(faces: Faces) -> dict[str, np.ndarray]:
 
 
 def write_images(faces: Faces, out: str | Path) -> Path:
-    """Write pictures as PNG and ``faces.csv`` beside them, which the ``manifest`` loader reads back.
+    """Write images as PNG and ``faces.csv`` beside them, which the ``manifest`` loader reads back.
 
     Parameters
     ----------
@@ -266,7 +266,7 @@ def _draw_row(
     style: np.ndarray,
     intensity: float | None,
 ) -> _Row:
-    """Sample one picture. Each has its own random stream: no row depends on which others were asked for."""
+    """Sample one image. Each has its own random stream: no row depends on which others were asked for."""
     kind = len(EXPRESSIONS) if name == INDEPENDENT else EXPRESSIONS.index(name)
     key = [seed, person, kind, number, DIFFICULTIES.index(difficulty)]
     face, view = np.random.default_rng([*key, 1]), np.random.default_rng([*key, 2])

@@ -89,7 +89,7 @@ def sample_expression(
     difficulty: str,
     intensity: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the action units of one picture.
+    """Draw the action units of one image.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Rendered pixels as an array-like: drawn when indexed, kept in a memory map if asked.
 
-A row's pixels are a pure function of that row (person, action units, scene, size), so a picture may be drawn
+A row's pixels are a pure function of that row (person, action units, scene, size), so an image may be drawn
 again at any time, in any company, and a cache may be filled in any order by any number of processes.
 """
 
@@ -25,16 +25,16 @@ from ferdis.datasets.synthetic.identity import sample_people
 from ferdis.datasets.synthetic.render import Rendered, landmark_points, render
 from ferdis.datasets.synthetic.scene import SCENE_NAMES
 
-LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")  # MTCNN's order: left in the picture
-CHUNK = 16  # pictures drawn at a time: the working set stays in a core's cache, and memory stays flat
+LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")  # MTCNN's order: left in the image
+CHUNK = 16  # images drawn at a time: the working set stays in a core's cache, and memory stays flat
 _RELIEFS, _RELIEF_SIZE = 64, 48  # the relief is smooth: a coarse sheet places a point within 0.1 mm
 _AHEAD = 4  # chunks a thread that may be drawn before they are asked for
-_NOT_RENDERER = ("__init__", "dataset", "lazy", "selfcheck")
+_NOT_RENDERER = ("__init__", "dataset", "lazy")
 
 
 @dataclass(frozen=True)
 class Recipes:
-    """What fixes the pixels of n pictures.
+    """What fixes the pixels of n images.
 
     Attributes
     ----------
@@ -74,10 +74,10 @@ class Recipes:
 
 
 def render_recipes(recipes: Recipes, size: int, *, masks: bool = False) -> Iterator[tuple[slice, Rendered]]:
-    """Draw pictures in chunks of :data:`CHUNK` rows; yields the rows and their ``Rendered``, in order.
+    """Draw images in chunks of :data:`CHUNK` rows; yields the rows and their ``Rendered``, in order.
 
     Chunks are shared out over as many threads as torch has, each of which computes alone: threads inside an
-    operation would wait for each other at every one of the small ones that a picture takes.
+    operation would wait for each other at every one of the small ones that an image takes.
     """
     identity = recipes.identities()
     left, right, scene = (_tensor(values) for values in (recipes.au_left, recipes.au_right, recipes.scene))
@@ -99,16 +99,16 @@ def render_recipes(recipes: Recipes, size: int, *, masks: bool = False) -> Itera
 
 
 class RenderedImages:
-    """Array-like of shape (n, size, size, 3), uint8, whose pictures are drawn on demand.
+    """Array-like of shape (n, size, size, 3), uint8, whose images are drawn on demand.
 
     Parameters
     ----------
     recipes : Recipes
-        One a picture.
+        One an image.
     size : int
         Side in pixels.
     folder : Path, optional
-        Where drawn pictures are kept in a memory map, so that each is drawn once; None draws at every access.
+        Where drawn images are kept in a memory map, so that each is drawn once; None draws at every access.
     """
 
     def __init__(self, recipes: Recipes, size: int, folder: Path | None = None) -> None:
@@ -165,7 +165,7 @@ class RenderedImages:
 
 @torch.no_grad()
 def landmarks_of(recipes: Recipes, size: int) -> np.ndarray:
-    """The five landmarks of each picture, (n, 5, 2) float32 pixels, from the bare relief: nothing is painted."""
+    """The five landmarks of each image, (n, 5, 2) float32 pixels, from the bare relief: nothing is painted."""
     identity = recipes.identities()
     out = np.empty((len(recipes), len(LANDMARKS), 2), np.float32)
     for start in range(0, len(recipes), _RELIEFS):
@@ -180,7 +180,7 @@ def landmarks_of(recipes: Recipes, size: int) -> np.ndarray:
 
 @functools.cache
 def renderer_digest() -> str:
-    """SHA-256 (hex) of the renderer's source: pictures kept by another version are never shown."""
+    """SHA-256 (hex) of the renderer's source: images kept by another version are never shown."""
     here = Path(__file__).parent
     sha = hashlib.sha256()
     for name in sorted(path.name for path in here.glob("*.py") if path.stem not in _NOT_RENDERER):

@@ -22,13 +22,13 @@ from .shading import shade
 from .skin import grow_beard, paint_skin
 
 REGIONS = ("eyes", "brows", "mouth", "nose", "cheeks", "chin", "forehead")
-SMALLEST_SHEET = 96  # pixels: smaller pictures are drawn at twice the size and averaged
+SMALLEST_SHEET = 96  # pixels: smaller images are drawn at twice the size and averaged
 _CHUNK = 16  # faces drawn at a time: their layers fit the processor's cache
 
 
 @dataclass
 class Rendered:
-    """A batch of pictures and what is known about them.
+    """A batch of images and what is known about them.
 
     Attributes
     ----------

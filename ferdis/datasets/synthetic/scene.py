@@ -1,4 +1,4 @@
-"""Everything in a picture that is neither the person nor the expression: pose, light, background, camera."""
+"""Everything in an image that is neither the person nor the expression: pose, light, background, camera."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ DIFFICULTIES = ("easy", "normal", "hard")
 
 SCENE_NAMES: tuple[str, ...] = (
     "yaw", "pitch", "roll",                       # degrees; yaw > 0 turns the nose to image right, pitch > 0 down
-    "scale",                                      # pixels a centimetre in a 128-pixel picture
+    "scale",                                      # pixels a centimetre in a 128-pixel image
     "shift_x", "shift_y",                         # centimetres, right and down
     "gaze_x", "gaze_y",                           # -1..1, right and down
     "light_azimuth", "light_elevation",           # degrees from the camera axis, right and up
@@ -19,7 +19,7 @@ SCENE_NAMES: tuple[str, ...] = (
     "back_r2", "back_g2", "back_b2",              # second background colour
     "back_texture",                               # 0 plain .. 1 cluttered
     "cloth_r", "cloth_g", "cloth_b",              # clothes, display values 0..1
-    "blur",                                       # Gaussian sigma, pixels of a 128-pixel picture
+    "blur",                                       # Gaussian sigma, pixels of a 128-pixel image
     "noise",                                      # sigma, grey levels
     "jpeg_quality",                               # 1..100
     "noise_seed",                                 # integer below 2**24, exact in float32
@@ -46,7 +46,7 @@ def check_difficulty(difficulty: str) -> None:
 
 
 def sample_scene(rng: np.random.Generator, *, difficulty: str) -> np.ndarray:
-    """Draw the nuisance of one picture.
+    """Draw the nuisance of one image.
 
     Parameters
     ----------

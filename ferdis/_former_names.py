@@ -1,0 +1,74 @@
+"""Modules that have moved go on being importable under their former names, which say the new one once."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+FORMER: dict[str, str] = {
+    "ferdis.audit": "ferdis.protocol.leakage",
+    "ferdis.au_estimator": "ferdis.evaluators.au_estimator",
+    "ferdis.codes": "ferdis.disentanglement.representations",
+    "ferdis.disentangle": "ferdis.disentanglement.report",
+    "ferdis.embedders": "ferdis.evaluators.embedders",
+    "ferdis.fingerprints": "ferdis.protocol.near_duplicates",
+    "ferdis.folds": "ferdis.protocol.folds",
+    "ferdis.history": "ferdis.training.history",
+    "ferdis.judges": "ferdis.evaluators.judges",
+    "ferdis.metrics.pictures": "ferdis.metrics.images",
+    "ferdis.models": "ferdis.saved_models",
+    "ferdis.runfolder": "ferdis.run_folder",
+    "ferdis.runner": "ferdis.evaluation.runner",
+    "ferdis.seeding": "ferdis.training.seeding",
+    "ferdis.space": "ferdis.sweep.search_space",
+    "ferdis.systems.estimator": "ferdis.systems.base",
+    "ferdis.transfer": "ferdis.disentanglement.transfer",
+    "ferdis.tuned": "ferdis.evaluation.tuned_parameters",
+}
+
+
+class CallablePackage(ModuleType):
+    """A module that can be called: it runs its own function of the same name.
+
+    ``ferdis.sweep`` is a package and, in ``from ferdis import sweep``, the function that the package is about;
+    whichever was imported first, both uses work.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function that bears the package's name."""
+        return getattr(self, self.__name__.rpartition(".")[2])(*args, **kwargs)
+
+
+class _FormerModule(CallablePackage):
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(FORMER[self.__name__]), name)
+
+
+class FormerNames(MetaPathFinder, Loader):
+    """Finds the modules of :data:`FORMER`."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """A spec for a former name, None for any other."""
+        return ModuleSpec(fullname, self) if fullname in FORMER else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """An empty module that looks every name up in the new one."""
+        warnings.warn(f"{spec.name} is now {FORMER[spec.name]}", DeprecationWarning, stacklevel=2)
+        return _FormerModule(spec.name, f"Now :mod:`{FORMER[spec.name]}`.")
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing to run: the names are looked up when they are asked for."""
+
+
+def install() -> None:
+    """Let imports find the former names, after everything else has been asked."""
+    if not any(isinstance(finder, FormerNames) for finder in sys.meta_path):
+        sys.meta_path.append(FormerNames())

@@ -1,0 +1,208 @@
+"""Is the expression on the other face? Generated transfers against the exact truth and before judges.
+
+For sources and targets that nobody trained on: the transfer is compared, inside the renderer's masks of eyes, brows
+and mouth, with the exact counterpart (the target's person, pose and light with the source's expression); a judge reads
+its expression; another judge says whether it is nearer to the target's person or to the source's. What the system's
+own reconstruction of the *target* reaches stands beside: doing the transfer must beat doing nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ferdis.disentanglement.representations import swap_pairs
+from ferdis.evaluators.judges import ExpressionJudge, IdentityJudge, Judged
+from ferdis.faces import Faces
+from ferdis.systems.classifier import resized
+
+__all__ = ["REGIONS", "Transfer", "measure_transfer", "region_distance"]
+
+REGIONS = ("eyes", "brows", "mouth")
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What :func:`measure_transfer` found. Distances are L1 in [-1, 1], inside the regions, to the exact counterpart.
+
+    Attributes
+    ----------
+    pairs : int
+    distance : float
+        Of the transfer.
+    distance_identity_baseline : float
+        Of the system's own reconstruction of the target, which has the target's expression.
+    distance_oracle : float
+        Of the system's own reconstruction of the counterpart itself: what its decoder can do.
+    distance_of_the_target : float
+        Of the target's own pixels.
+    expression : float
+        Share of transfers in which the judge reads the source's expression.
+    expression_of_truth : float
+        The same on the true counterparts: the most that can be asked.
+    expression_doing_nothing : float
+        The same on the reconstructions of the target.
+    identity : float
+        Share of transfers nearer to other images of the target's person than to other images of the source's.
+    identity_of_truth : float
+        The same on the true counterparts.
+    expression_judge, identity_judge : str
+        The judges' own errors on people they never saw.
+    """
+
+    pairs: int
+    distance: float
+    distance_identity_baseline: float
+    distance_oracle: float
+    distance_of_the_target: float
+    expression: float
+    expression_of_truth: float
+    expression_doing_nothing: float
+    identity: float
+    identity_of_truth: float
+    expression_judge: str
+    identity_judge: str
+
+    @property
+    def gain(self) -> float:
+        """How far the transfer's distance lies below that of doing nothing, as a share of it; 0.3 is asked for."""
+        return 1 - self.distance / self.distance_identity_baseline
+
+    @property
+    def expression_share(self) -> float:
+        """The judge's rate on transfers as a share of its rate on true counterparts."""
+        return self.expression / self.expression_of_truth if self.expression_of_truth else float("nan")
+
+    def record(self) -> dict[str, Any]:
+        """Everything by name, with ``gain`` and ``expression_share``."""
+        return {**asdict(self), "gain": self.gain, "expression_share": self.expression_share}
+
+    def __str__(self) -> str:
+        read = Judged(self.expression, self.expression_judge)
+        whose = Judged(self.identity, self.identity_judge)
+        return "\n".join(
+            [
+                f"{self.pairs} transfers; L1 to the true counterpart inside eyes, brows and mouth: "
+                f"{self.distance:.3f}, {100 * self.gain:.0f} % below doing nothing "
+                f"({self.distance_identity_baseline:.3f}); given the truth itself: {self.distance_oracle:.3f}",
+                f"source's expression read: {read}; on true counterparts {100 * self.expression_of_truth:.1f} %, "
+                f"so {100 * self.expression_share:.0f} % of that; doing nothing "
+                f"{100 * self.expression_doing_nothing:.1f} %",
+                f"nearer to the target's person: {whose}; on true counterparts {100 * self.identity_of_truth:.1f} %",
+            ]
+        )
+
+
+def measure_transfer(
+    estimator: Any,
+    faces: Faces,
+    *,
+    counterpart: Callable[[Faces, Faces], Faces],
+    region_masks: Callable[[Faces], Mapping[str, np.ndarray]],
+    expressions: ExpressionJudge,
+    identities: IdentityJudge,
+    seed: int = 0,
+) -> Transfer:
+    """Transfer expressions between people that nobody trained on, and measure what comes out.
+
+    Parameters
+    ----------
+    estimator : fitted, with ``transfer(sources, targets)`` and, if it has it, ``reconstruct(faces)``.
+    faces : Faces
+        Synthetic people whom neither the system nor the judges have seen, two images or more of each.
+    counterpart : function
+        ``(targets, sources) -> Faces``: the exact truth.
+    region_masks : function
+        ``faces -> {region: (n, H, W) bool}``, of which eyes, brows and mouth are read. A pixel counts that lies in a
+        region of the counterpart or of the target: a mouth that should have closed counts, too.
+    expressions, identities : judges, trained on other people.
+    seed : of the pairs.
+
+    Raises
+    ------
+    ValueError
+        If a judge was trained on one of the people, there are no pairs, or a person has one image only.
+    """
+    for judge in (expressions, identities):
+        judge.refuse_overlap(faces)
+    rows, targets = swap_pairs(faces, seed)
+    sources, onto = faces[rows], faces[targets]
+    truth = counterpart(onto, sources)
+    reconstruct = getattr(estimator, "reconstruct", lambda these: estimator.transfer(these, these))
+    made, nothing, best = estimator.transfer(sources, onto), reconstruct(onto), reconstruct(truth)
+    side = made.shape[1]
+    crops = {name: crop_of(these, estimator, side) for name, these in (("truth", truth), ("target", onto))}
+    masks = _masks(region_masks, truth, onto, estimator, side)
+    persons = identities.embed(crop_of(faces, estimator, side))
+    home, away = _others(persons, faces.subject, targets), _others(persons, faces.subject, rows)
+    wanted = sources.expression
+
+    def read(pictures: np.ndarray) -> float:
+        return expressions.agreement(pictures, wanted).value
+
+    def nearer(pictures: np.ndarray) -> float:
+        return identities.nearer(identities.embed(pictures), home, away).value
+
+    return Transfer(
+        pairs=len(made),
+        distance=region_distance(made, crops["truth"], masks),
+        distance_identity_baseline=region_distance(nothing, crops["truth"], masks),
+        distance_oracle=region_distance(best, crops["truth"], masks),
+        distance_of_the_target=region_distance(crops["target"], crops["truth"], masks),
+        expression=read(made),
+        expression_of_truth=read(crops["truth"]),
+        expression_doing_nothing=read(nothing),
+        identity=nearer(made),
+        identity_of_truth=nearer(crops["truth"]),
+        expression_judge=expressions.own,
+        identity_judge=identities.own,
+    )
+
+
+def region_distance(pictures: np.ndarray, truth: np.ndarray, masks: np.ndarray) -> float:
+    """Mean L1 distance, in [-1, 1] units, of uint8 images (n, S, S, 3) inside masks (n, S, S) bool.
+
+    Each image counts alike, however large its regions; one without any is left out.
+    """
+    apart = np.abs(pictures.astype(np.float64) - truth.astype(np.float64)).mean(axis=3) / 127.5
+    inside = masks.sum(axis=(1, 2))
+    if not inside.any():
+        raise ValueError("the masks are empty: no region lies inside the systems' crop")
+    each = (apart * masks).sum(axis=(1, 2))[inside > 0] / inside[inside > 0]
+    return float(each.mean())
+
+
+def crop_of(faces: Faces, estimator: Any, side: int) -> np.ndarray:
+    """The pixels that a system's images answer to: the centre (n, side, side, 3) of its ``image_size``."""
+    size = max(int(getattr(estimator, "image_size", side)), side)
+    start = (size - side) // 2
+    return np.asarray(resized(faces, size)[np.arange(len(faces))])[:, start : start + side, start : start + side]
+
+
+def _masks(
+    region_masks: Callable[[Faces], Mapping[str, np.ndarray]], truth: Faces, target: Faces, estimator: Any, side: int
+) -> np.ndarray:
+    """Eyes, brows and mouth of either, in the frame of the system's pictures: (n, side, side) bool."""
+    found = [masks[name] for masks in (region_masks(truth), region_masks(target)) for name in REGIONS]
+    whole = np.logical_or.reduce(found)
+    size = max(int(getattr(estimator, "image_size", side)), side)
+    nearest = ((np.arange(size) + 0.5) * whole.shape[1] / size).astype(int)
+    start = (size - side) // 2
+    kept = nearest[start : start + side]
+    return whole[:, kept][:, :, kept]
+
+
+def _others(embeddings: np.ndarray, subject: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """For each row the mean embedding of the person's *other* images, of unit length.
+
+    The image itself shares pose, light and background with the transfer and would be recognised by them.
+    """
+    total = {name: embeddings[subject == name].sum(axis=0) for name in np.unique(subject)}
+    for row in rows:
+        if (subject == subject[row]).sum() < 2:
+            raise ValueError(f"{subject[row]} has one image only: identity is compared with another one")
+    mean = np.stack([total[subject[row]] - embeddings[row] for row in rows])
+    return mean / np.linalg.norm(mean, axis=1, keepdims=True)

@@ -1,0 +1,9 @@
+"""From estimators and folds to rows: fits, in several processes or on a cluster, on disk and resumable."""
+
+from __future__ import annotations
+
+from ferdis.evaluation.fit_and_score import EvaluationError
+from ferdis.evaluation.runner import Evaluation, evaluate
+from ferdis.evaluation.runtime_estimate import estimate
+
+__all__ = ["Evaluation", "EvaluationError", "estimate", "evaluate"]

@@ -1,0 +1,493 @@
+"""evaluate(): systems x folds x seeds -> one row a test image, on disk, resumable, several folds at a time.
+
+The order is the argument. First the audit, which refuses folds or parameters that leak. Then, for each seed, fold
+and system, a fresh clone is fitted on the training people (and, only with ``selection="validation"``, shown the
+validation people), the test people are scored *once*, and the fold is closed by a marker. When every fold is closed
+the rows are gathered, and the table and the figures are read off them. Nothing that is fitted or chosen ever
+sees a test image.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import sklearn.base
+from matplotlib.figure import Figure
+
+from ferdis import figures, metrics, run_folder
+from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, accepts, describe, fit, fit_and_score
+from ferdis.evaluation.peeking import peek
+from ferdis.evaluation.progress import Bar
+from ferdis.evaluation.runtime_estimate import estimate
+from ferdis.evaluation.tuned_parameters import TunedParameters, parameters_for, refuse_tuned_people, without_set_aside
+from ferdis.evaluation.workers import Workers
+from ferdis.faces import Faces
+from ferdis.protocol import Fold, write_folds
+from ferdis.protocol.leakage import NEAR_DUPLICATE, audit, audit_parameters
+from ferdis.report.notes import notes
+from ferdis.report.tables import markdown_rows, summary_table
+from ferdis.run_folder import RunFolder, Task
+from ferdis.training.distributed import meet, rank_and_world_of_launch
+
+__all__ = ["Evaluation", "EvaluationError", "estimate", "evaluate"]
+
+SELECTIONS = ("last", "validation")
+_WAIT_SECONDS = 60.0  # for another process that opens or closes the same run
+_NAMED = 3  # failures that a message names before it only counts
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=-]*")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What :func:`evaluate` gives back.
+
+    Attributes
+    ----------
+    rows : DataFrame, one row a test image, system and seed (the columns of rows.csv).
+    summary : DataFrame, one row a system (see :func:`ferdis.metrics.summary`), and the seconds a fold took.
+    folder : Path of the run folder; None when none was asked for.
+    """
+
+    rows: pd.DataFrame
+    summary: pd.DataFrame
+    folder: Path | None
+
+
+def evaluate(
+    estimators: Any,
+    faces: Faces,
+    protocol: Any,
+    *,
+    out: str | Path | None = None,
+    dataset: str | None = None,
+    seeds: Sequence[int] = (0,),
+    selection: str = "last",
+    n_jobs: int = 1,
+    backend: str = "processes",
+    cpus_per_fold: int = 1,
+    gpus_per_fold: float | None = None,
+    only_folds: Sequence[int] | None = None,
+    tuned: Sequence[TunedParameters] = (),
+    progress: bool = True,
+    diagnose_peeking: bool = False,
+    near_duplicates: bool = True,
+    threshold: float = NEAR_DUPLICATE,
+    allow_overlap: bool = False,
+    arguments: Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """Run systems through a protocol and write one row a test image.
+
+    Called again with the same arguments it goes on where it was stopped: a finished fold is never run twice, and
+    the rows are those of an undisturbed run.
+
+    Parameters
+    ----------
+    estimators : an estimator, or a mapping from a system's name to its estimator. Never fitted itself: each fold
+        fits a fresh clone, with its ``seed`` set.
+    faces : Faces
+    protocol : gives the folds: ``protocol.split(faces)``, the same at every call; or a sequence of folds; or, for
+        repeated k-fold, one protocol a seed, as :func:`ferdis.protocol.splitters.repeat` gives them.
+    out : the run folder (see :mod:`ferdis.run_folder`); None keeps nothing on disk.
+    dataset : name of the data set in the rows; by default what the loader left in ``faces.attrs["dataset"]``.
+    seeds : each system is trained once per seed and fold. With one protocol every seed sees the same folds.
+    selection : "last" takes the last epoch; "validation" the best epoch on the fold's validation people.
+    n_jobs : fits at a time, each in its own process with its share of the cores. The number of threads changes
+        the order of floating-point sums, so compare bit by bit only runs of one ``n_jobs`` and machine.
+    backend : "processes" of this machine, or "ray": the cluster that RAY_ADDRESS names, which then decides how many
+        fits run at a time (see :mod:`ferdis.evaluation.ray_workers`).
+    cpus_per_fold : with "ray": processors, and threads, of a fit.
+    gpus_per_fold : GPUs of a fit, at most 1; with 0.5 two fits share one. None gives every fit the first GPU.
+    only_folds : numbers of the folds to run now; others are left to other calls, in other jobs of a cluster perhaps,
+        with the same ``out``. The call that finishes the last fold writes the tables.
+    tuned : winners of :func:`ferdis.sweep.sweep`; each serves its own fold, a single one all. A fold that tests on
+        people it was tuned on is refused.
+    progress : print an estimate of time and memory, then a progress bar.
+    diagnose_peeking : keep each epoch's weights, and when the rows are final also score them on the test people,
+        to show what choosing the best test epoch would have claimed (peeking.csv). Nothing else reads it.
+    near_duplicates, threshold, allow_overlap : for the audit, see :func:`ferdis.protocol.audit`.
+    arguments : written to config.yaml, for a caller that reads its arguments from such a file.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    LeakError
+        If a person, sequence or image is shared between parts of a fold, or between a parameter and a test part.
+    ValueError
+        If an argument does not fit, or ``out`` holds another run (the key that differs is named).
+    EvaluationError
+        If folds failed; all others have been run and stay finished.
+    ClusterError
+        If the Ray cluster cannot be reached or goes away; what is finished stays.
+    DiskError
+        If the disk is full or ``out`` cannot be written.
+    """
+    workers = Workers(n_jobs, backend, cpus_per_fold, gpus_per_fold)
+    rank = rank_and_world_of_launch()[0]
+    progress = progress and rank == 0
+    systems = _named(estimators)
+    _check(systems, seeds, selection, diagnose_peeking, out)
+    faces = without_set_aside(faces, tuned)
+    folds = _folds(protocol, faces, seeds, selection)
+    mine = _only(folds, only_folds)
+    options = {"near_duplicates": near_duplicates, "threshold": threshold, "allow_overlap": allow_overlap}
+    report = _audit(systems, faces, folds, options, progress)
+    refuse_tuned_people(tuned, systems, faces, mine, allow_overlap=allow_overlap)
+    dataset = dataset or str(faces.attrs.get("dataset", "unnamed"))
+    record = _record(systems, faces, protocol, dataset, seeds, selection, diagnose_peeking, tuned) | {"audit": options}
+    with _folder(out, len(seeds) > 1) as run:
+        jobs = _jobs(run, systems, faces, folds, record, tuned)
+        ours = [job for job in jobs if only_folds is None or job.task.fold in only_folds]
+        if rank:
+            return _follow(run, ours)
+        with ExitStack() as held:
+            with run.locked(wait=0 if only_folds is None else _WAIT_SECONDS):
+                held.enter_context(run.fits_locked([job.task for job in ours if not run.is_done(job.task)]))
+                run.open(record, _fold_lists(run, faces, folds), arguments)
+                run_folder.write_text(run.root / "audit.txt", report)
+            _run_all(run, ours, workers, progress)
+        with run.locked(wait=_WAIT_SECONDS):
+            if all(run.is_done(job.task) for job in jobs):
+                rows = _gather(run, jobs)
+                table = _summarise(run, jobs, rows, record)
+                if out is not None:
+                    _draw(run, jobs, rows)
+                if diagnose_peeking:
+                    peek(run, jobs, rows, workers=workers, progress=progress)
+            else:  # the other folds are for other calls
+                rows = pd.concat([run_folder.read_rows(job.folder / "rows.csv") for job in ours], ignore_index=True)
+                table = metrics.summary(rows)
+        meet()
+        return Evaluation(rows, table, None if out is None else run.root)
+
+
+# ---------------------------------------------------------------- what was asked for
+
+
+def _named(estimators: Any) -> dict[str, Any]:
+    """Estimators by name; a single one is named after its class."""
+    if not isinstance(estimators, Mapping):
+        return {type(estimators).__name__.lower(): estimators}
+    return {str(name): estimator for name, estimator in estimators.items()}
+
+
+def _check(systems: dict[str, Any], seeds: Sequence[int], selection: str, keep_epochs: bool, out: Any) -> None:
+    if not systems:
+        raise ValueError("estimators is empty: name at least one system")
+    if selection not in SELECTIONS:
+        raise ValueError(f"selection={selection!r} is unknown: choose one of {SELECTIONS}")
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise ValueError(f"seeds={tuple(seeds)} must be one or several different integers")
+    if out is None and _together(systems.values()):
+        raise ValueError("several processes train each fold together (torchrun, srun, devices): give out=")
+    for name, estimator in systems.items():
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"system name {name!r} cannot name a folder: use letters, digits and any of _.+=-")
+        for needed, argument in ((selection == "validation", "validation"), (keep_epochs, "keep_epochs")):
+            if needed and not accepts(estimator.fit, argument):
+                raise ValueError(f"system {name!r} cannot do this: its fit() takes no {argument}=")
+
+
+def _folds(protocol: Any, faces: Faces, seeds: Sequence[int], selection: str) -> dict[int, list[Fold]]:
+    """The folds of each seed: one list for all, or one list each when there is one protocol a seed."""
+    if hasattr(protocol, "split"):
+        return dict.fromkeys(seeds, _checked(protocol.split(faces), selection))
+    parts = list(protocol)
+    if any(hasattr(part, "split") for part in parts):
+        if len(parts) != len(seeds):
+            raise ValueError(f"{len(parts)} protocols for {len(seeds)} seeds: give one protocol, or one a seed")
+        return {seed: _checked(part.split(faces), selection) for seed, part in zip(seeds, parts, strict=True)}
+    return dict.fromkeys(seeds, _checked(parts, selection))
+
+
+def _checked(folds: Sequence[Fold], selection: str) -> list[Fold]:
+    if not len(folds):
+        raise ValueError("the protocol gave no folds")
+    for fold in folds:
+        if selection == "validation" and len(fold.validation) == 0:
+            raise ValueError(
+                f'fold {fold.index} has no validation people: selection="validation" needs validation_folds >= 1'
+            )
+    return list(folds)
+
+
+def _only(folds: Mapping[int, list[Fold]], only: Sequence[int] | None) -> list[Fold]:
+    """The folds that this call runs, each once; an error for a number that no fold has."""
+    some = list({id(fold): fold for part in folds.values() for fold in part}.values())
+    if only is None:
+        return some
+    known = {fold.index for fold in some}
+    if not only or not set(only) <= known:
+        raise ValueError(f"only_folds={list(only)}: the folds are {', '.join(map(str, sorted(known)))}")
+    return [fold for fold in some if fold.index in only]
+
+
+def _fold_lists(run: RunFolder, faces: Faces, folds: Mapping[int, list[Fold]]) -> dict[Path, Callable[[Path], None]]:
+    """Where the fold lists go, and what writes them: at the top, and under each seed where seeds differ in folds."""
+    lists = list(folds.values())
+    if all(some is lists[0] for some in lists):
+        return {run.root / "folds.csv": lambda path: write_folds(path, faces, lists[0])}
+    return {run.seed(seed) / "folds.csv": partial(write_folds, faces=faces, folds=some) for seed, some in folds.items()}
+
+
+def _audit(
+    systems: Mapping[str, Any],
+    faces: Faces,
+    folds: Mapping[int, list[Fold]],
+    options: Mapping[str, Any],
+    progress: bool,
+) -> str:
+    """Refuse folds and parameters that leak; what else the audit found, in words."""
+    reports = []
+    for some in {id(part): part for part in folds.values()}.values():
+        report = audit(faces, some, **options)
+        for estimator in systems.values():
+            audit_parameters(estimator, faces, some, **options)
+        reports.append(str(report))
+        if progress:
+            print(report, file=sys.stderr)
+    return "\n".join(reports) + "\n"
+
+
+def _deciding(description: dict[str, Any]) -> dict[str, Any]:
+    """The part of a description that the digest covers: not the seed (its own column), not what changes no row."""
+    left_out = ("seed", "random_state", *run_folder.NON_REPRODUCIBILITY_PARAMS)
+    return {name: value for name, value in description.items() if name not in left_out}
+
+
+def _record(
+    systems: dict[str, Any],
+    faces: Faces,
+    protocol: Any,
+    dataset: str,
+    seeds: Sequence[int],
+    selection: str,
+    diagnose_peeking: bool,
+    tuned: Sequence[TunedParameters],
+) -> dict[str, Any]:
+    """All that decides the rows. Who does the work is not part of it: a run may go on with other ``n_jobs``."""
+    winners = {"tuned": [winner.record() for winner in tuned]} if tuned else {}
+    return run_folder.plain(
+        {
+            "dataset": dataset,
+            "faces": {
+                "images": len(faces),
+                "size": faces.shape[1:3],
+                "classes": faces.classes,
+                "people": len(set(faces.subject)) if faces.has_subjects else None,
+                "digest": faces.digest(),
+                "attrs": faces.attrs,
+            },
+            "protocol": _describe_protocol(protocol),
+            "seeds": list(seeds),
+            "selection": selection,
+            "diagnose_peeking": diagnose_peeking,
+            "systems": {name: {"class": type(item).__name__, **describe(item)} for name, item in systems.items()},
+            **winners,
+        }
+    )
+
+
+def _describe_protocol(protocol: Any) -> Any:
+    if hasattr(protocol, "get_params"):
+        return {"class": type(protocol).__name__, **protocol.get_params()}
+    if hasattr(protocol, "split"):
+        return {"class": type(protocol).__name__}
+    parts = list(protocol)
+    return [_describe_protocol(part) for part in parts] if hasattr(parts[0], "split") else "given, see folds.csv"
+
+
+def _jobs(
+    run: RunFolder,
+    systems: Mapping[str, Any],
+    faces: Faces,
+    folds: Mapping[int, list[Fold]],
+    record: Mapping[str, Any],
+    tuned: Sequence[TunedParameters],
+) -> list[Job]:
+    """Every fit, in the order of the rows: seed, fold, system."""
+    digests = {name: run_folder.digest(_deciding(record["systems"][name])) for name in systems}
+    commit = run_folder.git_commit()
+    jobs = []
+    for seed, some in folds.items():
+        for fold in some:
+            for name, estimator in systems.items():
+                task = Task(int(seed), int(fold.index), name)
+                parameters = digests[name]
+                if (winner := parameters_for(tuned, name, fold.index)) is not None:
+                    estimator = sklearn.base.clone(estimator).set_params(**winner.parameters)
+                    parameters = run_folder.digest(_deciding(run_folder.plain(describe(estimator))))
+                jobs.append(
+                    Job(
+                        task=task,
+                        folder=run.task(task),
+                        estimator=estimator,
+                        faces=faces,
+                        fold=fold,
+                        dataset=record["dataset"],
+                        selection=record["selection"],
+                        keep_epochs=record["diagnose_peeking"],
+                        parameters=parameters,
+                        commit=commit,
+                    )
+                )
+    return jobs
+
+
+@contextlib.contextmanager
+def _folder(out: str | Path | None, several_seeds: bool) -> Iterator[RunFolder]:
+    if out is not None:
+        yield RunFolder(out, several_seeds=several_seeds)
+        return
+    with tempfile.TemporaryDirectory(prefix="ferdis-", ignore_cleanup_errors=True) as folder:
+        yield RunFolder(folder, several_seeds=several_seeds)
+
+
+# ---------------------------------------------------------------- running
+
+
+def _run_all(run: RunFolder, jobs: list[Job], workers: Workers, progress: bool) -> None:
+    """Run the fits that are not finished; tell of failures when all others are done."""
+    pending = [job for job in jobs if not run.is_done(job.task)]
+    together = _together(job.estimator for job in jobs)  # others train each fold with us, and must not be left waiting
+    if together and (workers.n_jobs > 1 or workers.backend != "processes"):
+        raise ValueError("several processes train each fold together: that leaves n_jobs=1 and backend='processes'")
+    if progress and pending and not together:
+        _tell_estimate(pending, workers.n_jobs)
+    failed: list[Outcome] = []
+    bar = Bar("fits", len(jobs), len(jobs) - len(pending), progress)
+    with bar, contextlib.closing(workers.run(fit_and_score, pending)) as outcomes:
+        for outcome in outcomes:
+            if outcome.disk_full:
+                raise run_folder.DiskError(outcome.error)
+            if outcome.error is not None:
+                failed.append(outcome)
+            bar.step(f"{outcome.task} FAILED" if outcome.error else str(outcome.task))
+            if failed and together:
+                break
+    if failed:
+        failed.sort(key=lambda item: item.task)
+        named = "; ".join(f"{item.task}: {item.error}" for item in failed[:_NAMED])
+        more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+        raise EvaluationError(
+            f"{len(failed)} of {len(jobs)} fits failed ({named}{more}); the other {len(jobs) - len(failed)} are "
+            f"finished and kept in {run.root}, where error.txt says more: mend the cause and run again"
+        )
+
+
+def _together(systems: Iterable[Any]) -> bool:
+    """Whether several processes train each fold: a launcher has started them, or Fabric will for ``devices=2``."""
+    return rank_and_world_of_launch()[1] > 1 or any(getattr(system, "devices", 1) not in (1, "1") for system in systems)
+
+
+def _follow(run: RunFolder, jobs: list[Job]) -> Evaluation:
+    """What the other processes of ``torchrun`` or ``srun`` do: train with the first, which alone writes and scores.
+
+    No fit can end before all processes have joined the first one, so all find the same fits unfinished.
+    """
+    for job in [job for job in jobs if not (job.folder / "done.json").exists()]:
+        fit(job)
+    meet()
+    try:
+        rows = run_folder.read_rows(run.root / "rows.csv")
+        return Evaluation(rows, pd.read_csv(run.root / "summary.csv"), run.root)
+    except FileNotFoundError:  # other folds are still to come
+        return Evaluation(pd.DataFrame(), pd.DataFrame(), run.root)
+
+
+def _tell_estimate(pending: list[Job], n_jobs: int) -> None:
+    """Print what the pending fits will take. What goes wrong here would go wrong in the fit, which then says so."""
+    systems = {job.task.system: job.estimator for job in pending}
+    counts = Counter(job.task.system for job in pending)
+    try:
+        told = estimate(systems, pending[0].faces, [job.fold for job in pending], n_jobs=n_jobs, counts=counts)
+    except Exception as error:
+        print(f"no estimate of time and memory: {' '.join(str(error).split())}", file=sys.stderr)
+        return
+    print(told, file=sys.stderr, flush=True)
+
+
+def _gather(run: RunFolder, jobs: Iterable[Job]) -> pd.DataFrame:
+    """Join rows and histories of all fits, in the order of the jobs, and write them at the top."""
+    # As text, so that a number is written again with the very digits that it had in its fold.
+    parts = [pd.read_csv(job.folder / "rows.csv", dtype=str, keep_default_na=False) for job in jobs]
+    run_folder.write_csv(run.root / "rows.csv", pd.concat(parts, ignore_index=True))
+    histories = []
+    for job in jobs:
+        path = job.folder / "history.csv"
+        if path.exists():
+            history = pd.read_csv(path, dtype=str, keep_default_na=False)
+            names = {"system": job.task.system, "seed": job.task.seed, "fold": job.task.fold}
+            histories.append(pd.concat([pd.DataFrame(names, index=history.index), history], axis=1))
+    if histories:
+        run_folder.write_csv(run.root / "history.csv", pd.concat(histories, ignore_index=True).fillna(""))
+    return run_folder.read_rows(run.root / "rows.csv")
+
+
+# ---------------------------------------------------------------- after the last fold
+
+
+def _summarise(run: RunFolder, jobs: list[Job], rows: pd.DataFrame, record: Mapping[str, Any]) -> pd.DataFrame:
+    """summary.csv and summary.md: the table, and below it what a reader must know to read it."""
+    table = metrics.summary(rows)
+    done = pd.DataFrame([run_folder.read_json(job.folder / "done.json") for job in jobs])
+    seconds = (done["fit_seconds"] + done["predict_seconds"]).groupby(done["system"]).mean()
+    table["seconds_per_fold"] = table["system"].map(seconds).round(1)
+    run_folder.write_csv(run.root / "summary.csv", table)
+    run_folder.write_text(run.root / "summary.md", _markdown(table, rows, record, done))
+    return table
+
+
+def _markdown(table: pd.DataFrame, rows: pd.DataFrame, record: Mapping[str, Any], done: pd.DataFrame) -> str:
+    """The table in Markdown, and the shortcuts and choices behind it by name."""
+    faces = record["faces"]
+    people = f"{faces['people']} people" if faces["people"] else "people not known"
+    size, classes = "x".join(map(str, faces["size"])), len(faces["classes"])
+    head = f"# {record['dataset']}: {faces['images']} images of {size}, {people}, {classes} classes\n"
+    below = "".join(f"- {note}\n" for note in notes(rows, record, done))
+    return f"{head}\n{markdown_rows(summary_table(table, digits=2).cells)}\n{below}"
+
+
+def _draw(run: RunFolder, jobs: list[Job], rows: pd.DataFrame) -> None:
+    """The figures of a run, under figures/."""
+    folder = run.root / "figures"
+    _save(figures.fold_accuracy(rows), folder / "folds.png")
+    history = run.root / "history.csv"
+    losses = pd.read_csv(history, dtype={"system": str}) if history.exists() else None
+    for job in {job.task.system: job for job in reversed(jobs)}.values():  # the first fit of each system
+        name = job.task.system
+        _save(figures.confusion_matrix(rows[rows["system"] == name]), folder / f"confusion-{name}.png")
+        if losses is not None and (losses["system"] == name).any():
+            curves = figures.loss_curves(losses[losses["system"] == name], title=f"{name}: loss terms")
+            _save(curves, folder / f"losses-{name}.png")
+        if hasattr(job.estimator, "average") and hasattr(job.estimator, "load"):
+            _save(_average_faces(job), folder / f"averages-{name}.png")
+
+
+def _average_faces(job: Job) -> Figure:
+    """Test faces of one fold beside what the fold's generator makes of them."""
+    estimator = type(job.estimator).load(job.folder)
+    averages = getattr(estimator, "averages_", None) or figures.class_averages(job.faces[job.fold.train])
+    title = f"{job.task.system}, fold {job.task.fold}: test faces and the average faces generated from them"
+    return figures.average_faces(estimator, job.faces[job.fold.test], averages, title=title)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    partial = path.with_name(f".{path.name}")
+    with run_folder.writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(partial, format="png")
+        partial.replace(path)

@@ -1,0 +1,41 @@
+"""Who trains and who tests: splitters by subject, fold lists, and the audit that proves that nothing leaks.
+
+:mod:`~ferdis.protocol.splitters` deals subjects into :mod:`~ferdis.protocol.folds`; :mod:`~ferdis.protocol.leakage`
+audits folds and parameters, with :mod:`~ferdis.protocol.near_duplicates` to find copies of an image.
+"""
+
+from __future__ import annotations
+
+from ferdis.protocol.folds import PARTS, Fold, read_fold_table, read_folds, row_names, write_folds
+from ferdis.protocol.leakage import AuditReport, Leak, LeakError, audit, audit_list, audit_parameters
+from ferdis.protocol.splitters import (
+    CrossDataset,
+    FoldList,
+    LeaveOneSubjectOut,
+    OfficialSplit,
+    Splitter,
+    SubjectKFold,
+    repeat,
+)
+
+__all__ = [
+    "PARTS",
+    "AuditReport",
+    "CrossDataset",
+    "Fold",
+    "FoldList",
+    "Leak",
+    "LeakError",
+    "LeaveOneSubjectOut",
+    "OfficialSplit",
+    "Splitter",
+    "SubjectKFold",
+    "audit",
+    "audit_list",
+    "audit_parameters",
+    "read_fold_table",
+    "read_folds",
+    "repeat",
+    "row_names",
+    "write_folds",
+]

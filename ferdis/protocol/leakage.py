@@ -1,0 +1,555 @@
+"""Audit: does any fold test on somebody, or on an image, that it has seen in training?
+
+Refused: a person, a sequence, or an exact or mirrored duplicate in two parts of a fold; a near-duplicate
+whose images carry different people's names; a class that is missing from training. Warned of: a class
+missing from a test part, people that are not known. :func:`audit_parameters` asks the same of every
+:class:`Faces` that an estimator was given (``extra_train``, ``pretrain``), :func:`audit_list` of a list that
+somebody published. Duplicates and near-duplicates are those of :mod:`ferdis.protocol.near_duplicates`, which states how
+often it is wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ferdis.faces import Faces
+from ferdis.protocol.folds import PARTS, Fold, read_fold_table, read_folds, row_names
+from ferdis.protocol.near_duplicates import (
+    MOST_PAIRS,
+    NEAR_DUPLICATE,
+    Pairs,
+    exact_duplicates,
+    fingerprints,
+    near_duplicates,
+    similar,
+)
+
+__all__ = [
+    "NEAR_DUPLICATE",
+    "AuditReport",
+    "Leak",
+    "LeakError",
+    "audit",
+    "audit_list",
+    "audit_parameters",
+    "exact_duplicates",
+    "near_duplicates",
+]
+
+MAY_OVERLAP = (frozenset({"bu3d", "bu4d"}),)
+"""Namespaces of sets that were recorded with partly the same people under unrelated names."""
+
+_SHOWN = 10  # findings that a report prints, folds that a line names
+_ACROSS = (("train", "validation"), ("train", "test"), ("validation", "test"))
+_REMEDY = {
+    "person": "keep all images of a person in one part, as SubjectKFold does",
+    "picture": "list each image in one part only",
+    "sequence": "keep a sequence in one part; if they are two, name them apart (subject/sequence)",
+    "duplicate": "remove one of the two, or give both the name of the one person they show",
+    "near-duplicate": "look at both: give them one person's name, remove one, or raise the threshold",
+    "may overlap": "the two sets share people under different names; pass allow_overlap=True if yours do not",
+}
+
+
+class LeakError(ValueError):
+    """A fold tests or validates on what it has trained on; the line names fold, images and the way out."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Leak:
+    """One way in which two parts of one fold share something, with an example.
+
+    Attributes
+    ----------
+    kind : str
+        ``person``, ``picture`` (the same row), ``sequence``, ``duplicate``, ``near-duplicate``, ``may
+        overlap``.
+    fold : int
+    parts : (str, str)
+        Where it is: ``train``, ``validation``, ``test``, or the name of an estimator's parameter.
+    paths : (str, str)
+        One image of each part.
+    what : str
+        The person, the sequence, the similarity.
+    count : int
+        Images of the second part concerned (pairs, for near-duplicates).
+    """
+
+    kind: str
+    fold: int
+    parts: tuple[str, str]
+    paths: tuple[str, str]
+    what: str
+    count: int
+
+    def __str__(self) -> str:
+        first, second = (f"{path} ({part})" for path, part in zip(self.paths, self.parts, strict=True))
+        more = f", and {self.count - 1} more" if self.count > 1 else ""
+        return f"fold {self.fold}: {self.what}: {first} and {second}{more}: {_REMEDY[self.kind]}"
+
+
+@dataclasses.dataclass
+class AuditReport:
+    """What was checked and what was found; ``print(report)`` shows it.
+
+    Attributes
+    ----------
+    images, folds, test_slots : int
+        Images, folds, and rows of all test parts together.
+    people : int or None
+        None where the people are not known.
+    seen_slots : int
+        Test slots whose person is also in the training part of that fold.
+    duplicate_groups, near_pairs : int or None
+        Groups of identical or mirrored images, and pairs of different people's images above the
+        threshold, in the whole set (wherever they lie); None where pixels were not compared.
+    pairs_compared : int
+        Pairs of different people's images that were compared for likeness.
+    threshold : float
+    leaks : list of Leak
+    missing_classes : list of str
+        One line for each fold and class that is missing from training.
+    warnings : list of str
+    """
+
+    images: int = 0
+    people: int | None = None
+    folds: int = 0
+    test_slots: int = 0
+    seen_slots: int = 0
+    duplicate_groups: int | None = None
+    near_pairs: int | None = None
+    pairs_compared: int = 0
+    threshold: float = NEAR_DUPLICATE
+    leaks: list[Leak] = dataclasses.field(default_factory=list)
+    missing_classes: list[str] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was refused."""
+        return not self.leaks and not self.missing_classes
+
+    @property
+    def seen_share(self) -> float:
+        """Share (0..1) of test slots whose person is also in training; NaN if people are not known."""
+        return self.seen_slots / self.test_slots if self.people is not None and self.test_slots else float("nan")
+
+    def raise_on_leak(self) -> None:
+        """Raise :class:`LeakError` for the first leak, ValueError for a class missing from training."""
+        if self.leaks:
+            others = len(self.leaks) - 1
+            raise LeakError(f"{self.leaks[0]}" + (f" ({others} more such findings)" if others else ""))
+        if self.missing_classes:
+            raise ValueError(self.missing_classes[0])
+
+    def __str__(self) -> str:
+        people = "people unknown" if self.people is None else f"{self.people:,} people"
+        verdict = "no leak" if self.ok else f"REFUSED: {len(self.leaks) + len(self.missing_classes)} findings"
+        lines = [f"audit of {self.folds} folds, {self.images:,} images, {people}: {verdict}"]
+        if self.people is not None:
+            lines.append(
+                f"  people: {100 * self.seen_share:.1f} % of test slots ({self.seen_slots:,} of {self.test_slots:,}) "
+                "show a person who is also in training"
+            )
+        if self.duplicate_groups is not None:
+            lines.append(f"  duplicates: {self.duplicate_groups:,} groups of identical or mirrored images in the set")
+        if self.near_pairs is not None:
+            lines.append(
+                f"  near-duplicates: {self.pairs_compared:,} pairs of different people compared, "
+                f"mirrored too: {self.near_pairs:,} alike (similarity over {self.threshold:g})"
+            )
+        refused = [f"  refused: {finding}" for finding in (*self.leaks, *self.missing_classes)]
+        lines += refused[:_SHOWN]
+        if len(refused) > _SHOWN:
+            lines.append(f"  ... and {len(refused) - _SHOWN} more")
+        lines += [f"  warning: {line}" for line in self.warnings]
+        return "\n".join(lines)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Names:
+    """What is known of each image without looking at it, (n,) arrays of str; None where not known."""
+
+    path: np.ndarray
+    subject: np.ndarray | None = None
+    sequence: np.ndarray | None = None
+    expression: np.ndarray | None = None
+
+
+def audit(
+    faces: Faces,
+    folds: Sequence[Fold],
+    *,
+    near_duplicates: bool = True,
+    threshold: float = NEAR_DUPLICATE,
+    allow_overlap: bool = False,
+    raise_on_leak: bool = True,
+) -> AuditReport:
+    """Prove that no fold has seen its validation or test part in training.
+
+    Parameters
+    ----------
+    faces : Faces
+    folds : sequence of Fold
+        From a protocol or :func:`ferdis.protocol.splitters.read_folds`.
+    near_duplicates : bool
+        Compare the images of different people too. Exact and mirrored duplicates are compared in any case.
+    threshold : float
+        Similarity (-1..1) above which two people's images count as one image.
+    allow_overlap : bool
+        Accept two sets that may show the same people under different names (BU-3DFE and BU-4DFE) in
+        different parts.
+    raise_on_leak : bool
+        False: only report, as for a list that somebody else published.
+
+    Returns
+    -------
+    AuditReport
+
+    Raises
+    ------
+    LeakError
+        One line naming the fold, two images, and what to do.
+    ValueError
+        If a class is missing from a training part, or a fold names rows that are not there.
+    """
+    names = _names(faces)
+    report = _audit_names(names, folds, allow_overlap)
+    report.threshold = threshold
+    prints = fingerprints(faces)
+    key = np.unique(prints.key, return_inverse=True)[1]
+    report.duplicate_groups = int((np.bincount(key) > 1).sum())
+    report.leaks += _shared(folds, key, names.path, "duplicate", lambda row: "the same image (as it is or mirrored)")
+    if near_duplicates:
+        pairs = similar(prints, prints, threshold, subject=names.subject)
+        same = key[pairs.first] == key[pairs.second]
+        report.near_pairs = int((~same).sum())
+        report.pairs_compared = _pairs_across_people(names)
+        found = _near_leaks(folds, names.path, pairs, ~same)
+        if names.subject is not None:
+            report.leaks += found
+        else:  # two frames of one film are no leak that could be told from one here
+            report.warnings += [
+                f"{leak.count} near-duplicate pairs in {leak.parts} of fold {leak.fold}" for leak in found
+            ]
+        if pairs.full:
+            report.warnings.append(f"stopped at {MOST_PAIRS:,} near-duplicate pairs: these images hardly differ")
+    if raise_on_leak:
+        report.raise_on_leak()
+    return report
+
+
+def audit_list(
+    folds: str | Path | pd.DataFrame,
+    faces: Faces | None = None,
+    *,
+    near_duplicates: bool = True,
+    raise_on_leak: bool = False,
+) -> AuditReport:
+    """Audit a fold list that somebody published; by default it only reports.
+
+    Parameters
+    ----------
+    folds : path or DataFrame
+        Columns fold, part, path and, unless ``faces`` is given, subject.
+    faces : Faces, optional
+        With them the images are compared as well, and people come from here.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"fold": 0, "part": ["train", "test", "test"], "path": ["a", "b", "c"],
+    ...                      "subject": ["S1", "S1", "S2"]})
+    >>> print(audit_list(rows))  # doctest: +ELLIPSIS
+    audit of 1 folds, 3 images, 2 people: REFUSED: 1 findings
+      people: 50.0 % of test slots (1 of 2) show a person who is also in training
+    ...
+    """
+    if faces is not None and not isinstance(folds, pd.DataFrame):
+        found = read_folds(folds, faces)
+        return audit(faces, found, near_duplicates=near_duplicates, raise_on_leak=raise_on_leak)
+    table = folds.astype({"path": str}) if isinstance(folds, pd.DataFrame) else read_fold_table(folds)
+    path, row = np.unique(table["path"].to_numpy(dtype=str), return_inverse=True)
+    subject = None
+    if "subject" in table and not (table["subject"].isna() | (table["subject"] == "")).any():
+        subject = np.empty(len(path), dtype=object)
+        subject[row] = table["subject"].to_numpy(dtype=str)
+        subject = subject.astype(str)
+    number, part = table["fold"].to_numpy(), table["part"].to_numpy(dtype=str)
+    parts = [Fold(int(k), *(row[(number == k) & (part == name)] for name in PARTS)) for k in np.unique(number)]
+    if faces is not None:
+        order = pd.Series(np.arange(len(faces)), index=row_names(faces)).reindex(path)
+        if order.isna().any():
+            raise ValueError(f"{path[order.isna().to_numpy()][0]} of the fold list is not among these faces")
+        rows = order.to_numpy().astype(np.int64)
+        parts = [Fold(fold.index, *(rows[getattr(fold, name)] for name in PARTS)) for fold in parts]
+        return audit(faces, parts, near_duplicates=near_duplicates, raise_on_leak=raise_on_leak)
+    report = _audit_names(_Names(path, subject), parts, allow_overlap=False)
+    if raise_on_leak:
+        report.raise_on_leak()
+    return report
+
+
+def audit_parameters(
+    estimator: Any,
+    faces: Faces,
+    folds: Sequence[Fold],
+    *,
+    near_duplicates: bool = True,
+    threshold: float = NEAR_DUPLICATE,
+    allow_overlap: bool = False,
+) -> list[str]:
+    """Check every Faces among an estimator's parameters against each validation and test part.
+
+    Parameters
+    ----------
+    estimator : object with ``get_params(deep=True)``
+        Faces are found as values, and inside lists, tuples and mappings that are values.
+    faces, folds
+        What is evaluated.
+    near_duplicates, threshold, allow_overlap
+        As for :func:`audit`.
+
+    Returns
+    -------
+    list of str
+        Names of the parameters that were checked.
+
+    Raises
+    ------
+    LeakError
+        If a parameter holds a person, or an image, that some fold validates or tests on.
+    """
+    if not hasattr(estimator, "get_params"):
+        raise ValueError(
+            f"{type(estimator).__name__} has no get_params: its Faces cannot be audited; derive it from "
+            "sklearn.base.BaseEstimator"
+        )
+    found = _faces_in(estimator.get_params(deep=True))
+    names = _names(faces)
+    for parameter, extra in found.items():
+        if not len(extra):
+            continue
+        theirs = _names(extra, unique=False)  # sets that are joined may use a path twice
+        links = list(_links(parameter, theirs, names, allow_overlap))
+        links += _links_by_picture(extra, faces, theirs, names, near_duplicates, threshold)
+        for link in links:
+            _refuse_links(parameter, link, theirs, names, folds)
+    return list(found)
+
+
+def _names(faces: Faces, *, unique: bool = True) -> _Names:
+    sequence = None
+    if "sequence" in faces.table and faces.table["sequence"].notna().any():
+        # A row without a sequence is one of its own.
+        alone = pd.Series([f"\0{row}" for row in range(len(faces))])
+        sequence = faces.table["sequence"].astype("string").fillna(alone.astype("string")).to_numpy(dtype=str)
+    path = row_names(faces) if unique or "path" not in faces.table else faces.table["path"].to_numpy(dtype=str)
+    return _Names(path, faces.subject if faces.has_subjects else None, sequence, faces.expression)
+
+
+def _audit_names(names: _Names, folds: Sequence[Fold], allow_overlap: bool) -> AuditReport:
+    """Everything that can be told without pixels."""
+    n, subject = len(names.path), names.subject
+    report = AuditReport(images=n, folds=len(folds), people=None if subject is None else len(np.unique(subject)))
+    for fold in folds:
+        _check_rows(fold, n)
+        report.test_slots += len(fold.test)
+        if subject is not None:
+            report.seen_slots += int(np.isin(subject[fold.test], subject[fold.train]).sum())
+    report.leaks += _shared(folds, np.arange(n), names.path, "picture", lambda row: "the same picture")
+    if subject is None:
+        report.warnings.append("the people are not known: that no person is in two parts could not be checked")
+    else:
+        code = np.unique(subject, return_inverse=True)[1]
+        report.leaks += _shared(folds, code, names.path, "person", lambda row: f"the same person {subject[row]}")
+        if not allow_overlap:
+            report.leaks += _overlapping(folds, names.path, subject)
+    if names.sequence is not None:
+        sequence = names.sequence
+        code = np.unique(sequence, return_inverse=True)[1]
+        report.leaks += _shared(folds, code, names.path, "sequence", lambda row: f"the same sequence {sequence[row]}")
+    if names.expression is not None:
+        _check_classes(report, names.expression, folds)
+    _check_coverage(report, n, folds)
+    return report
+
+
+def _check_rows(fold: Fold, n: int) -> None:
+    for part in PARTS:
+        rows = getattr(fold, part)
+        if len(rows) and (rows[0] < 0 or rows[-1] >= n):
+            raise ValueError(f"fold {fold.index}: {part} row {rows[-1]} is not among {n} faces: split these very faces")
+    for part in ("train", "test"):
+        if not len(getattr(fold, part)):
+            raise ValueError(f"fold {fold.index}: its {part} part is empty: use fewer folds or another protocol")
+
+
+def _check_classes(report: AuditReport, expression: np.ndarray, folds: Sequence[Fold]) -> None:
+    classes = np.unique(expression)
+    untested: dict[str, list[str]] = {}
+    for fold in folds:
+        for name in np.setdiff1d(classes, expression[fold.train]):
+            report.missing_classes.append(
+                f"fold {fold.index}: no image of class {name} is in training: use fewer folds, or leave the class out"
+            )
+        for name in np.setdiff1d(classes, expression[fold.test]):
+            untested.setdefault(str(name), []).append(str(fold.index))
+    for name, numbers in untested.items():
+        rest = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
+        where = f"fold{'s' * (len(numbers) > 1)} {', '.join(numbers[:_SHOWN])}{rest}"
+        report.warnings.append(f"no image of class {name} is in the test part of {where}")
+
+
+def _check_coverage(report: AuditReport, n: int, folds: Sequence[Fold]) -> None:
+    times = np.bincount(np.concatenate([fold.test for fold in folds]), minlength=n) if folds else np.zeros(n)
+    if (times > 1).any():
+        report.warnings.append(f"{int((times > 1).sum())} images are tested more than once")
+    if len(folds) > 1 and (times == 0).any():
+        report.warnings.append(f"{int((times == 0).sum())} images are never tested")
+
+
+def _shared(folds: Sequence[Fold], code: np.ndarray, path: np.ndarray, kind: str, what: Any) -> list[Leak]:
+    """Leaks for every value of ``code`` (n,) that occurs in two parts of a fold, with an example."""
+    leaks = []
+    for fold in folds:
+        for first, second in _ACROSS:
+            ours, theirs = getattr(fold, first), getattr(fold, second)
+            hit = theirs[np.isin(code[theirs], code[ours])]
+            if len(hit):
+                example = ours[code[ours] == code[hit[0]]][0]
+                paths = (str(path[example]), str(path[hit[0]]))
+                leaks.append(Leak(kind, fold.index, (first, second), paths, what(hit[0]), len(hit)))
+    return leaks
+
+
+def _overlapping(folds: Sequence[Fold], path: np.ndarray, subject: np.ndarray) -> list[Leak]:
+    """Leaks for sets in two parts that may show the same people under different names."""
+    namespace = _namespace(subject)
+    leaks = []
+    for group in MAY_OVERLAP:
+        if len(group & set(namespace)) < 2:
+            continue
+        for fold in folds:
+            for first, second in _ACROSS:
+                for name in sorted(group):
+                    ours = getattr(fold, first)[namespace[getattr(fold, first)] == name]
+                    theirs = getattr(fold, second)
+                    theirs = theirs[np.isin(namespace[theirs], sorted(group - {name}))]
+                    if len(ours) and len(theirs):
+                        what = f"{name} may show people of {namespace[theirs[0]]}"
+                        paths = (str(path[ours[0]]), str(path[theirs[0]]))
+                        leaks.append(Leak("may overlap", fold.index, (first, second), paths, what, len(theirs)))
+    return leaks
+
+
+def _namespace(subject: np.ndarray) -> np.ndarray:
+    """What stands before the first slash of each name: ``bu3d`` of ``bu3d/F0001``; empty without a slash."""
+    return np.array([name.split("/", 1)[0] if "/" in name else "" for name in subject], dtype=str)
+
+
+def _near_leaks(folds: Sequence[Fold], path: np.ndarray, pairs: Pairs, kept: np.ndarray) -> list[Leak]:
+    leaks: list[Leak] = []
+    first, second, similarity = pairs.first[kept], pairs.second[kept], pairs.similarity[kept]
+    if not len(first):
+        return leaks
+    for fold in folds:
+        part = np.full(len(path), -1)
+        for number, name in enumerate(PARTS):
+            part[getattr(fold, name)] = number
+        low, high = np.minimum(part[first], part[second]), np.maximum(part[first], part[second])
+        for one, other in _ACROSS:
+            hit = np.flatnonzero((low == PARTS.index(one)) & (high == PARTS.index(other)))
+            if len(hit):
+                best = hit[np.argmax(similarity[hit])]
+                rows = sorted((first[best], second[best]), key=lambda row: part[row])
+                paths = (str(path[rows[0]]), str(path[rows[1]]))
+                what = f"two names but nearly one image (similarity {similarity[best]:.3f})"
+                leaks.append(Leak("near-duplicate", fold.index, (one, other), paths, what, len(hit)))
+    return leaks
+
+
+def _pairs_across_people(names: _Names) -> int:
+    n = len(names.path)
+    sizes = np.ones(n, dtype=np.int64) if names.subject is None else np.unique(names.subject, return_counts=True)[1]
+    return n * (n - 1) // 2 - int((sizes * (sizes - 1) // 2).sum())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Link:
+    """Rows of a parameter (``first``) and of the evaluated faces (``second``) that must not meet."""
+
+    kind: str
+    first: np.ndarray
+    second: np.ndarray
+    what: str
+
+
+def _faces_in(parameters: Mapping[str, Any]) -> dict[str, Faces]:
+    """Faces among parameters, by name; those inside lists, tuples and mappings as ``name[key]``."""
+    found: dict[str, Faces] = {}
+    for name, value in parameters.items():
+        if isinstance(value, Faces):
+            found[name] = value
+        elif isinstance(value, Mapping):
+            found.update(_faces_in({f"{name}[{key}]": item for key, item in value.items()}))
+        elif isinstance(value, list | tuple):
+            found.update(_faces_in({f"{name}[{key}]": item for key, item in enumerate(value)}))
+    return found
+
+
+def _links(parameter: str, theirs: _Names, ours: _Names, allow_overlap: bool) -> Iterator[_Link]:
+    """Rows of a parameter and of the evaluated faces of one person, or of sets that may share people."""
+    if theirs.subject is None or ours.subject is None:
+        return
+    earliest = {name: row for row, name in reversed(list(enumerate(theirs.subject)))}
+    second = np.flatnonzero(np.isin(ours.subject, theirs.subject))
+    first = np.array([earliest[name] for name in ours.subject[second]], dtype=np.int64)
+    yield _Link("person", first, second, f"{parameter} holds a person who is evaluated,")
+    if allow_overlap:
+        return
+    spaces, our_spaces = _namespace(theirs.subject), _namespace(ours.subject)
+    for group in MAY_OVERLAP:
+        for name in sorted(group & set(spaces)):
+            second = np.flatnonzero(np.isin(our_spaces, sorted(group - {name})))
+            first = np.full(len(second), np.flatnonzero(spaces == name)[0])
+            what = f"{parameter} holds {name}, which may show people who are evaluated"
+            yield _Link("may overlap", first, second, what)
+
+
+def _links_by_picture(
+    extra: Faces, faces: Faces, theirs: _Names, ours: _Names, near: bool, threshold: float
+) -> list[_Link]:
+    """Rows of a parameter and of the evaluated faces that are one image, or nearly."""
+    one, other = fingerprints(extra), fingerprints(faces)
+    earliest = {key: row for row, key in reversed(list(enumerate(one.key)))}
+    second = np.array([row for row, key in enumerate(other.key) if key in earliest], dtype=np.int64)
+    first = np.array([earliest[other.key[row]] for row in second], dtype=np.int64)
+    links = [_Link("duplicate", first, second, "the same image (as it is or mirrored)")]
+    if near:
+        pairs = similar(one, other, threshold)
+        links.append(_Link("near-duplicate", pairs.first, pairs.second, "nearly one picture"))
+    return links
+
+
+def _refuse_links(parameter: str, link: _Link, theirs: _Names, ours: _Names, folds: Sequence[Fold]) -> None:
+    """Raise for the first fold that validates or tests on a linked row of the evaluated faces."""
+    for fold in folds:
+        for part in ("test", "validation"):
+            hit = np.flatnonzero(np.isin(link.second, getattr(fold, part)))
+            if not len(hit):
+                continue
+            first, second = link.first[hit[0]], link.second[hit[0]]
+            person = f" {ours.subject[second]}" if link.kind == "person" and ours.subject is not None else ""
+            remedy = _REMEDY[link.kind] if link.kind == "may overlap" else f"take it out of {parameter}"
+            more = f", and {len(hit) - 1} more" if len(hit) > 1 else ""
+            raise LeakError(
+                f"fold {fold.index}: {link.what}{person}: {theirs.path[first]} ({parameter}) and "
+                f"{ours.path[second]} ({part}){more}: {remedy}"
+            )

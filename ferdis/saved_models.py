@@ -1,0 +1,218 @@
+"""Saved models: finding one, loading it by its class, and what the run that fitted it measured.
+
+A model is a folder that ``save()`` wrote (``estimator.json`` and ``weights.safetensors``). A fold of a run folder
+(``runs/x/fold-03``) names the model in it, and from there the run says on whom the system was fitted and how accurate
+it was on others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from ferdis import metrics, run_folder
+from ferdis.faces import Faces
+from ferdis.protocol.folds import read_fold_table, read_folds
+from ferdis.systems.base import Estimator, read_about
+
+
+def find_model(path: str | Path, system: str | None = None) -> Path:
+    """The folder of a saved model.
+
+    Parameters
+    ----------
+    path : path
+        The folder itself, or a fold of a run that holds it.
+    system : str, optional
+        Which one, where a fold holds several.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is none, or more than one: the message names them.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path}: no such folder; give a saved model, a fold of a run, or an .onnx file")
+    if (path / "estimator.json").is_file():
+        return path
+    found = {file.parent.name: file.parent for file in sorted(path.glob("*/estimator.json"))}
+    if system is not None and system in found:
+        return found[system]
+    if len(found) > 1 or (found and system is not None):
+        names = ", ".join(found)
+        raise ValueError(f"{path} holds the models {names}: name one, as in {next(iter(found.values()))} or --system")
+    if found:
+        return next(iter(found.values()))
+    inner = sorted(path.rglob("fold-*/*/estimator.json"))
+    if inner:
+        raise ValueError(f"{path} is a run of {len(inner)} models: name one, as in {inner[0].parent}")
+    raise FileNotFoundError(f"{path} holds no saved model (estimator.json): give a folder that save() or kfold wrote")
+
+
+def load_model(folder: str | Path) -> Estimator:
+    """Any saved system, whatever its class.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As :meth:`ferdis.systems.base.Estimator.load`; and if this ferdis has no such system.
+    """
+    from ferdis.systems import GENERATORS, SYSTEMS, get
+
+    kind = read_about(Path(folder))["class"]
+    classes = {cls.__name__: cls for cls in map(get, [*SYSTEMS, *GENERATORS])}
+    if kind not in classes:
+        raise ValueError(f"{folder} holds a {kind}, which is no system of this ferdis: there are {', '.join(classes)}")
+    return classes[kind].load(folder)  # type: ignore[attr-defined]
+
+
+def unlabelled(crops: np.ndarray) -> Faces:
+    """Faces of crops (n, H, W, 3) whose expression nobody knows; the table's is a placeholder that no system reads."""
+    return Faces(crops, pd.DataFrame({"expression": ["neutral"] * len(crops)}))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run measured of a system, and of the one model of it that its fold fitted.
+
+    Attributes
+    ----------
+    run, fold_list : Path
+    system, dataset : str
+    fold, seed : int
+    classes : list of str
+    protocol : dict, the protocol's class and arguments
+    selection : "last" or "validation"
+    people, images : int, of the whole data set; people None where they are not known
+    training_people, training_images, test_people : int, of this fold; people None where they are not known
+    pooled, tested : DataFrame, the system's rows of all its finished folds with this seed, and of this fold alone
+    """
+
+    run: Path
+    fold_list: Path
+    system: str
+    dataset: str
+    fold: int
+    seed: int
+    classes: list[str]
+    protocol: Any
+    selection: str
+    people: int | None
+    images: int
+    training_people: int | None
+    training_images: int
+    test_people: int | None
+    pooled: pd.DataFrame
+    tested: pd.DataFrame
+
+    @property
+    def folds(self) -> int:
+        """Finished folds that the pooled rows come from."""
+        return int(self.pooled["fold"].nunique())
+
+    @property
+    def unseen(self) -> str:
+        """What the test images of a fold were to its model."""
+        if self.people is None:
+            return "pictures that it never saw (of people who are not known, and may be in its training too)"
+        return "pictures of people whom it never saw"
+
+    @property
+    def fold_accuracy(self) -> float:
+        """Accuracy of this very model on its fold's test people, 0..1."""
+        return metrics.accuracy(self.tested["true"], self.tested["predicted"])
+
+    @property
+    def protocol_accuracy(self) -> tuple[float, float]:
+        """Mean and standard deviation (ddof 1; NaN for one fold) of the system's accuracy over folds, 0..1."""
+        return metrics.mean_std(metrics.fold_accuracies(self.pooled)["accuracy"])
+
+    @property
+    def uar(self) -> float:
+        """Mean recall of the classes, pooled over the system's folds, 0..1."""
+        return metrics.uar(self.pooled["true"], self.pooled["predicted"])
+
+    def record(self) -> dict[str, Any]:
+        """The figures, named as what they are; JSON-able."""
+        mean, std = self.protocol_accuracy
+        return {
+            "dataset": self.dataset,
+            "protocol": self.protocol,
+            "folds_finished": self.folds,
+            "selection": self.selection,
+            "accuracy_of_the_protocol": {
+                "what": f"mean over folds, each a model of its own on {self.unseen}; not of this file alone",
+                "mean": mean,
+                "std_over_folds": None if pd.isna(std) else std,
+            },
+            "accuracy_of_this_model": {
+                "what": f"fold {self.fold}, on {len(self.tested)} {self.unseen}",
+                "value": self.fold_accuracy,
+            },
+        }
+
+    def faces(self) -> tuple[Faces, Faces]:
+        """The faces that the model was trained on, and those of its fold's test people, loaded again.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If the run does not say how to load its data set, the set is not where it was, or has changed since.
+        """
+        from ferdis.datasets import load
+
+        config = yaml.safe_load((self.run / "config.yaml").read_text(encoding="utf-8"))
+        arguments = config.get("dataset")
+        if not isinstance(arguments, dict):
+            raise ValueError(f"{self.run}/config.yaml does not say how {self.dataset} was loaded")
+        faces = load(arguments["name"], **{name: value for name, value in arguments.items() if name != "name"})
+        if faces.digest() != run_folder.read_json(self.run / "resolved.json")["faces"]["digest"]:
+            raise ValueError(f"{self.dataset} has changed since {self.run} was made")
+        fold = next(fold for fold in read_folds(self.fold_list, faces) if fold.index == self.fold)
+        return faces[fold.train], faces[fold.test]
+
+
+def evidence_of(folder: str | Path) -> Evidence | None:
+    """What the run that a model lies in measured; None for a model outside a run or of an unfinished fold."""
+    folder = Path(folder).resolve()
+    root = next((parent for parent in folder.parents[:3] if (parent / "resolved.json").is_file()), None)
+    if root is None or not (folder / "done.json").is_file():
+        return None
+    done, record = (run_folder.read_json(path) for path in (folder / "done.json", root / "resolved.json"))
+    seed, fold = int(done["seed"]), int(done["fold"])
+    seeded = folder.parent.parent  # the folds of one seed
+    pooled = pd.concat(
+        [
+            run_folder.read_rows(path.parent / "rows.csv")
+            for path in sorted(seeded.glob(f"fold-*/{folder.name}/done.json"))
+        ],
+        ignore_index=True,
+    )
+    fold_list = next(path for path in (seeded / "folds.csv", root / "folds.csv") if path.is_file())
+    lists = read_fold_table(fold_list)
+    part = lists[lists["fold"] == fold]
+    people = part.groupby("part")["subject"].nunique() if "subject" in part else {}
+    return Evidence(
+        run=root,
+        fold_list=fold_list,
+        system=str(done["system"]),
+        dataset=str(record["dataset"]),
+        fold=fold,
+        seed=seed,
+        classes=list(record["faces"]["classes"]),
+        protocol=record["protocol"],
+        selection=str(record["selection"]),
+        people=record["faces"]["people"],
+        images=int(record["faces"]["images"]),
+        training_people=people.get("train"),
+        training_images=int(done["train_images"]),
+        test_people=people.get("test"),
+        pooled=pooled,
+        tested=pooled[pooled["fold"] == fold],
+    )

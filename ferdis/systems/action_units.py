@@ -1,0 +1,166 @@
+"""Action units as levels: the classifier and its loss, which EGGAN and the estimator of action units share.
+
+An intensity of 0..5 is rounded to one of six levels, and a network gives each level of each of the 17 units a logit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
+from ferdis.losses import in_float32
+
+LEVELS = 6  # rounded intensities 0..5
+UNITS = len(AU_COLUMNS)
+
+
+class VGGClassifier(nn.Module):
+    """VGG19-like with batch norm: C_exp has 17 x 6 outputs, C_id one a person (Tang et al. 2020, Section 3.3).
+
+    Parameters
+    ----------
+    size : int
+        Side of the images.
+    channels, depths : sequence of int
+        Of each block, and convolutions in it; a pooling ends each. VGG19 has 2, 2, 4, 4 and 4.
+    outputs : int
+    """
+
+    def __init__(
+        self, size: int, channels: Sequence[int], depths: Sequence[int], outputs: int = UNITS * LEVELS
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        self.places: dict[str, int] = {}  # how many of the layers end with a name's
+        before = 3
+        for block, (after, depth) in enumerate(zip(channels, depths, strict=True), 1):
+            for number in range(1, depth + 1):
+                layers += [nn.Conv2d(before, after, 3, 1, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+                self.places[f"relu{block}_{number}"] = len(layers)
+                before = after
+            layers.append(nn.MaxPool2d(2))
+        self.layers = nn.Sequential(*layers)
+        self.head = nn.Linear(before * (size // 2 ** len(channels)) ** 2, outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pictures (n, 3, S, S) in [-1, 1] to logits (n, outputs)."""
+        return self.head(self.layers(images).flatten(1))
+
+    def maps(self, images: Tensor, layer: str) -> Tensor:
+        """Maps (n, c, h, w) of a layer: ``"relu2_1"`` is the activation after the second block's first convolution."""
+        return self.layers[: self.check_layer(layer)](images)
+
+    def check_layer(self, layer: str) -> int:
+        """Where a layer is; ValueError if there is none of this name."""
+        if layer not in self.places:
+            raise ValueError(f"perceptual_layer={layer!r}: choose one of {', '.join(self.places)}")
+        return self.places[layer]
+
+
+@in_float32
+def unit_loss(logits: Tensor, units: Tensor) -> Tensor:
+    """Cross-entropy of each AU's level, the intensity rounded to the nearest of 0..5; mean over AUs and faces (Eq. 3).
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n, 17 * 6)
+        Levels side by side, AU by AU.
+    units : Tensor of shape (n, 17)
+        Intensities 0..5; NaN = not coded, masked. The loss is 0 if nothing is coded.
+    """
+    known = ~units.isnan()
+    levels = (torch.where(known, units, 0) + 0.5).floor().long().clamp(0, LEVELS - 1)  # (n, 17)
+    losses = F.cross_entropy(logits.reshape(-1, LEVELS), levels.flatten(), reduction="none")
+    return (losses * known.flatten()).sum() / known.sum().clamp(min=1)
+
+
+@in_float32
+def expected_units(logits: Tensor) -> Tensor:
+    """Intensities (n, 17), 0..5: the mean of the levels' distribution; from logits (n, 17 * 6)."""
+    levels = torch.arange(LEVELS, dtype=logits.dtype, device=logits.device)
+    return logits.unflatten(1, (-1, LEVELS)).softmax(2) @ levels
+
+
+def units_of(faces: Faces) -> np.ndarray:
+    """The faces' action units, (n, 17) float32, 0..5; NaN = not coded.
+
+    Raises
+    ------
+    ValueError
+        If no face has any.
+    """
+    units = faces.table.reindex(columns=list(AU_COLUMNS)).to_numpy(np.float32)
+    if np.isnan(units).all():
+        raise ValueError(
+            f"none of the {len(faces)} faces has action units: give columns AU01 .. AU45, join a file of OpenFace or "
+            f"py-feat (ferdis.datasets.au_files), or let an AUEstimator read them"
+        )
+    return units
+
+
+def coded_names(units: np.ndarray) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the AUs that some rows of (n, 17) have, and of those that all have."""
+    names, known = np.array(AU_COLUMNS), ~np.isnan(units)
+    return tuple(names[known.any(0)].tolist()), tuple(names[known.all(0)].tolist())
+
+
+def checked_units(
+    au: ArrayLike | Mapping[str, float], n: int, coded: Sequence[str], rest: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """Action units that somebody asks for, (n, 17) float32.
+
+    Parameters
+    ----------
+    au : array-like of shape (17,) or (n, 17), or mapping
+        Intensities 0..5 in the order of ``AU_COLUMNS``, for all faces or row by row. Or some by name.
+    n : int
+        Faces.
+    coded : sequence of str
+        AUs that the training faces had: of others only 0 or NaN may be asked.
+    rest : ndarray of shape (n, 17), or 0
+        What the AUs are that a mapping does not name.
+
+    Raises
+    ------
+    ValueError
+        For another shape, an unknown name, an intensity outside 0..5, or one above 0 of an AU that was never coded.
+    """
+    if isinstance(au, Mapping):
+        if unknown := sorted(set(au) - set(AU_COLUMNS)):
+            raise ValueError(f"no action unit is called {unknown[0]!r}: there are {', '.join(AU_COLUMNS)}")
+        units = np.array([au.get(name, np.nan) for name in AU_COLUMNS], np.float32)
+    else:
+        units = np.asarray(au, dtype=np.float32)
+    if units.shape not in ((UNITS,), (n, UNITS)):
+        raise ValueError(f"au of shape {units.shape}: give ({UNITS},) or ({n}, {UNITS}), in the order of AU_COLUMNS")
+    if ((units < 0) | (units > AU_MAXIMUM)).any():
+        raise ValueError(f"au from {np.nanmin(units):g} to {np.nanmax(units):g}: intensities are 0 to 5")
+    units = np.broadcast_to(units, (n, UNITS))
+    uncoded = ~np.isin(AU_COLUMNS, coded)
+    if asked := [name for name, wanted in zip(AU_COLUMNS, uncoded & (units > 0).any(0), strict=True) if wanted]:
+        raise ValueError(f"{', '.join(asked)} cannot be asked for: no training face had it coded")
+    return np.where(np.isnan(units), rest, units).astype(np.float32) if isinstance(au, Mapping) else units.copy()
+
+
+def as_trained(units: np.ndarray, coded: Sequence[str], always: Sequence[str]) -> np.ndarray:
+    """Action units (..., 17) with NaN where training never had any; what training always had must be there.
+
+    Raises
+    ------
+    ValueError
+        If a unit is NaN that every training face had: the generator never learned what unknown means there.
+    """
+    units = np.where(np.isin(AU_COLUMNS, coded), units, np.float32(np.nan))
+    gaps = np.isnan(units).reshape(-1, UNITS).any(0) & np.isin(AU_COLUMNS, always)
+    if gaps.any():
+        names = ", ".join(np.array(AU_COLUMNS)[gaps])
+        raise ValueError(
+            f"{names} is unknown, and no training face lacked it: give a value, or let an AUEstimator read it"
+        )
+    return units

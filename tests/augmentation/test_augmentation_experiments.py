@@ -1,0 +1,142 @@
+"""The experiments on generated faces, at sizes that only show that they run and count right."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from ferdis.evaluators.judges import Judged
+from tests.painted import painted
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch):
+    """Import an experiment by its name."""
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    names: list[str] = []
+
+    def read(name: str):
+        names.append(name)
+        return importlib.import_module(name)
+
+    yield read
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+def test_measured_by_hand(script) -> None:
+    table = script("augmentation_table")
+    people = np.repeat([f"P{k}" for k in range(6)], 2)
+    true = np.tile(["anger", "fear"], 6)
+    rows = pd.concat(
+        pd.DataFrame({"system": system, "fold": 0, "seed": 0, "subject": people, "path": [f"{k}" for k in range(12)],
+                      "true": true, "predicted": predicted})
+        for system, predicted in {"classic": ["anger"] * 12, "decgan": [*["anger"] * 6, *true[6:]]}.items()
+    )  # fmt: skip
+    names = {"classic": "real + classic augmentation", "decgan": "classic + DECGAN"}
+    found, tests = table.measured(rows, names, {"fear": 6})
+    assert list(found["UAR"]) == [50, 75] and list(found["accuracy"]) == [50, 75]
+    assert list(found["minority recall"]) == list(found["fear"]) == [0, 50]
+    line = tests.iloc[0]
+    assert line["system"] == "classic + DECGAN" and line["difference"] == pytest.approx(0.25) and line["people"] == 6
+    assert line["low"] <= 0.25 <= line["high"] and line["p"] == line["p (Holm)"]
+
+
+def test_minority_classes(script) -> None:
+    data = painted(people=6, each=2)
+    few = data[np.flatnonzero((data.expression != "fear") | (np.arange(len(data)) < 6))]
+    assert script("augmentation_table").minority(few) == {"fear": int((few.expression == "fear").sum())}
+    assert script("augmentation_table").minority(data) == {}
+
+
+@pytest.mark.parametrize("column", ["embedded", "wild"])
+def test_rows_of_the_table_differ_in_nothing_else(script, column: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = script("augmentation_table")
+    monkeypatch.setattr(table, "load", lambda *_, **__: painted(people=2))
+    plan = yaml.safe_load(table.PLAN.read_text())
+    options = table.arguments(plan, ["--column", column, "--generator_steps", "70"])
+    rows = table.systems(options, plan)
+    assert list(rows) == list(plan["systems"])
+    common = None
+    for name, system in rows.items():
+        inner = (system.classifier if hasattr(system, "generator") else system).get_params()
+        varying = {key: inner.pop(key) for key in ("augment", "sampler")}
+        assert varying == {"augment": name != "real", "sampler": "balanced" if name == "oversampled" else "shuffle"}
+        common = common or inner
+        assert inner == common and inner["min_steps"] == plan["classifier_steps"]
+        if hasattr(system, "generator"):
+            assert system.generator.min_steps == 70 and system.filter is not None
+    assert (rows["eggan"].au_train is None) == (column == "embedded")
+
+
+def test_the_table_runs_and_is_written(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    from tests.augmentation.test_augmented import Referrer
+    from tests.evaluation.runner_fakes import NearestMean
+
+    table = script("augmentation_table")
+    from ferdis.augmentation import Augmented
+
+    rows = {"classic": NearestMean(epochs=30), "decgan": Augmented(NearestMean(epochs=30), Referrer())}
+    monkeypatch.setattr(table, "systems", lambda *_: rows)
+    monkeypatch.setattr(table, "read_faces", lambda *_: painted(people=6, each=2))
+    found = table.main(["--folds", "3", "--out", str(tmp_path)])
+    assert list(found["system"]) == ["real + classic augmentation", "classic + DECGAN"]
+    assert (tmp_path / "augmentation-table.csv").is_file() and (tmp_path / "augmentation-tests.csv").is_file()
+    assert "over people" in capsys.readouterr().out
+
+
+def test_a_set_needs_its_folder(script) -> None:
+    table = script("augmentation_table")
+    with pytest.raises(ValueError, match="--root"):
+        table.main(["--column", "wild"])
+
+
+class PixelJudge:
+    """Both judges in one: embeds by pixels, reads nothing."""
+
+    own = "nothing at all"
+
+    def refuse_overlap(self, faces) -> None:
+        """Nobody."""
+
+    def embed(self, pictures) -> np.ndarray:
+        """Rows of unit length."""
+        pixels = pictures.pixels() if hasattr(pictures, "pixels") else pictures
+        flat = pixels[:, ::8, ::8].reshape(len(pixels), -1).astype(float) - 127
+        return flat / np.linalg.norm(flat, axis=1, keepdims=True)
+
+    def agreement(self, pictures, expression) -> Judged:
+        """One half."""
+        return Judged(0.5, self.own)
+
+    def nearer(self, embeddings, first, second) -> Judged:
+        """As the real one."""
+        return Judged(float(((embeddings * first).sum(1) > (embeddings * second).sum(1)).mean()), self.own)
+
+
+def test_decgan_is_measured(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    evaluation = script("decgan_evaluation")
+    from ferdis import DECGAN, ResNetClassifier
+
+    tiny = {"image_size": 32, "encoder_channels": (4, 6, 8), "generator_channels": (8, 6, 4), "further_channels": (),
+            "discriminator_channels": (4, 4, 4, 4), "truths": 1, "progress": False}  # fmt: skip
+    monkeypatch.setattr(DECGAN, "preset", {**DECGAN.preset, **tiny})
+    small = {"image_size": 36, "crop_size": 32, "classifier_arguments": {"channels": (4, 4, 8, 8)}}
+    monkeypatch.setattr(ResNetClassifier, "preset", {**ResNetClassifier.preset, **small})
+    monkeypatch.setattr(evaluation, "standard_judges", lambda *_, **__: (PixelJudge(), PixelJudge()))
+    argv = ["--people", "3", "--images", "1", "--test_people", "2", "--epochs", "1", "--out", str(tmp_path)]
+    table = evaluation.main(argv).set_index("what")["value"]
+    assert np.isfinite(table).all() and 0 < table["cycle L1 in [-1, 1]"] < 2
+    assert table["transfer: expression_share"] == 1  # 0.5 of 0.5
+    for name in ("decgan.csv", "transfers.png", "model/weights.safetensors"):
+        assert (tmp_path / name).is_file()
+    said = capsys.readouterr().out
+    assert "21 faces of 3 people to learn from" in said and "ground_truth='counterparts'" in said

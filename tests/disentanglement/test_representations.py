@@ -1,0 +1,152 @@
+"""What a code holds is found where it was put, and nothing is found where it was not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ferdis import load
+from ferdis.disentanglement.representations import code_rows, framed, known_factors, some_of_each, summary, swap_pairs
+from ferdis.faces import Faces
+from tests.painted import CLASSES, Features, Painter, painted
+
+
+@pytest.fixture(scope="module")
+def faces() -> Faces:
+    return painted(people=8, each=4)
+
+
+def test_each_code_says_its_own_and_no_other(faces):
+    expression, identity = code_rows("painter", Painter(), faces)
+    assert (expression["code"], identity["code"]) == ("expression code", "identity code")
+    for suffix in ("", "_nearest"):
+        assert expression[f"expression{suffix}"] > 0.95 and identity[f"identity{suffix}"] > 0.95
+        assert expression[f"identity{suffix}"] < 0.3 and identity[f"expression{suffix}"] < 0.6
+    assert expression["identity_chance"] == 1 / 8 and expression["expression_chance"] == 1 / 3
+    assert (expression["people"], expression["pictures"], expression["dimensions"]) == (8, 96, 8)
+    assert expression["note"] == identity["note"] == ""  # an identity code need not know expressions
+
+
+def test_swap_consistency_of_an_exact_transfer_and_of_none(faces):
+    exact, whose = code_rows("painter", Painter(), faces)
+    assert exact["swap_source"] > 0.99 and exact["swap_target"] < 0.3 and exact["swap_agreement"] == 1
+    assert whose["swap_target"] > 0.99 and whose["swap_source"] < 0.3
+    lazy, _ = code_rows("lazy", Painter(lazy=True), faces)
+    assert lazy["swap_target"] > 0.99 and lazy["swap_source"] < 0.3 and lazy["swap_agreement"] == 0
+
+
+def test_a_collapsed_code_cannot_pass(faces):
+    record, _ = code_rows("collapsed", Painter(collapsed=True), faces)
+    assert record["note"] == "collapsed: the same code for every picture"
+    assert record["effective_dimensions"] == 0 and abs(record["identity"] - 1 / 8) < 0.02
+
+
+def test_a_code_of_noise_is_remarked_upon(faces):
+    class Noise:
+        def transform(self, faces: Faces) -> np.ndarray:
+            return np.random.default_rng(0).normal(size=(len(faces), 8))
+
+    (record,) = code_rows("noise", Noise(), faces)
+    assert record["code"] == "features" and "says nothing of expression" in record["note"]
+
+
+def test_summary_compares_with_the_baseline(faces):
+    systems = {"cnn": Features(), "painter": Painter(), "leaking": Painter(leak=True)}
+    rows = pd.DataFrame(
+        [{"fold": fold, **record} for fold in (0, 1)
+         for name, system in systems.items() for record in code_rows(name, system, faces, seed=fold)]
+    )  # fmt: skip
+    table = summary(rows, "cnn").set_index(["system", "code"])
+    assert table.loc[("cnn", "features"), "identity_ratio"] == pytest.approx(1)
+    assert table.loc[("painter", "expression code"), "identity_ratio"] < 0.2
+    assert table.loc[("leaking", "expression code"), "identity_ratio"] > 0.9
+    assert (table["fits"] == 2).all() and "fold" not in table
+    mean = rows[rows["system"] == "cnn"]["identity"].mean()
+    assert table.loc[("cnn", "features"), "identity"] == pytest.approx(mean)
+    with pytest.raises(ValueError, match="no system 'resnet' in this run: there are cnn, painter, leaking"):
+        summary(rows, "resnet")
+    assert "identity_ratio" not in summary(rows)
+
+
+def test_notes_say_in_how_many_fits(faces):
+    good, bad = (code_rows("p", Painter(collapsed=flag), faces)[0] for flag in (False, True))
+    table = summary(pd.DataFrame([good, bad, bad]))
+    assert table["note"].item() == "collapsed: the same code for every image (2 of 3 fits)"
+
+
+def test_factors_are_those_known_and_varying():
+    drawn = load("synthetic", people=2, expressions="fear,neutral", images_per_expression=1, image_size=32, cache=False)
+    found = known_factors(drawn)
+    assert {"person", "AU01", "yaw", "light_azimuth"} <= set(found) and len(found["yaw"]) == 4
+    table = drawn.to_frame().assign(AU01=1.0)
+    table.loc[0, "AU02"] = np.nan
+    assert not {"AU01", "AU02"} & set(known_factors(drawn.with_table(table)))
+    assert known_factors(painted(2)) == {}
+
+
+def test_alignment_is_measured_where_factors_are_known():
+    drawn = load("synthetic", people=4, expressions="fear,neutral", images_per_expression=2, image_size=32, cache=False)
+
+    class Reader:
+        def transform(self, faces: Faces) -> np.ndarray:
+            return faces.table[["yaw", "AU04"]].to_numpy()
+
+    (record,) = code_rows("reader", Reader(), drawn)
+    assert {"mig", "disentanglement", "completeness", "informativeness", "sap"} <= set(record)
+    (plain,) = code_rows("features", Features(), painted())
+    assert "mig" not in plain
+
+
+def test_pairs_are_of_other_people_with_other_expressions(faces):
+    sources, targets = swap_pairs(faces, seed=1)
+    assert sorted(targets) == list(range(len(faces)))
+    assert (faces.subject[sources] != faces.subject[targets]).all()
+    assert (faces.expression[sources] != faces.expression[targets]).all()
+    np.testing.assert_array_equal(sources, swap_pairs(faces, seed=1)[0])
+    with pytest.raises(ValueError, match="two people with different expressions"):
+        swap_pairs(faces[faces.expression == CLASSES[0]])
+
+
+def test_a_frame_gives_back_the_very_crop():
+    class System:
+        image_size = 11
+
+    made = painted(2).pixels()
+    whole = framed(made, painted(2), System())
+    start = (11 - 8) // 2
+    assert whole.shape[1:3] == (11, 11)
+    np.testing.assert_array_equal(whole.pixels()[:, start : start + 8, start : start + 8], made)
+    np.testing.assert_array_equal(framed(made, painted(2), object()).pixels(), made)
+
+
+def test_so_many_pictures_of_each(faces):
+    some = some_of_each(faces, 5, seed=2)
+    assert set(np.unique(some.subject, return_counts=True)[1]) == {5} and len(some) == 40
+    assert list(some.table["path"]) == list(some_of_each(faces, 5, seed=2).table["path"])
+    with pytest.raises(ValueError, match="t/P00 has 12 images, 13 are asked for"):
+        some_of_each(faces, 13)
+
+
+def test_what_is_no_code_is_one_clear_line(faces):
+    class Flat:
+        def transform(self, faces: Faces) -> np.ndarray:
+            return np.ones(len(faces))
+
+    with pytest.raises(ValueError, match=r"system 'flat'.* shape \(96,\)"):
+        code_rows("flat", Flat(), faces)
+    with pytest.raises(ValueError, match=r"system 'none' \(object\) has no codes"):
+        code_rows("none", object(), faces)
+
+
+def test_identity_is_read_of_people_with_two_pictures_alone(faces):
+    first = pd.Series(faces.subject).drop_duplicates().index.to_numpy()
+    alone = np.r_[first[:3], np.flatnonzero(np.isin(faces.subject, np.unique(faces.subject)[3:]))]
+    several = alone[3:]
+    (mixed,) = code_rows("painter", Features(), faces[np.sort(alone)])
+    (without,) = code_rows("painter", Features(), faces[several])
+    assert mixed["identity_pictures"] == len(several) == mixed["pictures"] - 3
+    assert mixed["identity"] == without["identity"] and mixed["identity_chance"] == without["identity_chance"]
+    (single,) = code_rows("painter", Features(), faces[first[:3] + np.array([0, 4, 8])])
+    assert np.isnan([single["identity"], single["identity_nearest"], single["identity_chance"]]).all()
+    assert single["identity_pictures"] == 0 and single["expression_chance"] > 0

@@ -1,0 +1,141 @@
+"""Processes that die, GPUs that are shared out, folds that several calls divide among them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ferdis import run_folder
+from ferdis.evaluation import workers
+from ferdis.evaluation.runner import EvaluationError, evaluate
+from ferdis.evaluation.workers import Workers
+from ferdis.faces import Faces
+from ferdis.protocol import SubjectKFold
+from ferdis.run_folder import RunFolder, Task
+from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, Placed, make_faces
+
+
+@pytest.fixture(scope="module")
+def faces() -> Faces:
+    return make_faces()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ferdis.evaluation.runner._draw", lambda *_: None)
+    monkeypatch.setattr("gc.collect", lambda *_: 0)
+    monkeypatch.setattr(run_folder, "git_commit", lambda: "0123456789ab")
+
+
+def test_a_job_that_always_kills_its_worker_is_named_and_the_others_finish(
+    faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "RETRIES", 1)  # each worker takes seconds to start
+    diary, out = tmp_path / "diary", tmp_path / "run"
+    protocol = SubjectKFold(3, validation_folds=0)
+    (deadly,) = [fold.index for fold in protocol.split(faces) if "t/004" in faces.subject[fold.test]]
+    system = {"bad": Placed(diary=str(diary), die_without="t/004")}
+    with pytest.raises(EvaluationError) as error:
+        evaluate(system, faces, protocol, out=out, n_jobs=2, progress=False)
+    message = str(error.value)
+    assert "1 of 3 fits failed" in message and "\n" not in message
+    assert f"bad, fold {deadly}, seed 0: its worker process died 2 times" in message
+    finished = {path.parent.parent.name for path in out.rglob("done.json")}
+    assert finished == {f"fold-{k:02d}" for k in range(3) if k != deadly}
+    fits = diary.read_text().count("placed")
+    assert 2 + 3 <= fits <= 2 + 3 + 1, "once with the others, twice alone; and what ran beside it once more, perhaps"
+
+
+def test_a_finished_fold_is_not_run_again_when_its_worker_dies_just_after(faces: Faces, tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    evaluate(NearestMean(diary=str(diary)), faces, PROTOCOL, out=tmp_path / "run", progress=False)
+    from ferdis.evaluation.fit_and_score import Job, fit_and_score
+
+    folder = tmp_path / "run" / "fold-00" / "nearestmean"
+    job = Job(Task(0, 0, "nearestmean"), folder, NearestMean(diary=str(diary)), faces, PROTOCOL.split(faces)[0],
+              "toy", "last", False, "", "")  # fmt: skip
+    before = diary.read_text()
+    assert fit_and_score(job).error is None and diary.read_text() == before
+
+
+def test_each_process_has_a_gpu_of_its_own(faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    diary = tmp_path / "diary"
+    monkeypatch.setenv("FERDIS_TEST_WAIT", "1")
+    evaluate(Placed(diary=str(diary)), faces, PROTOCOL, n_jobs=2, gpus_per_fold=1, progress=False)
+    used = [line.split(" on ")[1] for line in diary.read_text().splitlines() if line.startswith("placed")]
+    assert len(used) == 3 and set(used) == {"5", "7"}
+
+
+def test_shares_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert workers._device_slots(2, 1.0) == ("0", "1")
+    assert workers._device_slots(4, 0.5) == ("0", "1", "0", "1")
+    assert workers._device_slots(3, 0.3) == ("0", "1", "0")
+    with pytest.raises(ValueError, match="n_jobs=3 at gpus_per_fold=1 need 3 GPUs, and 2 can be seen"):
+        workers._device_slots(3, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"n_jobs": 0}, "n_jobs=0"),
+        ({"backend": "dask"}, "backend='dask' is unknown: choose one of processes, ray"),
+        ({"backend": "ray", "n_jobs": 4}, "n_jobs=4 with backend='ray'"),
+        ({"cpus_per_fold": 0}, "cpus_per_fold=0"),
+        ({"gpus_per_fold": 0}, "gpus_per_fold=0"),
+        ({"gpus_per_fold": 2}, "one fit on several GPUs is torchrun's"),
+    ],
+)
+def test_workers_that_cannot_be(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Workers(**given)
+
+
+def test_several_processes_a_fold_go_with_one_fold_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    faces = make_faces()
+    with pytest.raises(ValueError, match="leaves n_jobs=1"):
+        evaluate(NearestMean(), faces, PROTOCOL, out=tmp_path, n_jobs=2, progress=False)
+    with pytest.raises(ValueError, match="give out="):
+        evaluate(NearestMean(), faces, PROTOCOL, progress=False)
+
+
+# ---------------------------------------------------------------- folds divided among calls
+
+
+def test_calls_that_divide_the_folds_make_the_rows_of_one(faces: Faces, tmp_path: Path) -> None:
+    whole = evaluate(NearestMean(), faces, PROTOCOL, out=tmp_path / "whole", progress=False)
+    out, diary = tmp_path / "parts", tmp_path / "diary"
+    system = {"nearestmean": NearestMean()}
+    part = evaluate(system, faces, PROTOCOL, out=out, only_folds=[2], progress=False)
+    assert set(part.rows["fold"]) == {2} and len(part.summary) == 1 and not (out / "rows.csv").exists()
+    evaluate(system, faces, PROTOCOL, out=out, only_folds=[0], progress=False)
+    assert not (out / "rows.csv").exists()
+    last = evaluate(system, faces, PROTOCOL, out=out, only_folds=[1], progress=False)
+    pd.testing.assert_frame_equal(last.rows, whole.rows)
+    assert (out / "rows.csv").read_bytes() == (tmp_path / "whole" / "rows.csv").read_bytes()
+    assert not diary.exists() and (out / "summary.md").exists()
+
+
+def test_a_fold_in_anothers_hands_is_refused_and_others_are_not(faces: Faces, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    evaluate(NearestMean(), faces, PROTOCOL, out=out, only_folds=[0], progress=False)
+    with RunFolder(out).fits_locked([Task(0, 1, "nearestmean")]):
+        with pytest.raises(ValueError, match=r"fold-01 is in use by another run"):
+            evaluate(NearestMean(), faces, PROTOCOL, out=out, progress=False)
+        with pytest.raises(ValueError, match=r"fold-01 is in use by another run"):
+            evaluate(NearestMean(), faces, PROTOCOL, out=out, only_folds=[1, 2], progress=False)
+        evaluate(NearestMean(), faces, PROTOCOL, out=out, only_folds=[2], progress=False)
+    evaluate(NearestMean(), faces, PROTOCOL, out=out, progress=False)
+    assert len(json.loads((out / "environment.json").read_text())["earlier"]) == 2, "one for each call that ran"
+
+
+@pytest.mark.parametrize("only", [[3], [], [0, 7]])
+def test_folds_that_there_are_not(faces: Faces, only: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"only_folds=.*: the folds are 0, 1, 2"):
+        evaluate(NearestMean(), faces, PROTOCOL, only_folds=only, progress=False)

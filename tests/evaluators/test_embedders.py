@@ -1,0 +1,72 @@
+"""Published embedders: their shapes, their weights' names, and files that do not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from ferdis.evaluators.embedders import EMBEDDERS, LightCNN29, MaxFeatureMap, get_embedder
+
+WIDTHS = {"lightcnn-29": 256, "inception-resnet-v1": 512}
+
+
+def checkpoint(name: str, path, prefix: str = "", **more: torch.Tensor) -> str:
+    torch.manual_seed(0)
+    state = EMBEDDERS[name].network().state_dict()
+    save_file({prefix + key: value.contiguous() for key, value in {**state, **more}.items()}, path)
+    return str(path)
+
+
+def test_the_larger_of_each_two_maps_is_kept():
+    layer = MaxFeatureMap(1, 2, 1)
+    with torch.no_grad():
+        layer.filter.weight.copy_(torch.tensor([1.0, -1.0, 2.0, -3.0]).reshape(4, 1, 1, 1))
+        layer.filter.bias.zero_()
+    assert layer(torch.full((1, 1, 1, 1), 1.0)).flatten().tolist() == [2.0, -1.0]
+    assert layer(torch.full((1, 1, 1, 1), -1.0)).flatten().tolist() == [-1.0, 3.0]
+
+
+def test_lightcnn_has_29_layers_and_the_releases_names():
+    network = LightCNN29()
+    layers = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
+    assert len(layers) == 1 + 2 * (1 + 2 + 3 + 4) + 2 * 4 + 1 == 30  # 29 convolutions, and the embedding
+    names = set(network.state_dict())
+    assert {
+        "conv1.filter.weight",
+        "block4.3.conv2.filter.bias",
+        "group1.conv_a.filter.weight",
+        "fc.filter.bias",
+    } <= names
+    assert network(torch.rand(2, 1, 128, 128)).shape == (2, 256)
+    assert network.state_dict()["fc.filter.weight"].shape == (512, 8 * 8 * 128)
+
+
+@pytest.mark.parametrize("name", list(EMBEDDERS))
+def test_embeddings_are_unit_vectors_of_each_picture_alone(name: str, tmp_path):
+    people = {"fc2.weight": torch.zeros(3, 256)} if name == "lightcnn-29" else {}
+    embedder = get_embedder(name, checkpoint(name, tmp_path / "w.safetensors", "module.", **people))
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3)).astype(np.uint8).repeat(10, 1).repeat(10, 2)
+    found = embedder.embed(pictures)
+    assert found.shape == (3, WIDTHS[name]) and np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+    assert np.allclose(embedder.embed(pictures[:1]), found[:1], atol=1e-5)
+    assert np.abs(found[0] - found[1]).max() > 1e-4  # untrained, all faces are nearly one
+
+
+def test_what_does_not_fit_is_said_in_one_line(tmp_path):
+    with pytest.raises(ValueError, match=r"no embedder is called 'vgg'.*lightcnn-29"):
+        get_embedder("vgg", tmp_path / "w.safetensors")
+    with pytest.raises(ValueError, match="pickles are not read"):
+        get_embedder("lightcnn-29", tmp_path / "w.pth")
+    with pytest.raises(FileNotFoundError):
+        get_embedder("lightcnn-29", tmp_path / "none.safetensors")
+    save_file({"conv1.filter.weight": torch.zeros(2, 2)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"another network: block1\.0\.conv1\.filter\.bias is not there"):
+        get_embedder("lightcnn-29", tmp_path / "other.safetensors")
+    wrong = checkpoint("lightcnn-29", tmp_path / "more.safetensors", **{"surplus": torch.zeros(1)})
+    with pytest.raises(ValueError, match=r"surplus is .* not part of it"):
+        get_embedder("lightcnn-29", wrong)
+    fine = get_embedder("lightcnn-29", checkpoint("lightcnn-29", tmp_path / "w.safetensors"))
+    with pytest.raises(ValueError, match="no pictures"):
+        fine.embed(np.zeros((0, 32, 32, 3), np.uint8))

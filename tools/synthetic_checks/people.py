@@ -1,0 +1,63 @@
+"""People differ: a linear probe names them, and its space groups them whatever they express."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ferdis.datasets.synthetic.dataset import load_synthetic
+from ferdis.faces import SEVEN_EXPRESSIONS
+from tools.synthetic_checks import Demand, Measurement
+
+TRAIN, TEST = 20, 5  # images a person
+_COMPONENTS = 250  # a projection of pixels: the probe stays linear
+_TRIPLETS = 20_000
+
+
+def measure(quick: bool = False) -> Measurement:
+    """Name 100 people (quick: 40) from pixels, and compare distances in the probe's space."""
+    people = 40 if quick else 100
+    named, nearer, triplets = probe(people)
+    table = pd.DataFrame({"people": [people], "named": [named], "triplets": [triplets], "nearer": [nearer]})
+    return Measurement(
+        "5. People differ (easy, 64x64, linear probe on pixels)",
+        [
+            Demand("person named", named, 0.90),
+            Demand("triplets: one person's renders nearer than two people's", nearer, 0.95),
+        ],
+        {"probe": table.set_index("people")},
+    )
+
+
+def probe(people: int) -> tuple[float, float, int]:
+    """Fit the probe on 20 images a person: share of 5 others named, share of triplets in order, triplets."""
+    faces = load_synthetic(people, 7, 4, 64, "easy", seed=20, cache=False)
+    rng = np.random.default_rng(0)
+    per_person = 4 * len(SEVEN_EXPRESSIONS)
+    order = np.stack([p * per_person + rng.permutation(per_person) for p in range(people)])
+    fitted, unseen = faces[order[:, :TRAIN].ravel()], faces[order[:, TRAIN : TRAIN + TEST].ravel()]
+    linear = make_pipeline(PCA(_COMPONENTS, random_state=0), StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
+    linear.fit(_flat(fitted.pixels()), fitted.subject)
+    named = (linear.predict(_flat(unseen.pixels())) == unseen.subject).mean()
+    space = linear.decision_function(_flat(unseen.pixels()))
+    return float(named), *_triplets(space, unseen.subject, unseen.expression, rng)
+
+
+def _triplets(
+    space: np.ndarray, subject: np.ndarray, expression: np.ndarray, rng: np.random.Generator
+) -> tuple[float, int]:
+    """Share of (image, same person expressing something else, another person): first pair nearer."""
+    anchor, same, other = rng.integers(0, len(space), (3, _TRIPLETS * 40))
+    valid = (subject[anchor] == subject[same]) & (expression[anchor] != expression[same])
+    valid &= subject[anchor] != subject[other]
+    anchor, same, other = (rows[valid][:_TRIPLETS] for rows in (anchor, same, other))
+    near = np.linalg.norm(space[anchor] - space[same], axis=1)
+    return float((near < np.linalg.norm(space[anchor] - space[other], axis=1)).mean()), len(anchor)
+
+
+def _flat(pixels: np.ndarray) -> np.ndarray:
+    return pixels.reshape(len(pixels), -1).astype(np.float32) / 255

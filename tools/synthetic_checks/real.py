@@ -1,0 +1,230 @@
+"""It carries over: a CNN that saw drawn faces alone, tested as it is on photographs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from ferdis.datasets.synthetic.dataset import LANDMARK_COLUMNS, load_synthetic
+from ferdis.faces import AU_COLUMNS, SEVEN_EXPRESSIONS, Faces
+from tools.synthetic_checks import Demand, Measurement
+from tools.synthetic_checks.cnn import (
+    FiveBlockCNN,
+    Recipe,
+    predict,
+    standardise,
+    train,
+    unweighted_recall,
+)
+from tools.synthetic_checks.crops import crop_grey
+from tools.synthetic_checks.detection import HABIT
+
+SIZE, STORED = (
+    48,
+    64,
+)  # the network's input; crops are kept a third wider, so that shifts show real surroundings
+MARGIN = (STORED / SIZE - 1) / 2
+HALVES = ("development half", "held-out half")
+# Difficulty, strengths of smiles, strength of the others. Photographed smiles are often faint and their neighbour is
+# the resting face, so there are two smiles for each other expression; the others are clear, for rest is not sadness.
+SORTS = (
+    ("easy", (0.2, 0.6), 0.6),
+    ("normal", (0.3, 1.0), 0.7),
+    ("normal", (0.25, 0.5), 1.0),
+    ("hard", (0.6, 1.0), 1.0),
+)
+# Views of a photograph that the networks' answers are averaged over: size, shift across and down (shares of the crop).
+VIEWS = tuple((s, *d) for s, d in product((0.92, 1.0, 1.08), ((0, 0), (0.05, 0), (-0.05, 0), (0, 0.05), (0, -0.05))))
+NETWORKS = 5
+TUNED = (
+    "the renderer's proportions and the yardstick's mixture of strengths, epochs and views were chosen on the "
+    "development halves; nothing was chosen on the held-out halves"
+)
+# MTCNN's eyes and nose less the renderer's, in eye distances along and across the line of the eyes: see `HABIT`.
+FRAME_HABIT = np.array([*HABIT[:2], [0.0, -0.019]])
+_DRAWN_AT = 112  # pixels a side, near the size of a press photograph's face
+_CHUNK = 512
+
+
+def shared_folder() -> Path:
+    """Where the real sets lie: ``$FERDIS_SHARED``, or ``shared`` beside the repository; ``data`` in it."""
+    root = Path(__file__).resolve().parents[4]
+    return Path(os.environ.get("FERDIS_SHARED") or root.parent / "shared") / "data"
+
+
+def half_of(subject: str) -> str:
+    """A fixed half for each person, by a hash of the name; one is kept unseen while the renderer changes."""
+    return HALVES[hashlib.sha256(subject.encode()).digest()[0] % 2]
+
+
+def drawn_crops(people: int, seed: int) -> tuple[np.ndarray, Faces]:
+    """Grey crops (n, 64, 64, 1) of drawn people, framed as MTCNN would frame them, and their table.
+
+    Each of :data:`SORTS` has ``people`` persons of its own, each once with every expression but twice smiling:
+    n = 32 ``people``.
+    """
+    others = [name for name in SEVEN_EXPRESSIONS if name != "happiness"]
+    parts = []
+    for k, (difficulty, smiles, strength) in enumerate(SORTS):
+        for names, apex in (*((["happiness"], smile) for smile in smiles), (others, strength)):
+            parts.append(load_synthetic(people, names, 1, _DRAWN_AT, difficulty, seed + k, intensity=apex, cache=False))
+    faces = Faces.concat(parts)
+    landmarks = as_detected(faces.table[list(LANDMARK_COLUMNS)].to_numpy().reshape(-1, 5, 2))
+    crops = np.empty((len(faces), STORED, STORED, 1), np.uint8)
+    for start in range(0, len(faces), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        crops[rows] = crop_grey(faces.pixels(rows), landmarks[rows], STORED, MARGIN)
+    return crops, faces
+
+
+def as_detected(landmarks: np.ndarray) -> np.ndarray:
+    """Landmarks (n, 5, 2) with eyes and nose where MTCNN would see them: one frame for drawn and photographed faces."""
+    along = (landmarks[:, 1] - landmarks[:, 0])[:, None]  # as long as the eyes are apart
+    across = np.stack([-along[..., 1], along[..., 0]], axis=-1)
+    moved = landmarks.copy()
+    moved[:, :3] += FRAME_HABIT[:, :1] * along + FRAME_HABIT[:, 1:] * across
+    return moved
+
+
+def real_crops(name: str, folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
+    """Grey crops (n, 64, 64, 1) of a real set, framed by MTCNN (the middle if none is found); its table."""
+    from facenet_pytorch import MTCNN
+
+    table = pd.read_csv(folder / name / "faces.csv", dtype=str)
+    detector = MTCNN(select_largest=True, device="cpu", post_process=False, min_face_size=40)
+    crops = np.empty((len(table), STORED, STORED, 1), np.uint8)
+    found = np.zeros(len(table), bool)
+    usual = np.array([[0.36, 0.42], [0.64, 0.42], [0.5, 0.6], [0.4, 0.75], [0.6, 0.75]])
+    for row, path in enumerate(table["path"]):
+        with Image.open(folder / name / path) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+        boxes, _, points = detector.detect(Image.fromarray(pixels), landmarks=True)
+        found[row] = boxes is not None
+        five = points[0] if found[row] else usual * pixels.shape[0]
+        crops[row] = crop_grey(pixels[None], np.asarray(five, dtype=np.float64)[None], STORED, MARGIN)[0]
+    return crops, table.assign(detected=found)
+
+
+def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror, geometry, light, contrast, blur, noise, occlusion: (b, 1, 64, 64) to standard (b, 1, 48, 48)."""
+    count = len(images)
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return torch.rand(count, *(shape or (1, 1, 1)), generator=generator) * (high - low) + low
+
+    flat = (count,)
+    angle, scale = torch.deg2rad(uniform(-12, 12).reshape(flat)), uniform(0.87, 1.15).reshape(flat)
+    stretch, shear = uniform(0.9, 1.1).reshape(flat), uniform(-0.08, 0.08).reshape(flat)
+    flip = torch.where(uniform(0, 1).reshape(flat) < 0.5, -1.0, 1.0)
+    cos, sin, reach = angle.cos() * scale, angle.sin() * scale, SIZE / STORED
+    rows = [
+        torch.stack([flip * cos * stretch, -sin + shear, uniform(-0.09, 0.09).reshape(flat)], 1),
+        torch.stack([flip * sin * stretch, cos / stretch, uniform(-0.09, 0.09).reshape(flat)], 1),
+    ]
+    matrix = torch.stack(rows, 1) * torch.tensor([reach, reach, 1.0])
+    grid = F.affine_grid(matrix, [count, 1, SIZE, SIZE], align_corners=False)
+    out = F.grid_sample(images, grid, padding_mode="border", align_corners=False) / 255
+    out = out.clamp(1e-3, 1) ** uniform(0.6, 1.6)  # gamma
+    ramp = torch.linspace(-1, 1, SIZE)
+    out = out * (1 + uniform(-0.35, 0.35) * ramp + uniform(-0.25, 0.25) * ramp[:, None])  # uneven light
+    soft = F.avg_pool2d(F.pad(out, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    softer = F.avg_pool2d(F.pad(out, (2, 2, 2, 2), mode="replicate"), 5, 1)
+    blurred = torch.where(uniform(0, 1) < 0.5, soft, softer)
+    out = out + uniform(-0.5, 1.0) * (blurred - out)  # from sharpened to blurred
+    out = out + uniform(0, 0.05) * torch.randn(out.shape, generator=generator)
+    return standardise(_occluded(out, generator) * 255)
+
+
+def _occluded(images: Tensor, generator: torch.Generator) -> Tensor:
+    """A grey rectangle over a part of a third of the images: no single feature may decide."""
+    count, _, height, width = images.shape
+    draw = torch.rand(count, 6, generator=generator)
+    across, down = torch.arange(width)[None, None, :], torch.arange(height)[None, :, None]
+    left, top = draw[:, 0, None, None] * width, draw[:, 1, None, None] * height
+    wide, high = 6 + draw[:, 2, None, None] * 14, 6 + draw[:, 3, None, None] * 14
+    inside = (across >= left) & (across < left + wide) & (down >= top) & (down < top + high)
+    inside &= draw[:, 4, None, None] < 0.33
+    return torch.where(inside[:, None], draw[:, 5, None, None, None], images)
+
+
+def framed(
+    images: Tensor, generator: torch.Generator, size: float = 1.0, across: float = 0.0, down: float = 0.0
+) -> Tensor:
+    """The crop without its margin, or a view beside it, standardised."""
+    inner = SIZE / STORED
+    matrix = torch.tensor([[inner * size, 0, across], [0, inner * size, down]]).expand(len(images), 2, 3)
+    grid = F.affine_grid(matrix, [len(images), 1, SIZE, SIZE], align_corners=False)
+    return standardise(F.grid_sample(images, grid, padding_mode="border", align_corners=False))
+
+
+def read(models: list[FiveBlockCNN], crops: np.ndarray) -> np.ndarray:
+    """Class probabilities (n, 7): mean over networks, views and mirror images."""
+    answers = [
+        predict(model, crops, partial(framed, size=size, across=across, down=down))[0]
+        for model, (size, across, down) in product(models, VIEWS)
+    ]
+    return np.mean(answers, axis=0)
+
+
+def fit(crops: np.ndarray, faces: Faces, epochs: int, seed: int = 0) -> FiveBlockCNN:
+    """Five blocks of two convolutions, expression and unit heads, from drawn crops alone."""
+    torch.manual_seed(seed)
+    model = FiveBlockCNN(1, len(SEVEN_EXPRESSIONS), len(AU_COLUMNS), widths=(24, 48, 64, 96, 160), dropout=0.3)
+    labels = np.searchsorted(np.array(SEVEN_EXPRESSIONS), faces.expression)
+    units = faces.table[list(AU_COLUMNS)].to_numpy(np.float32)
+    recipe = Recipe(epochs=epochs, batch_size=32, learning_rate=3e-3, label_smoothing=0.1, seed=seed)
+    return train(model, crops, labels, units, augment, recipe)
+
+
+def score(name: str, probabilities: np.ndarray, true: np.ndarray) -> tuple[float, pd.DataFrame]:
+    """UAR over the classes of the set (the likeliest of these is predicted); confusion shares (rows true)."""
+    names = np.array(SEVEN_EXPRESSIONS)
+    offered = np.isin(names, true)
+    predicted = names[offered][probabilities[:, offered].argmax(axis=1)]
+    table = pd.crosstab(true, predicted).reindex(columns=names[offered], fill_value=0)
+    shares = table.div(table.sum(axis=1), axis=0).assign(n=table.sum(axis=1))
+    return unweighted_recall(true, predicted), shares
+
+
+def measure(quick: bool = False, half: str = "both") -> Measurement:
+    """Train five networks on 16,000 drawn faces (quick: one on 4,000), test on real ones, one half or both."""
+    folder = shared_folder()
+    if not (folder / "london" / "faces.csv").exists():
+        return Measurement(
+            "7. It carries over to real faces",
+            [],
+            {},
+            [f"skipped: no real faces in {folder}; name their folder in $FERDIS_SHARED"],
+        )
+    people, networks = (125, 1) if quick else (500, NETWORKS)
+    crops, faces = drawn_crops(people, seed=40)
+    models = [fit(crops, faces, epochs=2, seed=k) for k in range(networks)]
+    tables, demands, remarks = {}, [], [TUNED]
+    for name in ("london", "wild"):
+        pictures, table = real_crops(name, folder)
+        chosen = table["expression"].isin(SEVEN_EXPRESSIONS).to_numpy()
+        halves = np.array([half_of(subject) for subject in table["subject"]])
+        probabilities = read(models, pictures)
+        remarks.append(f"{name}: MTCNN found {table['detected'].sum()} of {len(table)} faces")
+        for part in ("whole set", *HALVES) if half == "both" else (half,):
+            rows = chosen if part == "whole set" else chosen & (halves == part)
+            uar, confusion = score(name, probabilities[rows], table["expression"].to_numpy()[rows])
+            tables[f"{name}, {part}: UAR {uar:.3f} (rows true)"] = confusion
+            if name == "london" and part != HALVES[0]:  # what was tuned on proves nothing alone
+                demands.append(Demand(f"london, neutral against happiness, {part}, UAR", uar, 0.80))
+    return Measurement(
+        f"7. It carries over to real faces (grey 48x48, {len(crops)} drawn faces to train)",
+        demands,
+        tables,
+        remarks,
+    )

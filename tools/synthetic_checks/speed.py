@@ -1,0 +1,56 @@
+"""Speed of drawing, and memory that does not grow with the number of images."""
+
+from __future__ import annotations
+
+import resource
+import time
+
+import pandas as pd
+import torch
+
+from ferdis.datasets.synthetic.dataset import load_synthetic
+from ferdis.faces import Faces
+from tools.synthetic_checks import Demand, Measurement
+
+_MEGABYTE = 1024  # ru_maxrss counts kilobytes
+
+
+def measure(quick: bool = False) -> Measurement:
+    """Draw images of 128x128 in pieces that are thrown away, watching the clock and the peak of memory."""
+    count = 35 if quick else 140
+    faces = load_synthetic(count, 7, 4, 128, seed=30, cache=False)
+    _draw(faces[:1120])
+    before = _peak()
+    quarter = len(faces) // 4
+    started = time.perf_counter()
+    _draw(faces[:quarter])
+    middle, seconds = _peak(), time.perf_counter() - started
+    _draw(faces[quarter:])
+    total, after = time.perf_counter() - started, _peak()
+    table = pd.DataFrame(
+        {"pictures": [quarter, len(faces)], "images/s": [quarter / seconds, len(faces) / total],
+         "peak memory, MB": [middle, after]}
+    ).set_index("pictures")  # fmt: skip
+    return Measurement(
+        f"6. Speed and memory (128x128, {torch.get_num_threads()} threads)",
+        [
+            Demand("images a second", len(faces) / total, 300),
+            Demand(
+                "growth of peak memory over four times as many images, MB",
+                after - middle,
+                20,
+                at_least=False,
+            ),
+        ],
+        {"drawing": table},
+        [f"peak before: {before:.0f} MB"],
+    )
+
+
+def _draw(faces: Faces) -> None:
+    for start in range(0, len(faces), 256):
+        faces.pixels(slice(start, start + 256))
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _MEGABYTE

@@ -1,0 +1,107 @@
+"""Action units: each visible, local and monotone; and readable by a small network on new people."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ferdis.datasets.synthetic.dataset import load_synthetic, region_masks, with_action_units
+from ferdis.faces import ACTION_UNITS, AU_COLUMNS, Faces
+from tools.synthetic_checks import Demand, Measurement
+from tools.synthetic_checks.cnn import FiveBlockCNN, Recipe, mirrored_shifted, plain, predict, train
+
+# Where FACS says each unit shows.
+REGIONS: dict[int, tuple[str, ...]] = {
+    1: ("brows", "forehead"), 2: ("brows", "forehead"), 4: ("brows", "forehead"), 5: ("eyes",),
+    6: ("eyes", "cheeks"), 7: ("eyes",), 9: ("nose", "brows"), 10: ("mouth", "nose"), 12: ("mouth", "cheeks"),
+    14: ("mouth", "cheeks"), 15: ("mouth", "chin"), 17: ("chin", "mouth"), 20: ("mouth", "cheeks"),
+    23: ("mouth",), 25: ("mouth",), 26: ("mouth", "chin"), 45: ("eyes",),
+}  # fmt: skip
+LEVELS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)
+_RAISED = 3
+_HOLDS = 0.9  # share of people for whom a property must hold
+
+
+def measure_locality(quick: bool = False) -> Measurement:
+    """Raise one unit at a time on still faces and compare its region with the rest of the face."""
+    people = 12 if quick else 40
+    still = with_action_units(load_synthetic(people, ["neutral"], 1, seed=4, cache=False), np.zeros(len(ACTION_UNITS)))
+    before = still.pixels().astype(np.int16)
+    masks = region_masks(still)
+    table = pd.DataFrame([_unit_row(still, before, masks, unit) for unit in ACTION_UNITS]).set_index("unit")
+    return Measurement(
+        "2. Each unit is visible and local (normal, 128x128, 0 to 3)",
+        [
+            Demand("smallest ratio of a unit's own region to the rest", table["ratio"].min(), 1.0),
+            Demand("smallest share of people with own > rest", table["local"].min(), _HOLDS),
+            Demand("units whose mean change grows at every level", table["monotone"].sum(), len(ACTION_UNITS)),
+            Demand("smallest share of people with 0 < 1 < 3 < 5", table["monotone people"].min(), _HOLDS),
+        ],
+        {"mean absolute change in grey levels; own region, rest of the picture": table},
+    )
+
+
+def _unit_row(still: Faces, before: np.ndarray, masks: dict[str, np.ndarray], unit: int) -> dict:
+    """Mean change of one unit's own region and of the rest, by level."""
+    own = np.zeros(before.shape[:3], bool)
+    changes = []
+    for level in LEVELS[1:]:
+        units = np.where(np.array(ACTION_UNITS) == unit, level, 0.0)
+        raised = with_action_units(still, units)
+        if level == _RAISED:
+            after = region_masks(raised)
+            for name in REGIONS[unit]:
+                own |= masks[name] | after[name]
+        changes.append(np.abs(raised.pixels().astype(np.int16) - before).mean(axis=3))
+    inside = np.stack([_mean_in(change, own) for change in changes])  # (levels, people)
+    outside = _mean_in(changes[_RAISED - 1], ~own)
+    average = inside.mean(axis=1)
+    return {
+        "unit": unit, "region": "+".join(REGIONS[unit]), "own": average[_RAISED - 1], "rest": outside.mean(),
+        "ratio": average[_RAISED - 1] / max(outside.mean(), 1e-6),
+        "local": (inside[_RAISED - 1] > outside).mean(),
+        "monotone": bool((np.diff([0.0, *average]) > 0).all()),
+        "monotone people": ((inside[0] > 0) & (inside[0] < inside[2]) & (inside[2] < inside[4])).mean(),
+        "at 1": average[0], "at 5": average[4],
+    }  # fmt: skip
+
+
+def measure_readback(quick: bool = False) -> Measurement:
+    """Train on independent units of 200 people, test on 50 new ones."""
+    people, images = (80, 15) if quick else (200, 25)
+    fitted = load_synthetic(people, "action_units", images, 64, seed=5, cache=False)
+    unseen = load_synthetic(50, "action_units", 20, 64, seed=5, first_person=people, cache=False)
+    torch.manual_seed(0)
+    model = FiveBlockCNN(3, 0, len(ACTION_UNITS), widths=(16, 32, 64, 96, 128), dropout=0.0)
+    recipe = Recipe(epochs=15 if quick else 35, batch_size=32, learning_rate=3e-3)
+    model = train(model, fitted.pixels(), None, _units(fitted), mirrored_shifted, recipe)
+    _, read = predict(model, unseen.pixels(), plain)
+    true = _units(unseen)
+    pcc = np.array([np.corrcoef(true[:, k], read[:, k])[0, 1] for k in range(len(ACTION_UNITS))])
+    table = pd.DataFrame(
+        {"unit": AU_COLUMNS, "PCC": pcc, "RMSE": np.sqrt(((true - read) ** 2).mean(axis=0))}
+    ).set_index("unit")
+    table["mistaken for"] = _confused(true, read)
+    return Measurement(
+        f"3. Units can be read back (normal, 64x64, {len(fitted)} images of {people} people, 50 new people)",
+        [Demand("mean PCC over 17 units", pcc.mean(), 0.82), Demand("lowest PCC", pcc.min(), 0.6)],
+        {"units": table},
+    )
+
+
+def _confused(true: np.ndarray, read: np.ndarray) -> list[str]:
+    """For each unit the other unit whose truth its error follows most."""
+    names = []
+    for k in range(true.shape[1]):
+        follows = [abs(np.corrcoef(true[:, j], read[:, k] - true[:, k])[0, 1]) * (j != k) for j in range(true.shape[1])]
+        names.append(f"{AU_COLUMNS[int(np.argmax(follows))]} ({max(follows):.2f})")
+    return names
+
+
+def _units(faces: Faces) -> np.ndarray:
+    return faces.table[list(AU_COLUMNS)].to_numpy(np.float32)
+
+
+def _mean_in(change: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    return np.array([c[m].mean() if m.any() else 0.0 for c, m in zip(change, mask, strict=True)])
