@@ -121,7 +121,7 @@ class Evidence:
         """What the test images of a fold were to its model."""
         if self.people is None:
             return "pictures that it never saw (of people who are not known, and may be in its training too)"
-        return "pictures of people whom it never saw"
+        return "images of people whom it never saw"
 
     @property
     def fold_accuracy(self) -> float:

@@ -255,7 +255,7 @@ def _rows(labels: Labels, pictures: Mapping[str, Mapping[int, str]], every: int,
     for subject in sorted({*labels, *pictures}):
         frames, coded = pictures.get(subject, {}), labels.get(subject)
         if not frames or coded is None:
-            gaps.append(f"{subject} ({'no pictures' if coded is not None else 'no labels'})")
+            gaps.append(f"{subject} ({'no images' if coded is not None else 'no labels'})")
             continue
         both = [frame for frame in coded.index if frame in frames]
         uncoded, unseen = uncoded + len(frames) - len(both), unseen + len(coded) - len(both)
@@ -265,7 +265,7 @@ def _rows(labels: Labels, pictures: Mapping[str, Mapping[int, str]], every: int,
             {"path": [frames[frame] for frame in both], "subject": name, "sequence": name, "frame": both}
         )
         parts.append(pd.concat([about, coded.loc[both].reset_index(drop=True)], axis=1))
-    for count, what in ((unseen, "coded frames have no picture"), (uncoded, "pictures have no codes")):
+    for count, what in ((unseen, "coded frames have no image"), (uncoded, "images have no codes")):
         if count:
             notes.append(f"{count} {what}, left out")
     if gaps:

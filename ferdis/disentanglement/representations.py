@@ -133,7 +133,7 @@ def alignment(code: np.ndarray, factors: Mapping[str, np.ndarray], seed: int) ->
 def remark(record: Mapping[str, Any]) -> str:
     """What a reader of a row must know: a collapsed code, or one that says nothing of expression."""
     if record["effective_dimensions"] == 0:
-        return "collapsed: the same code for every picture"
+        return "collapsed: the same code for every image"
     chance = record["expression_chance"]
     noise = (chance * (1 - chance) / record["pictures"]) ** 0.5
     if record["code"] != IDENTITY and record["expression"] <= chance + _NAIVE * noise:

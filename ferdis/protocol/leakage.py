@@ -363,7 +363,7 @@ def _audit_names(names: _Names, folds: Sequence[Fold], allow_overlap: bool) -> A
         report.test_slots += len(fold.test)
         if subject is not None:
             report.seen_slots += int(np.isin(subject[fold.test], subject[fold.train]).sum())
-    report.leaks += _shared(folds, np.arange(n), names.path, "picture", lambda row: "the same picture")
+    report.leaks += _shared(folds, np.arange(n), names.path, "picture", lambda row: "the same image")
     if subject is None:
         report.warnings.append("the people are not known: that no person is in two parts could not be checked")
     else:
@@ -534,7 +534,7 @@ def _links_by_picture(
     links = [_Link("duplicate", first, second, "the same image (as it is or mirrored)")]
     if near:
         pairs = similar(one, other, threshold)
-        links.append(_Link("near-duplicate", pairs.first, pairs.second, "nearly one picture"))
+        links.append(_Link("near-duplicate", pairs.first, pairs.second, "nearly one image"))
     return links
 
 

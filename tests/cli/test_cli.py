@@ -201,7 +201,7 @@ def test_demo_says_what_it_does_and_whether_it_learned(ferdis, monkeypatch, tmp_
         parts = [pd.DataFrame({"system": s, "true": faces.classes, "predicted": predicted}) for s in systems]
         return SimpleNamespace(rows=pd.concat(parts), folder=Path(out))
 
-    monkeypatch.setattr("ferdis.evaluation.runner.evaluate", evaluate)
+    monkeypatch.setattr("ferdis.evaluation.evaluate", evaluate)
     result = ferdis("demo", "--people", 4, "--folds", 3, "--out", tmp_path / "demo")
     assert result.status == status, result.err
     assert set(given["systems"]) == {"ifgan", "resnet"} and given["protocol"].n_splits == 3

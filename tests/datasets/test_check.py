@@ -88,7 +88,7 @@ def test_near_duplicate_across_people_only(tmp_path, quality, flip):
     root = manifest(tmp_path, [*lines, "near.jpg,fear,p07", "own.jpg,fear,p03"])
     report = check("manifest", root=root)
     assert sorted(map(set, report.near), key=sorted) == [{"3.png", "near.jpg"}, {"near.jpg", "own.jpg"}]
-    assert any("2 pairs of two people's images are nearly one picture" in line for line in report.remarks)
+    assert any("2 pairs of two people's images are nearly one image" in line for line in report.remarks)
 
 
 def test_imbalance_and_people_with_one_expression(tmp_path):

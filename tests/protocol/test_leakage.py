@@ -102,7 +102,7 @@ def test_ordinary_k_fold_is_refused_with_the_share() -> None:
 
 def test_same_row_twice_is_refused() -> None:
     faces = people(4)
-    with pytest.raises(LeakError, match="the same picture"):
+    with pytest.raises(LeakError, match="the same image"):
         audit(faces, [Fold(0, np.arange(9), np.array([]), np.arange(8, 12))])
 
 
@@ -195,7 +195,7 @@ def test_unknown_people_are_said_and_pictures_still_compared() -> None:
     assert report.people is None and any("people are not known" in line for line in report.warnings)
     assert any("near-duplicate" in line for line in report.warnings)
     images[11] = images[1]
-    with pytest.raises(LeakError, match="the same picture"):
+    with pytest.raises(LeakError, match="the same image"):
         audit(Faces(images, table), folds)
 
 
@@ -251,7 +251,7 @@ def test_test_picture_in_extra_train_is_refused(near: bool) -> None:
     faces = people(6)
     image = faces.pixels([4])[0]
     extra = change(people(2, "other", seed=9), 1, jpeg(image) if near else image[:, ::-1])
-    with pytest.raises(LeakError, match="nearly one picture" if near else "the same picture"):
+    with pytest.raises(LeakError, match="nearly one image" if near else "the same image"):
         audit_parameters(Model(extra), faces, SubjectKFold(6).split(faces))
     if near:
         assert audit_parameters(Model(extra), faces, SubjectKFold(6).split(faces), near_duplicates=False)

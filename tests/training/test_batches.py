@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ferdis.training import batches as module
 from ferdis.training.batches import ArrayBatches
 
 
@@ -73,7 +74,7 @@ def test_processes_share_each_global_batch(monkeypatch: pytest.MonkeyPatch, worl
     alone = rows(batches)  # 9 9 9 10
     shares = []
     for rank in range(world):
-        monkeypatch.setattr(batches, "rank_and_world", lambda rank=rank: (rank, world))
+        monkeypatch.setattr(module, "rank_and_world", lambda rank=rank: (rank, world))
         shares.append(rows(batches))
     assert [sorted(itertools.chain(*parts)) for parts in zip(*shares, strict=True)] == alone
     assert min(len(part) for share in shares for part in share) >= 2
@@ -99,14 +100,14 @@ def test_mistakes(arguments: tuple, message: str):
 def test_prefetching_hands_over_batches_and_errors(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
     batches = ArrayBatches({"row": np.arange(20)}, 3)
-    assert [batch["row"].tolist() for batch in batches.prefetched(batches(0))] == rows(batches)
+    assert [batch["row"].tolist() for batch in module.prefetched(batches(0))] == rows(batches)
 
     def broken():
         yield {"row": torch.zeros(1)}
         raise ValueError("row 7: not an image")
 
     with pytest.raises(ValueError, match="row 7"):
-        list(batches.prefetched(broken()))
-    source = batches.prefetched(batches(0))
+        list(module.prefetched(broken()))
+    source = module.prefetched(batches(0))
     next(source)
     source.close()  # an interrupted epoch leaves no thread behind

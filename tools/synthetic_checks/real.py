@@ -58,7 +58,7 @@ _CHUNK = 512
 
 def shared_folder() -> Path:
     """Where the real sets lie: ``$FERDIS_SHARED``, or ``shared`` beside the repository; ``data`` in it."""
-    root = Path(__file__).resolve().parents[4]
+    root = Path(__file__).resolve().parents[2]
     return Path(os.environ.get("FERDIS_SHARED") or root.parent / "shared") / "data"
 
 
