@@ -15,6 +15,7 @@ FORMER: dict[str, str] = {
     "ferdis.audit": "ferdis.protocol.leakage",
     "ferdis.au_estimator": "ferdis.evaluators.au_estimator",
     "ferdis.codes": "ferdis.disentanglement.representations",
+    "ferdis.datasets.messages": "ferdis.messages",
     "ferdis.disentangle": "ferdis.disentanglement.report",
     "ferdis.embedders": "ferdis.evaluators.embedders",
     "ferdis.fingerprints": "ferdis.protocol.near_duplicates",

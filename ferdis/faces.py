@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ferdis.messages import NAMED, and_more, named, quoted
+
 EXPRESSIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 SIX_EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 SEVEN_EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
@@ -23,7 +25,6 @@ AU_COLUMNS = tuple(f"AU{unit:02d}" for unit in ACTION_UNITS)
 AU_MAXIMUM = 5.0  # FACS intensities A to E, and OpenFace's 0..5
 
 _DIGEST_IMAGES = 64  # images that enter Faces.digest(): enough to tell two sets apart, cheap for 100,000
-_NAMED_ROWS = 5  # rows that an error names before it only counts
 
 
 class Faces:
@@ -321,27 +322,26 @@ def _check_table(table: pd.DataFrame) -> None:
     if unknown.any():
         names = sorted({str(name) for name in table.loc[unknown, "expression"]})
         raise ValueError(
-            f"unknown expression {', '.join(map(repr, names[:_NAMED_ROWS]))} in {_named(table, unknown)}: "
+            f"unknown expression {named(map(quoted, names))} in {_these_rows(table, unknown)}: "
             f"known are {', '.join(EXPRESSIONS)}"
         )
     if "subject" in table and not table["subject"].isna().all():
         missing = table["subject"].isna() | (table["subject"].astype(str).str.strip() == "")
         if missing.any():
-            raise ValueError(f"no subject in {_named(table, missing)}: name the person of every row, or drop them")
+            raise ValueError(f"no subject in {_these_rows(table, missing)}: name the person of every row, or drop them")
     for name in table.columns.intersection(AU_COLUMNS):
         values = pd.to_numeric(table[name], errors="coerce")
         wrong = (values < 0) | (values > AU_MAXIMUM) | (values.isna() & table[name].notna())
         if wrong.any():
             raise ValueError(
-                f"{name} outside 0..5 in {_named(table, wrong)}: action units are intensities, NaN if not coded"
+                f"{name} outside 0..5 in {_these_rows(table, wrong)}: action units are intensities, NaN if not coded"
             )
 
 
-def _named(table: pd.DataFrame, mask: pd.Series) -> str:
+def _these_rows(table: pd.DataFrame, mask: pd.Series) -> str:
     rows = np.flatnonzero(mask.to_numpy())
-    shown = [f"{row} ({table['path'].iloc[row]})" if "path" in table else str(row) for row in rows[:_NAMED_ROWS]]
-    rest = f" and {len(rows) - _NAMED_ROWS} more" if len(rows) > _NAMED_ROWS else ""
-    return f"row{'s' * (len(rows) > 1)} {', '.join(shown)}{rest}"
+    shown = [f"{row} ({table['path'].iloc[row]})" if "path" in table else str(row) for row in rows[:NAMED]]
+    return f"row{'s' * (len(rows) > 1)} {', '.join(shown)}{and_more(len(rows) - NAMED)}"
 
 
 def _joined_attrs(parts: Sequence[Faces]) -> dict[str, Any]:

@@ -17,6 +17,8 @@ import torch
 from huggingface_hub.constants import HF_HUB_CACHE
 from torch import Tensor, nn
 
+from ferdis.messages import one_line
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -198,7 +200,9 @@ def _timm_network(name: str, weights: str | None, **arguments: Any) -> nn.Module
             name, pretrained=True, pretrained_cfg_overlay={"file": str(path), "hf_hub_id": None}, **arguments
         )
     except (RuntimeError, ValueError, OSError, KeyError) as error:
-        raise ValueError(f"weights={weights!r} do not fit {name}: {_one_line(error)}") from error
+        raise ValueError(
+            f"weights={weights!r} do not fit {name}: {type(error).__name__}: {one_line(error, 160)}"
+        ) from error
 
 
 def _imagenet(name: str, arguments: dict[str, Any]) -> nn.Module:
@@ -207,8 +211,9 @@ def _imagenet(name: str, arguments: dict[str, Any]) -> nn.Module:
         return timm.create_model(name, pretrained=True, **arguments)
     except Exception as error:  # a missing network shows as one of a dozen types, depending on where it breaks
         raise FileNotFoundError(
-            f"ImageNet weights of {name} could not be had ({_one_line(error)}): download model.safetensors of "
-            f"huggingface.co/timm/{name} elsewhere and give its path as weights=, or weights=None for random ones"
+            f"ImageNet weights of {name} could not be had ({type(error).__name__}: {one_line(error, 160)}): download "
+            f"model.safetensors of huggingface.co/timm/{name} elsewhere and give its path as weights=, or weights=None "
+            "for random ones"
         ) from error
 
 
@@ -218,8 +223,3 @@ def _check_network() -> None:
     cached = Path(HF_HUB_CACHE).is_dir() and any(Path(HF_HUB_CACHE).iterdir())
     if not cached and not getproxies():
         socket.getaddrinfo(host, 443)
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:160]}"

@@ -22,8 +22,6 @@ last file of a fold: with it the fold is finished for good, without it the fold 
 from __future__ import annotations
 
 import datetime
-import errno
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -40,6 +38,30 @@ import filelock
 import pandas as pd
 import yaml
 
+from ferdis._io import (
+    DiskError,
+    digest,
+    file_digest,
+    is_disk_full,
+    plain,
+    read_json,
+    replacing,
+    write_bytes,
+    write_csv,
+    write_json,
+    write_text,
+    writing,
+)
+from ferdis.messages import short
+
+__all__ = [
+    "NON_REPRODUCIBILITY_PARAMS", "PACKAGES", "TEXT_COLUMNS", "DiskError", "FinishedRun", "RunFolder", "Task",
+    "check_rows", "digest", "environment", "file_digest", "finished_fits", "first_difference", "fold_lists",
+    "git_commit", "is_disk_full", "plain", "read_json", "read_record", "read_rows", "read_run", "version",
+    "write_bytes", "write_config", "write_csv", "write_environment", "write_json", "write_provenance", "write_text",
+    "writing",
+]  # fmt: skip
+
 PACKAGES = (
     "numpy", "pandas", "scipy", "scikit-learn", "torch", "torchvision", "timm", "lightning",
     "facenet-pytorch", "joblib", "safetensors", "torchmetrics", "pillow", "matplotlib",
@@ -52,10 +74,6 @@ NON_REPRODUCIBILITY_PARAMS = ("attrs", "notes", "progress", "logger", "audit")
 TEXT_COLUMNS = (
     "system", "dataset", "subject", "path", "true", "predicted", "selection", "parameters", "commit", "sequence",
 )  # fmt: skip
-
-
-class DiskError(OSError):
-    """A file could not be written; the message names it and the way out."""
 
 
 @dataclass(frozen=True, order=True)
@@ -175,13 +193,10 @@ class RunFolder:
 
     def _open_folds(self, path: Path, write: Callable[[Path], None]) -> None:
         """Write a fold list, or refuse when the one that is there differs."""
-        fresh = path.with_name(f".{path.name}")
-        with writing(path):
+        with replacing(path) as fresh:
             write(fresh)
-        if path.exists() and path.read_bytes() != fresh.read_bytes():
-            fresh.unlink()
-            raise ValueError(f"{path} holds other folds than this protocol gives: choose another folder")
-        fresh.replace(path)
+            if path.exists() and path.read_bytes() != fresh.read_bytes():
+                raise ValueError(f"{path} holds other folds than this protocol gives: choose another folder")
 
 
 def write_provenance(root: str | Path, arguments: Mapping[str, Any]) -> None:
@@ -211,80 +226,7 @@ def write_environment(root: Path) -> None:
     write_json(path, record)
 
 
-# ---------------------------------------------------------------- files
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn a full disk or a folder that may not be written into one clear line naming ``path``."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, DiskError):
-            raise
-        if is_disk_full(error):
-            raise DiskError(
-                f"{path}: the disk is full; free some space and run again, finished folds are kept"
-            ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
-            raise DiskError(f"{path} cannot be written ({os.strerror(error.errno)}): choose another folder") from error
-        raise
-
-
-def is_disk_full(error: BaseException | None) -> bool:
-    """Whether a full disk (or quota) is at the root of an error; safetensors only says so in words."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if "No space left on device" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, and be sure that it reached the disk."""
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, and be sure that it reached the disk."""
-    partial = path.with_name(f".{path.name}.partial")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except OSError:
-            partial.unlink(missing_ok=True)
-            raise
-
-
-def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table whole or not at all; floats keep every digit."""
-    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
-
-
-def write_json(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a record whole or not at all."""
-    write_text(path, json.dumps(plain(record), indent=2, ensure_ascii=False) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a record.
-
-    Raises
-    ------
-    ValueError
-        If the file is no JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not readable as JSON ({error}): delete its folder to rerun") from None
+# ---------------------------------------------------------------- reading
 
 
 def read_rows(path: str | Path) -> pd.DataFrame:
@@ -431,26 +373,7 @@ def check_rows(folder: Path, done: Mapping[str, Any]) -> None:
         raise ValueError(f"{rows} is missing or was changed after the fold was finished: delete {folder} to rerun")
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 (hex) of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 # ---------------------------------------------------------------- records
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON keeps it (tuples become lists, keys text, arrays lists, anything else its text)."""
-
-    def other(item: Any) -> Any:
-        return item.tolist() if hasattr(item, "tolist") else str(item)
-
-    return json.loads(json.dumps(value, default=other))
-
-
-def digest(record: Any, length: int = 12) -> str:
-    """First hex digits of the SHA-256 of a JSON-able record."""
-    return hashlib.sha256(json.dumps(plain(record), sort_keys=True).encode()).hexdigest()[:length]
 
 
 def first_difference(old: Any, new: Any, key: str = "", ignored: Sequence[str] = ()) -> str | None:
@@ -466,12 +389,11 @@ def first_difference(old: Any, new: Any, key: str = "", ignored: Sequence[str] =
         return None
     if old == new:
         return None
-    return f"{key}: {_short(old)} there, {_short(new)} now"
+    return f"{key}: {_told(old)} there, {_told(new)} now"
 
 
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _told(value: Any) -> str:
+    return short(value if isinstance(value, str) else json.dumps(value))
 
 
 def git_commit() -> str:

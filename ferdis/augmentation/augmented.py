@@ -26,6 +26,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from ferdis._io import write_json
 from ferdis.disentanglement.representations import framed
 from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.evaluators.judges import ExpressionJudge, IdentityJudge
@@ -436,9 +437,7 @@ class Augmented(ClassifierMixin, BaseEstimator):
         if self.generated_ is not None:
             self.generated_.table.to_csv(folder / "generated.csv", index=False)
         about = {"format": FORMAT, **self.describe(), "notes": self.notes_, "selection": self.selection_}
-        partial = folder / "augmented.json.partial"
-        partial.write_text(json.dumps(about, indent=1), encoding="utf-8")
-        partial.replace(folder / "augmented.json")
+        write_json(folder / "augmented.json", about)
         return folder
 
     @classmethod

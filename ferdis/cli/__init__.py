@@ -35,6 +35,7 @@ from typing import Any
 
 from ferdis.cli import augment, check, datasets, demo, disentangle, export, kfold, predict, render, report, sweep
 from ferdis.cli.arguments import USER_ERROR, UsageError
+from ferdis.messages import LINE, one_line, short
 
 __all__ = ["BUG", "INTERRUPTED", "USER_ERROR", "VERBS", "UsageError", "main"]
 
@@ -91,9 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError, ArgumentError, ArithmeticError) as error:
-        return _complain(_message(error), USER_ERROR)
+        return _complain(one_line(error), USER_ERROR)
     except Exception as error:
-        return _complain(f"{type(error).__name__}: {_message(error)} (FERDIS_DEBUG=1 shows where)", BUG)
+        return _complain(f"{type(error).__name__}: {one_line(error)} (FERDIS_DEBUG=1 shows where)", BUG)
 
 
 def _overview() -> str:
@@ -109,10 +110,5 @@ def _complain(message: str, status: int) -> int:
     return status
 
 
-def _message(error: BaseException) -> str:
-    """An error's text on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 def _one_line_warning(message: Warning | str, *where: Any, **more: Any) -> None:
-    print(f"ferdis: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"ferdis: warning: {short(message, LINE)}", file=sys.stderr)

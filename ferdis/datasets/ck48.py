@@ -18,8 +18,8 @@ from ferdis.datasets.ckplus import NAMESPACE, published_counts
 from ferdis.datasets.common import is_image
 from ferdis.datasets.frames import Row
 from ferdis.datasets.labels import Expressions, chosen_expressions, closest_expression, expression_of
-from ferdis.datasets.messages import named
 from ferdis.datasets.tree import WITH_CONTEMPT, Tree, loaders
+from ferdis.messages import named
 
 FRAMES = 3  # images of each sequence
 

@@ -25,9 +25,9 @@ import pandas as pd
 from ferdis.datasets.common import is_image
 from ferdis.datasets.frames import FrameRule, Row
 from ferdis.datasets.labels import Expressions, chosen_expressions
-from ferdis.datasets.messages import named
 from ferdis.datasets.tree import WITH_CONTEMPT, Tree, loaders
 from ferdis.faces import ACTION_UNITS
+from ferdis.messages import named, quoted
 
 EMOTIONS = {1: "anger", 2: "contempt", 3: "disgust", 4: "fear", 5: "happiness", 6: "sadness", 7: "surprise"}
 NAMESPACE = "ck"
@@ -140,7 +140,7 @@ def _read_labels(tree: Tree, emotions: Mapping[Sequence, Mapping[int, str]]) -> 
             labels[sequence] = EMOTIONS[int(float(text))], frame
         except (ValueError, KeyError, OverflowError):
             known = ", ".join(f"{number} {name}" for number, name in EMOTIONS.items())
-            tree.problem(path, f": label {text[:20]!r} has no name; known are {known}")
+            tree.problem(path, f": label {quoted(text)} has no name; known are {known}")
     return labels
 
 

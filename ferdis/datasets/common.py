@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from ferdis.datasets.listing import walk_files
-from ferdis.datasets.messages import closest, named
 from ferdis.faces import Faces
+from ferdis.messages import closest, named
 
 if TYPE_CHECKING:
     from ferdis.preprocess.align import Preprocessor

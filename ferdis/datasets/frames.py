@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ferdis.datasets.messages import named
+from ferdis.messages import named
 
 Row = dict[str, Any]
 Peak = Literal["last", "middle"]

@@ -6,6 +6,7 @@ every folder below the root has the time that it had: to see that, the folders a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ferdis._io import write_text
 from ferdis.preprocess import default_directory
 
 _FORMAT = 1
@@ -96,10 +98,5 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _write(path: Path, listing: dict[str, Any]) -> None:
     """Remember a listing, whole or not at all; a cache that cannot be written costs time, nothing else."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(listing, ensure_ascii=True), encoding="utf-8")
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        write_text(path, json.dumps(listing, ensure_ascii=True), sync=False)  # a name need not be UTF-8

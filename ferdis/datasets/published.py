@@ -7,7 +7,7 @@ from itertools import product
 
 import pandas as pd
 
-from ferdis.datasets.messages import named
+from ferdis.messages import named
 
 Counts = Mapping[str, int]
 """``{"images": 981, "subjects": 118, "sequences of anger": 45, "images of train": 12271}``: what, perhaps of a class

@@ -19,9 +19,9 @@ from typing import Literal
 import pandas as pd
 
 from ferdis.datasets.labels import Expressions, chosen_expressions
-from ferdis.datasets.messages import named
 from ferdis.datasets.tree import Tree, loaders
 from ferdis.faces import SEVEN_EXPRESSIONS
+from ferdis.messages import named, quoted
 
 LABELS = {
     "1": "surprise", "2": "fear", "3": "disgust", "4": "happiness", "5": "sadness", "6": "anger", "7": "neutral",
@@ -86,7 +86,7 @@ def _read_list(tree: Tree) -> dict[str, str]:
                 continue
             name = words[0].lower().rpartition(".")[0].removesuffix("_aligned")
             if len(words) != 2 or not name:
-                tree.problem(path, f" line {number}: {line[:40]!r} is not an image and a label")
+                tree.problem(path, f" line {number}: {quoted(line)} is not an image and a label")
             elif labels.setdefault(name, words[1]) != words[1]:
                 tree.problem(path, f" line {number}: {words[0]} has label {labels[name]} and {words[1]}; keep one")
     return labels

@@ -20,9 +20,9 @@ from ferdis.datasets.common import Problem, checked_root, is_image, prepared, ra
 from ferdis.datasets.frames import FrameRule, Row, choose_frames
 from ferdis.datasets.labels import closest_expression, expression_of
 from ferdis.datasets.listing import walk_files
-from ferdis.datasets.messages import named
 from ferdis.datasets.published import Counts, differing, missing
 from ferdis.faces import EXPRESSIONS, SEVEN_EXPRESSIONS, SIX_EXPRESSIONS, Faces
+from ferdis.messages import named
 
 Rows = Callable[..., pd.DataFrame]
 

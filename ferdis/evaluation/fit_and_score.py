@@ -17,6 +17,7 @@ import sklearn.base
 
 from ferdis import run_folder
 from ferdis.faces import AU_COLUMNS, Faces
+from ferdis.messages import with_kind
 from ferdis.protocol import Fold, row_names
 from ferdis.run_folder import Task
 
@@ -63,12 +64,11 @@ def fit_and_score(job: Job) -> Outcome:
         _fit_and_score(job)
     except Exception as error:
         if run_folder.is_disk_full(error):
-            line = f"{job.folder}: the disk is full; free some space and run again, finished folds are kept"
+            line = f"{job.folder}: the disk is full; free some space and run again, what is finished is kept"
             return Outcome(job.task, line, disk_full=True)
         with contextlib.suppress(OSError):
             run_folder.write_text(job.folder / "error.txt", traceback.format_exc())
-        first = str(error).strip().partition("\n")[0]
-        return Outcome(job.task, first if isinstance(error, ValueError) else f"{type(error).__name__}: {first}")
+        return Outcome(job.task, with_kind(error))
     return Outcome(job.task)
 
 

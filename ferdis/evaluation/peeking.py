@@ -20,6 +20,7 @@ from ferdis import run_folder
 from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, class_probabilities
 from ferdis.evaluation.progress import Bar
 from ferdis.evaluation.workers import Workers
+from ferdis.messages import one_line
 from ferdis.report.notes import peeking_claims
 from ferdis.run_folder import RunFolder
 
@@ -66,7 +67,7 @@ def _peek_at_one(job: Job) -> Outcome:
     except Exception as error:
         with contextlib.suppress(OSError):
             run_folder.write_text(job.folder / "error.txt", traceback.format_exc())
-        return Outcome(job.task, " ".join(str(error).split()))
+        return Outcome(job.task, one_line(error))
     return Outcome(job.task)
 
 

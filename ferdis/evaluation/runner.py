@@ -26,6 +26,7 @@ import sklearn.base
 from matplotlib.figure import Figure
 
 from ferdis import figures, metrics, run_folder
+from ferdis._io import replacing
 from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, accepts, describe, fit, fit_and_score
 from ferdis.evaluation.peeking import peek
 from ferdis.evaluation.progress import Bar
@@ -33,6 +34,7 @@ from ferdis.evaluation.runtime_estimate import estimate
 from ferdis.evaluation.tuned_parameters import TunedParameters, parameters_for, refuse_tuned_people, without_set_aside
 from ferdis.evaluation.workers import Workers
 from ferdis.faces import Faces
+from ferdis.messages import named, one_line
 from ferdis.protocol import Fold, write_folds
 from ferdis.protocol.leakage import NEAR_DUPLICATE, audit, audit_parameters
 from ferdis.report.notes import notes
@@ -380,10 +382,9 @@ def _run_all(run: RunFolder, jobs: list[Job], workers: Workers, progress: bool) 
                 break
     if failed:
         failed.sort(key=lambda item: item.task)
-        named = "; ".join(f"{item.task}: {item.error}" for item in failed[:_NAMED])
-        more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+        which = named((f"{item.task}: {item.error}" for item in failed), _NAMED, "; ")
         raise EvaluationError(
-            f"{len(failed)} of {len(jobs)} fits failed ({named}{more}); the other {len(jobs) - len(failed)} are "
+            f"{len(failed)} of {len(jobs)} fits failed ({which}); the other {len(jobs) - len(failed)} are "
             f"finished and kept in {run.root}, where error.txt says more: mend the cause and run again"
         )
 
@@ -415,7 +416,7 @@ def _tell_estimate(pending: list[Job], n_jobs: int) -> None:
     try:
         told = estimate(systems, pending[0].faces, [job.fold for job in pending], n_jobs=n_jobs, counts=counts)
     except Exception as error:
-        print(f"no estimate of time and memory: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"no estimate of time and memory: {one_line(error)}", file=sys.stderr)
         return
     print(told, file=sys.stderr, flush=True)
 
@@ -486,8 +487,5 @@ def _average_faces(job: Job) -> Figure:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    partial = path.with_name(f".{path.name}")
-    with run_folder.writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
         figure.savefig(partial, format="png")
-        partial.replace(path)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ferdis.faces import Faces
+from ferdis.messages import named
 from ferdis.protocol import Fold, row_names
 from ferdis.protocol.leakage import MAY_OVERLAP, LeakError
 
@@ -172,9 +173,8 @@ def refuse_tuned_people(
             if own is None:
                 continue
             if both := sorted(names[digest] for digest in set(names) & set(own.people)):
-                more = f" and {len(both) - 1} more" if len(both) > 1 else ""
                 raise LeakError(
-                    f"fold {fold.index}: {system} was tuned on {both[0]}{more}, whom this fold tests"
+                    f"fold {fold.index}: {system} was tuned on {named(both, 1)}, whom this fold tests"
                     f"{f' ({own.source})' if own.source else ''}: {_remedy(own)}"
                 )
             if not allow_overlap:

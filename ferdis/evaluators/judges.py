@@ -13,7 +13,6 @@ purpose: a five-block CNN that two cores train in minutes, and no part of any sy
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ferdis._io import digest, write_json
 from ferdis.faces import Faces
 from ferdis.metrics import accuracy, confusion, uar
 from ferdis.metrics.verification import equal_error_rate, pair_cosines
@@ -194,9 +194,7 @@ class _Judge(BaseEstimator):
             **{name: getattr(self, name) for name in ("error_", "people_", "training_digest_")},
             **self._more(),
         }
-        partial_file = folder / ".judge.json"  # renamed when whole, and last: with it the judge is there
-        partial_file.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        partial_file.replace(folder / "judge.json")
+        write_json(folder / "judge.json", about)  # the last: with it the judge is there
         return folder
 
     @classmethod
@@ -496,7 +494,7 @@ def trained(judge: J, faces: Faces, *, cache: str | Path | bool | None = None) -
         return judge.fit(faces)
     parameters = {name: value for name, value in judge.get_params().items() if name not in NON_REPRODUCIBILITY_PARAMS}
     folder = Path(default_directory() if cache in (None, True) else cache)  # type: ignore[arg-type]
-    folder = folder / f"judge-{judge.kind}-{_digest([FORMAT, parameters, faces.digest()])}"
+    folder = folder / f"judge-{judge.kind}-{digest([FORMAT, parameters, faces.digest()])}"
     if (folder / "judge.json").is_file():
         return type(judge).load(folder)
     judge.fit(faces).save(folder)
@@ -582,7 +580,3 @@ def _checked(pictures: np.ndarray) -> np.ndarray:
     if pictures.ndim != 4 or pictures.shape[3] != 3 or pictures.dtype != np.uint8:
         raise ValueError(f"a judge reads Faces or uint8 (n, H, W, 3), not {pictures.dtype} of shape {pictures.shape}")
     return pictures
-
-
-def _digest(record: Any) -> str:
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:12]

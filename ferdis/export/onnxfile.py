@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ferdis.messages import one_line
+
 FORMAT = 1  # of the metadata; raised when an older ferdis could not read it
 _BATCH = 64
 _JSON = ("classes", "preprocessing", "crop_template", "protocol", "action_units")  # keys whose text is JSON
@@ -69,8 +71,9 @@ class OnnxModel:
         try:
             self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime has an exception class of its own for every status
-            reason = " ".join(str(error).split())[:160]
-            raise ValueError(f"{path} cannot be read as an ONNX model ({reason}): export it again") from error
+            raise ValueError(
+                f"{path} cannot be read as an ONNX model ({one_line(error, 160)}): export it again"
+            ) from error
         self.about = self._read_about()
         self.inputs = [item.name for item in self.session.get_inputs()]
 

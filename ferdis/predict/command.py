@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ferdis import run_folder
+from ferdis.messages import named
 from ferdis.predict import Predictor
 from ferdis.predict.drawing import draw
 from ferdis.predict.sources import Frame, Source, sources_of
 
 _PICTURES, _PIXELS = 16, 40_000_000  # held at once
-_NAMED = 5
 _SUFFIXES = (".csv", ".json")
 
 
@@ -144,17 +144,17 @@ class _Seen:
     def summary(self) -> str:
         """One line on everything that could be read."""
         text = f"pictures: {self.pictures - len(self.unreadable)}, faces: {self.faces}"
-        return text + (f"; no face in {len(self.without)}: {_named(self.without)}" if self.without else "")
+        return text + (f"; no face in {len(self.without)}: {named(self.without)}" if self.without else "")
 
     def complain(self, out: str | None) -> None:
         """Raise ValueError for what could not be read, and for videos in which no face was found."""
         wrong = []
         if self.unreadable:
             first, count = next(iter(self.unreadable.values())), len(self.unreadable)
-            which = first if count == 1 else f"{_named(list(self.unreadable))}; the first: {first}"
+            which = first if count == 1 else f"{named(self.unreadable)}; the first: {first}"
             wrong.append(f"{count} of {self.pictures} images could not be read: {which}")
         if empty := [name for name, faces in self.in_videos.items() if not faces]:
-            wrong.append(f"no face in any frame of {_named(empty)}")
+            wrong.append(f"no face in any frame of {named(empty)}")
         if wrong:
             raise ValueError(f"{'; '.join(wrong)} (the rows of all others are in {out or 'the output'})")
 
@@ -220,8 +220,3 @@ def _total(sources: Sequence[Source], every: int, limit: int | None) -> int | No
     if len(known) < len(counts):
         return limit
     return sum(known) if limit is None else min(limit, sum(known))
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -10,8 +10,6 @@ left of the image, not of the person.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +19,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ferdis._io import digest
 from ferdis.preprocess.images import centre_crop, resize
 
 if TYPE_CHECKING:
@@ -505,4 +504,4 @@ def _overlap(box: np.ndarray, other: np.ndarray) -> float:
 
 def _digest(preprocessor: Preprocessor | Drawn) -> str:
     content = {"name": preprocessor.name, "version": preprocessor.version, "params": preprocessor.params}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return digest(content, length=64)

@@ -15,7 +15,6 @@ folder may be deleted at any time.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import math
@@ -29,6 +28,8 @@ from typing import Any
 import filelock
 import numpy as np
 
+from ferdis._io import is_disk_full, write_json, write_text
+from ferdis.messages import reason
 from ferdis.preprocess.align import Detections, Preprocessor
 from ferdis.preprocess.containers import file_of
 
@@ -214,12 +215,12 @@ class CropStore:
     def _repair(self) -> None:
         """Drop index lines that are cut, stale or without pixels, so that their rows may be written again."""
         if not (self.folder / "about.json").exists():
-            _replace(self.folder / "about.json", json.dumps(self._about, indent=1) + "\n")
+            write_json(self.folder / "about.json", self._about)
         if not self.index.exists():
             return
         kept, text = list(self._newest().values()), self.index.read_bytes()
         if len(kept) != text.count(b"\n") or not text.endswith(b"\n"):
-            _replace(self.index, "".join(json.dumps(asdict(entry)) + "\n" for entry in kept))
+            write_text(self.index, "".join(json.dumps(asdict(entry)) + "\n" for entry in kept))
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -227,8 +228,8 @@ class CropStore:
         try:
             yield
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-            what = "the disk is full" if full else error.strerror or str(error)
+            full = is_disk_full(error)
+            what = "the disk is full" if full else reason(error)
             remedy = "free some space" if full else "make it readable and writable"
             raise CacheError(
                 f"{self.folder}: cannot use the image cache ({what}); {remedy}, name another directory "
@@ -331,10 +332,3 @@ def _seen(detections: Detections, row: int) -> dict[str, Any]:
         "box": detections.boxes[row].tolist(),
         "landmarks": detections.landmarks[row].tolist(),
     }
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that readers see the old one or the new one."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

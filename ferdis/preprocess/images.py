@@ -18,6 +18,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from ferdis.messages import one_line, reason
 from ferdis.preprocess.containers import Inside, inside, read_inside
 
 MAX_PIXELS = 64_000_000
@@ -69,7 +70,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
         # A damaged file can make Pillow's decoders raise almost anything; each means the same to the user.
         except Exception as error:
             raise UnreadableImageError(
-                f"{path}: truncated or damaged image ({_one_line(error)}); copy it again or remove its row"
+                f"{path}: truncated or damaged image ({one_line(error)}); copy it again or remove its row"
             ) from error
 
 
@@ -154,7 +155,7 @@ def _read_inside(place: Inside) -> np.ndarray:
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{place.file}: no such file; correct the path or remove its rows") from error
     except Exception as error:  # decoders raise almost anything
-        raise UnreadableImageError(_one_line(error)) from error
+        raise UnreadableImageError(one_line(error)) from error
 
 
 def _open(path: str | os.PathLike[str]) -> Image.Image:
@@ -180,7 +181,7 @@ def _open(path: str | os.PathLike[str]) -> Image.Image:
         raise
     except Exception as error:  # whatever a damaged header makes Pillow raise
         raise UnreadableImageError(
-            f"{path}: cannot be opened ({_one_line(error)}); check its permissions or remove its row"
+            f"{path}: cannot be opened ({reason(error)}); check its permissions or remove its row"
         ) from error
     if image.width * image.height > MAX_PIXELS:
         shape = f"{image.width} x {image.height} pixels"
@@ -208,7 +209,3 @@ def _to_rgb(image: Image.Image, path: str | os.PathLike[str]) -> np.ndarray:
 
 def _too_large(path: str | os.PathLike[str], found: str) -> str:
     return f"{path}: {found}, the limit is {MAX_PIXELS // 1_000_000} Mpixel; scale it down or crop the face"
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ferdis.faces import Faces
+from ferdis.messages import named
 from ferdis.preprocess.align import Aligner, Preprocessor, WholePicture, record_of
 from ferdis.preprocess.cache import CropStore, Entry, MemoryStore, Source, default_directory
 from ferdis.preprocess.images import UnreadableImageError, centre_crop, read_image, read_size, resize
@@ -21,7 +22,6 @@ Problems = dict[Path, Exception]
 
 _CHUNK_IMAGES = 64  # images between two writes to the cache: what a kill can cost
 _CHUNK_PIXELS = 100_000_000  # decoded pixels held at once: 300 MB
-_NAMED = 5
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
@@ -229,7 +229,7 @@ def _unreadable(problems: Problems, total: int) -> Exception:
         return first
     kind = FileNotFoundError if all(isinstance(e, FileNotFoundError) for e in problems.values()) else None
     return (kind or UnreadableImageError)(
-        f"{len(problems)} of {total} images cannot be read: {_named([str(file) for file in problems])}; "
+        f"{len(problems)} of {total} images cannot be read: {named(problems)}; "
         f"the first: {str(first).removeprefix(f'{next(iter(problems))}: ')} (errors='skip' drops them all)"
     )
 
@@ -246,16 +246,11 @@ def _attrs(preprocessor: Preprocessor, table: pd.DataFrame, skipped: list[str]) 
         missed = table.loc[~table["detected"], "path"].tolist()
         found = len(table) - len(missed)
         rate = f"found {found} of {len(table)} faces ({100 * found / len(table):.4g} %)"
-        rest = f"; not found, centre square used: {_named(missed)}" if missed else ""
+        rest = f"; not found, centre square used: {named(missed)}" if missed else ""
         attrs["notes"].append(f"{preprocessor.name.upper()} {rate}{rest}")
         attrs.update(not_found=len(missed), not_found_paths=missed)
     if skipped:
-        attrs["notes"].append(f"skipped {len(skipped)} unreadable images: {_named(skipped)}")
+        attrs["notes"].append(f"skipped {len(skipped)} unreadable images: {named(skipped)}")
     for note in attrs["notes"]:
         print(note, flush=True)
     return attrs
-
-
-def _named(names: Sequence[str]) -> str:
-    rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + rest

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ferdis._io import replacing
 from ferdis.faces import Faces
+from ferdis.messages import named, one_line
 
 PARTS = ("train", "validation", "test")
 
@@ -88,24 +89,15 @@ def write_folds(path: str | Path, faces: Faces, folds: Sequence[Fold]) -> None:
 
     The file appears whole or not at all. ``subject`` is empty where people are not known.
     """
-    path = Path(path)
     names = row_names(faces)
     subjects = faces.subject if faces.has_subjects else np.full(len(faces), "")
-    partial = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("fold", "part", "subject", "path"))
-            for fold in folds:
-                for part in PARTS:
-                    rows = getattr(fold, part)
-                    writer.writerows((fold.index, part, subjects[row], names[row]) for row in rows)
-        os.replace(partial, path)  # noqa: PTH105  (atomic on every platform)
-    except OSError as error:
-        raise OSError(
-            f"{path}: could not write the fold list ({error.strerror}): free space or choose another folder"
-        ) from error
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("fold", "part", "subject", "path"))
+        for fold in folds:
+            for part in PARTS:
+                rows = getattr(fold, part)
+                writer.writerows((fold.index, part, subjects[row], names[row]) for row in rows)
 
 
 def read_folds(path: str | Path, faces: Faces) -> list[Fold]:
@@ -133,7 +125,7 @@ def read_folds(path: str | Path, faces: Faces) -> list[Fold]:
         absent = table["path"][missing].drop_duplicates()
         raise ValueError(
             f"{path}: {len(absent)} of {table['path'].nunique()} images of the list are not "
-            f"among these {len(faces)} faces ({_few(absent)}): "
+            f"among these {len(faces)} faces ({named(absent, _NAMED)}): "
             "load the data set that the list was made for, with its paths"
         )
     table["row"] = rows.to_numpy().astype(np.int64)
@@ -162,7 +154,7 @@ def read_fold_table(path: str | Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a CSV with the columns fold, part, path ({error})".replace("\n", " ")) from error
+        raise ValueError(f"{path}: not a CSV with the columns fold, part, path ({one_line(error)})") from error
     table.columns = table.columns.str.strip()
     absent = [name for name in ("fold", "part", "path") if name not in table]
     if absent or table.empty:
@@ -193,8 +185,3 @@ def _check_people(path: str | Path, table: pd.DataFrame, known: np.ndarray) -> N
             f"{path}, line {row + 2}: {table['path'].iloc[row]} shows {listed[row]} in the list "
             f"but {known[row]} in these faces: the list was made for another version of the data"
         )
-
-
-def _few(names: pd.Series) -> str:
-    shown = ", ".join(names.iloc[:_NAMED])
-    return shown + (", ..." if len(names) > _NAMED else "")

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from ferdis.faces import Faces
+from ferdis.messages import and_more, named
 from ferdis.protocol.folds import PARTS, Fold, read_fold_table, read_folds, row_names
 from ferdis.protocol.near_duplicates import (
     MOST_PAIRS,
@@ -90,8 +91,7 @@ class Leak:
 
     def __str__(self) -> str:
         first, second = (f"{path} ({part})" for path, part in zip(self.paths, self.parts, strict=True))
-        more = f", and {self.count - 1} more" if self.count > 1 else ""
-        return f"fold {self.fold}: {self.what}: {first} and {second}{more}: {_REMEDY[self.kind]}"
+        return f"fold {self.fold}: {self.what}: {first} and {second}{and_more(self.count - 1)}: {_REMEDY[self.kind]}"
 
 
 @dataclasses.dataclass
@@ -168,7 +168,7 @@ class AuditReport:
         refused = [f"  refused: {finding}" for finding in (*self.leaks, *self.missing_classes)]
         lines += refused[:_SHOWN]
         if len(refused) > _SHOWN:
-            lines.append(f"  ... and {len(refused) - _SHOWN} more")
+            lines.append(f"  ...{and_more(len(refused) - _SHOWN)}")
         lines += [f"  warning: {line}" for line in self.warnings]
         return "\n".join(lines)
 
@@ -402,8 +402,7 @@ def _check_classes(report: AuditReport, expression: np.ndarray, folds: Sequence[
         for name in np.setdiff1d(classes, expression[fold.test]):
             untested.setdefault(str(name), []).append(str(fold.index))
     for name, numbers in untested.items():
-        rest = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
-        where = f"fold{'s' * (len(numbers) > 1)} {', '.join(numbers[:_SHOWN])}{rest}"
+        where = f"fold{'s' * (len(numbers) > 1)} {named(numbers, _SHOWN)}"
         report.warnings.append(f"no image of class {name} is in the test part of {where}")
 
 
@@ -548,8 +547,7 @@ def _refuse_links(parameter: str, link: _Link, theirs: _Names, ours: _Names, fol
             first, second = link.first[hit[0]], link.second[hit[0]]
             person = f" {ours.subject[second]}" if link.kind == "person" and ours.subject is not None else ""
             remedy = _REMEDY[link.kind] if link.kind == "may overlap" else f"take it out of {parameter}"
-            more = f", and {len(hit) - 1} more" if len(hit) > 1 else ""
             raise LeakError(
                 f"fold {fold.index}: {link.what}{person}: {theirs.path[first]} ({parameter}) and "
-                f"{ours.path[second]} ({part}){more}: {remedy}"
+                f"{ours.path[second]} ({part}){and_more(len(hit) - 1)}: {remedy}"
             )

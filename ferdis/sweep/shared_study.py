@@ -27,6 +27,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from ferdis import run_folder
+from ferdis.messages import one_line, with_kind
 from ferdis.training.seeding import derived_seed
 
 BEAT_SECONDS = 15.0
@@ -67,7 +68,7 @@ def open_storage(name: str) -> BaseStorage:
         try:
             return _open_database(name, engine)
         except ImportError as error:
-            raise ValueError(f"{shown(name)} needs a driver: {_first_line(error)}; install it with pip") from None
+            raise ValueError(f"{shown(name)} needs a driver: {one_line(error)}; install it with pip") from None
 
 
 def _open_database(name: str, engine: dict[str, Any] | None) -> RDBStorage:
@@ -102,12 +103,8 @@ def storage_errors(name: str) -> Iterator[None]:
                 f"{shown(name)}: the database is locked: another program holds it; end that one, or give several "
                 f"machines a server or --storage journal:FILE ({kept})"
             ) from None
-        line = _first_line(getattr(cause, "orig", None) or cause)
+        line = one_line(getattr(cause, "orig", None) or cause)
         raise StorageError(f"{shown(name)}: {line} ({kept})") from None
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
 
 
 class PerTrialTPE(BaseSampler):
@@ -233,7 +230,7 @@ class SharedStudy:
         except TrialPruned:
             self._tell(trial, state=TrialState.PRUNED)
         except ArithmeticError as error:
-            trial.set_user_attr("diverged", _first_line(error))
+            trial.set_user_attr("diverged", one_line(error))
             self._tell(trial, state=TrialState.PRUNED)
         except KeyboardInterrupt:
             trial.set_user_attr("interrupted", True)
@@ -243,8 +240,7 @@ class SharedStudy:
         except (StorageInternalError, SQLAlchemyError, run_folder.DiskError):
             raise
         except Exception as error:
-            line = _first_line(error)
-            trial.set_user_attr("error", line if isinstance(error, ValueError) else f"{type(error).__name__}: {line}")
+            trial.set_user_attr("error", with_kind(error))
             self._tell(trial, state=TrialState.FAIL)
         else:
             self._tell(trial, value)

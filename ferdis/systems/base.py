@@ -20,6 +20,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from ferdis._io import file_digest, write_json
 from ferdis.faces import Faces
 from ferdis.nn import eval_mode
 from ferdis.preprocess.augment import centre_crop, to_unit_range
@@ -100,7 +101,7 @@ class Estimator(BaseEstimator):
         about = {
             "format": FORMAT,
             "class": type(self).__name__,
-            "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+            "weights_sha256": file_digest(weights),
             "parameters": {name: jsonable(value) for name, value in self.get_params(deep=False).items()},
             **self._state(),
             "selection": self.selection_,
@@ -108,9 +109,7 @@ class Estimator(BaseEstimator):
             "preprocessing": jsonable(self.preprocessing_),
             "notes": list(getattr(self, "notes_", [])),
         }
-        partial = folder / "estimator.json.partial"
-        partial.write_text(json.dumps(about, indent=1))
-        partial.replace(folder / "estimator.json")
+        write_json(folder / "estimator.json", about)
         return folder
 
     @classmethod
@@ -290,7 +289,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"no estimator.json in {folder}: give a folder that save() wrote")
     try:
-        about = json.loads(path.read_text())
+        about = json.loads(path.read_text(encoding="utf-8"))
         version = int(about["format"])
         str(about["class"])
     except (json.JSONDecodeError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
@@ -303,5 +302,5 @@ def read_about(folder: Path) -> dict[str, Any]:
 def _check_weights(path: Path, about: Mapping[str, Any]) -> None:
     """Refuse weights that are not those which were saved; a model of before the digest is taken as it is."""
     digest = about.get("weights_sha256")
-    if digest and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+    if digest and path.is_file() and file_digest(path) != digest:
         raise ValueError(f"{path} was changed after it was saved (its SHA-256 differs): copy the folder again or refit")

@@ -6,9 +6,7 @@ and never half of either. Nothing here (or anywhere in ferdis) unpickles a file.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from ferdis._io import replacing
+from ferdis.messages import one_line
 
 _HEADER = "ferdis"
 
@@ -37,8 +38,6 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], numbers: Mappi
         One line with the path when the disk is full or the folder cannot be written; an earlier file stays as
         it was.
     """
-    path = Path(path)
-    partial = path.with_name(path.name + f".{os.getpid()}.partial")
     plain: dict[str, Tensor] = {}
     seen: set[int] = set()
     for name, tensor in tensors.items():
@@ -46,17 +45,11 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], numbers: Mappi
         storage = tensor.untyped_storage().data_ptr()
         plain[name] = tensor.clone() if storage in seen else tensor
         seen.add(storage)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(plain, partial, metadata={_HEADER: json.dumps(dict(numbers or {}))})
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())  # without it the rename may reach the disk before the data does
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise OSError(f"cannot write {path}: {_one_line(error)}; free disk space or choose another folder") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    with replacing(path) as partial:
+        try:
+            save_file(plain, partial, metadata={_HEADER: json.dumps(dict(numbers or {}))})
+        except SafetensorError as error:  # a full disk, which it tells in words
+            raise OSError(one_line(error)) from error
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -75,7 +68,7 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             numbers = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
             return {name: file.get_tensor(name) for name in file.keys()}, numbers  # noqa: SIM118 (not a dict)
     except (SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is damaged or no safetensors file ({_one_line(error)}): delete it") from error
+        raise ValueError(f"{path} is damaged or no safetensors file ({one_line(error)}): delete it") from error
 
 
 def module_tensors(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
@@ -162,8 +155,3 @@ def first_non_finite(modules: Mapping[str, nn.Module]) -> str | None:
     if bool(finite.all()):
         return None
     return list(floats)[int((~finite).nonzero()[0])]
-
-
-def _one_line(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(text).split())

@@ -6,7 +6,6 @@ import contextlib
 import csv
 import itertools
 import math
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor
+
+from ferdis._io import replacing
 
 COLUMNS = ("stage", "epoch", "step", "phase", "term", "value")
 Row = tuple[str, int, int, str, str, float]
@@ -91,21 +92,10 @@ class History:
 
     def write_csv(self, path: str | Path) -> None:
         """Write :meth:`to_frame` as CSV; the old file stays until the new one is whole."""
-        path = Path(path)
-        partial = path.with_name(path.name + f".{os.getpid()}.partial")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file)
-                writer.writerow(COLUMNS)
-                writer.writerows(self.rows)
-            partial.replace(path)
-        except OSError as error:
-            reason = error.strerror or error
-            raise OSError(f"cannot write {path}: {reason}; free disk space or choose another folder") from error
-        finally:
-            with contextlib.suppress(OSError):
-                partial.unlink()
+        with replacing(path, sync=False) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            writer.writerows(self.rows)
 
     # What the trainer calls.
 

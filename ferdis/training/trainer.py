@@ -34,6 +34,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from ferdis.messages import short
 from ferdis.training import checkpoints
 from ferdis.training.batches import Batch, prefetched
 from ferdis.training.distributed import (
@@ -190,7 +191,7 @@ class Trainer:
         theirs = numbers.get("signature", {})
         for key, ours in self._signature.items():
             if theirs.get(key) != ours:
-                what = f"{key} {theirs.get(key)} there, {ours} now"[:200]
+                what = f"{key} {short(theirs.get(key))} there, {short(ours)} now"
                 raise ValueError(f"{path} is from other arguments ({what}): choose another run_dir or delete it")
         checkpoints.put_module_tensors(self._all, _below("weights/", tensors), path)
         self.history.load_state(_below("history/", tensors), numbers["history"])

@@ -278,7 +278,7 @@ def test_fold_list_missing_file(tmp_path: Path) -> None:
 
 def test_fold_list_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="could not write the fold list"):
+    with pytest.raises(OSError, match=r"folds\.csv cannot be written"):
         write_folds(tmp_path / "file" / "folds.csv", balanced(2), [])
 
 

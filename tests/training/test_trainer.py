@@ -565,7 +565,7 @@ class TestMistakes:
 
     def test_a_run_dir_that_cannot_be_written(self, tmp_path: Path):
         (tmp_path / "file").write_text("not a folder")
-        with pytest.raises(OSError, match=r"cannot write .*choose another folder"):
+        with pytest.raises(OSError, match=r"cannot be written .*choose another folder"):
             CPU(run_dir=tmp_path / "file" / "run").run([classifier_stage(network())])
 
 
