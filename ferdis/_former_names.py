@@ -18,6 +18,7 @@ FORMER: dict[str, str] = {
     "ferdis.datasets.messages": "ferdis.messages",
     "ferdis.disentangle": "ferdis.disentanglement.report",
     "ferdis.embedders": "ferdis.evaluators.embedders",
+    "ferdis.evaluation.progress": "ferdis.progress",
     "ferdis.fingerprints": "ferdis.protocol.near_duplicates",
     "ferdis.folds": "ferdis.protocol.folds",
     "ferdis.history": "ferdis.training.history",

@@ -1,4 +1,4 @@
-"""How ferdis words what it prints: the first few names, a long value cut short, an error on one line."""
+"""How ferdis words what it prints: the first few names, a long value cut short, an error on one line, a duration."""
 
 from __future__ import annotations
 
@@ -67,3 +67,15 @@ def closest(text: str, choices: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` if one of ``choices`` is near ``text``, else nothing."""
     near = difflib.get_close_matches(text, list(choices), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, records that name their first difference, and the progress beside them."""
+"""Files that are whole or absent, records that name their first difference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from ferdis import run_folder
-from ferdis.evaluation.progress import Bar
 from ferdis.run_folder import DiskError, RunFolder, Task
 
 
@@ -90,23 +89,6 @@ def test_commit_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_places_of_fits() -> None:
     assert RunFolder("run").task(Task(0, 3, "ifgan")) == Path("run/fold-03/ifgan")
     assert RunFolder("run", several_seeds=True).task(Task(1, 3, "ifgan")) == Path("run/seed-1/fold-03/ifgan")
-
-
-def test_progress_is_lines_in_a_log_and_a_bar_on_a_terminal(
-    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def two_steps(shown: bool) -> str:
-        with Bar("fits", 3, 1, shown) as bar:
-            bar.step("first")
-            bar.step("second")
-        return capsys.readouterr().err
-
-    lines = two_steps(True).splitlines()
-    assert lines[0].startswith("fits 2/3: first, about") and lines[1] == "fits 3/3: second"
-    assert two_steps(False) == ""
-    monkeypatch.setenv("TTY_COMPATIBLE", "1")
-    said = two_steps(True)
-    assert "3/3" in said and "second" in said and "fits 2/3: first" not in said
 
 
 def test_provenance_of_what_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,9 +18,9 @@ import pandas as pd
 
 from ferdis import run_folder
 from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, class_probabilities
-from ferdis.evaluation.progress import Bar
 from ferdis.evaluation.workers import Workers
 from ferdis.messages import one_line
+from ferdis.progress import Bar
 from ferdis.report.notes import peeking_claims
 from ferdis.run_folder import RunFolder
 
@@ -47,7 +47,7 @@ def peek(run: RunFolder, jobs: list[Job], rows: pd.DataFrame, *, workers: Worker
         If a fit kept no epochs or they cannot be scored. The rows are not touched.
     """
     pending = [job for job in jobs if not (job.folder / "peeking.csv").exists()]
-    bar = Bar("peeking (after the fact)", len(jobs), len(jobs) - len(pending), progress)
+    bar = Bar("peeking (after the fact)", len(jobs), len(jobs) - len(pending), progress, each=True)
     with bar, contextlib.closing(workers.run(_peek_at_one, pending)) as outcomes:
         for outcome in outcomes:
             if outcome.error is not None:

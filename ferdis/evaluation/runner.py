@@ -29,12 +29,12 @@ from ferdis import figures, metrics, run_folder
 from ferdis._io import replacing
 from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, accepts, describe, fit, fit_and_score
 from ferdis.evaluation.peeking import peek
-from ferdis.evaluation.progress import Bar
 from ferdis.evaluation.runtime_estimate import estimate
 from ferdis.evaluation.tuned_parameters import TunedParameters, parameters_for, refuse_tuned_people, without_set_aside
 from ferdis.evaluation.workers import Workers
 from ferdis.faces import Faces
 from ferdis.messages import named, one_line
+from ferdis.progress import Bar
 from ferdis.protocol import Fold, write_folds
 from ferdis.protocol.leakage import NEAR_DUPLICATE, audit, audit_parameters
 from ferdis.report.notes import notes
@@ -370,7 +370,7 @@ def _run_all(run: RunFolder, jobs: list[Job], workers: Workers, progress: bool) 
     if progress and pending and not together:
         _tell_estimate(pending, workers.n_jobs)
     failed: list[Outcome] = []
-    bar = Bar("fits", len(jobs), len(jobs) - len(pending), progress)
+    bar = Bar("fits", len(jobs), len(jobs) - len(pending), progress, each=True)
     with bar, contextlib.closing(workers.run(fit_and_score, pending)) as outcomes:
         for outcome in outcomes:
             if outcome.disk_full:

@@ -16,6 +16,7 @@ import pandas as pd
 import sklearn.base
 
 from ferdis.faces import Faces
+from ferdis.messages import duration
 from ferdis.protocol import Fold
 
 _SLICE = 64  # images of the timed fits, at most
@@ -166,15 +167,3 @@ def _accelerator_gb() -> float:
     gc.collect()
     torch.cuda.empty_cache()
     return torch.cuda.max_memory_reserved() / 1e9
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

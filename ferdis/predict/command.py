@@ -11,14 +11,13 @@ from types import TracebackType
 from typing import Any, TextIO
 
 import pandas as pd
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ferdis import run_folder
 from ferdis.messages import named
 from ferdis.predict import Predictor
 from ferdis.predict.drawing import draw
 from ferdis.predict.sources import Frame, Source, sources_of
+from ferdis.progress import Bar
 
 _PICTURES, _PIXELS = 16, 40_000_000  # held at once
 _SUFFIXES = (".csv", ".json")
@@ -80,8 +79,7 @@ def run(
     if predictor.preprocessing.get("name") == "drawn" and not crops:
         print("the model was trained on drawn people: faces are put where the renderer puts them", file=sys.stderr)
     seen, timed = _Seen(), any(source.kind != "picture" for source in sources)
-    with _Table(out) as table, _bar(progress) as bar:
-        task = bar.add_task("pictures", total=_total(sources, every, limit))
+    with _Table(out) as table, Bar("images", _total(sources, every, limit), shown=progress) as bar:
         for some in _chunks(islice(_frames(sources, every), limit), seen):
             rows = predictor([frame.pixels for frame in some], [frame.name for frame in some])
             if timed:
@@ -91,7 +89,7 @@ def run(
             seen.found(some, rows)
             if draw_to is not None:
                 _draw(some, rows, predictor.classes, Path(draw_to))
-            bar.update(task, completed=seen.pictures)
+            bar.update(seen.pictures)
     print(seen.summary(), file=sys.stderr)
     seen.complain(out)
 
@@ -206,11 +204,6 @@ def _draw(frames: Sequence[Frame], rows: pd.DataFrame, classes: Sequence[str], f
         with run_folder.writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             picture.save(path, quality=92)
-
-
-def _bar(shown: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown)
 
 
 def _total(sources: Sequence[Source], every: int, limit: int | None) -> int | None:

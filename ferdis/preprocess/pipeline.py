@@ -9,20 +9,18 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ferdis.faces import Faces
 from ferdis.messages import named
 from ferdis.preprocess.align import Aligner, Preprocessor, WholePicture, record_of
 from ferdis.preprocess.cache import CropStore, Entry, MemoryStore, Source, default_directory
 from ferdis.preprocess.images import UnreadableImageError, centre_crop, read_image, read_size, resize
+from ferdis.progress import Bar
 
 Problems = dict[Path, Exception]
 
 _CHUNK_IMAGES = 64  # images between two writes to the cache: what a kill can cost
 _CHUNK_PIXELS = 100_000_000  # decoded pixels held at once: 300 MB
-_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 def prepare(
@@ -197,13 +195,12 @@ def _fill(
     with store.writing():
         done = store.read(list(sources.values()))  # what another process has made while this one waited
         todo = {source.path: file for file, source in sources.items() if source.path not in done}
-        with Progress(*_COLUMNS, console=Console(stderr=True), transient=True, disable=not progress) as bar:
-            task = bar.add_task(f"{preprocessor.name} {size}x{size}", total=len(todo))
+        with Bar(f"{preprocessor.name} {size}x{size}", len(todo), shown=progress) as bar:
             for chunk in _chunks(todo.values(), problems):
                 crops, detections = preprocessor(list(chunk.values()), size)
                 for entry in store.append([sources[file] for file in chunk], crops, detections):
                     done[entry.path] = entry
-                bar.advance(task, len(chunk))
+                bar.step(count=len(chunk))
     return done, problems
 
 

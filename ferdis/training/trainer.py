@@ -27,14 +27,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from rich.console import Console
-from rich.errors import LiveError
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from ferdis.messages import short
+from ferdis.progress import Bar
 from ferdis.training import checkpoints
 from ferdis.training.batches import Batch, prefetched
 from ferdis.training.distributed import (
@@ -266,7 +264,8 @@ class _StageRun:
         try:
             for parameter in self.stilled:
                 parameter.requires_grad_(False)
-            with _Bar(self.trainer.progress and not self.fabric.global_rank, stage, first) as self.bar:
+            shown = self.trainer.progress and not self.fabric.global_rank
+            with Bar(stage.name, None, self.step, shown) as self.bar:
                 for self.epoch in range(first + 1, stage.epochs + 1):
                     self._run_epoch()
                     self._end_epoch()
@@ -289,7 +288,8 @@ class _StageRun:
             stage.modules[name].eval()
         batches = stage.batches(self.epoch - 1)
         steps = len(batches) if isinstance(batches, Sized) else None
-        self.bar.begin_epoch(self.epoch, steps)
+        total = None if steps is None else self.step + steps * (stage.epochs - self.epoch + 1)
+        self.bar.update(total=total, what=f"{stage.name} {self.epoch}/{stage.epochs}")
         for live in self.phases:
             live.weights = live.phase.weights_in(self.epoch - 1)
         before = self.step
@@ -314,7 +314,6 @@ class _StageRun:
             self._run_phase(live, batch, rows)
         if self.step % self.trainer._flush_every == 0:
             self._flush()
-        self.bar.advance()
 
     def _run_phase(self, live: _LivePhase, batch: Batch, rows: int) -> None:
         phase = live.phase
@@ -363,7 +362,7 @@ class _StageRun:
                 self._tensorboard(phase.name, name, value, step)
         for live in self.phases:
             live.ask_every(self.history)
-        self.bar.update()
+        self.bar.update(self.step)
 
     def _read(self, values: list[tuple[Tensor, int]]) -> list[float]:
         """Scalars as numbers, averaged over processes by their rows."""
@@ -457,45 +456,6 @@ class _StageRun:
                 nn.SyncBatchNorm.convert_sync_batchnorm(module)
         for tensor in checkpoints.module_tensors(self.stage.modules).values():
             torch.distributed.broadcast(tensor, src=0)
-
-
-class _Bar:
-    """A rich progress bar over a stage's steps; silent unless standard error is a terminal."""
-
-    def __init__(self, wanted: bool, stage: Stage, first: int) -> None:
-        self.stage, self.first, self.done = stage, first, 0
-        self.progress: Progress | None = None
-        console = Console(stderr=True)
-        if wanted and (console.is_terminal or console.is_jupyter):
-            text = TextColumn("{task.description}")
-            columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self.progress = Progress(*columns, console=console, transient=True)
-
-    def __enter__(self) -> _Bar:
-        if self.progress is not None:
-            try:
-                self.progress.start()
-                self.task = self.progress.add_task(self.stage.name, total=None)
-            except LiveError:  # someone else's bar is on the screen
-                self.progress = None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.progress is not None:
-            self.progress.stop()
-
-    def begin_epoch(self, epoch: int, steps: int | None) -> None:
-        if self.progress is not None:
-            total = None if steps is None else steps * (self.stage.epochs - epoch + 1) + self.done
-            description = f"{self.stage.name} {epoch}/{self.stage.epochs}"
-            self.progress.update(self.task, total=total, description=description)
-
-    def advance(self) -> None:
-        self.done += 1
-
-    def update(self) -> None:
-        if self.progress is not None:
-            self.progress.update(self.task, completed=self.done)
 
 
 def _native_bfloat16(device: torch.device) -> bool:
