@@ -18,8 +18,9 @@ class Parser(ArgumentParser):
     """jsonargparse's parser, with help for parameters that a docstring describes together (``a, b : int``)."""
 
     def describe(self, key: str, function: Callable[..., Any]) -> None:
-        """Fill in the help of the arguments of ``function`` below ``key`` from its docstring."""
-        texts = descriptions(inspect.getdoc(function) or "")
+        """Fill in the help of the arguments of ``function`` below ``key`` from its docstring, a class's bases' too."""
+        described = reversed(inspect.getmro(function)) if inspect.isclass(function) else [function]
+        texts = {name: text for item in described for name, text in descriptions(item.__doc__ or "").items()}
         prefix = f"{key}." if key else ""
         for action in self._actions:
             name = action.dest.removeprefix(prefix)
@@ -37,6 +38,7 @@ def parser_of(verb: str, function: Callable[..., Any], more: str = "") -> Parser
 
 def descriptions(docstring: str) -> dict[str, str]:
     """What the Parameters section of a NumPy docstring says of each name."""
+    docstring = inspect.cleandoc(docstring)
     section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+$|\Z)", docstring, re.MULTILINE | re.DOTALL)
     texts: dict[str, str] = {}
     items = re.findall(r"^(\w[\w, ]*?) : (.*)\n((?:[ ].*\n?|\n)*)", section.group(1) + "\n" if section else "", re.M)

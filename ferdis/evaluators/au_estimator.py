@@ -14,8 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -24,12 +23,13 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from ferdis.evaluators.held_out import hold_out
 from ferdis.faces import AU_COLUMNS, Faces
 from ferdis.metrics.units import UnitAgreement, unit_agreement
 from ferdis.preprocess.augment import random_views, take_views, to_unit_range
 from ferdis.systems.action_units import VGGClassifier, coded_names, expected_units, unit_loss, units_of
-from ferdis.systems.base import Estimator, preprocessing_of, resized
-from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage
+from ferdis.systems.base import Estimator, TrainingSet, resized
+from ferdis.training import Batch, Modules, Phase, Stage
 
 __all__ = ["AUEstimator"]
 
@@ -40,16 +40,16 @@ _DEGREES = 5.0
 class AUEstimator(Estimator):
     """Estimates the intensities of 17 action units, 0..5.
 
+    It learns from most of the people given to ``fit``, which does not look at ``y``, and measures its error on the
+    others. Arguments of every training are explained at :class:`~ferdis.systems.base.TrainingParameters`.
+
     Parameters
     ----------
     channels, depths : sequence of int
         Of the network's blocks, see :class:`~ferdis.systems.action_units.VGGClassifier`.
-    image_size : side of the images, pixels; others are resized
     held_out : float
         Share of the people whose faces are not learned from: the error is measured on them.
-    epochs, batch_size, learning_rate, weight_decay : of AdamW over one cycle of the rate
-    min_steps : epochs are added until there are at least so many steps
-    gradient_clip, seed, accelerator, devices, precision, logger, progress : as in :class:`~ferdis.systems.ifgan.IFGAN`
+    weight_decay : of AdamW, over one cycle of the learning rate
 
     Attributes
     ----------
@@ -76,50 +76,10 @@ class AUEstimator(Estimator):
     image_size: int = 128
     held_out: float = 0.15
     epochs: int = 40
-    min_steps: int = 0
     batch_size: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
-    gradient_clip: float | None = None
-    seed: int = 0
-    accelerator: str = "auto"
-    devices: int = 1
-    precision: str = "auto"
     logger: str | None = None
-    progress: bool = True
-
-    def fit(self, faces: Faces, y: Any = None, *, run_dir: str | Path | None = None) -> AUEstimator:
-        """Learn from most of the people of ``faces``, measure the error on the others; ``y`` is not looked at.
-
-        Raises
-        ------
-        ValueError
-            If no face has action units, or there are too few people to hold some out.
-        """
-        units, people = units_of(faces), np.unique(faces.subject)
-        held = max(1, round(self.held_out * len(people)))
-        if not 0 < self.held_out < 1 or len(people) - held < 1:
-            raise ValueError(f"held_out={self.held_out} of {len(people)} people: both parts need at least one person")
-        chosen = np.random.default_rng(self.seed).permutation(people)[:held]
-        out = np.isin(faces.subject, chosen)
-        learned = units_of(faces[~out])
-        self.coded_, _ = coded_names(learned)
-        self.people_, self.training_digest_, self.selection_ = people.tolist(), faces.digest(), "last"
-        self.preprocessing_ = preprocessing_of(faces)
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            self.modules_ = {"units": self._network()}
-        batches = ArrayBatches(
-            {"image": resized(faces[~out], self.image_size), "units": learned}, self.batch_size, self.seed
-        )
-        trainer = self._trainer(run_dir)
-        trainer.run([self._stage(batches, self.training_epochs(int((~out).sum())))], signature=self._signature(None))
-        self.history_ = trainer.history.to_frame()
-        self._to_device()
-        self.held_out_ = {"pictures": int(out.sum()), "people": held}
-        self.error_ = unit_agreement(units[out], self.predict(faces[out]))
-        self.notes_ = [f"AUEstimator: {self.own}"]
-        return self
 
     @property
     def own(self) -> str:
@@ -168,33 +128,44 @@ class AUEstimator(Estimator):
 
     # ---------------------------------------------------------------------------------------------- its training
 
-    @property
-    def crop_size(self) -> int:  # type: ignore[override]
-        """Nothing is cropped."""
-        return self.image_size
+    def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
+        units_of(faces)  # an error where nobody is coded comes before one about people
+        learned, unseen = hold_out(faces, self.held_out, self.seed)
+        units = units_of(learned)
+        self.coded_, _ = coded_names(units)
+        self.people_ = np.unique(faces.subject).tolist()
+        images = resized(learned, self.image_size)
+        return TrainingSet(images=images, labels=units, faces=learned, held_out=unseen)
 
-    def _network(self) -> nn.Module:
-        return VGGClassifier(self.image_size, self.channels, self.depths)
+    def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
+        return {"units": VGGClassifier(self.image_size, self.channels, self.depths)}
 
-    def _stage(self, batches: ArrayBatches, epochs: int) -> Stage:
+    def _stages(self, training: TrainingSet) -> list[Stage]:
+        epochs = self.training_epochs(len(training))
         adam = partial(torch.optim.AdamW, lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)
         cycle = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=self.learning_rate, total_steps=epochs + 1)
         phase = Phase("units", ("units",), _terms, {"units": 1.0}, adam, cycle)
-        return Stage("units", self.modules_, [phase], epochs, batches, _views)
+        return [Stage("units", self.modules_, [phase], epochs, training.batches(self.batch_size, self.seed), _views)]
 
-    def _state(self) -> dict[str, Any]:
+    def _after_training(self, training: TrainingSet) -> None:
+        unseen = cast(Faces, training.held_out)
+        coded = unseen.table.reindex(columns=list(AU_COLUMNS)).to_numpy(np.float32)
+        self.held_out_ = {"pictures": len(unseen), "people": len(set(unseen.subject))}
+        self.error_ = unit_agreement(coded, self.predict(unseen))
+        self.notes_.append(f"AUEstimator: {self.own}")
+
+    def _fitted_state(self) -> dict[str, Any]:
         error = {"table": self.error_.table.to_dict(orient="index"), "left_out": self.error_.left_out}
         return {"coded": list(self.coded_), "people": self.people_, "held_out": self.held_out_, "error": error}
 
-    def _restored(self, about: Mapping[str, Any]) -> dict[str, nn.Module]:
-        self.coded_, self.people_, self.held_out_ = tuple(about["coded"]), about["people"], about["held_out"]
-        table = pd.DataFrame.from_dict(about["error"]["table"], orient="index", columns=["mse", "pcc", "icc", "n"])
-        self.error_ = UnitAgreement(table, about["error"]["left_out"])
-        return {"units": self._network()}
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self.coded_, self.people_, self.held_out_ = tuple(state["coded"]), state["people"], state["held_out"]
+        table = pd.DataFrame.from_dict(state["error"]["table"], orient="index", columns=["mse", "pcc", "icc", "n"])
+        self.error_ = UnitAgreement(table, state["error"]["left_out"])
 
 
 def _terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
-    return {"units": unit_loss(modules.units(batch["image"]), batch["units"])}
+    return {"units": unit_loss(modules.units(batch["image"]), batch["label"])}
 
 
 def _views(_: Modules, batch: Batch, random: torch.Generator) -> Batch:

@@ -13,47 +13,55 @@ purpose: a five-block CNN that two cores train in minutes, and no part of any sy
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ferdis._io import digest, write_json
+from ferdis._io import digest
+from ferdis.evaluators.held_out import hold_out
+from ferdis.evaluators.judge_network import (
+    Directions,
+    JudgeNetwork,
+    augment,
+    expression_terms,
+    identity_terms,
+    margin_softmax,
+)
 from ferdis.faces import Faces
 from ferdis.metrics import accuracy, confusion, uar
 from ferdis.metrics.verification import equal_error_rate, pair_cosines
-from ferdis.preprocess.augment import random_views, take_views, to_unit_range
 from ferdis.preprocess.cache import default_directory
 from ferdis.preprocess.images import resize_batch
-from ferdis.systems.classifier import resized
-from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage, Trainer, in_float32
-from ferdis.training.checkpoints import load_modules, save_modules
+from ferdis.systems.base import NON_REPRODUCIBILITY_PARAMS, Estimator, TrainingSet, resized
+from ferdis.training import Phase, Stage
 
-__all__ = ["ExpressionJudge", "IdentityJudge", "Judged", "nearest_of_two", "standard_judges", "trained"]
+__all__ = [
+    "ExpressionJudge",
+    "IdentityJudge",
+    "Judge",
+    "Judged",
+    "margin_softmax",
+    "nearest_of_two",
+    "standard_judges",
+    "trained",
+]
 
-FORMAT = 1  # of a saved judge and of the recipe below: raised when either changes, so that no cache serves an old one
+RECIPE = 2  # how judges are trained: raised when it changes, so that no cache serves an old one
 _DRAWN = 72  # pixels at which judging people are drawn
 JUDGE_SEED = 1000  # the population of the standard judging people, far from the seeds that experiments use
-_BATCH = 256
-_LABEL_SMOOTHING = 0.05
 _WIDTH = 64  # numbers of an embedding
-_MARGIN, _SCALE = 0.2, 16.0  # of the cosine softmax
-_ZOOM = (0.8, 1.04)  # side of the part of an image that a training view shows: systems crop, too
-_SHIFT, _DEGREES, _BLURRED = 0.05, 8.0, 0.3
-NON_REPRODUCIBILITY_PARAMS = ("accelerator", "progress")  # parameters that change no figure
 
-J = TypeVar("J", bound="_Judge")
+J = TypeVar("J", bound="Judge")
 
 
 @dataclass(frozen=True)
@@ -78,94 +86,45 @@ class Judged:
         return f"{100 * self.value:.1f} % (judge: {self.judge})"
 
 
-class JudgeNetwork(nn.Module):
-    """Convolution blocks, each halving the side, and one linear layer on what is left of the map.
+@dataclass(kw_only=True, eq=False, repr=False)  # scikit-learn's way: arguments are kept as they are
+class Judge(Estimator):
+    """What both judges do the same way: hold people out, train, read images.
+
+    Arguments of every training are explained at :class:`~ferdis.systems.base.TrainingParameters`.
 
     Parameters
     ----------
-    widths : channels of the blocks.
-    places : numbers a channel that are left: (side / 2 ** blocks) ** 2.
-    outputs : of the linear layer.
-    dropout : before it.
+    widths : sequence of int
+        Channels of the network's blocks, each of which halves the side.
+    dropout : float
+        Before the last layer.
+    weight_decay : float
+        Of AdamW, over one cycle of the learning rate.
+    held_out : float
+        Share of the people that the judge never sees: its own error is measured on them.
     """
-
-    def __init__(self, widths: tuple[int, ...], places: int, outputs: int, dropout: float) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        channels = 3
-        for width in widths:
-            convolution = nn.Conv2d(channels, width, 3, padding=1, bias=False)
-            layers += [convolution, nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(2)]
-            channels = width
-        self.outputs = outputs
-        self.features = nn.Sequential(*layers)
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(places * channels, outputs)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(n, 3, S, S) in [-1, 1] -> (n, outputs). Exposure says nothing of a face: each channel is standardised."""
-        mean = images.mean(dim=(2, 3), keepdim=True)
-        images = (images - mean) / images.std(dim=(2, 3), keepdim=True).clamp_min(0.06)
-        return self.head(self.dropout(self.features(images).flatten(1)))
-
-
-class Directions(nn.Module):
-    """One direction (width,) a person: what :func:`margin_softmax` compares embeddings with."""
-
-    def __init__(self, width: int, people: int) -> None:
-        super().__init__()
-        self.values = nn.Parameter(torch.randn(people, width))
-
-
-@in_float32
-def margin_softmax(embeddings: Tensor, directions: Tensor, person: Tensor) -> tuple[Tensor, Tensor]:
-    """Large-margin cosine loss (Wang et al., CosFace, CVPR 2018, Eq. 4), and the share of people named right.
-
-    Parameters
-    ----------
-    embeddings : (n, d)
-    directions : (people, d)
-    person : (n,) int64, row of ``directions``
-    """
-    cosine = F.normalize(embeddings) @ F.normalize(directions).T
-    logits = _SCALE * (cosine - _MARGIN * F.one_hot(person, len(directions)))
-    return F.cross_entropy(logits, person), (cosine.argmax(1) == person).float().mean()
-
-
-class _Judge(BaseEstimator):
-    """What both judges do the same way: hold people out, train, read images, save and load."""
 
     kind: ClassVar[str] = ""
+    trains_channels_last = True
 
-    def __init__(
-        self,
-        *,
-        image_size: int = 64,
-        widths: tuple[int, ...] = (16, 48, 96, 128, 160),
-        dropout: float = 0.2,
-        epochs: int = 20,
-        batch_size: int = 64,
-        learning_rate: float = 4e-3,
-        weight_decay: float = 0.02,
-        held_out: float = 0.15,
-        seed: int = 0,
-        accelerator: str = "cpu",
-        progress: bool = False,
-    ) -> None:
-        self.image_size = image_size
-        self.widths = widths
-        self.dropout = dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.held_out = held_out
-        self.seed = seed
-        self.accelerator = accelerator
-        self.progress = progress
+    image_size: int = 64
+    widths: Sequence[int] = (16, 48, 96, 128, 160)
+    dropout: float = 0.2
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.02
+    held_out: float = 0.15
+    accelerator: str = "cpu"
+    logger: str | None = None
+    progress: bool = False
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "network_")
+    @classmethod
+    def load(cls: type[J], folder: str | Path) -> J:
+        """Read what ``save`` wrote, as :meth:`ferdis.systems.base.Estimator.load` does, with its errors."""
+        if (Path(folder) / "judge.json").is_file():
+            raise ValueError(f"{folder} holds a judge of an older ferdis: delete the folder, and train the judge again")
+        return super().load(folder)
 
     @property
     def own(self) -> str:
@@ -181,131 +140,62 @@ class _Judge(BaseEstimator):
                 "train it on other people"
             )
 
-    def save(self, folder: str | Path) -> Path:
-        """Write ``weights.safetensors`` and ``judge.json`` into ``folder``; returns it."""
-        check_is_fitted(self)
-        folder = Path(folder)
-        save_modules(folder / "weights.safetensors", {"network": self.network_})
-        about = {
-            "format": FORMAT,
-            "class": type(self).__name__,
-            "parameters": self.get_params(),
-            "outputs": self.network_.outputs,
-            **{name: getattr(self, name) for name in ("error_", "people_", "training_digest_")},
-            **self._more(),
-        }
-        write_json(folder / "judge.json", about)  # the last: with it the judge is there
-        return folder
+    # ---------------------------------------------------------------------------------------------- its training
 
-    @classmethod
-    def load(cls: type[J], folder: str | Path) -> J:
-        """Read what :meth:`save` wrote.
+    def _check_parameters(self) -> None:
+        if self.image_size < 2 ** len(self.widths):
+            raise ValueError(f"image_size={self.image_size} is too small for {len(self.widths)} blocks")
 
-        Raises
-        ------
-        FileNotFoundError, ValueError
-            One line: a file is missing, damaged, or of another judge or format.
-        """
-        path = Path(folder) / "judge.json"
-        if not path.is_file():
-            raise FileNotFoundError(f"no judge.json in {folder}: give a folder that {cls.__name__}.save() wrote")
-        try:
-            about = json.loads(path.read_text(encoding="utf-8"))
-            if about["class"] != cls.__name__ or about["format"] != FORMAT:
-                raise ValueError(f"{path} holds a {about['class']} of format {about['format']}: delete its folder")
-            known = cls().get_params()
-            judge = cls(**{name: value for name, value in about["parameters"].items() if name in known})
-            judge.widths = tuple(judge.widths)
-            for name in ("error_", "people_", "training_digest_"):
-                setattr(judge, name, about[name])
-            judge._set_more(about)
-            judge.network_ = judge._network(int(about["outputs"]))
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is damaged: delete its folder and train the judge again") from error
-        load_modules(Path(folder) / "weights.safetensors", {"network": judge.network_})
-        judge.network_.eval()
-        return judge
-
-    def _more(self) -> dict[str, Any]:
-        """Fitted state besides the common one, JSON-able."""
-        return {}
-
-    def _set_more(self, about: Mapping[str, Any]) -> None:
-        """Take :meth:`_more` back."""
+    def _split(self, faces: Faces) -> tuple[Faces, Faces]:
+        """Faces to learn from and faces of the people held out; sets ``people_``."""
+        learned, unseen = hold_out(faces, self.held_out, self.seed, least=2)
+        self.people_ = np.unique(faces.subject).tolist()
+        return learned, unseen
 
     def _network(self, outputs: int) -> JudgeNetwork:
         side = self.image_size // 2 ** len(self.widths)
         return JudgeNetwork(self.widths, side * side, outputs, self.dropout)
 
-    def _split(self, faces: Faces) -> tuple[Faces, Faces]:
-        """Faces to learn from and faces of the people held out; sets ``people_`` and ``training_digest_``."""
-        if self.image_size < 2 ** len(self.widths):
-            raise ValueError(f"image_size={self.image_size} is too small for {len(self.widths)} blocks")
-        if not 0 < self.held_out < 1:
-            raise ValueError(f"held_out={self.held_out}: a share of the people between 0 and 1")
-        people = np.unique(faces.subject)
-        held = max(2, round(self.held_out * len(people)))
-        if len(people) - held < 2:
-            raise ValueError(f"{len(people)} people are too few: a judge needs two to learn and two to be measured on")
-        chosen = np.random.default_rng(self.seed).permutation(people)[:held]
-        self.people_ = people.tolist()
-        self.training_digest_ = faces.digest()
-        out = np.isin(faces.subject, chosen)
-        return faces[~out], faces[out]
-
-    def _train(
-        self, faces: Faces, labels: np.ndarray, modules: dict[str, nn.Module], terms: Callable[..., dict[str, Tensor]]
-    ) -> None:
+    def _stage(
+        self, training: TrainingSet, modules: dict[str, nn.Module], terms: Callable[..., dict[str, Tensor]]
+    ) -> Stage:
         """AdamW over one cycle of the learning rate, on mirrored, shifted, rotated, zoomed and blurred views."""
+        epochs = self.training_epochs(len(training))
         phase = Phase(
             "judge",
             tuple(modules),
             terms,
             {"cross_entropy": 1.0},
             partial(torch.optim.AdamW, lr=self.learning_rate, weight_decay=self.weight_decay, fused=True),
-            partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=self.learning_rate, total_steps=self.epochs + 1),
+            partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=self.learning_rate, total_steps=epochs + 1),
         )
-        for module in modules.values():
-            module.to(memory_format=torch.channels_last)
-        pixels = resized(faces, self.image_size)
-        batches = ArrayBatches({"image": pixels, "label": labels.astype(np.int64)}, self.batch_size, self.seed)
-        stage = Stage(f"{self.kind} judge", modules, [phase], self.epochs, batches, _augmented)
-        Trainer(accelerator=self.accelerator, seed=self.seed, logger=None, progress=self.progress).run([stage])
-        self.network_ = modules["network"].cpu()
+        batches = training.batches(self.batch_size, self.seed)
+        return Stage(f"{self.kind} judge", modules, [phase], epochs, batches, augment)
 
     def _outputs(self, pictures: Faces | np.ndarray) -> tuple[Tensor, Tensor]:
         """The network's outputs for images and for their mirror images, each (n, outputs) float32."""
-        self.network_.eval()
-        found: list[tuple[Tensor, Tensor]] = []
-        with torch.inference_mode():
-            for start in range(0, len(pictures), _BATCH):
-                part = slice(start, start + _BATCH)
-                pixels = pictures.pixels(part) if isinstance(pictures, Faces) else _checked(pictures)[part]
-                images = resize_batch(to_unit_range(torch.from_numpy(np.ascontiguousarray(pixels))), self.image_size)
-                found.append((self.network_(images), self.network_(images.flip(-1))))
-        if not found:
-            raise ValueError("there are no images to judge")
-        straight, mirrored = zip(*found, strict=True)
-        return torch.cat(straight).float(), torch.cat(mirrored).float()
+        check_is_fitted(self, "modules_")
+        network = self.modules_["network"]
+
+        def both(images: Tensor) -> Tensor:
+            images = resize_batch(images, self.image_size)
+            return torch.stack([network(images), network(images.flip(-1))], 1).float()
+
+        pixels = pictures.images if isinstance(pictures, Faces) else _checked(pictures)
+        straight, mirrored = torch.from_numpy(self._map(pixels, both, whole=True)).unbind(1)
+        return straight, mirrored
+
+    def _fitted_state(self) -> dict[str, Any]:
+        return {"people": self.people_, "error": self.error_}
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self.people_, self.error_ = list(state["people"]), dict(state["error"])
 
 
-class ExpressionJudge(_Judge):
+class ExpressionJudge(Judge):
     """Reads the expression of an image.
 
-    Parameters
-    ----------
-    image_size : int
-        Images of any size are resized to it.
-    widths : tuple of int
-        Channels of the blocks, each of which halves the side.
-    dropout : float
-        Before the last layer.
-    epochs, batch_size, learning_rate, weight_decay : of AdamW over one cycle
-    held_out : float
-        Share of the people that the judge never sees: its own error is measured on them.
-    seed : of every random choice
-    accelerator : Fabric's
-    progress : show a progress bar
+    Its parameters are those of :class:`Judge`.
 
     Attributes
     ----------
@@ -316,34 +206,6 @@ class ExpressionJudge(_Judge):
     """
 
     kind = "expression"
-
-    def fit(self, faces: Faces, y: Any = None) -> ExpressionJudge:
-        """Learn from most of the people of ``faces``; measure the error on the others.
-
-        Raises
-        ------
-        ValueError
-            If the people are not known or too few, or there is a single expression.
-        """
-        learned, unseen = self._split(faces)
-        self.classes_ = np.unique(learned.expression)
-        if len(self.classes_) < 2:
-            raise ValueError(f"an expression judge needs two expressions, these faces show {self.classes_[0]} only")
-        labels = np.searchsorted(self.classes_, learned.expression)
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            network = self._network(len(self.classes_))
-        self._train(learned, labels, {"network": network}, _expression_terms)
-        unseen = unseen[np.isin(unseen.expression, self.classes_)]
-        predicted = self.predict(unseen)
-        self.confusion_ = confusion(unseen.expression, predicted, list(self.classes_))
-        self.error_ = {
-            "accuracy": accuracy(unseen.expression, predicted),
-            "uar": uar(unseen.expression, predicted),
-            "pictures": len(unseen),
-            "people": len(set(unseen.subject)),
-        }
-        return self
 
     @property
     def own(self) -> str:
@@ -375,23 +237,49 @@ class ExpressionJudge(_Judge):
             raise ValueError(f"the expression judge does not know {unknown[0]!r}, only {', '.join(self.classes_)}")
         return Judged(float((self.predict(pictures) == expression).mean()), self.own)
 
-    def _more(self) -> dict[str, Any]:
-        return {"classes": self.classes_.tolist(), "confusion": self.confusion_.to_numpy().tolist()}
+    def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
+        learned, unseen = self._split(faces)
+        self.classes_ = np.unique(learned.expression)
+        if len(self.classes_) < 2:
+            raise ValueError(f"an expression judge needs two expressions, these faces show {self.classes_[0]} only")
+        labels = np.searchsorted(self.classes_, learned.expression).astype(np.int64)
+        unseen = unseen[np.isin(unseen.expression, self.classes_)]
+        images = resized(learned, self.image_size)
+        return TrainingSet(images=images, labels=labels, faces=learned, held_out=unseen)
 
-    def _set_more(self, about: Mapping[str, Any]) -> None:
-        names = list(about["classes"])
+    def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
+        return {"network": self._network(len(self.classes_))}
+
+    def _stages(self, training: TrainingSet) -> list[Stage]:
+        return [self._stage(training, self.modules_, expression_terms)]
+
+    def _after_training(self, training: TrainingSet) -> None:
+        unseen = cast(Faces, training.held_out)
+        predicted = self.predict(unseen)
+        self.confusion_ = confusion(unseen.expression, predicted, list(self.classes_))
+        self.error_ = {
+            "accuracy": accuracy(unseen.expression, predicted),
+            "uar": uar(unseen.expression, predicted),
+            "pictures": len(unseen),
+            "people": len(set(unseen.subject)),
+        }
+
+    def _fitted_state(self) -> dict[str, Any]:
+        counts = self.confusion_.to_numpy().tolist()
+        return {**super()._fitted_state(), "classes": self.classes_.tolist(), "confusion": counts}
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        super()._restore(state)
+        names = list(state["classes"])
         self.classes_ = np.array(names)
         index, columns = pd.Index(names, name="true"), pd.Index(names, name="predicted")
-        self.confusion_ = pd.DataFrame(about["confusion"], index=index, columns=columns)
+        self.confusion_ = pd.DataFrame(state["confusion"], index=index, columns=columns)
 
 
-class IdentityJudge(_Judge):
+class IdentityJudge(Judge):
     """Embeds faces so that images of one person lie near each other, whatever the expression.
 
-    Parameters
-    ----------
-    image_size, widths, dropout, epochs, batch_size, learning_rate, weight_decay, held_out, seed, accelerator, progress
-        As for :class:`ExpressionJudge`.
+    Its parameters are those of :class:`Judge`.
 
     Attributes
     ----------
@@ -403,32 +291,6 @@ class IdentityJudge(_Judge):
     """
 
     kind = "identity"
-
-    def fit(self, faces: Faces, y: Any = None) -> IdentityJudge:
-        """Learn from most of the people of ``faces``; measure the error on the others.
-
-        Raises
-        ------
-        ValueError
-            If the people are not known or too few, or fewer than two of those held out have two images.
-        """
-        learned, unseen = self._split(faces)
-        people, person = np.unique(learned.subject, return_inverse=True)
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            modules = {"network": self._network(_WIDTH), "people": Directions(_WIDTH, len(people))}
-        self._train(learned, person, modules, _identity_terms)
-        embeddings = self.embed(unseen)
-        cosines, same = pair_cosines(embeddings, unseen.subject)
-        eer, self.threshold_ = equal_error_rate(cosines, same)
-        self.error_ = {
-            "auc": float(roc_auc_score(same, cosines)),
-            "eer": eer,
-            "nearest_of_two": nearest_of_two(embeddings, unseen.subject),
-            "pairs": len(cosines),
-            "people": len(set(unseen.subject)),
-        }
-        return self
 
     @property
     def own(self) -> str:
@@ -454,11 +316,38 @@ class IdentityJudge(_Judge):
         check_is_fitted(self)
         return Judged(float(((embeddings * others).sum(1) > self.threshold_).mean()), self.own)
 
-    def _more(self) -> dict[str, Any]:
-        return {"threshold": self.threshold_}
+    def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
+        learned, unseen = self._split(faces)
+        person = np.unique(learned.subject, return_inverse=True)[1].astype(np.int64)
+        images = resized(learned, self.image_size)
+        return TrainingSet(images=images, labels=person, faces=learned, people=person, held_out=unseen)
 
-    def _set_more(self, about: Mapping[str, Any]) -> None:
-        self.threshold_ = float(about["threshold"])
+    def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
+        return {"network": self._network(_WIDTH)}
+
+    def _stages(self, training: TrainingSet) -> list[Stage]:
+        modules = {**self.modules_, "people": Directions(_WIDTH, int(training.labels.max()) + 1)}
+        return [self._stage(training, modules, identity_terms)]
+
+    def _after_training(self, training: TrainingSet) -> None:
+        unseen = cast(Faces, training.held_out)
+        embeddings = self.embed(unseen)
+        cosines, same = pair_cosines(embeddings, unseen.subject)
+        eer, self.threshold_ = equal_error_rate(cosines, same)
+        self.error_ = {
+            "auc": float(roc_auc_score(same, cosines)),
+            "eer": eer,
+            "nearest_of_two": nearest_of_two(embeddings, unseen.subject),
+            "pairs": len(cosines),
+            "people": len(set(unseen.subject)),
+        }
+
+    def _fitted_state(self) -> dict[str, Any]:
+        return {**super()._fitted_state(), "threshold": self.threshold_}
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        super()._restore(state)
+        self.threshold_ = float(state["threshold"])
 
 
 def nearest_of_two(embeddings: np.ndarray, subject: np.ndarray) -> float:
@@ -492,10 +381,11 @@ def trained(judge: J, faces: Faces, *, cache: str | Path | bool | None = None) -
     """
     if cache is False:
         return judge.fit(faces)
-    parameters = {name: value for name, value in judge.get_params().items() if name not in NON_REPRODUCIBILITY_PARAMS}
+    unlike = (*NON_REPRODUCIBILITY_PARAMS, "accelerator")  # a judge trained elsewhere serves as well
+    parameters = {name: value for name, value in judge.get_params().items() if name not in unlike}
     folder = Path(default_directory() if cache in (None, True) else cache)  # type: ignore[arg-type]
-    folder = folder / f"judge-{judge.kind}-{digest([FORMAT, parameters, faces.digest()])}"
-    if (folder / "judge.json").is_file():
+    folder = folder / f"judge-{judge.kind}-{digest([RECIPE, parameters, faces.digest()])}"
+    if (folder / "estimator.json").is_file():
         return type(judge).load(folder)
     judge.fit(faces).save(folder)
     return judge
@@ -548,32 +438,6 @@ def standard_judges(
         if judged is not None:
             judge.refuse_overlap(judged)
     return judges
-
-
-def _expression_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
-    logits = modules.network(batch["view"]).float()
-    loss = F.cross_entropy(logits, batch["label"], label_smoothing=_LABEL_SMOOTHING)
-    return {"cross_entropy": loss, "accuracy": (logits.argmax(1) == batch["label"]).float().mean()}
-
-
-def _identity_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
-    loss, right = margin_softmax(modules.network(batch["view"]), modules.people.values, batch["label"])
-    return {"cross_entropy": loss, "accuracy": right}
-
-
-def _augmented(modules: Modules, batch: Batch, random: torch.Generator) -> Batch:
-    """A mirrored, shifted, rotated, zoomed view of each image, some of them blurred: what generators do to faces."""
-    images = to_unit_range(batch["image"])
-    n, side, device = len(images), images.shape[-1], images.device
-    views = random_views(n, side, side, max_degrees=_DEGREES, generator=random, device=device)
-    uniform = torch.rand(4, n, generator=random, device=device)
-    zoom = _ZOOM[0] + (_ZOOM[1] - _ZOOM[0]) * uniform[0]
-    views[:, :, :2] *= zoom[:, None, None]
-    views[:, :, 2] += _SHIFT * (2 * uniform[1:3].T - 1)
-    faces = take_views(images, views, side)
-    soft = F.interpolate(F.avg_pool2d(faces, 2), size=side, mode="bilinear", align_corners=False)
-    faces = torch.where((uniform[3] < _BLURRED)[:, None, None, None], soft, faces)
-    return {"view": faces.contiguous(memory_format=torch.channels_last), "label": batch["label"]}
 
 
 def _checked(pictures: np.ndarray) -> np.ndarray:

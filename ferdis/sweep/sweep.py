@@ -47,7 +47,7 @@ from ferdis.sweep.figures import importance, optimisation_history
 from ferdis.sweep.search_space import Space
 from ferdis.sweep.shared_study import SharedStudy, open_storage, shown, storage_errors
 from ferdis.training.distributed import rank_and_world_of_launch
-from ferdis.training.history import Row, listening
+from ferdis.training.history import Row
 from ferdis.training.seeding import derived_seed
 
 SELECTIONS = ("last", "validation")
@@ -298,18 +298,18 @@ def _score(plan: _Plan, part: _Part, trial: Trial) -> float:
     earned, n = 0.0, len(part.inner)
     for k, fold in enumerate(part.inner):
         watch = _Watch(trial, earned, n, k * _FOLD_STEPS)
-        with listening(watch):
-            fitted = _fit(plan, candidate, part.faces[fold.train], part.faces[fold.test])
+        fitted = _fit(plan, candidate, part.faces[fold.train], part.faces[fold.test], watch)
         earned += watch.score(plan.selection) if watch.scores else _accuracy(fitted, part.faces[fold.test])
         if k + 1 < n:
             watch.report(earned, (k + 1) * _FOLD_STEPS - 1)
     return earned / n
 
 
-def _fit(plan: _Plan, candidate: Any, train: Faces, held_out: Faces) -> Any:
+def _fit(plan: _Plan, candidate: Any, train: Faces, held_out: Faces, watch: _Watch) -> Any:
+    """A fitted clone; one whose ``fit`` takes no ``callbacks`` cannot be given up before its end."""
     estimator = seeded_clone(candidate, plan.seed)
-    arguments = {"validation": held_out} if accepts(estimator.fit, "validation") else {}
-    return estimator.fit(train, **arguments)
+    offered = {"validation": held_out, "callbacks": [watch]}
+    return estimator.fit(train, **{name: value for name, value in offered.items() if accepts(estimator.fit, name)})
 
 
 def _accuracy(fitted: Any, held_out: Faces) -> float:
@@ -319,7 +319,7 @@ def _accuracy(fitted: Any, held_out: Faces) -> float:
 
 
 class _Watch:
-    """Hears the validation scores of one fit, reports what the trial has earned so far, and may give it up.
+    """A callback: reports what a trial has earned from the validation scores of one fit, and may give the trial up.
 
     Earned is the sum of the finished inner folds' scores and the running one's, over the number of folds: it grows
     from 0 to the trial's score, so that trials compare at the same epoch of the same fold, easy or hard.
@@ -329,7 +329,8 @@ class _Watch:
         self.trial, self.earned, self.folds, self.step = trial, earned, folds, step
         self.scores: list[float] = []
 
-    def __call__(self, rows: list[Row]) -> None:
+    def on_epoch_end(self, rows: Sequence[Row]) -> None:
+        """Take in an epoch's validation score; raises ``optuna.TrialPruned`` where the other trials were better."""
         for _, _, _, phase, term, value in rows:
             if (phase, term) == ("validation", "score"):
                 self.scores.append(value)

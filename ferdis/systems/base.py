@@ -1,14 +1,21 @@
-"""What every system does the same way, classifier or generator: parameters, training, reading images, files.
+"""What every system does the same way, classifier, generator or judge: parameters, training, reading images, files.
 
-A system adds its networks (:meth:`Estimator._restored`), its own fitted state (:meth:`Estimator._state`) and ``fit``.
+:meth:`Estimator.fit` is the one ``fit`` of the library. A system adds
+
+- its parameters, in a dataclass; those that every training has are inherited from :class:`TrainingParameters`;
+- ``_training_set(faces, y)``: what it learns from, as a :class:`TrainingSet`;
+- ``_build()``: its networks;
+- ``_stages(training)``: how they are trained, for :class:`ferdis.training.Trainer`;
+- ``_fitted_state()`` and ``_restore(state)``: what it has learned besides its networks.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -26,7 +33,7 @@ from ferdis.nn import eval_mode
 from ferdis.preprocess.augment import centre_crop, to_unit_range
 from ferdis.preprocess.cache import default_directory
 from ferdis.preprocess.images import resize_batch, whole_pixels
-from ferdis.training import Stage, Trainer
+from ferdis.training import ArrayBatches, Callback, Stage, Trainer
 from ferdis.training.checkpoints import load_modules, save_modules
 from ferdis.training.distributed import meet, rank_and_world_of_launch
 
@@ -38,23 +45,103 @@ _TRAINER_PARAMETERS = ("accelerator", "devices", "precision", "seed", "gradient_
 S = TypeVar("S", bound="Estimator")
 
 
-class Estimator(BaseEstimator):
-    """Base of all systems; scikit-learn's habits, Faces as ``X``.
+@dataclass(kw_only=True, eq=False, repr=False)  # scikit-learn's way: arguments are kept as they are
+class TrainingParameters:
+    """Arguments that every training has. A system inherits them and gives those without a default its paper's value.
 
-    Subclasses have the parameters image_size, crop_size, epochs, min_steps, batch_size, seed, accelerator, devices,
-    precision, gradient_clip, logger and progress. ``fit`` sets ``modules_``, ``notes_``, ``selection_``,
-    ``training_digest_``, ``preprocessing_`` and ``history_``.
+    Parameters
+    ----------
+    image_size : int
+        Side of the images in pixels; faces of another size are resized.
+    epochs : int
+        Passes over the training faces.
+    min_steps : int
+        Epochs are added, in every stage alike, until there are at least so many steps: a small set is not seen too
+        seldom.
+    batch_size : int
+        Faces in a step.
+    learning_rate : float
+        Of the main optimiser, at the start.
+    gradient_clip : float or None
+        Largest norm of a phase's gradient; None does not clip.
+    seed : int
+        Of every random choice.
+    accelerator, devices, precision : str, int, str
+        As in lightning Fabric; "auto" takes the GPU if there is one, and bfloat16 where it has it.
+    logger : str or None
+        "csv" (``history.csv``) or "tensorboard", below ``run_dir``; or None.
+    progress : bool
+        Show a progress bar.
+    """
+
+    image_size: int
+    epochs: int
+    min_steps: int = 0
+    batch_size: int
+    learning_rate: float
+    gradient_clip: float | None = None
+    seed: int = 0
+    accelerator: str = "auto"
+    devices: int = 1
+    precision: str = "auto"
+    logger: str | None = "csv"
+    progress: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """What a system trains on.
+
+    Attributes
+    ----------
+    images : array-like (n, S, S, 3) uint8, S = image_size
+    labels : ndarray (n, ...)
+        What is learned of each: (n,) int64 numbers of the sorted class names, or (n, 17) action units.
+    faces : Faces that came to ``fit``: the first rows of ``images``, in their own size
+    extra : how many rows, the last ones, came as ``extra_train``
+    people : (n,) int64, numbers of the subjects; None where the set does not know them
+    class_weights : Tensor (K,) or None, for the cross-entropy
+    row_weights : (n,) or None, chances of being drawn
+    held_out : Faces of subjects that are not learned from, to measure the error on; None without
+    """
+
+    images: Any
+    labels: np.ndarray
+    faces: Faces
+    extra: int = 0
+    people: np.ndarray | None = None
+    class_weights: Tensor | None = None
+    row_weights: np.ndarray | None = None
+    held_out: Faces | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(self, batch_size: int, seed: int) -> ArrayBatches:
+        """Seeded batches of ``image`` (b, S, S, 3) uint8 and ``label`` (b, ...)."""
+        return ArrayBatches({"image": self.images, "label": self.labels}, batch_size, seed, self.row_weights)
+
+
+class Estimator(TrainingParameters, BaseEstimator):
+    """Base of all systems; scikit-learn's habits, Faces as ``X``. Subclasses are dataclasses of keyword arguments.
+
+    Attributes
+    ----------
+    modules_ : dict of str to Module
+        The networks.
+    history_ : DataFrame
+        Every loss term, by stage and epoch.
+    notes_ : list of str
+        What a reader of a figure must know.
+    selection_ : str
+        Which epoch was kept: the "last", or the best by "validation".
+    training_digest_, preprocessing_ : str, dict
+        Of the training faces: their digest, and how they were made of images.
     """
 
     preset: ClassVar[Mapping[str, Any]] = {}  # what `small` changes
+    trains_channels_last: ClassVar[bool] = False  # a layout in which networks of plain convolutions train faster
 
-    crop_size: int
-    epochs: int
-    min_steps: int
-    batch_size: int
-    decay_epochs: int
-    seed: int
-    accelerator: str
     modules_: dict[str, nn.Module]
     notes_: list[str]
 
@@ -66,13 +153,94 @@ class Estimator(BaseEstimator):
         """
         return cls(**{**cls.preset, **({"min_steps": 0} if "epochs" in changes else {}), **changes})
 
-    def _state(self) -> dict[str, Any]:
-        """Fitted state besides networks and what all systems have, JSON-able."""
-        raise TypeError(f"{type(self).__name__} has no fitted state")
+    def fit(
+        self: S,
+        faces: Faces,
+        y: Any = None,
+        *,
+        validation: Faces | None = None,
+        run_dir: str | Path | None = None,
+        keep_epochs: bool = False,
+        callbacks: Sequence[Callback] = (),
+    ) -> S:
+        """Train on ``faces``.
 
-    def _restored(self, about: Mapping[str, Any]) -> dict[str, nn.Module]:
-        """Take :meth:`_state` back, and give fresh networks for the saved weights."""
-        raise TypeError(f"{type(self).__name__} builds no networks")
+        Parameters
+        ----------
+        faces : Faces
+            Training faces; every fitted thing sees these (and ``extra_train``) alone.
+        y : (n,) of str, optional
+            Labels instead of ``faces.expression``; systems that learn from action units or subjects ignore it.
+        validation : Faces, optional
+            For classifiers: the epoch with the best accuracy on them is kept instead of the last one.
+        run_dir : path, optional
+            Where checkpoints and the history go; fitting again with it continues where a killed run was.
+        keep_epochs : bool
+            Keep the weights of every epoch under ``run_dir/epochs``; they enter no decision.
+        callbacks : sequence of Callback
+            Told of every epoch; what one raises ends the training.
+
+        Raises
+        ------
+        ValueError, FileNotFoundError
+            On faces that the system cannot learn from, an argument out of its range, pretrained weights that cannot
+            be had, or ``validation`` for a system without a score.
+        """
+        self._check_parameters()
+        self.notes_, self.selection_ = [], "last" if validation is None else "validation"
+        self.training_digest_, self.preprocessing_ = faces.digest(), preprocessing_of(faces)
+        training = self._training_set(faces, y)
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            self.modules_ = self._build()
+            if self.trains_channels_last:
+                self._to_device()
+            stages = self._stages(training)
+        if validation is not None:
+            stages[-1] = replace(stages[-1], validate=self._validation_score(validation))
+        chosen = {name: getattr(self, name) for name in _TRAINER_PARAMETERS}
+        trainer = Trainer(run_dir=run_dir, keep_epochs=keep_epochs, callbacks=callbacks, **chosen)
+        trainer.run(stages, signature=self._signature(validation))
+        self.history_ = trainer.history.to_frame()
+        self._to_device()
+        self._after_training(training)
+        return self
+
+    # ------------------------------------------------------------------------------------- what a system adds
+
+    def _check_parameters(self) -> None:
+        """Errors for parameters out of range."""
+
+    def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
+        """What is learned from; sets the fitted attributes that :meth:`_build` needs, such as ``classes_``."""
+        raise TypeError(f"{type(self).__name__} learns from nothing: it has no _training_set()")
+
+    def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
+        """Fresh networks by name; without ``pretrained`` no weights are fetched for them, as saved ones follow."""
+        raise TypeError(f"{type(self).__name__} builds no networks: it has no _build()")
+
+    def _stages(self, training: TrainingSet) -> list[Stage]:
+        """Stages of phases for the trainer; ``modules_`` are built. Networks that only training needs start here."""
+        raise TypeError(f"{type(self).__name__} has no training: it has no _stages()")
+
+    def _validation_score(self, validation: Faces) -> Callable[[], float]:
+        """Measures the networks as they are on ``validation``; higher is better. It is asked after each epoch."""
+        raise ValueError(f"{type(self).__name__} has no score to choose an epoch by: fit it without validation")
+
+    def _after_training(self, training: TrainingSet) -> None:
+        """What is measured once the networks are trained."""
+
+    def _fitted_state(self) -> dict[str, Any]:
+        """Fitted attributes besides the networks and what all systems have, JSON-able."""
+        return {}
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        """Take :meth:`_fitted_state` back, as JSON gives it."""
+
+    @property
+    def crop_size(self) -> int:
+        """Side of what the networks see: the whole image, unless a system crops."""
+        return self.image_size
 
     def describe(self) -> dict[str, Any]:
         """All parameters, JSON-able (Faces become digests), and ``notes``: what a reader of a figure must know."""
@@ -103,7 +271,7 @@ class Estimator(BaseEstimator):
             "class": type(self).__name__,
             "weights_sha256": file_digest(weights),
             "parameters": {name: jsonable(value) for name, value in self.get_params(deep=False).items()},
-            **self._state(),
+            **self._fitted_state(),
             "selection": self.selection_,
             "training_digest": self.training_digest_,
             "preprocessing": jsonable(self.preprocessing_),
@@ -128,13 +296,17 @@ class Estimator(BaseEstimator):
         known = cls().get_params(deep=False)
         parameters = {name: value for name, value in about["parameters"].items() if name in known}
         parameters = {k: None if isinstance(v, Mapping) and "faces_digest" in v else v for k, v in parameters.items()}
+        for name, value in parameters.items():  # JSON has no tuples
+            if isinstance(value, list) and isinstance(known[name], tuple):
+                parameters[name] = tuple(value)
         estimator = cls(**parameters)
         estimator.selection_ = about["selection"]
         estimator.training_digest_ = about["training_digest"]
         estimator.preprocessing_ = about["preprocessing"]
         estimator.notes_ = about["notes"]
         estimator.history_ = pd.DataFrame(columns=["stage", "epoch", "step", "phase", "term", "value"])
-        estimator.modules_ = estimator._restored(about)
+        estimator._restore(about)
+        estimator.modules_ = estimator._build(pretrained=False)
         load_modules(Path(folder) / "weights.safetensors", estimator.modules_)
         estimator._to_device()
         return estimator
@@ -149,15 +321,6 @@ class Estimator(BaseEstimator):
         return hasattr(self, "modules_")
 
     # ------------------------------------------------------------------------------------------ shared machinery
-
-    def _length(self, images: int) -> tuple[int, int]:
-        """Epochs to train, and epochs between two steps of the learning rate, stretched alike."""
-        epochs = self.training_epochs(images)
-        return epochs, max(1, round(self.decay_epochs * epochs / self.epochs))
-
-    def _trainer(self, run_dir: str | Path | None, keep_epochs: bool = False) -> Trainer:
-        chosen = {name: getattr(self, name) for name in _TRAINER_PARAMETERS}
-        return Trainer(run_dir=run_dir, keep_epochs=keep_epochs, **chosen)
 
     def _signature(self, validation: Faces | None) -> str:
         """Tells this training from another one in the same folder."""
@@ -199,7 +362,7 @@ def train_once(
     Parameters
     ----------
     estimator : Estimator
-        Its parameters and ``training_digest_`` tell one training from another; its trainer is used.
+        Its parameters and ``training_digest_`` tell one training from another.
     kind : str
         Folder in ``$FERDIS_CACHE`` (``~/.cache/ferdis``).
     stages : callable
@@ -216,7 +379,8 @@ def train_once(
     first = rank_and_world_of_launch()[0] == 0  # processes that train this together do not wait for each other
     with FileLock(folder / "lock") if first else nullcontext():  # folds side by side wait for the first of them
         if not weights.is_file():
-            estimator._trainer(folder).run(stages(), signature=folder.name)
+            chosen = {name: getattr(estimator, name) for name in _TRAINER_PARAMETERS}
+            Trainer(run_dir=folder, **chosen).run(stages(), signature=folder.name)
             if first:
                 save_modules(weights, modules)
             meet()

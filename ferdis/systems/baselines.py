@@ -8,7 +8,7 @@ employed" (Cai et al., ICIP 2021, footnote 2). Same network, terms, optimiser an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ferdis.faces import Faces
 from ferdis.losses import ISLAND_REDUCTIONS, Centres, accuracy, island_loss
 from ferdis.nn import ImageClassifier, initialise_normal
 from ferdis.preprocess.augment import centre_crop, random_views, take_views, to_unit_range
@@ -67,6 +66,9 @@ def crop(
 class ResNetClassifier(Classifier):
     """A timm network with softmax and island loss: IF-GAN's baseline (Cai et al., ICIP 2021, Tables 1 and 2).
 
+    Arguments of every classifier are explained at :class:`~ferdis.systems.classifier.Classifier`, those of every
+    training has at :class:`~ferdis.systems.base.TrainingParameters`.
+
     Parameters
     ----------
     classifier : str
@@ -81,30 +83,12 @@ class ResNetClassifier(Classifier):
         0 makes the island loss a centre loss.
     island_reduction : str
         "mean", "batch_mean" or "sum"; see :func:`ferdis.losses.island_loss`.
-    extra_train : Faces, optional
-        Further training faces; classes outside the target set are dropped, counted in ``notes_``.
-    class_weight : str, mapping or None
-        None, "balanced", or weights by class name.
-    sampler : str
-        "shuffle", or "balanced": each class is drawn equally often.
-    image_size, crop_size : int
-        Faces are resized to image_size; the network sees crop_size (random crops in training, the centre in testing).
     max_degrees : float
         Rotations are uniform in [-max_degrees, max_degrees] degrees.
     augment : bool
         False trains on centre crops as they are, to see what mirroring, rotating and cropping are worth.
-    test_flip : bool
-        Average the probabilities of a face and its mirror image.
-    epochs, batch_size, learning_rate, betas, weight_decay : training, Adam
-    min_steps : int
-        Epochs are added until there are at least so many steps: a small set is not seen too seldom.
-    decay, decay_epochs : float, int
-        The learning rate is multiplied by ``decay`` every ``decay_epochs`` epochs (stretched with ``min_steps``).
-    gradient_clip : largest norm of a gradient, or None
-    seed : of every random choice
-    accelerator, devices, precision : Fabric's; "auto" takes the GPU if there is one, and bf16 where it has it
-    logger : "csv", "tensorboard" or None, below ``run_dir``
-    progress : show a progress bar
+    betas, weight_decay : tuple of float, float
+        Of Adam.
     """
 
     # IF-GAN's, without its generator. An epoch costs a quarter of IF-GAN's, whose classifier sees two images a face:
@@ -122,43 +106,32 @@ class ResNetClassifier(Classifier):
     island_weight: float = 1.0
     island_alpha: float = 0.03
     island_reduction: str = "mean"
-    extra_train: Faces | None = None
-    class_weight: str | Mapping[str, float] | None = None
-    sampler: str = "shuffle"
     image_size: int = 256
     crop_size: int = 224
     max_degrees: float = 5.0
     augment: bool = True
-    test_flip: bool = False
     epochs: int = 100
-    min_steps: int = 0
     batch_size: int = 50
     learning_rate: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 1e-4
     decay: float = 0.9
     decay_epochs: int = 10
-    gradient_clip: float | None = None
-    seed: int = 0
-    accelerator: str = "auto"
-    devices: int = 1
-    precision: str = "auto"
-    logger: str | None = "csv"
-    progress: bool = True
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_choice("island_reduction", self.island_reduction, ISLAND_REDUCTIONS)
 
-    def _build(self, n_classes: int, weights: str | None) -> dict[str, nn.Module]:
+    def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
+        n_classes, weights = len(self.classes_), self.weights if pretrained else None
         classifier = ImageClassifier(self.classifier, n_classes, weights=weights, arguments=self.classifier_arguments)
         return {
             "classifier": classifier,
             "centres": Centres(n_classes, classifier.width, self.island_alpha),
         }
 
-    def _stages(self, training: TrainingSet, validate: Callable[[], float] | None) -> list[Stage]:
-        epochs, decay_epochs = self._length(len(training.labels))
+    def _stages(self, training: TrainingSet) -> list[Stage]:
+        epochs, decay_epochs = self._length(len(training))
         terms = partial(baseline_terms, alpha=self.island_alpha, reduction=self.island_reduction,
                         class_weights=training.class_weights)  # fmt: skip
         phase = Phase(
@@ -175,7 +148,7 @@ class ResNetClassifier(Classifier):
         prepare = partial(crop, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees,
                           augment=self.augment)  # fmt: skip
         batches = training.batches(self.batch_size, self.seed)
-        return [Stage("baseline", self.modules_, [phase], epochs, batches, prepare, validate=validate)]
+        return [Stage("baseline", self.modules_, [phase], epochs, batches, prepare)]
 
     def _forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self.modules_["classifier"](images)
@@ -197,34 +170,13 @@ class BaselineCNN(PatchClassifier):
     """REL-GAN's expression encoder and one linear layer, trained on labels alone (Ali & Hughes 2020, Tables 1 to 4).
 
     It sees the same 50 views as REL-GAN; its feature, like REL-GAN's, has 30 numbers.
+    Arguments of every classifier are explained at :class:`~ferdis.systems.classifier.Classifier`, those of every
+    training has at :class:`~ferdis.systems.base.TrainingParameters`.
 
     Parameters
     ----------
-    encoder_channels : sequence of five int
-    views : str
-        "random": one of the 50 views a face and epoch; "all": all of them.
-    test_views : str
-        "centre": the centre patch is classified; "all": the mean over the 50 views.
-    extra_train : Faces, optional
-        Further training faces; classes outside the target set are dropped, counted in ``notes_``.
-    class_weight : str, mapping or None
-        None, "balanced", or weights by class name.
-    sampler : str
-        "shuffle", or "balanced": each class is drawn equally often.
-    image_size, crop_size : int
-        Faces are resized to image_size, patches have crop_size (divisible by 32).
-    test_flip : bool
-        Average the probabilities of a face and its mirror image.
-    epochs, batch_size, learning_rate, betas : training, Adam
-    min_steps : int
-        Epochs are added until there are at least so many steps.
-    decay, decay_epochs : float, int
-        The learning rate is multiplied by ``decay`` every ``decay_epochs`` epochs (stretched with ``min_steps``).
-    gradient_clip : largest norm of a gradient, or None
-    seed : of every random choice
-    accelerator, devices, precision : Fabric's; "auto" takes the GPU if there is one, and bf16 where it has it
-    logger : "csv", "tensorboard" or None, below ``run_dir``
-    progress : show a progress bar
+    betas : tuple of float
+        Of Adam.
     """
 
     preset: ClassVar[Mapping[str, Any]] = {
@@ -243,37 +195,22 @@ class BaselineCNN(PatchClassifier):
         )
     } | {"min_steps": 1500}
 
-    encoder_channels: Sequence[int] = (64, 128, 256, 512, 512)
-    views: str = "random"
-    test_views: str = "centre"
-    extra_train: Faces | None = None
-    class_weight: str | Mapping[str, float] | None = None
-    sampler: str = "shuffle"
     image_size: int = 110
     crop_size: int = 96
-    test_flip: bool = False
     epochs: int = 300
-    min_steps: int = 0
     batch_size: int = 64
     learning_rate: float = 1e-4
     betas: tuple[float, float] = (0.5, 0.999)
     decay: float = 1.0
     decay_epochs: int = 1
-    gradient_clip: float | None = None
-    seed: int = 0
-    accelerator: str = "auto"
-    devices: int = 1
-    precision: str = "auto"
-    logger: str | None = "csv"
-    progress: bool = True
 
-    def _build(self, n_classes: int, weights: str | None) -> dict[str, nn.Module]:
+    def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         encoder = Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)
         initialise_normal(encoder)
-        return {"encoder": encoder, "classifier": nn.Linear(EXPRESSION_CODE, n_classes)}
+        return {"encoder": encoder, "classifier": nn.Linear(EXPRESSION_CODE, len(self.classes_))}
 
-    def _stages(self, training: TrainingSet, validate: Callable[[], float] | None) -> list[Stage]:
-        epochs, decay_epochs = self._length(len(training.labels))
+    def _stages(self, training: TrainingSet) -> list[Stage]:
+        epochs, decay_epochs = self._length(len(training))
         phase = Phase(
             "classifier",
             ("encoder", "classifier"),
@@ -284,7 +221,7 @@ class BaselineCNN(PatchClassifier):
         )
         batches = Patches(training, self.views, self.batch_size, self.seed)
         prepare = partial(view, image_size=self.image_size, crop_size=self.crop_size)
-        return [Stage("cnn", self.modules_, [phase], epochs, batches, prepare, validate=validate)]
+        return [Stage("cnn", self.modules_, [phase], epochs, batches, prepare)]
 
     def _forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         code = self.modules_["encoder"](images)

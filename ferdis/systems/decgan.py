@@ -61,7 +61,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -75,7 +74,7 @@ from ferdis.faces import Faces
 from ferdis.losses import in_float32
 from ferdis.nn import ConditionalLayer, ConditionalResidual, eval_mode
 from ferdis.preprocess.augment import random_views, take_views, to_bytes, to_unit_range
-from ferdis.systems.base import Estimator, check_choice, preprocessing_of, resized
+from ferdis.systems.base import Estimator, check_choice, resized
 from ferdis.systems.classifier import TrainingSet
 from ferdis.systems.relgan import pixel_loss
 from ferdis.systems.triplets import GROUND_TRUTHS, Triplets
@@ -354,6 +353,9 @@ def _label_terms(logits: Tensor, expressions: Tensor) -> dict[str, Tensor]:
 class DECGAN(Estimator):
     """Faces with the expressions of other faces (Chen et al. 2018).
 
+    It learns from faces of two or more expressions.
+    Arguments of every training are explained at :class:`~ferdis.systems.base.TrainingParameters`.
+
     Parameters
     ----------
     condition : "feature": label and feature of the reference go to the generators and D; "label": the label alone
@@ -375,9 +377,8 @@ class DECGAN(Estimator):
     library_size : faces in the image library
     max_degrees : training faces are rotated by up to so many, and mirrored
     image_size : side of the images, pixels, divisible by 4; others are resized
-    epochs, batch_size, learning_rate, betas : training, Adam; the rate falls linearly over the second half
-    expression_epochs, min_steps : of E2 alone, before; epochs are added to both until there are so many steps
-    gradient_clip, seed, accelerator, devices, precision, logger, progress : as in :class:`~ferdis.systems.ifgan.IFGAN`
+    betas : of Adam, whose rate falls linearly over the second half
+    expression_epochs : of E2 alone, before
 
     Attributes
     ----------
@@ -424,47 +425,9 @@ class DECGAN(Estimator):
     image_size: int = 64
     epochs: int = 200
     expression_epochs: int = 50
-    min_steps: int = 0
     batch_size: int = 16
     learning_rate: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
-    gradient_clip: float | None = None
-    seed: int = 0
-    accelerator: str = "auto"
-    devices: int = 1
-    precision: str = "auto"
-    logger: str | None = "csv"
-    progress: bool = True
-
-    def fit(
-        self, faces: Faces, y: Any = None, *, run_dir: str | Path | None = None, keep_epochs: bool = False
-    ) -> DECGAN:
-        """Train on faces of two or more expressions; ``y``, if given, stands for ``faces.expression``.
-
-        ``run_dir`` and ``keep_epochs`` are as in :meth:`ferdis.systems.ifgan.IFGAN.fit`.
-
-        Raises
-        ------
-        ValueError
-            On fewer than two expressions, a ground truth that these faces do not have, or an argument out of its range.
-        """
-        self._check_parameters()
-        training = self._training_set(faces, y)  # sets classes_
-        self.selection_, self.training_digest_ = "last", faces.digest()
-        self.preprocessing_ = preprocessing_of(faces)
-        sampler = Triplets(training, self.ground_truth, self.truths, "random", self.batch_size, self.seed)
-        self.notes_ = [f"DECGAN: {sampler.describe()}"]
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            self.modules_ = self._build()
-            discriminator = Discriminator(self._label_width, self.discriminator_channels, self.kernel)
-        library = ImagePool(self.library_size, self._label_width, self.image_size)
-        modules = {**self.modules_, "discriminator": discriminator, "library": library}
-        trainer = self._trainer(run_dir, keep_epochs)
-        trainer.run(self._stages(modules, sampler, len(faces)), signature=self._signature(None))
-        self.history_ = trainer.history.to_frame()
-        self._to_device()
-        return self
 
     def transfer(self, faces: Faces, references: Faces) -> np.ndarray:
         """Each face with its reference's expression (Eq. 6), uint8 (n, image_size, image_size, 3)."""
@@ -493,11 +456,6 @@ class DECGAN(Estimator):
         return {"transfer": lambda faces, references: generator(first(faces), self._told(reader(references)))}
 
     # ---------------------------------------------------------------------------------------------- its training
-
-    @property
-    def crop_size(self) -> int:  # type: ignore[override]
-        """Nothing is cropped."""
-        return self.image_size
 
     @property
     def _label_width(self) -> int:
@@ -546,9 +504,9 @@ class DECGAN(Estimator):
             raise ValueError(f"{len(faces)} training faces show {len(self.classes_)} expression: two are needed")
         people = np.unique(faces.subject, return_inverse=True)[1].astype(np.int64) if faces.has_subjects else None
         images = resized(faces, self.image_size)
-        return TrainingSet(images, labels.astype(np.int64), np.ones(len(faces), bool), None, None, people, faces)
+        return TrainingSet(images=images, labels=labels.astype(np.int64), faces=faces, people=people)
 
-    def _build(self) -> dict[str, nn.Module]:
+    def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         shape = (self.encoder_channels, self._label_width, self.generator_channels, self.kernel, self.norm)
         generator = partial(Generator, *shape, skips=self.skips, blocks=self.residual_blocks)
         encoder = (self.encoder_channels, self.kernel, self.norm)
@@ -559,8 +517,15 @@ class DECGAN(Estimator):
             "restorer": generator(),
         }
 
-    def _stages(self, modules: Mapping[str, nn.Module], sampler: Triplets, n: int) -> list[Stage]:
-        epochs = self.training_epochs(n)
+    def _stages(self, training: TrainingSet) -> list[Stage]:
+        sampler = Triplets(training, self.ground_truth, self.truths, "random", self.batch_size, self.seed)
+        self.notes_.append(f"DECGAN: {sampler.describe()}")
+        modules = {
+            **self.modules_,
+            "discriminator": Discriminator(self._label_width, self.discriminator_channels, self.kernel),
+            "library": ImagePool(self.library_size, self._label_width, self.image_size),
+        }
+        epochs = self.training_epochs(len(training))
         names = ("adversarial", "cycle", "label", "category", "pair", "association")
         weights = {name: getattr(self, f"{name}_weight") for name in names}
         if not (association := self.association_weight > 0):
@@ -582,12 +547,11 @@ class DECGAN(Estimator):
         prepare = partial(cycle_forward, condition=self.condition, **turned.keywords)
         return [
             Stage("expression", {"expression_encoder": modules["expression_encoder"]}, [alone], first, sampler, turned),
-            Stage("decgan", dict(modules), phases, epochs, sampler, prepare),
+            Stage("decgan", modules, phases, epochs, sampler, prepare),
         ]
 
-    def _state(self) -> dict[str, Any]:
+    def _fitted_state(self) -> dict[str, Any]:
         return {"classes": [str(name) for name in self.classes_]}
 
-    def _restored(self, about: Mapping[str, Any]) -> dict[str, nn.Module]:
-        self.classes_ = np.array(about["classes"])
-        return self._build()
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self.classes_ = np.array(state["classes"])

@@ -56,7 +56,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -79,7 +78,7 @@ from ferdis.systems.action_units import (
     unit_loss,
     units_of,
 )
-from ferdis.systems.base import Estimator, check_choice, module_device, modules_in_eval_mode, preprocessing_of, resized
+from ferdis.systems.base import Estimator, TrainingSet, check_choice, module_device, modules_in_eval_mode, resized
 from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage, linear_decay_second_half
 
 IDENTIFIER = "identifier"  # in place of VGG19's weights: C_id gives the maps of Eq. 5
@@ -356,6 +355,9 @@ def generator_terms(
 class EGGAN(Estimator):
     """Faces with any action units (Tang et al., ICME 2020).
 
+    It learns from faces with action units and, for the identity term, subjects; ``fit`` does not look at ``y``.
+    Arguments of every training are explained at :class:`~ferdis.systems.base.TrainingParameters`.
+
     Parameters
     ----------
     adversarial : "wgan-gp", or "r1-like", which is Eq. 2 as printed
@@ -367,11 +369,10 @@ class EGGAN(Estimator):
     weights : of VGG19, for Eq. 5: "imagenet", a .safetensors file, None for random ones; or "identifier": C_id's maps
     perceptual_layer, perceptual_norm : "relu<block>_<number>"; "squared" or "norm", see :func:`perceptual_loss`
     code_width, generator_channels, critic_channels, classifier_channels, classifier_depths : sizes of the networks
-    critic_steps, image_size : the critic's steps for one of the generator; the pictures' side (others are resized)
-    epochs, batch_size, learning_rate, betas : Adam; the rate falls linearly over the second half
+    critic_steps : int
+        The critic's steps for one of the generator.
+    betas : of Adam, whose rate falls linearly over the second half
     identity_epochs, classifier_learning_rate : of C_id; of both classifiers
-    min_steps : epochs are added, to C_id's as well, until there are so many steps
-    gradient_clip, seed, accelerator, devices, precision, logger, progress : as in :class:`~ferdis.systems.ifgan.IFGAN`
 
     Attributes
     ----------
@@ -422,54 +423,10 @@ class EGGAN(Estimator):
     image_size: int = 128
     epochs: int = 400
     identity_epochs: int = 40
-    min_steps: int = 0
     batch_size: int = 8
     learning_rate: float = 1e-4
     classifier_learning_rate: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
-    gradient_clip: float | None = None
-    seed: int = 0
-    accelerator: str = "auto"
-    devices: int = 1
-    precision: str = "auto"
-    logger: str | None = "csv"
-    progress: bool = True
-
-    def fit(
-        self, faces: Faces, y: Any = None, *, run_dir: str | Path | None = None, keep_epochs: bool = False
-    ) -> EGGAN:
-        """Train on faces with action units and, for the identity term, people; ``y`` is not looked at.
-
-        ``run_dir`` and ``keep_epochs`` are as in :meth:`ferdis.systems.ifgan.IFGAN.fit`.
-
-        Raises
-        ------
-        ValueError, FileNotFoundError
-            If no face has AUs, there are fewer than two people and ``identity_weight`` > 0, an argument is out of its
-            range, or the weights of Eq. 5 cannot be had.
-        """
-        self._check_parameters()
-        units, people, person = units_of(faces), np.empty(0), np.zeros(len(faces), np.int64)
-        if self._identifies and faces.has_subjects:
-            people, person = np.unique(faces.subject, return_inverse=True)
-        if self._identifies and len(people) < 2:
-            terms = "identity_weight=0" + ", perceptual_weight=0" * (self.weights == IDENTIFIER)
-            raise ValueError(f"identity needs the names of two people or more: add subjects, or pass {terms}")
-        self.people_, (self.coded_, self.always_) = len(people), coded_names(units)
-        missing = int(np.isnan(units).any(1).sum())
-        self.notes_ = [f"{missing} of {len(faces)} faces lack some AUs: masked, not imputed"] if missing else []
-        self.selection_, self.training_digest_ = "last", faces.digest()
-        self.preprocessing_ = preprocessing_of(faces)
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            self.modules_ = self._build(self.weights)
-        arrays = {"image": resized(faces, self.image_size), "units": units, "person": person.astype(np.int64)}
-        stages = self._stages(ArrayBatches(arrays, self.batch_size, self.seed), self.training_epochs(len(faces)))
-        trainer = self._trainer(run_dir, keep_epochs)
-        trainer.run(stages, signature=self._signature(None))
-        self.history_ = trainer.history.to_frame()
-        self._to_device()
-        return self
 
     def edit(self, faces: Faces, au: ArrayLike | Mapping[str, float]) -> np.ndarray:
         """The faces with other action units, uint8 (n, image_size, image_size, 3).
@@ -522,11 +479,6 @@ class EGGAN(Estimator):
     # ---------------------------------------------------------------------------------------------- its training
 
     @property
-    def crop_size(self) -> int:  # type: ignore[override]
-        """Nothing is cropped."""
-        return self.image_size
-
-    @property
     def _identifies(self) -> bool:
         """Whether C_id is needed."""
         return self.identity_weight > 0 or (self.weights == IDENTIFIER and self.perceptual_weight > 0)
@@ -555,7 +507,20 @@ class EGGAN(Estimator):
         if min(self.epochs, self.identity_epochs, self.critic_steps) < 1:
             raise ValueError("epochs, identity_epochs and critic_steps must be at least 1")
 
-    def _build(self, weights: str | None) -> dict[str, nn.Module]:
+    def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
+        units, people, person = units_of(faces), np.empty(0), np.zeros(len(faces), np.int64)
+        if self._identifies and faces.has_subjects:
+            people, person = np.unique(faces.subject, return_inverse=True)
+        if self._identifies and len(people) < 2:
+            terms = "identity_weight=0" + ", perceptual_weight=0" * (self.weights == IDENTIFIER)
+            raise ValueError(f"identity needs the names of two people or more: add subjects, or pass {terms}")
+        self.people_, (self.coded_, self.always_) = len(people), coded_names(units)
+        if missing := int(np.isnan(units).any(1).sum()):
+            self.notes_.append(f"{missing} of {len(faces)} faces lack some AUs: masked, not imputed")
+        images = resized(faces, self.image_size)
+        return TrainingSet(images=images, labels=units, faces=faces, people=person.astype(np.int64))
+
+    def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         size, width = self.image_size, self.code_width
         classifier = partial(VGGClassifier, size, channels=self.classifier_channels, depths=self.classifier_depths)
         modules: dict[str, nn.Module] = {
@@ -570,10 +535,12 @@ class EGGAN(Estimator):
             if self.weights == IDENTIFIER and self.perceptual_weight:
                 identifier.check_layer(self.perceptual_layer)
         if self.perceptual_weight and self.weights != IDENTIFIER:
-            modules["perceptual"] = VGG19Features(self.perceptual_layer, weights)
+            modules["perceptual"] = VGG19Features(self.perceptual_layer, self.weights if pretrained else None)
         return modules
 
-    def _stages(self, batches: ArrayBatches, epochs: int) -> list[Stage]:
+    def _stages(self, training: TrainingSet) -> list[Stage]:
+        arrays = {"image": training.images, "units": training.labels, "person": training.people}
+        batches, epochs = ArrayBatches(arrays, self.batch_size, self.seed), self.training_epochs(len(training))
         adam = partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, fused=True)
         classifier_adam = partial(torch.optim.Adam, lr=self.classifier_learning_rate, fused=True)
         rate = linear_decay_second_half(epochs)
@@ -599,10 +566,9 @@ class EGGAN(Estimator):
             stages.insert(0, Stage("identity", only, [phase], first, batches, augment))
         return stages
 
-    def _state(self) -> dict[str, Any]:
+    def _fitted_state(self) -> dict[str, Any]:
         return {"people": self.people_, "coded": list(self.coded_), "always": list(self.always_)}
 
-    def _restored(self, about: Mapping[str, Any]) -> dict[str, nn.Module]:
-        self.people_ = int(about["people"])
-        self.coded_, self.always_ = tuple(about["coded"]), tuple(about["always"])
-        return self._build(None)
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self.people_ = int(state["people"])
+        self.coded_, self.always_ = tuple(state["coded"]), tuple(state["always"])

@@ -336,6 +336,9 @@ def move_centres(modules: Modules, batch: Batch, reduce: Callable[[Tensor], Tens
 class IFGAN(Classifier):
     """Facial expression recognition on a generated face of nobody (Cai et al., ICIP 2021).
 
+    Arguments of every classifier are explained at :class:`~ferdis.systems.classifier.Classifier`, those of every
+    training has at :class:`~ferdis.systems.base.TrainingParameters`.
+
     Parameters
     ----------
     classifier : str
@@ -360,27 +363,10 @@ class IFGAN(Classifier):
         "mean", "batch_mean" or "sum"; see :func:`island_loss`.
     average_from : str
         "target": averages come from the faces given to ``fit``; "all": from ``extra_train`` too.
-    extra_train : Faces, optional
-        Further training faces; classes outside the target set are dropped, counted in ``notes_``.
-    class_weight : str, mapping or None
-        None, "balanced", or weights by class name, for the softmax terms.
-    sampler : str
-        "shuffle", or "balanced": each class is drawn equally often.
-    image_size, crop_size : int
-        Faces are resized to image_size; the networks see crop_size (random crops in training, the centre in testing).
     max_degrees : float
         Rotations are uniform in [-max_degrees, max_degrees] degrees.
-    test_flip : bool
-        Average the probabilities of a face and its mirror image.
-    epochs, batch_size, learning_rate, betas, weight_decay : training, Adam
-    min_steps : int
-        Epochs are added until there are at least so many steps: a small set is not seen too seldom.
-    decay, decay_epochs : float, int
-        The learning rate is multiplied by ``decay`` every ``decay_epochs`` epochs (stretched with ``min_steps``).
-    gradient_clip : largest norm of a gradient, or None
-    seed : of every random choice
-    accelerator, devices, precision : Fabric's; "auto" takes the GPU if there is one, and bf16 where it has it
-    logger, progress : "csv", "tensorboard" or None, below ``run_dir``; and whether to show a progress bar
+    betas, weight_decay : tuple of float, float
+        Of Adam.
 
     Attributes
     ----------
@@ -421,28 +407,16 @@ class IFGAN(Classifier):
     island_alpha: float = 0.03
     island_reduction: str = "mean"
     average_from: str = "target"
-    extra_train: Faces | None = None
-    class_weight: str | Mapping[str, float] | None = None
-    sampler: str = "shuffle"
     image_size: int = 256
     crop_size: int = 224
     max_degrees: float = 5.0
-    test_flip: bool = False
     epochs: int = 100
-    min_steps: int = 0
     batch_size: int = 50
     learning_rate: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 1e-4
     decay: float = 0.9
     decay_epochs: int = 10
-    gradient_clip: float | None = None
-    seed: int = 0
-    accelerator: str = "auto"
-    devices: int = 1
-    precision: str = "auto"
-    logger: str | None = "csv"
-    progress: bool = True
 
     @property
     def averages_(self) -> dict[str, np.ndarray]:
@@ -516,7 +490,8 @@ class IFGAN(Classifier):
                 f"take at least 3 channels and a multiple of {halvings} pixels"
             )
 
-    def _build(self, n_classes: int, weights: str | None) -> dict[str, nn.Module]:
+    def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
+        n_classes = len(self.classes_)
         generator = Generator(self.generator_channels, self.attention)
         discriminator = PatchDiscriminator(self.discriminator_channels)
         for network in (generator, discriminator):
@@ -525,7 +500,7 @@ class IFGAN(Classifier):
             self.classifier,
             n_classes,
             in_channels=6 if self.classifier_input == "pair" else 3,
-            weights=weights,
+            weights=self.weights if pretrained else None,
             arguments=self.classifier_arguments,
         )
         return {
@@ -536,13 +511,13 @@ class IFGAN(Classifier):
             "averages": Averages(n_classes, self.image_size),
         }
 
-    def _stages(self, training: TrainingSet, validate: Callable[[], float] | None) -> list[Stage]:
-        rows = np.flatnonzero(training.target) if self.average_from == "target" else np.arange(len(training.labels))
+    def _stages(self, training: TrainingSet) -> list[Stage]:
+        rows = np.arange(len(training) - (training.extra if self.average_from == "target" else 0))
         cast(Averages, self.modules_["averages"]).fit(training.images, training.labels, rows)
         optimizer = partial(
             torch.optim.Adam, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay, fused=True
         )
-        epochs, decay_epochs = self._length(len(training.labels))
+        epochs, decay_epochs = self._length(len(training))
         schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=decay_epochs, gamma=self.decay)
         terms = partial(joint_terms, pair=self.classifier_input == "pair", alpha=self.island_alpha,
                         reduction=self.island_reduction, class_weights=training.class_weights)  # fmt: skip
@@ -554,7 +529,7 @@ class IFGAN(Classifier):
         ]
         prepare = partial(generate, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees)
         batches = training.batches(self.batch_size, self.seed)
-        return [Stage("ifgan", self.modules_, phases, epochs, batches, prepare, validate=validate)]
+        return [Stage("ifgan", self.modules_, phases, epochs, batches, prepare)]
 
     def _forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         generated = self.modules_["generator"](images)

@@ -301,10 +301,13 @@ def _growing(weight: float, growth: float, epochs: int, done: bool, epoch: int) 
 class RELGAN(PatchClassifier):
     """Facial expression recognition from a code learned by reenactment (Ali & Hughes 2020).
 
+    Arguments of every classifier are explained at :class:`~ferdis.systems.classifier.Classifier`, those of every
+    training has at :class:`~ferdis.systems.base.TrainingParameters`.
+
     Parameters
     ----------
-    encoder_channels, decoder_channels, discriminator_channels : sequence of int
-        Channels of the five blocks of both encoders, of the decoder's five, of the discriminator's four.
+    decoder_channels, discriminator_channels : sequence of int
+        Channels of the decoder's five blocks, of the discriminator's four.
     hidden, dropout : width of the MLP's hidden layer, and what is dropped before its last one
     adversarial_weight, pixel_weight, expression_weight, identity_weight : float
         lambda_1 to lambda_4 of Eq. 4.
@@ -319,24 +322,12 @@ class RELGAN(PatchClassifier):
     near_optimal, generator_steps : float, int
         While D's mean accuracy on real expressions and fakes is above ``near_optimal``, G takes ``generator_steps``
         steps for each of D's.
-    views : "random": one of the 50 views a face and epoch; "all": all of them
-    test_views : "centre": the centre patch is classified; "all": the mean over the 50 views
     pretrain, pretrain_epochs : Faces (optional), int
         Faces of other people to learn reenactment on first (the paper: BU-4DFE). Done once and kept in
         ``$FERDIS_CACHE``; D's last layers are new afterwards.
-    extra_train : Faces, optional
-        Further training faces; classes outside the target set are dropped, counted in ``notes_``.
-    class_weight : None, "balanced", or weights by class name, for the MLP
-    sampler : "shuffle", or "balanced": each class is drawn equally often
-    image_size, crop_size : faces are resized to image_size, patches have crop_size (divisible by 32)
-    test_flip : average the probabilities of a face and its mirror image
-    epochs, mlp_epochs, batch_size, learning_rate, mlp_learning_rate, betas : training of reenactment and MLP, Adam
-    min_steps : epochs are added to both stages until reenactment has at least so many steps
-    decay, decay_epochs : float, int
-        Reenactment's learning rate is multiplied by ``decay`` every ``decay_epochs`` epochs (stretched with the steps).
-    gradient_clip, seed : largest norm of a gradient, or None; of every random choice
-    accelerator, devices, precision : Fabric's; "auto" takes the GPU if there is one, and bf16 where it has it
-    logger, progress : "csv", "tensorboard" or None, below ``run_dir``; and whether to show a progress bar
+    mlp_epochs, mlp_learning_rate : int, float
+        Of the MLP, which is trained after reenactment; ``epochs``, ``learning_rate`` and ``decay`` are reenactment's.
+    betas : of Adam, in both
 
     Attributes
     ----------
@@ -366,7 +357,6 @@ class RELGAN(PatchClassifier):
         "pretrain_epochs": 12,
     }
 
-    encoder_channels: Sequence[int] = (64, 128, 256, 512, 512)
     decoder_channels: Sequence[int] = (512, 256, 128, 64, 32)
     discriminator_channels: Sequence[int] = (16, 32, 64, 128)
     hidden: int = 128
@@ -380,32 +370,18 @@ class RELGAN(PatchClassifier):
     truths: int = 8
     near_optimal: float = 0.9
     generator_steps: int = 4
-    views: str = "random"
-    test_views: str = "centre"
     pretrain: Faces | None = None
     pretrain_epochs: int = 20
-    extra_train: Faces | None = None
-    class_weight: str | Mapping[str, float] | None = None
-    sampler: str = "shuffle"
     image_size: int = 110
     crop_size: int = 96
-    test_flip: bool = False
     epochs: int = 300
     mlp_epochs: int = 50
-    min_steps: int = 0
     batch_size: int = 64
     learning_rate: float = 1e-4
     betas: tuple[float, float] = (0.5, 0.999)
     decay: float = 1.0
     decay_epochs: int = 1
     mlp_learning_rate: float = 1e-4
-    gradient_clip: float | None = None
-    seed: int = 0
-    accelerator: str = "auto"
-    devices: int = 1
-    precision: str = "auto"
-    logger: str | None = "csv"
-    progress: bool = True
 
     def identity_code(self, faces: Faces) -> np.ndarray:
         """Identity codes of the centre patches, (n, 50) float32."""
@@ -457,7 +433,7 @@ class RELGAN(PatchClassifier):
         if len(self.decoder_channels) != 5:
             raise ValueError(f"decoder_channels={self.decoder_channels}: name five, one for each upsampling")
 
-    def _build(self, n_classes: int, weights: str | None) -> dict[str, nn.Module]:
+    def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         modules = {
             "expression_encoder": Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels),
             "identity_encoder": Encoder(IDENTITY_CODE, self.crop_size, self.encoder_channels),
@@ -469,11 +445,11 @@ class RELGAN(PatchClassifier):
             nn.Linear(EXPRESSION_CODE, self.hidden),
             nn.ReLU(),
             nn.Dropout(self.dropout),
-            nn.Linear(self.hidden, n_classes),
+            nn.Linear(self.hidden, len(self.classes_)),
         )
         return modules
 
-    def _stages(self, training: TrainingSet, validate: Callable[[], float] | None) -> list[Stage]:
+    def _stages(self, training: TrainingSet) -> list[Stage]:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             discriminator = self._discriminator(training)
@@ -481,7 +457,7 @@ class RELGAN(PatchClassifier):
             discriminator = self._pretrain().with_new_heads(discriminator)
         sampler = self._triplets(training)
         self.notes_.append(f"RELGAN: {sampler.describe()}")
-        epochs, decay_epochs = self._length(len(training.labels))
+        epochs, decay_epochs = self._length(len(training))
         reenactment = self._reenactment("reenactment", discriminator, sampler, epochs, decay_epochs)
         phase = Phase(
             "classifier", ("classifier",), partial(classifier_terms, class_weights=training.class_weights),
@@ -491,7 +467,7 @@ class RELGAN(PatchClassifier):
         batches = Patches(training, self.views, self.batch_size, self.seed)
         prepare = partial(encode, image_size=self.image_size, crop_size=self.crop_size)
         mlp_epochs = max(1, round(self.mlp_epochs * epochs / self.epochs))
-        second = Stage("classifier", modules, [phase], mlp_epochs, batches, prepare, ("expression_encoder",), validate)
+        second = Stage("classifier", modules, [phase], mlp_epochs, batches, prepare, ("expression_encoder",))
         return [reenactment, second]
 
     def _reenactment(
@@ -527,16 +503,17 @@ class RELGAN(PatchClassifier):
         """Reenactment on the people of ``pretrain``, once for all folds and seeds: its weights are kept on disk."""
         faces = cast(Faces, self.pretrain)
         other = type(self)(**{name: getattr(self, name) for name in _PRETRAINING}, epochs=self.pretrain_epochs)
-        training, other.training_digest_ = other._training_set(faces, None), faces.digest()
+        other.notes_, other.training_digest_ = [], faces.digest()
+        training = other._training_set(faces, None)
         with torch.random.fork_rng():
             torch.manual_seed(other.seed)
-            other.modules_ = other._build(len(other.classes_), None)
+            other.modules_ = other._build()
             discriminator = other._discriminator(training)
         del other.modules_["classifier"]
         everything = {**other.modules_, "discriminator": discriminator}
 
         def stages() -> list[Stage]:
-            length = other._length(len(training.labels))
+            length = other._length(len(training))
             return [other._reenactment("pretraining", discriminator, other._triplets(training), *length)]
 
         weights = train_once(other, "relgan", everything, stages)

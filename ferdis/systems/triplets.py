@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,25 @@ from ferdis.training.batches import EpochBatches, split_batches
 GROUND_TRUTHS = ("auto", "counterparts", "pairs", "off")
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class PatchClassifier(Classifier):
-    """A classifier of patches with five poolings; its parameters are views, test_views and encoder_channels."""
+    """A classifier of patches with five poolings.
 
-    views: str
-    test_views: str
-    encoder_channels: Sequence[int]
-    weights = None  # there are no ImageNet weights for its networks
+    Parameters
+    ----------
+    image_size, crop_size : int
+        Faces are resized to image_size, patches have crop_size (divisible by 32).
+    encoder_channels : sequence of int
+        Channels of an encoder's five blocks.
+    views : str
+        "random": one of the 50 views of a face in each epoch; "all": all of them.
+    test_views : str
+        "centre": the centre patch is classified; "all": the mean over the 50 views.
+    """
+
+    encoder_channels: Sequence[int] = (64, 128, 256, 512, 512)
+    views: str = "random"
+    test_views: str = "centre"
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ferdis.losses import in_float32
 from ferdis.training.batches import ArrayBatches, Batch
+from ferdis.training.callbacks import Callback
 from ferdis.training.distributed import rank_and_world
 from ferdis.training.history import History
 from ferdis.training.phases import Modules, Phase, Stage, linear_decay_second_half
@@ -13,6 +14,7 @@ from ferdis.training.trainer import Trainer, TrainingDiverged
 __all__ = [
     "ArrayBatches",
     "Batch",
+    "Callback",
     "History",
     "Modules",
     "Phase",

@@ -7,7 +7,7 @@ import csv
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,6 @@ from ferdis._io import replacing
 
 COLUMNS = ("stage", "epoch", "step", "phase", "term", "value")
 Row = tuple[str, int, int, str, str, float]
-
-_listeners: list[Callable[[list[Row]], None]] = []
-
-
-@contextlib.contextmanager
-def listening(listener: Callable[[list[Row]], None]) -> Iterator[None]:
-    """Have ``listener`` called with an epoch's rows as it closes, of any training inside the block.
-
-    What the listener raises ends that training: so a sweep gives up a hopeless one.
-    """
-    _listeners.append(listener)
-    try:
-        yield
-    finally:
-        _listeners.remove(listener)
 
 
 class History:
@@ -123,16 +108,15 @@ class History:
                 self._stride[key] = stride * 2
                 self._trace[key] = [row for row in trace if (row[1] - 1) % (stride * 2) == 0]
 
-    def end_epoch(self, stage: str, epoch: int, step: int, extra: Sequence[tuple[str, str, float]] = ()) -> None:
-        """Close the epoch: its means become rows, then `extra` (phase, term, value) rows; tell who listens."""
+    def end_epoch(self, stage: str, epoch: int, step: int, extra: Sequence[tuple[str, str, float]] = ()) -> list[Row]:
+        """Close the epoch: its means become rows, then `extra` (phase, term, value) rows; these rows."""
         before = len(self.rows)
         for name, (total, count) in self._sums.items():
             phase, term = name.split("/", 1)
             self.rows.append((stage, epoch, step, phase, term, total / count))
         self._sums.clear()
         self.rows.extend((stage, epoch, step, phase, term, value) for phase, term, value in extra)
-        for listener in tuple(_listeners):
-            listener(self.rows[before:])
+        return self.rows[before:]
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """(tensors, JSON-able rest) from which :meth:`load_state` goes on as if nothing had happened."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from ferdis.training.batches import Batch
 from ferdis.training.history import History
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 
 class Modules(SimpleNamespace):
@@ -89,6 +93,64 @@ class Stage:
     prepare: Callable[[Modules, Batch, torch.Generator], Batch] | None = None
     frozen: tuple[str, ...] = ()
     validate: Callable[[], float] | None = None
+
+
+class LivePhase:
+    """A phase at work: its parameters, optimiser and schedule, and the steps since it last ran."""
+
+    def __init__(self, phase: Phase, stage: Stage, trainable: Sequence[Parameter], fabric: Fabric) -> None:
+        allowed = {id(parameter) for parameter in trainable}
+        found = {id(p): p for name in phase.updates for p in stage.modules[name].parameters() if id(p) in allowed}
+        if not found:
+            raise ValueError(f"phase {phase.name!r} updates {phase.updates}, which hold no trainable parameter")
+        self.phase = phase
+        self.ids = set(found)
+        self.parameters = list(found.values())
+        raw = phase.optimizer(self.parameters)
+        self.schedule = phase.schedule(raw) if phase.schedule else None
+        self.raw: Optimizer = raw
+        self.optimizer: Any = fabric.setup_optimizers(raw)
+        self.every = phase.every if isinstance(phase.every, int) else 1
+        self.waited: int | None = None  # None: has not run yet
+        self.weights: dict[str, float] = {}  # of the epoch
+
+    def due(self) -> bool:
+        """Whether the phase runs in this step; asked once a step."""
+        self.waited = self.every if self.waited is None else self.waited + 1
+        if self.waited < self.every:
+            return False
+        self.waited = 0
+        return True
+
+    def ask_every(self, history: History) -> None:
+        """How often it runs from now on, where a function of the history says so."""
+        if callable(self.phase.every):
+            self.every = self.phase.every(history)
+            if not isinstance(self.every, int) or self.every < 1:
+                raise ValueError(f"phase {self.phase.name!r}: every() gave {self.every!r}, not an integer >= 1")
+
+    def step_schedule(self) -> None:
+        """Move the learning rate on by an epoch."""
+        if self.schedule is not None:
+            with warnings.catch_warnings():  # torch warns of a phase that had no step in an epoch
+                warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
+                self.schedule.step()
+
+
+def weighted_sum(phase: Phase, terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """The loss: the sum of ``weights[k] * terms[k]``, a scalar in float32."""
+    for name, term in terms.items():
+        if term.ndim:
+            raise ValueError(f"phase {phase.name!r}: term {name!r} has shape {tuple(term.shape)}, a scalar is needed")
+    weighted = {name: weight for name, weight in weights.items() if weight}
+    if missing := weighted.keys() - terms.keys():
+        raise ValueError(f"phase {phase.name!r} weighs {sorted(missing)}, but its terms are {sorted(terms)}")
+    if not weighted:
+        raise ValueError(f"phase {phase.name!r} has no term with a weight: nothing to minimise")
+    first, *others = (
+        terms[name].float() * weight if weight != 1 else terms[name].float() for name, weight in weighted.items()
+    )
+    return sum(others, start=first)
 
 
 def linear_decay_second_half(epochs: int) -> Callable[[Optimizer], LRScheduler]:

@@ -21,20 +21,18 @@ import contextlib
 import math
 import os
 import time
-import warnings
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import Parameter
-from torch.optim import Optimizer
 
 from ferdis.messages import short
 from ferdis.progress import Bar
 from ferdis.training import checkpoints
 from ferdis.training.batches import Batch, prefetched
+from ferdis.training.callbacks import Callback
 from ferdis.training.distributed import (
     all_reduce_sum,
     average_gradients,
@@ -42,7 +40,7 @@ from ferdis.training.distributed import (
     devices_and_nodes,
 )
 from ferdis.training.history import History
-from ferdis.training.phases import Modules, Phase, Stage, check_stages, run_signature
+from ferdis.training.phases import LivePhase, Modules, Phase, Stage, check_stages, run_signature, weighted_sum
 from ferdis.training.seeding import derived_seed, seed_everything, seeded
 
 if TYPE_CHECKING:
@@ -76,6 +74,7 @@ class Trainer:
         stages.
     checkpoint_seconds : shortest time between two checkpoints (0: each epoch); the end of a stage always
         writes one.
+    callbacks : told of every epoch, see :class:`~ferdis.training.callbacks.Callback`.
 
     Attributes
     ----------
@@ -98,6 +97,7 @@ class Trainer:
         progress: bool = True,
         keep_epochs: bool = False,
         checkpoint_seconds: float = 30.0,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"precision={precision!r}: choose one of {', '.join(PRECISIONS)}")
@@ -120,7 +120,7 @@ class Trainer:
         self.seed, self.gradient_clip = seed, gradient_clip
         self.run_dir = None if run_dir is None else Path(run_dir)
         self.logger, self.progress, self.keep_epochs = logger, progress, keep_epochs
-        self.checkpoint_seconds = checkpoint_seconds
+        self.checkpoint_seconds, self.callbacks = checkpoint_seconds, tuple(callbacks)
         self.history = History()
         self.best_epochs: dict[str, int] = {}
         self._flush_every = 1 if self.device.type == "cpu" else FLUSH_EVERY
@@ -197,45 +197,6 @@ class Trainer:
         return int(numbers["stage"]), tensors, numbers
 
 
-class _LivePhase:
-    """A phase at work: its parameters, optimiser and schedule, and the steps since it last ran."""
-
-    def __init__(self, phase: Phase, stage: Stage, trainable: Sequence[Parameter], fabric: Fabric) -> None:
-        allowed = {id(parameter) for parameter in trainable}
-        found = {id(p): p for name in phase.updates for p in stage.modules[name].parameters() if id(p) in allowed}
-        if not found:
-            raise ValueError(f"phase {phase.name!r} updates {phase.updates}, which hold no trainable parameter")
-        self.phase = phase
-        self.ids = set(found)
-        self.parameters = list(found.values())
-        raw = phase.optimizer(self.parameters)
-        self.schedule = phase.schedule(raw) if phase.schedule else None
-        self.raw: Optimizer = raw
-        self.optimizer: Any = fabric.setup_optimizers(raw)
-        self.every = phase.every if isinstance(phase.every, int) else 1
-        self.waited: int | None = None  # None: has not run yet
-        self.weights: dict[str, float] = {}  # of the epoch
-
-    def due(self) -> bool:
-        self.waited = self.every if self.waited is None else self.waited + 1
-        if self.waited < self.every:
-            return False
-        self.waited = 0
-        return True
-
-    def ask_every(self, history: History) -> None:
-        if callable(self.phase.every):
-            self.every = self.phase.every(history)
-            if not isinstance(self.every, int) or self.every < 1:
-                raise ValueError(f"phase {self.phase.name!r}: every() gave {self.every!r}, not an integer >= 1")
-
-    def step_schedule(self) -> None:
-        if self.schedule is not None:
-            with warnings.catch_warnings():  # torch warns of a phase that had no step in an epoch
-                warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
-                self.schedule.step()
-
-
 class _StageRun:
     """One stage from its first (or resumed) epoch to its end."""
 
@@ -249,7 +210,7 @@ class _StageRun:
         self.trainable = [parameter for key, parameter in every.items() if key not in frozen]
         if self.fabric.world_size > 1:
             self._join_processes()
-        self.phases = [_LivePhase(phase, self.stage, self.trainable, self.fabric) for phase in self.stage.phases]
+        self.phases = [LivePhase(phase, self.stage, self.trainable, self.fabric) for phase in self.stage.phases]
         self.generator = torch.Generator(self.device)
         self.step = self.epoch = 0
         self.best_score, self.best = -math.inf, dict[str, Tensor]()
@@ -315,12 +276,12 @@ class _StageRun:
         if self.step % self.trainer._flush_every == 0:
             self._flush()
 
-    def _run_phase(self, live: _LivePhase, batch: Batch, rows: int) -> None:
+    def _run_phase(self, live: LivePhase, batch: Batch, rows: int) -> None:
         phase = live.phase
         live.raw.zero_grad(set_to_none=True)
         with self._autocast():
             terms = phase.terms(self.modules, batch)
-        loss = _weighted_sum(phase, terms, live.weights)
+        loss = weighted_sum(phase, terms, live.weights)
         if not loss.requires_grad:
             raise ValueError(f"phase {phase.name!r}: its loss depends on no parameter of {phase.updates}")
         self.pending.append((self.step, phase, {name: term.detach() for name, term in terms.items()}, rows))
@@ -401,7 +362,7 @@ class _StageRun:
             if score > self.best_score:
                 self.best_score, self.best = score, checkpoints.snapshot(stage.modules)
                 trainer.best_epochs[stage.name] = self.epoch
-        self.history.end_epoch(stage.name, self.epoch, self.step, rows)
+        closed = self.history.end_epoch(stage.name, self.epoch, self.step, rows)
         for phase, term, value in rows:
             self._tensorboard(phase, term, value, self.step)
         for live in self.phases:
@@ -415,6 +376,8 @@ class _StageRun:
         waited = time.monotonic() - trainer._last_write >= trainer.checkpoint_seconds
         if waited and self.epoch < stage.epochs:  # the end of the stage writes its own
             trainer._write_checkpoint(self.index, *self._state())
+        for callback in trainer.callbacks:
+            callback.on_epoch_end(closed)
 
     def _validate(self, validate: Callable[[], float]) -> float:
         for module in self.stage.modules.values():
@@ -464,21 +427,6 @@ def _native_bfloat16(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch cannot tell
     return device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-
-
-def _weighted_sum(phase: Phase, terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    for name, term in terms.items():
-        if term.ndim:
-            raise ValueError(f"phase {phase.name!r}: term {name!r} has shape {tuple(term.shape)}, a scalar is needed")
-    weighted = {name: weight for name, weight in weights.items() if weight}
-    if missing := weighted.keys() - terms.keys():
-        raise ValueError(f"phase {phase.name!r} weighs {sorted(missing)}, but its terms are {sorted(terms)}")
-    if not weighted:
-        raise ValueError(f"phase {phase.name!r} has no term with a weight: nothing to minimise")
-    first, *others = (
-        terms[name].float() * weight if weight != 1 else terms[name].float() for name, weight in weighted.items()
-    )
-    return sum(others, start=first)
 
 
 def _plain(batches: Iterable[Batch]) -> Generator[Batch, None, None]:

@@ -95,7 +95,7 @@ def test_missing_units_are_masked() -> None:
 @pytest.mark.parametrize(
     ("data", "changes", "message"),
     [
-        (faces(10, people=1), {}, "of 1 people: both parts need"),
+        (faces(10, people=1), {}, "1 people are too few"),
         (faces(10), {"held_out": 1.0}, r"held_out=1\.0"),
         (Faces(faces(10).pixels(), faces(10).table[["expression", "subject"]]), {}, "none of the 10 faces"),
     ],

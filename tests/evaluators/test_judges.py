@@ -112,13 +112,14 @@ def test_the_same_seed_gives_the_same_judge_and_saving_keeps_it(kind, tmp_path):
 
 def test_nobody_held_out_is_learned_from(monkeypatch):
     seen: list[str] = []
-    original = ExpressionJudge._train
+    original = ExpressionJudge._stages
 
-    def spy(self, faces, *rest):
-        seen.extend(faces.subject)
-        original(self, faces, *rest)
+    def spy(self, training):
+        assert len(training.images) == len(training.faces) == len(training.labels)
+        seen.extend(training.faces.subject)
+        return original(self, training)
 
-    monkeypatch.setattr(ExpressionJudge, "_train", spy)
+    monkeypatch.setattr(ExpressionJudge, "_stages", spy)
     judge = ExpressionJudge(**{**SMALL, "epochs": 1, "held_out": 0.4}).fit(people(10))
     assert len(set(seen)) == 6 and judge.error_["people"] == 4
 
@@ -165,22 +166,24 @@ def test_standard_judges_draw_people_of_their_own(tmp_path, monkeypatch):
 
 def _unlearned(judge: Any, faces: Faces) -> Any:
     """Fitted as far as saving needs."""
-    judge._split(faces)
+    judge.people_, judge.training_digest_ = np.unique(faces.subject).tolist(), faces.digest()
+    judge.notes_, judge.selection_, judge.preprocessing_ = [], "last", {}
     judge.error_ = {"accuracy": 0.5, "pictures": 1, "people": 1, "nearest_of_two": 1.0, "eer": 0.0, "auc": 1.0}
     judge.classes_, judge.threshold_ = np.array(CLASSES), 0.5
     judge.confusion_ = pd.DataFrame(np.eye(3))
-    judge.network_ = judge._network(3)
+    judge.modules_ = judge._build()
     return judge
 
 
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (lambda folder: (folder / "judge.json").unlink(), "no judge.json"),
-        (lambda folder: (folder / "judge.json").write_text("{"), "damaged"),
-        (lambda folder: (folder / "judge.json").write_text('{"class": "ExpressionJudge", "format": 99}'), "format 99"),
-        (lambda folder: _change(folder / "judge.json", "class", "IdentityJudge"), "IdentityJudge"),
-        (lambda folder: (folder / "weights.safetensors").write_bytes(b"no"), "damaged"),
+        (lambda folder: (folder / "estimator.json").unlink(), "no estimator.json"),
+        (lambda folder: (folder / "estimator.json").write_text("{"), "damaged"),
+        (lambda folder: _change(folder / "estimator.json", "format", 99), "format 99"),
+        (lambda folder: _change(folder / "estimator.json", "class", "IdentityJudge"), "IdentityJudge"),
+        (lambda folder: (folder / "estimator.json").rename(folder / "judge.json"), "older ferdis: delete the folder"),
+        (lambda folder: (folder / "weights.safetensors").write_bytes(b"no"), "changed after it was saved"),
     ],
 )
 def test_a_damaged_judge_is_one_clear_line(expressions, tmp_path, damage, says):

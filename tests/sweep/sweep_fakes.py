@@ -45,7 +45,7 @@ class Curve(BaseEstimator):
         self.die_once = die_once
         self.extra_train = extra_train
 
-    def fit(self, faces: Faces, y: Any = None, *, validation: Faces | None = None) -> Curve:
+    def fit(self, faces: Faces, y: Any = None, *, validation: Faces | None = None, callbacks: Any = ()) -> Curve:
         if self.die_once is not None and not Path(self.die_once).exists():
             Path(self.die_once).touch()
             os._exit(9)
@@ -60,7 +60,9 @@ class Curve(BaseEstimator):
                 with Path(self.diary).open("a") as file:
                     file.write(f"{os.getpid()} {epoch} {self.rate:.4f}\n")
             score = [] if validation is None else [("validation", "score", best * epoch / self.epochs)]
-            self.history_.end_epoch("curve", epoch, epoch, score)
+            rows = self.history_.end_epoch("curve", epoch, epoch, score)
+            for callback in callbacks:
+                callback.on_epoch_end(rows)
         return self
 
     def predict_proba(self, faces: Faces) -> np.ndarray:

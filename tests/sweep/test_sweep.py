@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ferdis.faces import Faces
 from ferdis.protocol import Fold, SubjectKFold
 from ferdis.protocol.leakage import LeakError
 from ferdis.sweep import SweepError, shared_study, sweep
+from ferdis.training import Callback, History
 from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, make_faces
 from tests.sweep.sweep_fakes import Curve
 
@@ -73,12 +75,14 @@ def test_the_score_is_what_the_selection_would_keep(faces: Faces, tmp_path: Path
     class Falling(Curve):
         """Best after half of its epochs."""
 
-        def fit(self, faces: Faces, y: Any = None, *, validation: Faces | None = None) -> Curve:
-            from ferdis.training.history import History
-
+        def fit(
+            self, faces: Faces, y: Any = None, *, validation: Faces | None = None, callbacks: Sequence[Callback] = ()
+        ) -> Curve:
             self.classes_, history = np.array(faces.classes), History()
             for epoch, score in enumerate((0.2, 0.7, 0.4), start=1):
-                history.end_epoch("curve", epoch, epoch, [("validation", "score", score)])
+                rows = history.end_epoch("curve", epoch, epoch, [("validation", "score", score)])
+                for callback in callbacks:
+                    callback.on_epoch_end(rows)
             return self
 
     space = {"kind": ["plain", "good"]}

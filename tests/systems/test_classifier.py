@@ -64,8 +64,8 @@ def test_resumes_where_a_killed_run_was(name: str, tmp_path, monkeypatch) -> Non
     cls = type(build(name))
     original, calls = cls._stages, []
 
-    def killed(self, training, validate):
-        stages = original(self, training, validate)
+    def killed(self, training):
+        stages = original(self, training)
         prepare = stages[0].prepare
 
         def stop(modules, batch, random):

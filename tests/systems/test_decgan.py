@@ -28,7 +28,6 @@ from ferdis.systems.decgan import (
     restore,
     synthesise,
 )
-from ferdis.systems.triplets import Triplets
 from ferdis.systems.unpaired import ImagePool, association_loss, round_trip, transition
 from ferdis.training.phases import Modules
 
@@ -70,18 +69,11 @@ def faces(n: int = 24, size: int = 24, seed: int = 0, people: int = 4, posed: bo
 def ready(system: DECGAN, data: Faces):
     """Modules of an untrained system, one prepared batch, and the phases by name."""
     torch.manual_seed(0)
-    training = system._training_set(data, None)
+    system.notes_, training = [], system._training_set(data, None)
     system.modules_ = system._build()
-    width = system._label_width
-    modules = {
-        **system.modules_,
-        "discriminator": Discriminator(width, system.discriminator_channels, system.kernel),
-        "library": ImagePool(system.library_size, width, system.image_size),
-    }
-    sampler = Triplets(training, system.ground_truth, 1, "random", 12, 0)
-    stage = system._stages(modules, sampler, 24)[-1]
-    gathered = Modules(**modules)
-    batch = stage.prepare(gathered, next(iter(sampler(0))), torch.Generator().manual_seed(0))
+    stage = system._stages(training)[-1]
+    gathered = Modules(**stage.modules)
+    batch = stage.prepare(gathered, next(iter(stage.batches(0))), torch.Generator().manual_seed(0))
     return gathered, batch, {phase.name: phase for phase in stage.phases}
 
 

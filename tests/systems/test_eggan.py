@@ -30,7 +30,6 @@ from ferdis.systems.eggan import (
     reconstruction_loss,
     unit_terms,
 )
-from ferdis.training import ArrayBatches
 from ferdis.training.phases import Modules
 
 TINY = {
@@ -74,11 +73,9 @@ def faces(n: int = 24, size: int = 32, seed: int = 0, people: int = 3) -> Faces:
 def ready(system: EGGAN, data: Faces):
     """Modules of an untrained system, one prepared batch, and the phases by name."""
     torch.manual_seed(0)
-    system.people_, system.coded_ = len(set(data.subject)) if system._identifies else 0, AU_COLUMNS
-    system.modules_ = system._build(None)
-    person = np.unique(data.subject, return_inverse=True)[1].astype(np.int64)
-    arrays = {"image": data.pixels(), "units": eggan.units_of(data), "person": person}
-    stage = system._stages(ArrayBatches(arrays, 12, 0), 1)[-1]
+    system.notes_, training = [], system._training_set(data, None)
+    system.modules_ = system._build()
+    stage = system._stages(training)[-1]
     modules = Modules(**system.modules_)
     batch = stage.prepare(modules, next(iter(stage.batches(0))), torch.Generator().manual_seed(0))
     return modules, batch, {phase.name: phase for phase in stage.phases}
@@ -367,7 +364,7 @@ class TestPerceivedPeople:
     def test_the_presets_layer_is_there(self) -> None:
         system = EGGAN.small()
         system.people_ = 2
-        assert system._build(None)["identifier"].check_layer(system.perceptual_layer) > 0
+        assert system._build(pretrained=False)["identifier"].check_layer(system.perceptual_layer) > 0
 
 
 class TestAblations:

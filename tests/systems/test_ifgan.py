@@ -52,8 +52,8 @@ def ready(system: IFGAN, data: Faces):
     """Modules of an untrained system, and one prepared batch."""
     torch.manual_seed(0)
     training = system._training_set(data, None)
-    system.modules_ = system._build(len(system.classes_), None)
-    stage = system._stages(training, None)[0]
+    system.modules_ = system._build()
+    stage = system._stages(training)[0]
     modules = Modules(**system.modules_)
     batch = stage.prepare(modules, next(iter(stage.batches(0))), torch.Generator().manual_seed(0))
     return stage, modules, batch

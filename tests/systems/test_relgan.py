@@ -59,9 +59,9 @@ def drawn(people: int = 4, seed: int = 0, expressions: str = "anger,happiness,ne
 def ready(system: RELGAN, data: Faces):
     """The first stage of an untrained system, its modules, and one prepared batch."""
     torch.manual_seed(0)
-    training = system._training_set(data, None)
-    system.modules_ = system._build(len(system.classes_), None)
-    stage = system._stages(training, None)[0]
+    system.notes_, training = [], system._training_set(data, None)
+    system.modules_ = system._build()
+    stage = system._stages(training)[0]
     modules = Modules(**stage.modules)
     return stage, modules, stage.prepare(modules, next(iter(stage.batches(0))), torch.Generator())
 
@@ -86,7 +86,9 @@ class TestNetworks:
         assert convolutions == [16, 32, 64, 128]
 
     def test_weights_start_as_dcgans(self) -> None:
-        modules = RELGAN.small()._build(7, None)
+        system = RELGAN.small()
+        system.classes_ = np.array(list("abcdefg"))
+        modules = system._build()
         weight = modules["expression_encoder"].blocks[2][0].weight
         assert abs(weight.std().item() - 0.02) < 0.002
 
@@ -203,7 +205,6 @@ class TestTraining:
         assert pixel(pixel_growth=1.0) == [20.0, 20.0, 20.0]
         assert pixel(pixel_growth=9.0) == pytest.approx([20.0, 60.0, 180.0])
         before = {"pretrain": drawn(2, seed=7), "pretrain_epochs": 1}
-        monkeypatch.setattr(RELGAN, "notes_", [], raising=False)
         assert pixel(pixel_growth=9.0, **before) == pytest.approx([180.0, 180.0, 180.0])
 
     def test_the_second_stage_changes_no_bit_of_the_encoder(self) -> None:
@@ -211,8 +212,8 @@ class TestTraining:
         seen: list[dict[str, torch.Tensor]] = []
         original = system._stages
 
-        def stages(training, validate):
-            first, second = original(training, validate)
+        def stages(training):
+            first, second = original(training)
             prepare = second.prepare
 
             def spy(modules, batch, random):

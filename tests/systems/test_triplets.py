@@ -10,7 +10,7 @@ from tests.systems.test_ifgan import faces
 def training(data: Faces, weights: np.ndarray | None = None, people: bool = True) -> TrainingSet:
     labels = np.unique(data.expression, return_inverse=True)[1].astype(np.int64)
     numbers = np.unique(data.subject, return_inverse=True)[1].astype(np.int64) if people else None
-    return TrainingSet(data.images, labels, np.ones(len(data), bool), None, weights, numbers, data)
+    return TrainingSet(images=data.images, labels=labels, faces=data, people=numbers, row_weights=weights)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -60,7 +60,9 @@ def test_faces_that_cannot_be_drawn_join_without_truth() -> None:
     data = load_synthetic(3, "happiness,neutral", 1, 36, "normal", 0, cache=False)
     own = training(data)
     images = np.concatenate([data.pixels(), data.pixels()[:2]])
-    both = TrainingSet(images, np.r_[own.labels, [0, 1]], np.ones(8, bool), None, None, np.r_[own.people, [3, 3]], data)
+    both = TrainingSet(
+        images=images, labels=np.r_[own.labels, [0, 1]], faces=data, extra=2, people=np.r_[own.people, [3, 3]]
+    )
     sampler = Triplets(both, "counterparts", 2, "random", 6, 0)
     _, _, truth, _ = sampler._draw(np.random.default_rng(0))
     assert (truth[:6] >= 0).all() and (truth[6:] == -1).all() and sampler.share == 6 / 8
