@@ -30,6 +30,7 @@ FORMER: dict[str, str] = {
     "ferdis.seeding": "ferdis.training.seeding",
     "ferdis.space": "ferdis.sweep.search_space",
     "ferdis.systems.estimator": "ferdis.systems.base",
+    "ferdis.systems.unpaired": "ferdis.systems.decgan",
     "ferdis.transfer": "ferdis.disentanglement.transfer",
     "ferdis.tuned": "ferdis.evaluation.tuned_parameters",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -80,83 +80,6 @@ class ImageClassifier(nn.Module):
         maps = self.network.forward_features(images)
         features = self.network.forward_head(maps, pre_logits=True)
         return features, self.network.get_classifier()(features)
-
-
-class VGG19Features(nn.Module):
-    """VGG19 up to a layer, for perceptual losses.
-
-    Parameters
-    ----------
-    layer : str
-        ``"relu2_1"`` is the activation after the first convolution of the second block.
-    weights : str or None
-        As for :class:`ImageClassifier`.
-
-    Raises
-    ------
-    ValueError, FileNotFoundError
-        If there is no such layer, or as :class:`ImageClassifier`.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, layer: str, weights: str | None) -> None:
-        super().__init__()
-        depths, first = (2, 2, 4, 4, 4), (1, 6, 11, 20, 29)  # convolutions in each block; where relu<block>_1 lies
-        places = {f"relu{b + 1}_{k + 1}": first[b] + 2 * k for b in range(5) for k in range(depths[b])}
-        if layer not in places:
-            raise ValueError(f"VGG19 has no layer {layer!r}: choose one of {', '.join(places)}")
-        classifier = ImageClassifier("vgg19.tv_in1k", 1, weights=weights)
-        self.layers = classifier.network.features[: places[layer] + 1]
-        self.register_buffer("mean", classifier.mean, persistent=False)
-        self.register_buffer("std", classifier.std, persistent=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Pictures (n, 3, S, S) in [-1, 1] to maps (n, C, h, w)."""
-        return self.layers(((images + 1) / 2 - self.mean) / self.std)
-
-
-class ConditionalLayer(nn.Module):
-    """A layer, then a norm whose scale and shift a label sets.
-
-    Parameters
-    ----------
-    layer : gives maps of ``width`` channels.
-    norm : of ``width`` channels, without scale and shift of its own.
-    width : channels.
-    label_width : numbers of a label.
-    """
-
-    def __init__(self, layer: nn.Module, norm: nn.Module, width: int, label_width: int) -> None:
-        super().__init__()
-        self.layer, self.norm, self.style = layer, norm, nn.Linear(label_width, 2 * width)
-
-    def forward(self, maps: Tensor, label: Tensor) -> Tensor:
-        """Maps (n, c, h, w) and labels (n, ``label_width``) to maps (n, ``width``, h', w')."""
-        scale, shift = self.style(label)[..., None, None].chunk(2, 1)
-        return self.norm(self.layer(maps)) * (1 + scale) + shift
-
-
-class ConditionalResidual(nn.Module):
-    """A residual block of two 3x3 convolutions with norms that a label styles.
-
-    Parameters
-    ----------
-    width : channels.
-    label_width : numbers of a label.
-    norm : width -> norm without scale and shift of its own.
-    """
-
-    def __init__(self, width: int, label_width: int, norm: Callable[[int], nn.Module]) -> None:
-        super().__init__()
-        self.first, self.second = (
-            ConditionalLayer(nn.Conv2d(width, width, 3, 1, 1), norm(width), width, label_width) for _ in range(2)
-        )
-
-    def forward(self, maps: Tensor, label: Tensor) -> Tensor:
-        """Maps (n, ``width``, h, w) and labels (n, ``label_width``) to maps alike."""
-        return maps + self.second(self.first(maps, label).relu(), label)
 
 
 @contextmanager

@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ferdis.losses import ISLAND_REDUCTIONS, Centres, accuracy, island_loss
+from ferdis.losses import accuracy
 from ferdis.nn import ImageClassifier, initialise_normal
 from ferdis.preprocess.augment import centre_crop, random_views, take_views, to_unit_range
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice
-from ferdis.systems.ifgan import IFGAN, move_centres, softmax_loss
+from ferdis.systems.ifgan import IFGAN, ISLAND_REDUCTIONS, Centres, island_loss, move_centres, softmax_loss
 from ferdis.systems.relgan import EXPRESSION_CODE, RELGAN, Encoder, classifier_terms
 from ferdis.systems.triplets import PatchClassifier, Patches, patch
 from ferdis.training import Batch, Modules, Phase, Stage
@@ -82,7 +82,7 @@ class ResNetClassifier(Classifier):
     island_alpha : float
         0 makes the island loss a centre loss.
     island_reduction : str
-        "mean", "batch_mean" or "sum"; see :func:`ferdis.losses.island_loss`.
+        "mean", "batch_mean" or "sum"; see :func:`ferdis.systems.ifgan.island_loss`.
     max_degrees : float
         Rotations are uniform in [-max_degrees, max_degrees] degrees.
     augment : bool

@@ -71,14 +71,12 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from ferdis.faces import Faces
-from ferdis.losses import in_float32
-from ferdis.nn import ConditionalLayer, ConditionalResidual, eval_mode
+from ferdis.losses import in_float32, masked_l1
+from ferdis.nn import eval_mode
 from ferdis.preprocess.augment import random_views, take_views, to_bytes, to_unit_range
 from ferdis.systems.base import Estimator, check_choice, resized
 from ferdis.systems.classifier import TrainingSet
-from ferdis.systems.relgan import pixel_loss
 from ferdis.systems.triplets import GROUND_TRUTHS, Triplets
-from ferdis.systems.unpaired import ImagePool, association_loss, round_trip, transition
 from ferdis.training import Batch, Modules, Phase, Stage, linear_decay_second_half
 
 FEATURE = 16  # numbers that say how a face shows its expression
@@ -128,6 +126,48 @@ class ExpressionEncoder(nn.Module):
         maps = self.layers(face)
         logits, feature = self.head(maps).split([self.n_expressions, FEATURE], 1)
         return maps, logits, feature.tanh()
+
+
+class ConditionalLayer(nn.Module):
+    """A layer, then a norm whose scale and shift a label sets.
+
+    Parameters
+    ----------
+    layer : gives maps of ``width`` channels.
+    norm : of ``width`` channels, without scale and shift of its own.
+    width : channels.
+    label_width : numbers of a label.
+    """
+
+    def __init__(self, layer: nn.Module, norm: nn.Module, width: int, label_width: int) -> None:
+        super().__init__()
+        self.layer, self.norm, self.style = layer, norm, nn.Linear(label_width, 2 * width)
+
+    def forward(self, maps: Tensor, label: Tensor) -> Tensor:
+        """Maps (n, c, h, w) and labels (n, ``label_width``) to maps (n, ``width``, h', w')."""
+        scale, shift = self.style(label)[..., None, None].chunk(2, 1)
+        return self.norm(self.layer(maps)) * (1 + scale) + shift
+
+
+class ConditionalResidual(nn.Module):
+    """A residual block of two 3x3 convolutions with norms that a label styles.
+
+    Parameters
+    ----------
+    width : channels.
+    label_width : numbers of a label.
+    norm : width -> norm without scale and shift of its own.
+    """
+
+    def __init__(self, width: int, label_width: int, norm: Callable[[int], nn.Module]) -> None:
+        super().__init__()
+        self.first, self.second = (
+            ConditionalLayer(nn.Conv2d(width, width, 3, 1, 1), norm(width), width, label_width) for _ in range(2)
+        )
+
+    def forward(self, maps: Tensor, label: Tensor) -> Tensor:
+        """Maps (n, ``width``, h, w) and labels (n, ``label_width``) to maps alike."""
+        return maps + self.second(self.first(maps, label).relu(), label)
 
 
 class Generator(nn.Module):
@@ -210,6 +250,46 @@ def _replicated(label: Tensor, maps: Tensor) -> Tensor:
 
 
 @in_float32
+def transition(start: Tensor, end: Tensor) -> Tensor:
+    """P^ab_ij = P(B_j | A_i), the softmax over j of the scalar products of codes (Eq. 2).
+
+    Parameters
+    ----------
+    start, end : Tensor of shape (n, d), (m, d)
+        Codes A and B.
+
+    Returns
+    -------
+    Tensor of shape (n, m), rows sum to 1
+    """
+    return (start @ end.T).softmax(1)
+
+
+@in_float32
+def round_trip(there: Tensor, back: Tensor) -> Tensor:
+    """P^aba = P^ab P^ba (Eq. 3): from each code of A through all of B to each of A.
+
+    ``there`` (n, m) and ``back`` (m, n) are transitions; the result is (n, n), its rows sum to 1.
+    """
+    return there @ back
+
+
+@in_float32
+def association_loss(walk: Tensor, people: Tensor) -> Tensor:
+    """Cross-entropy of the round trip with an end at a face of the same person (Eq. 3; Haeusser et al. 2017).
+
+    Parameters
+    ----------
+    walk : Tensor of shape (n, n)
+        From :func:`round_trip`.
+    people : Tensor of shape (n,), int64
+        Of the faces where it starts and ends.
+    """
+    same = (people[:, None] == people[None, :]).to(walk.dtype)
+    return -(same / same.sum(1, keepdim=True) * (walk + 1e-8).log()).sum(1).mean()
+
+
+@in_float32
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
     """What D minimises: -log D(x) - log(1 - D(G1(x, l))), means over logits of any shape (Eq. 4)."""
     return F.softplus(-real).mean() + F.softplus(fake).mean()
@@ -245,6 +325,46 @@ def constancy_loss(
 
 
 # ------------------------------------------------------------------------------------------------------- phases
+
+
+class ImagePool(nn.Module):
+    """Generated faces and their labels, kept for D (Section 4.2; the pool of Zhu et al. 2017).
+
+    Parameters
+    ----------
+    size : int
+        Faces that it holds; 0 gives every face straight on.
+    label_width, image_size : int
+    """
+
+    faces: Tensor
+    labels: Tensor
+    filled: Tensor
+
+    def __init__(self, size: int, label_width: int, image_size: int) -> None:
+        super().__init__()
+        self.register_buffer("faces", torch.zeros(size, 3, image_size, image_size))
+        self.register_buffer("labels", torch.zeros(size, label_width))
+        self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def exchange(self, faces: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Take new faces (n, 3, S, S) and labels (n, L) in; give as many out, some of them older."""
+        faces, labels = faces.float().clone(), labels.float().clone()
+        size = len(self.faces)
+        fresh = min(len(faces), size - int(self.filled))  # until it is full it keeps what it sees, and passes it on
+        places = torch.arange(fresh) + int(self.filled)
+        self.faces[places], self.labels[places] = faces[:fresh], labels[:fresh]
+        self.filled += fresh
+        if fresh == len(faces) or not size:
+            return faces, labels
+        # Each of the others changes places with a random older one, or goes straight on, at even odds.
+        swapped = fresh + torch.nonzero(torch.rand(len(faces) - fresh) < 0.5).flatten()[:size]
+        places = torch.randperm(size)[: len(swapped)]
+        older = self.faces[places].clone(), self.labels[places].clone()
+        self.faces[places], self.labels[places] = faces[swapped], labels[swapped]
+        faces[swapped], labels[swapped] = older
+        return faces, labels
 
 
 def labels_of(read: tuple[Tensor, Tensor, Tensor], condition: str, sure: bool = False) -> Tensor:
@@ -332,7 +452,7 @@ def generator_terms(modules: Modules, batch: Batch, *, association: bool) -> dic
         "cycle": constancy_loss(batch["restored"], batch["face"]),
         **_label_terms(batch["logits"], expressions),
         "category": F.cross_entropy(read.float(), expressions[: len(read)]),
-        "pair": pixel_loss(batch["generated"], batch["truth"], batch["known"]),
+        "pair": masked_l1(batch["generated"], batch["truth"], batch["known"]),
     }
     if association:
         here, there = batch["code"], batch["reference_code"]

@@ -66,8 +66,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
-from ferdis.losses import accuracy, gradient_penalty, in_float32, ms_ssim
-from ferdis.nn import VGG19Features, eval_mode
+from ferdis.losses import accuracy, in_float32
+from ferdis.nn import ImageClassifier, eval_mode
 from ferdis.preprocess.augment import to_bytes, to_unit_range
 from ferdis.systems.action_units import (
     UNITS,
@@ -82,6 +82,7 @@ from ferdis.systems.base import Estimator, TrainingSet, check_choice, module_dev
 from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage, linear_decay_second_half
 
 IDENTIFIER = "identifier"  # in place of VGG19's weights: C_id gives the maps of Eq. 5
+_MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 # ----------------------------------------------------------------------------------------------------- networks
 
@@ -190,6 +191,41 @@ class Critic(Encoder):
         return super().forward(images)[:, 0]
 
 
+class VGG19Features(nn.Module):
+    """VGG19 up to a layer, for perceptual losses.
+
+    Parameters
+    ----------
+    layer : str
+        ``"relu2_1"`` is the activation after the first convolution of the second block.
+    weights : str or None
+        As for :class:`ImageClassifier`.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If there is no such layer, or as :class:`ImageClassifier`.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, layer: str, weights: str | None) -> None:
+        super().__init__()
+        depths, first = (2, 2, 4, 4, 4), (1, 6, 11, 20, 29)  # convolutions in each block; where relu<block>_1 lies
+        places = {f"relu{b + 1}_{k + 1}": first[b] + 2 * k for b in range(5) for k in range(depths[b])}
+        if layer not in places:
+            raise ValueError(f"VGG19 has no layer {layer!r}: choose one of {', '.join(places)}")
+        classifier = ImageClassifier("vgg19.tv_in1k", 1, weights=weights)
+        self.layers = classifier.network.features[: places[layer] + 1]
+        self.register_buffer("mean", classifier.mean, persistent=False)
+        self.register_buffer("std", classifier.std, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pictures (n, 3, S, S) in [-1, 1] to maps (n, C, h, w)."""
+        return self.layers(((images + 1) / 2 - self.mean) / self.std)
+
+
 def _down(before: int, after: int) -> nn.Sequential:
     """Halve the maps. He's start keeps their size: of torch's, without norms, little is left after five layers."""
     convolution = nn.Conv2d(before, after, 4, 2, 1)
@@ -230,6 +266,23 @@ def generator_loss(fake: Tensor, adversarial: str = "wgan-gp") -> Tensor:
 
 
 @in_float32
+def gradient_penalty(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Mean of ``(|grad D(I)|_2 - 1)^2`` over images, WGAN-GP's (Gulrajani et al. 2017; EGGAN's Eq. 2).
+
+    Parameters
+    ----------
+    critic : callable
+        Images (n, C, S, S) to values (n,).
+    images : Tensor of shape (n, C, S, S)
+        Where the gradient is taken: points between real and generated images, or real ones.
+    """
+    images = images.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
+    # The norm's own gradient is infinite at 0, where a critic that is still constant stands.
+    return ((gradient.square().sum((1, 2, 3)) + 1e-12).sqrt() - 1).square().mean()
+
+
+@in_float32
 def identity_loss(logits: Tensor, people: Tensor) -> Tensor:
     """Cross-entropy of the person: logits (n, people) of C_id, numbers (n,) int64 (Eq. 4)."""
     return F.cross_entropy(logits, people)
@@ -247,6 +300,47 @@ def perceptual_loss(source: Tensor, edited: Tensor, reconstructed: Tensor, norm:
         return squared.mean() if norm == "squared" else ((squared.sum(1) + 1e-12).sqrt() / squared.shape[1]).mean()
 
     return distance(edited) + distance(reconstructed)
+
+
+@in_float32
+def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
+    """Multi-scale structural similarity of images, 1 for equal ones (Wang, Simoncelli, Bovik 2003).
+
+    Five scales from 128 pixels on, three from 64, one below, their weights renormalised; windows of 7 pixels, as 11 do
+    not fit the last scale. A scale below 1e-4 counts as that: one negative scale would take the gradient of all.
+
+    Parameters
+    ----------
+    a, b : Tensor of shape (n, 3, S, S)
+        Images in [0, 1].
+
+    Returns
+    -------
+    Tensor of shape (n,)
+    """
+    scales = 5 if a.shape[-1] >= 128 else 3 if a.shape[-1] >= 64 else 1
+    weights = _MS_SSIM_WEIGHTS[:scales]
+    place = torch.arange(7, dtype=a.dtype, device=a.device) - 3
+    window = (-place.square() / (2 * 1.5**2)).exp()
+    window = window / window.sum()
+
+    def blur(x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        x = F.conv2d(x, window.reshape(1, 1, -1, 1).expand(channels, -1, -1, -1), groups=channels)
+        return F.conv2d(x, window.reshape(1, 1, 1, -1).expand(channels, -1, -1, -1), groups=channels)
+
+    result = a.new_ones(len(a))
+    for scale, weight in enumerate(weights):
+        if scale:
+            a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+        mean_a, mean_b, squares_a, squares_b, products = blur(torch.cat([a, b, a * a, b * b, a * b], 1)).chunk(5, 1)
+        covariance = products - mean_a * mean_b
+        variances = squares_a - mean_a.square() + squares_b - mean_b.square()
+        similarity = (2 * covariance + 0.03**2) / (variances + 0.03**2)  # contrast and structure
+        if scale == scales - 1:
+            similarity = similarity * (2 * mean_a * mean_b + 0.01**2) / (mean_a.square() + mean_b.square() + 0.01**2)
+        result = result * similarity.mean((1, 2, 3)).clamp(min=1e-4) ** (weight / sum(weights))
+    return result
 
 
 @in_float32

@@ -54,11 +54,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ferdis.faces import Faces
-from ferdis.losses import ISLAND_REDUCTIONS, Centres, accuracy, in_float32, island_loss
+from ferdis.losses import accuracy, in_float32
 from ferdis.nn import ImageClassifier, initialise_normal
 from ferdis.preprocess.augment import random_views, take_views, to_bytes, to_unit_range
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice, resized
 from ferdis.training import Batch, Modules, Phase, Stage
+
+ISLAND_REDUCTIONS = ("mean", "batch_mean", "sum")
 
 # ----------------------------------------------------------------------------------------------------- networks
 
@@ -244,7 +246,98 @@ def softmax_loss(
     return loss
 
 
+@in_float32
+def island_loss(
+    features: Tensor,
+    labels: Tensor,
+    centres: Tensor,
+    alpha: float = 0.03,
+    reduction: str = "mean",
+    known: Tensor | None = None,
+) -> Tensor:
+    """``sum_i |x_i - c_yi|^2 + alpha sum_{j != k} (cos(c_j, c_k) + 1)`` (Eq. 5; Cai et al. 2018).
+
+    Parameters
+    ----------
+    features : Tensor of shape (n, d)
+        Pooled features x of E.
+    labels : Tensor of shape (n,), int64
+    centres : Tensor of shape (K, d)
+        No gradient flows into them: :meth:`Centres.move` moves them.
+    alpha : float
+        0 makes it the centre loss.
+    reduction : str
+        Of the first term: ``"mean"`` over images and features, ``"batch_mean"`` over images, ``"sum"`` as printed.
+    known : Tensor of shape (K,), bool, optional
+        Centres that are set; the others attract nothing and enter no cosine.
+    """
+    if reduction not in ISLAND_REDUCTIONS:
+        raise ValueError(f"island_reduction={reduction!r}: choose one of {', '.join(ISLAND_REDUCTIONS)}")
+    centres = centres.detach().to(features.dtype)
+    squared = (features - centres[labels]).square().sum(1)
+    if known is not None:  # a class that has no centre yet pulls nowhere
+        squared = squared * known[labels]
+    divisor = {"mean": features.numel(), "batch_mean": len(features), "sum": 1}[reduction]
+    return squared.sum() / divisor + alpha * _cosine_sum(centres, known)
+
+
+def _cosine_sum(centres: Tensor, known: Tensor | None = None) -> Tensor:
+    """sum_{j != k} (cos(c_j, c_k) + 1) over the known centres, the second part of Eq. 5."""
+    unit = F.normalize(centres, dim=1)
+    pairs = ~torch.eye(len(centres), dtype=torch.bool, device=centres.device)
+    if known is not None:
+        pairs = pairs & known[:, None] & known[None, :]
+    return ((unit @ unit.T + 1) * pairs).sum()
+
+
 # ------------------------------------------------------------------------------------------------------- phases
+
+
+class Centres(nn.Module):
+    """One centre a class for the island loss, in float32; moved by :meth:`move`, not by an optimiser.
+
+    Parameters
+    ----------
+    n_classes, width : int
+        Centres, and features of each.
+    alpha : float
+        Weight of the cosine term of Eq. 5.
+    rate : float
+        Step of the centres; 0.5 in the centre loss (Wen et al. 2016).
+    """
+
+    values: Tensor
+    known: Tensor
+
+    def __init__(self, n_classes: int, width: int, alpha: float = 0.03, rate: float = 0.5) -> None:
+        super().__init__()
+        self.alpha, self.rate = alpha, rate
+        self.register_buffer("values", torch.zeros(n_classes, width))
+        self.register_buffer("known", torch.zeros(n_classes, dtype=torch.bool))
+
+    @torch.no_grad()
+    def move(self, features: Tensor, labels: Tensor, reduce: Callable[[Tensor], Tensor] = lambda x: x) -> None:
+        """Step by -rate * (centre-loss delta + gradient of the alpha term); a class first seen starts at its mean.
+
+        Parameters
+        ----------
+        features : Tensor of shape (n, width)
+        labels : Tensor of shape (n,), int64
+        reduce : callable
+            Sums a tensor over the processes of a distributed run.
+        """
+        member = F.one_hot(labels, len(self.values)).float()  # (n, K)
+        counts = reduce(member.sum(0))  # (K,)
+        sums = reduce(member.T @ features.detach().float())  # (K, width)
+        new = (counts > 0) & ~self.known
+        self.values.copy_(torch.where(new[:, None], sums / counts.clamp(min=1)[:, None], self.values))
+        self.known |= new
+        delta = (counts[:, None] * self.values - sums) / (1 + counts[:, None])  # Wen et al. 2016, Eq. 4
+        with torch.enable_grad():
+            centres = self.values.clone().requires_grad_()
+            push = self.alpha * _cosine_sum(centres, self.known)
+            (gradient,) = torch.autograd.grad(push, centres)
+        self.values -= self.rate * (delta + gradient)
 
 
 class Averages(nn.Module):

@@ -50,7 +50,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ferdis.faces import Faces
-from ferdis.losses import accuracy, in_float32
+from ferdis.losses import accuracy, in_float32, masked_l1
 from ferdis.nn import initialise_normal
 from ferdis.preprocess.augment import patch_views, take_views, to_bytes, to_unit_range
 from ferdis.systems.base import train_once
@@ -214,7 +214,6 @@ def generator_losses(
     return losses if identity_logits is None else {**losses, "identity": F.cross_entropy(identity_logits, identity)}
 
 
-@in_float32
 def pixel_loss(generated: Tensor, truth: Tensor, known: Tensor) -> Tensor:
     """Mean absolute difference of generated face and ground truth (Eq. 3).
 
@@ -225,8 +224,7 @@ def pixel_loss(generated: Tensor, truth: Tensor, known: Tensor) -> Tensor:
     known : Tensor of shape (n,), bool
         Which samples have a ground truth; the mean is over their pixels, and 0 if there are none.
     """
-    each = (truth - generated).abs().mean((1, 2, 3))
-    return torch.where(known, each, 0).sum() / known.sum().clamp(min=1)
+    return masked_l1(generated, truth, known)
 
 
 # ------------------------------------------------------------------------------------------------------- phases

@@ -18,6 +18,8 @@ from ferdis.systems.decgan import (
     Encoder,
     ExpressionEncoder,
     Generator,
+    ImagePool,
+    association_loss,
     constancy_loss,
     discriminator_loss,
     discriminator_terms,
@@ -26,9 +28,10 @@ from ferdis.systems.decgan import (
     labels_of,
     mean_absolute,
     restore,
+    round_trip,
     synthesise,
+    transition,
 )
-from ferdis.systems.unpaired import ImagePool, association_loss, round_trip, transition
 from ferdis.training.phases import Modules
 
 TINY = {
