@@ -1,4 +1,4 @@
-"""From the lit sheet to a photograph: pose, background and body, exposure, blur, noise, JPEG."""
+"""From the lit sheet to a photograph: pose, background and body, exposure, blur, noise, JPEG compression."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def head_rotation(scene: Columns) -> Tensor:
 
 
 def frame_coordinates(scene: Columns, size: int) -> tuple[Tensor, Tensor]:
-    """Where each pixel looks, in centimetres of the frame: x (n, 1, W) and y (n, H, 1)."""
+    """The position of each pixel in centimetres of the frame: x (n, 1, W) and y (n, H, 1)."""
     scale = scene.scale * size / 128
     pixels = torch.arange(size) + 0.5 - size / 2
     return pixels / scale - scene.shift_x, (pixels / scale - scene.shift_y).transpose(1, 2) + FRAME_CENTRE_Y
@@ -71,14 +71,14 @@ def look(height: Tensor, scene: Columns, rotation: Tensor, size: int) -> tuple[T
 
 
 def _spread_matrix(few: int, many: int) -> Tensor:
-    """(many, few) weights that draw ``few`` values out into a soft row of ``many``."""
+    """(many, few) weights that interpolate ``few`` values smoothly to ``many``."""
     where = (torch.arange(many) + 0.5) / many * few - 0.5
     weights = bell(where[:, None] - torch.arange(few), 0.5)
     return weights / weights.sum(1, keepdim=True)
 
 
 def backdrop(face: Face, scene: Columns, size: int, seeds: np.ndarray) -> Tensor:
-    """Background, neck and clothes (n, 3, size, size), linear; they stay put when the head turns."""
+    """Background, neck and clothes (n, 3, size, size), linear; they do not move when the head turns."""
     u, v = frame_coordinates(scene, size)
     first = torch.stack([scene.back_r, scene.back_g, scene.back_b], 1)
     second = torch.stack([scene.back_r2, scene.back_g2, scene.back_b2], 1)
@@ -133,7 +133,7 @@ def photograph(picture: Tensor, scene: Columns, seeds: np.ndarray) -> Tensor:
 
 
 def _sensor_noise(seed: int, size: int) -> np.ndarray:
-    """(3, size, size) unit noise: most of it in brightness, a little in colour."""
+    """(3, size, size) noise of unit variance: mostly in brightness, a little in colour."""
     rng = np.random.default_rng([seed, 6])
     brightness = rng.standard_normal((1, size, size), dtype=np.float32)
     chroma = rng.standard_normal((3, size // 2, size // 2), dtype=np.float32)
