@@ -70,7 +70,7 @@ class Comparison:
     Attributes
     ----------
     difference : float
-        First less second, in units of the statistic (-1..1).
+        First less second, on the scale of the statistic (-1..1).
     low, high : float
         Bootstrap interval of the difference over subjects; NaN for a single subject.
     p_value : float
@@ -261,7 +261,7 @@ def mcnemar(rows: pd.DataFrame, first: str, second: str) -> McNemar:
     rows, first, second
         As for :func:`compare`.
     """
-    keys = ["seed", "fold", "unit", "true"]
+    keys = ["seed", "fold", "item", "true"]
     one, other = (decisions(part).set_index(keys)["right"].sort_index() for part in _paired(rows, first, second))
     counts, p_values = [], []
     for seed in one.index.unique("seed").intersection(other.index.unique("seed")):

@@ -165,18 +165,18 @@ def decisions(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``seed, fold, unit`` (the sequence, or the image), ``true, right``.
+        ``seed, fold, item`` (the sequence, or the image), ``true, right``.
     """
     table = with_seed(rows.reset_index(drop=True))
     probability = probabilities(table)
     if "sequence" not in table or table["sequence"].isna().all() or not probability.shape[1]:
         right = table["true"] == table["predicted"]
-        return table[["seed", "fold", "true"]].assign(unit=table["path"], right=right)
+        return table[["seed", "fold", "true"]].assign(item=table["path"], right=right)
     alone = "\0" + table["path"].astype("string")
-    unit = table["sequence"].astype("string").fillna(alone).rename("unit")
+    item = table["sequence"].astype("string").fillna(alone).rename("item")
     if has_people(table):  # two people may each have a sequence "1"
-        unit = (table["subject"].astype("string") + "/" + unit).rename("unit")
-    mean = probability.groupby([table["seed"], table["fold"], unit, table["true"]], sort=True).mean()
+        item = (table["subject"].astype("string") + "/" + item).rename("item")
+    mean = probability.groupby([table["seed"], table["fold"], item, table["true"]], sort=True).mean()
     predicted = mean.columns.to_numpy()[mean.to_numpy().argmax(axis=1)]
     found = mean.index.to_frame(index=False)
     return found.assign(right=predicted == found["true"].to_numpy())

@@ -28,7 +28,7 @@ def draw(pixels: np.ndarray, rows: pd.DataFrame, classes: Sequence[str]) -> Imag
     Returns
     -------
     PIL.Image.Image
-        Of the picture's size, at least 320 pixels wide.
+        Of the image's size, at least 320 pixels wide.
     """
     zoom = max(1.0, 320 / pixels.shape[1])
     image = Image.fromarray(pixels).resize([round(zoom * side) for side in pixels.shape[1::-1]])

@@ -114,11 +114,11 @@ def _render_chunk(
     person = sample(torch.cat((lit * cover.unsqueeze(1), cover.unsqueeze(1)), 1), x, y, "zeros")
     seeds = scene_values[:, SCENE_NAMES.index("noise_seed")].to(torch.int64).numpy()
     behind = backdrop(face, scene, drawn_size, seeds)
-    picture = person[:, :3] + (1 - person[:, 3:]) * behind
-    picture = expose(picture, face, scene)
+    image = person[:, :3] + (1 - person[:, 3:]) * behind
+    image = expose(image, face, scene)
     if drawn_size != size:
-        picture = F.avg_pool2d(picture, 2)
-    images = photograph(picture, scene, seeds)
+        image = F.avg_pool2d(image, 2)
+    images = photograph(image, scene, seeds)
     landmarks = to_pixels(landmark_points(canvas, face), scene, rotation, size)
     return Rendered(images, landmarks, _regions(face, x, y, size) if masks else None)
 
