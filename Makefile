@@ -5,7 +5,7 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 # Test processes. Each computes on one thread, so that two of them fill two cores and no more.
 WORKERS ?= 2
-CODE   := ferdis tests tools experiments examples benchmarks docs/conf.py
+CODE   := ferdis tests tools experiments examples benchmarks docs/conf.py docs/api_reference.py
 
 # A stamp a set of extras: pip runs again only after setup.cfg or pyproject.toml has changed.
 INSTALLED      := $(VENV)/.installed
@@ -16,7 +16,7 @@ INSTALLED_DOCS := $(VENV)/.installed-docs
 .PHONY: help install demo test check format docs clean
 
 help:
-	@echo "make demo    install, then IF-GAN against its ResNet baseline on embedded people, into runs/demo/"
+	@echo "make demo    install, then IF-GAN against its ResNet baseline on synthetic people, into runs/demo/"
 	@echo "make test    install the test extra, then format, lint and type checks and the whole test suite"
 	@echo "make check   format, lint and type checks alone"
 	@echo "make format  let ruff rewrite what make check would complain about"

@@ -1,11 +1,11 @@
-"""How fast a classifier names expressions: torch, torch.compile, and its ONNX files; measured in one run.
+"""Speed of a classifier in torch, torch.compile, and as ONNX files, measured in one run.
 
     python benchmarks/inference.py [MODEL] [--rounds 7] [--threads 1 2] [--batches 1 32] [--out inference.csv]
 
-``MODEL`` is a saved classifier or a fold of a run; without one a small IF-GAN with random weights (speed does not ask
-what they are). Every way is measured in turn, round after round, so that whatever else the machine does falls on all of
-them alike; a time is the median over rounds, a ratio is to torch as it is with the same batch and threads. With the
-detector, the image of each face (400 x 400 pixels) goes through MTCNN and alignment first.
+``MODEL`` is a saved classifier or a fold of a run; by default a small IF-GAN with random weights (speed does not depend
+on them). Every variant is measured in turn in every round, so that other load on the machine affects all of them alike;
+times are medians over rounds, ratios are to plain torch with the same batch size and threads. With the detector, the
+image of each face (400 x 400 pixels) passes through MTCNN and alignment first.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from ferdis.faces import Faces
 from ferdis.preprocess.align import Aligner
 from ferdis.saved_models import find_model, load_model
 
-PICTURE = 400  # pixels a side of what the detector sees
-SECONDS = 0.2  # a round of one way lasts at least so long
+IMAGE = 400  # side of the detector's input, pixels
+SECONDS = 0.2  # smallest duration of one variant in a round
 
 Way = Callable[[np.ndarray], Any]
 
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
-    """Measure, print the table and return it: batch, threads, detector, way, milliseconds a face, ratio."""
+    """Measure, print the table and return it: batch, threads, detector, way, milliseconds per face, ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?")
     parser.add_argument("--rounds", type=int, default=7)
@@ -61,11 +61,11 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
             for batch in given.batches:
                 rows += measure(ways, np.resize(faces.pixels(), (batch, *faces.shape[1:])), given.rounds, threads)
             for name, reason in absent.items():
-                print(f"{name} with {threads} threads is not there: {reason}", file=sys.stderr)
+                print(f"{name} with {threads} threads is not available: {reason}", file=sys.stderr)
     table = pd.DataFrame(rows)
-    eager = table[table["way"] == "torch"].set_index(["threads", "batch", "detector"])["ms_a_face"]
+    eager = table[table["way"] == "torch"].set_index(["threads", "batch", "detector"])["ms_per_face"]
     keys = pd.MultiIndex.from_frame(table[["threads", "batch", "detector"]])
-    table["times_faster"] = eager.reindex(keys).to_numpy() / table["ms_a_face"]
+    table["times_faster"] = eager.reindex(keys).to_numpy() / table["ms_per_face"]
     tell(table, system, given.rounds)
     if given.out:
         table.to_csv(given.out, index=False)
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def fitted(model: str | None, faces: Faces) -> tuple[Any, Faces]:
-    """A classifier on the CPU, and faces that pass for those of its training: int8 is to be timed, not trusted."""
+    """A classifier on the CPU, and faces that stand in for its training faces: int8 is timed here, not used."""
     if model is None:
         return IFGAN.small(epochs=1, progress=False, logger=None, accelerator="cpu").fit(faces), faces
     system = load_model(find_model(model))
@@ -82,7 +82,7 @@ def fitted(model: str | None, faces: Faces) -> tuple[Any, Faces]:
 
 
 def ways_of(system: Any, files: dict[str, Path], threads: int) -> tuple[dict[str, Way], dict[str, str]]:
-    """What is compared, by name, each from uint8 crops to probabilities; and what this machine cannot do, and why."""
+    """The variants by name, each from uint8 crops to probabilities; and those this machine cannot run, with why."""
     graph = Graph(system, "predict_proba").eval()
 
     def torch_way(network: Any) -> Way:
@@ -99,7 +99,7 @@ def ways_of(system: Any, files: dict[str, Path], threads: int) -> tuple[dict[str
             warnings.simplefilter("ignore")
             compiled(np.zeros((1, 128, 128, 3), np.uint8))
         ways["torch.compile"] = compiled
-    except Exception as error:  # no compiler, or none that works: the others can be measured all the same
+    except Exception as error:  # no working compiler: the other variants can be measured all the same
         absent["torch.compile"] = str(error).strip().splitlines()[0]
     for name, path in files.items():
         model = OnnxModel(path, threads)
@@ -108,15 +108,15 @@ def ways_of(system: Any, files: dict[str, Path], threads: int) -> tuple[dict[str
 
 
 def measure(ways: dict[str, Way], crops: np.ndarray, rounds: int, threads: int) -> list[dict[str, Any]]:
-    """Milliseconds a face of every way, without the detector and with it; all ways in every round."""
+    """Milliseconds per face of every variant, without and with the detector; all variants in every round."""
     aligner, batch = Aligner(), len(crops)
-    pictures = list(np.kron(crops, np.ones((1, 3, 3, 1), np.uint8))[:, :PICTURE, :PICTURE])
+    images = list(np.kron(crops, np.ones((1, 3, 3, 1), np.uint8))[:, :IMAGE, :IMAGE])
     everything: dict[tuple[str, str], Callable[[], Any]] = {}
     for name, way in ways.items():
         everything[name, "no"] = lambda way=way: way(crops)  # type: ignore[misc]
-        everything[name, "yes"] = lambda way=way: way(aligner(pictures, crops.shape[1])[0])  # type: ignore[misc]
+        everything[name, "yes"] = lambda way=way: way(aligner(images, crops.shape[1])[0])  # type: ignore[misc]
     for run in everything.values():
-        run()  # compiled, allocated, loaded
+        run()  # warm up: compile, allocate, load
     times: dict[tuple[str, str], list[float]] = {key: [] for key in everything}
     for _ in range(rounds):
         for key, run in everything.items():
@@ -131,7 +131,7 @@ def measure(ways: dict[str, Way], crops: np.ndarray, rounds: int, threads: int) 
             "batch": batch,
             "detector": detector,
             "way": name,
-            "ms_a_face": 1000 * statistics.median(values) / batch,
+            "ms_per_face": 1000 * statistics.median(values) / batch,
             "spread": (max(values) - min(values)) / statistics.median(values),
         }
         for (name, detector), values in times.items()
@@ -139,16 +139,16 @@ def measure(ways: dict[str, Way], crops: np.ndarray, rounds: int, threads: int) 
 
 
 def tell(table: pd.DataFrame, system: Any, rounds: int) -> None:
-    """Print the table, and what it was measured on."""
+    """Print the table and the machine it was measured on."""
     machine = run_folder.environment()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     print(
-        f"{type(system).__name__}, {system.crop_size} pixels, {system.flops() / 1e9:.2f} GFLOP a face; {rounds} rounds"
+        f"{type(system).__name__}, {system.crop_size} pixels, {system.flops() / 1e9:.2f} GFLOP a face, {rounds} rounds"
     )
     print(f"{machine['processor']}, {usable} of {machine['cores']} cores; torch {torch.__version__}, onnxruntime "
           f"{onnxruntime.__version__}; medians, spread = (longest - shortest) / median")  # fmt: skip
     shown = table.assign(
-        ms_a_face=table["ms_a_face"].map("{:.2f}".format),
+        ms_per_face=table["ms_per_face"].map("{:.2f}".format),
         spread=table["spread"].map("{:.0%}".format),
         times_faster=table["times_faster"].map("{:.2f}".format),
     )

@@ -7,14 +7,15 @@ from running examples/plot_*.py. All three loop over the registries: a new syste
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).parent
-sys.path.insert(0, str(DOCS.parent))
+sys.path[:0] = [str(DOCS), str(DOCS.parent)]
+
+from api_reference import skip_foreign_members, write_reference
 
 import ferdis
 from ferdis.systems import GENERATORS, SYSTEMS
@@ -42,7 +43,13 @@ myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings state types, with shapes and ranges
 # A name is described where it is written, not again wherever __all__ passes it on.
-autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
+# What a class inherits from ferdis is shown with it: fit, predict, save, load of a system.
+autodoc_default_options = {
+    "members": True,
+    "inherited-members": True,
+    "show-inheritance": True,
+    "ignore-module-all": True,
+}
 napoleon_use_ivar = True  # the attributes of a dataclass are described once, in its docstring
 napoleon_use_param = False  # "array of shape (n,)" is prose: no word of it is a link
 napoleon_use_rtype = False
@@ -60,15 +67,6 @@ sphinx_gallery_conf = {
 }
 
 ROW = re.compile(r"^(Eq\. ?\d+\w*)\s+:func:`(\w+)`\s+(.*)$", re.MULTILINE)
-
-
-def modules() -> list[str]:
-    """Every public module of ferdis, packages first."""
-    found = ["ferdis"]
-    for item in pkgutil.walk_packages(ferdis.__path__, "ferdis."):
-        if not any(part.startswith("_") for part in item.name.split(".")):
-            found.append(item.name)
-    return found
 
 
 def titled(title: str, *lines: str) -> str:
@@ -102,21 +100,6 @@ def equation_index() -> None:
     write(DOCS / "papers" / "index.rst", titled("Equation index", text, "", *table, "", *contents))
 
 
-def reference() -> None:
-    """docs/api/: one page a module."""
-    names = modules()
-    for stale in (DOCS / "api").glob("ferdis*.rst"):
-        if stale.stem not in names:
-            stale.unlink()
-    for name in names:
-        # The package itself only passes names on; each is described in its own module.
-        options = ["   :no-members:"] if name == "ferdis" else []
-        write(DOCS / "api" / f"{name}.rst", titled(name, f".. automodule:: {name}", *options))
-    text = "Everything public, from its docstrings. What most people need is importable from ``ferdis`` itself."
-    contents = [".. toctree::", "   :maxdepth: 1", "", *(f"   {name}" for name in names)]
-    write(DOCS / "api" / "index.rst", titled("Reference", text, "", *contents))
-
-
 def datasets_table() -> None:
     """docs/api/datasets.inc: the registry as a table, for the page on data sets."""
     from ferdis.datasets import REGISTRY
@@ -129,14 +112,9 @@ def datasets_table() -> None:
     write(DOCS / "api" / "datasets.inc", "\n".join([*lines, ""]))
 
 
-def skip_metadata_routing(app: Any, what: str, name: str, *rest: Any) -> bool | None:
-    """Leave out the set_..._request methods that scikit-learn hangs on every estimator."""
-    return True if re.fullmatch(r"set_\w+_request", name) else None
-
-
 def setup(app: Any) -> None:
     """Write the generated pages before Sphinx looks for sources."""
-    app.connect("autodoc-skip-member", skip_metadata_routing)
+    app.connect("autodoc-skip-member", skip_foreign_members)
     equation_index()
-    reference()
+    write_reference(DOCS / "api")
     datasets_table()

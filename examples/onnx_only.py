@@ -2,7 +2,7 @@
 
     python onnx_only.py model.onnx crops.npy
 
-``crops.npy`` holds uint8 (N, H, W, 3), RGB, faces cropped as the file's ``crop_template`` says, of any size.
+``crops.npy`` holds uint8 (N, H, W, 3), RGB, faces cropped according to the file's ``crop_template``, of any size.
 """
 
 import json

@@ -1,16 +1,16 @@
 """
 Synthetic people
-=========================
+================
 
-Eight people with eight expressions, and one person under each action unit. Nothing is downloaded: every
-image is drawn from numbers, and the numbers stand in the table.
+Eight people with eight expressions, and one person with each action unit. Nothing is downloaded: every image is
+rendered from the numbers in its row of the table.
 """
 
 # %%
 # Eight people, eight expressions
 # -------------------------------
 #
-# ``normal`` is the difficulty that experiments use: pose, light and strength vary from image to image.
+# The experiments use the difficulty ``normal``: pose, light and intensity vary between images.
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
@@ -21,7 +21,7 @@ from ferdis.faces import ACTION_UNITS, EXPRESSIONS, Faces
 
 
 def show(faces: Faces, rows: list[str], columns: list[str], title: str) -> None:
-    """Draw images in reading order."""
+    """Show images in reading order."""
     size = (1.15 * len(columns) + 0.6, 1.2 * len(rows) + 0.5)
     figure, axes = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False, layout="constrained")
     for axis, pixels in zip(axes.flat, faces.pixels(), strict=True):
@@ -39,23 +39,23 @@ people = load_synthetic(8, 8, 1, image_size=128, difficulty="normal", seed=1)
 show(people, [f"P{k}" for k in range(8)], list(EXPRESSIONS), "Eight people")
 
 # %%
-# One person under each action unit
-# ---------------------------------
+# One person with each action unit
+# --------------------------------
 #
-# The same person, pose and light; one unit at 1, 3 and 5 of FACS's five steps.
+# The same person, pose and light; one action unit at intensity 1, 3 and 5 of FACS's five levels.
 LEVELS = (1, 3, 5)
 one = load_synthetic(1, ["neutral"], 1, image_size=128, difficulty="easy", seed=1, first_person=1)
 for part in (ACTION_UNITS[:9], ACTION_UNITS[9:]):
     units = np.array([[np.equal(ACTION_UNITS, unit) * level for unit in part] for level in LEVELS], float)
     units = units.reshape(-1, len(ACTION_UNITS))
     raised = with_action_units(one[np.zeros(len(units), int)], units)
-    show(raised, [str(level) for level in LEVELS], [f"AU{unit}" for unit in part], "One unit at 1, 3, 5")
+    show(raised, [str(level) for level in LEVELS], [f"AU{unit}" for unit in part], "Intensities 1, 3, 5")
 
 # %%
 # This person with that person's expression
 # -----------------------------------------
 #
-# The exact ground truth of expression transfer: each person keeps light and pose while the expression changes.
+# The exact ground truth of expression transfer: person, light and pose stay the same, the expression changes.
 six = people[(people.expression != "neutral") & (people.expression != "contempt")]
 donors = six[six.subject == six.subject[0]]
 neutral = people[people.expression == "neutral"][:4]

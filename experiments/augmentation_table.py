@@ -1,11 +1,11 @@
-"""Do generated training faces help? Real only, classic augmentation, and three generators fitted inside each fold.
+"""Generated training faces: real faces only, classic augmentation, and three generators fitted inside each fold.
 
-python experiments/augmentation_table.py --column embedded --out runs/augmentation
+python experiments/augmentation_table.py --column synthetic --out runs/augmentation
 python experiments/augmentation_table.py --column wild --root data/wild --out runs/augmentation-wild
 
-Same folds and, to the nearest epoch, the same number of the classifier's steps in every row. What generates faces, and
-what filters them, is fitted on the training people of the fold alone. Differences are tested over people, as in the
-report, each against classic augmentation; p-values are corrected for their number (Holm).
+Every row has the same folds and, to the nearest epoch, the same number of classifier steps. Generators and filters are
+fitted on the training subjects of the fold alone. Differences from classic augmentation are tested over subjects, as in
+the report; p-values are corrected for their number (Holm).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 import yaml
+from table import present_name
 
 from ferdis import DECGAN, EGGAN, RELGAN, Faces, ResNetClassifier, SubjectKFold, evaluate, load
 from ferdis.augmentation import Augmented, QualityFilter
@@ -27,11 +28,11 @@ from ferdis.metrics.comparison import compare, holm
 
 PLAN = Path(__file__).with_suffix(".yaml")
 GENERATORS = {"eggan": EGGAN, "decgan": DECGAN, "relgan": RELGAN}
-RARE = 0.5  # a class with fewer faces than this share of an even one is a minority
+RARE = 0.5  # a class with fewer faces than this share of the mean class size is a minority class
 
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
-    """Run, print, write; gives the table."""
+    """Run, print, write; returns the table."""
     plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
     options = arguments(plan, argv)
     faces = read_faces(options, plan)
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     )  # fmt: skip
     table, tests = measured(evaluation.rows, plan["systems"], minority(faces))
     print(table.to_string(index=False, float_format="{:.2f}".format))
-    print(f"\nUAR against {plan['systems']['classic']!r}, over people:")
+    print(f"\nUAR against {plan['systems']['classic']!r}, over subjects:")
     print(tests.to_string(index=False, float_format="{:.3f}".format))
     if rare := minority(faces):
         print(f"\nminority classes: {', '.join(f'{name} ({number} faces)' for name, number in rare.items())}")
@@ -57,16 +58,16 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
 def arguments(plan: Mapping[str, Any], argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--column", choices=list(plan["columns"]), default="embedded")
-    parser.add_argument("--root", help="folder of the set, for those that are not embedded")
+    parser.add_argument("--column", type=present_name, choices=list(plan["columns"]), default="synthetic")
+    parser.add_argument("--root", help="folder of the set, unless it is synthetic")
     parser.add_argument("--systems", nargs="+", choices=list(plan["systems"]), default=list(plan["systems"]))
-    parser.add_argument("--people", type=int, help="of the synthetic set, instead of the plan's")
-    parser.add_argument("--folds", type=int, help="instead of the plan's")
+    parser.add_argument("--people", type=int, help="number of synthetic people, instead of the plan's")
+    parser.add_argument("--folds", type=int, help="number of folds, instead of the plan's")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--steps", type=int, help="of the classifier, instead of the plan's")
-    parser.add_argument("--generator_steps", type=int, help="of each generator, instead of the presets'")
+    parser.add_argument("--steps", type=int, help="steps of the classifier, instead of the plan's")
+    parser.add_argument("--generator_steps", type=int, help="steps of each generator, instead of the presets'")
     parser.add_argument("--no_filter", action="store_true", help="keep every generated face")
-    parser.add_argument("--jobs", type=int, default=1, help="fits at a time")
+    parser.add_argument("--jobs", type=int, default=1, help="number of parallel fits")
     parser.add_argument("--out", help="run folder")
     return parser.parse_args(argv)
 
@@ -77,7 +78,7 @@ def read_faces(options: argparse.Namespace, plan: Mapping[str, Any]) -> Faces:
     given = dict(column["arguments"])
     if column["dataset"] != "synthetic":
         if not options.root:
-            raise ValueError(f"--column {options.column} needs --root: the folder of its pictures")
+            raise ValueError(f"--column {options.column} needs --root: the folder of its images")
         given["root"] = options.root
     elif options.people:
         given["people"] = options.people
@@ -109,7 +110,7 @@ def systems(options: argparse.Namespace, plan: Mapping[str, Any]) -> dict[str, A
 
 
 def shortened(generator: Any, steps: int | None) -> Any:
-    """The generator with so many steps of its main stage, to the epoch after; its other stages in proportion."""
+    """The generator with this many steps in its main stage, rounded up to an epoch; other stages in proportion."""
     if steps:
         generator.set_params(epochs=1, min_steps=steps)
         stretched = {"expression_epochs": 1, "mlp_epochs": 1, "identity_epochs": 1}
@@ -118,12 +119,12 @@ def shortened(generator: Any, steps: int | None) -> Any:
 
 
 def classifier(**changes: Any) -> ResNetClassifier:
-    """The same small network in every row; a step count that ``min_steps`` alone decides."""
+    """The same small network in every row, with a step count given by ``min_steps`` alone."""
     return ResNetClassifier.small(**changes).set_params(min_steps=changes["min_steps"])
 
 
 def minority(faces: Faces) -> dict[str, int]:
-    """Classes that have far fewer faces than an even share, with their counts."""
+    """Minority classes with their counts."""
     counts = pd.Series(faces.expression).value_counts()
     return {str(name): int(n) for name, n in counts.items() if n < RARE * len(faces) / len(counts)}
 
@@ -131,7 +132,7 @@ def minority(faces: Faces) -> dict[str, int]:
 def measured(
     rows: pd.DataFrame, names: Mapping[str, str], rare: Mapping[str, int]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Accuracy, UAR and mean recall of the minority classes (%), pooled; and UAR against classic augmentation."""
+    """Pooled accuracy, UAR and mean recall of the minority classes (%); and UAR against classic augmentation."""
     lines = []
     for system, part in rows.groupby("system", sort=False):
         true, predicted = part["true"], part["predicted"]

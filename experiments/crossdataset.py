@@ -1,11 +1,11 @@
-"""Train on one data set, test on another: a matrix, training sets down, test sets across.
+"""Train on one data set, test on another: a matrix with training sets as rows and test sets as columns.
 
 python experiments/crossdataset.py --set ckplus=DIR --set oulucasia=DIR --set jaffe=DIR
 python experiments/crossdataset.py --set mine=manifest:DIR --set rafdb=DIR --system resnet --small
-python experiments/crossdataset.py --embedded --small --epochs 3     # two embedded populations: a dry run
+python experiments/crossdataset.py --synthetic --small --epochs 3    # a dry run on two synthetic populations
 
-All cells are of the classes that all sets share. On the diagonal nobody is in both parts either: k folds by person, or
-the official split where nobody is known. A cell that the audit refuses (CK+ against CK+48: the same people) stays
+All cells use the classes that all sets share. The diagonal is subject-exclusive too: k folds by subject, or the
+official split where subjects are not known. A cell that the audit refuses (CK+ against CK+48: the same people) stays
 empty, and the reason is printed below.
 """
 
@@ -51,14 +51,14 @@ def matrix(
     jobs: int = 1,
     allow_overlap: bool = False,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Evaluate every pair of sets; one run folder a cell.
+    """Evaluate every pair of sets; one run folder per cell.
 
     Returns
     -------
     DataFrame
-        One row a system and cell: system, train, test, accuracy, UAR (%; NaN where refused), images, people.
+        One row per system and cell: system, train, test, accuracy, UAR (%; NaN where refused), images.
     list of str
-        What was refused, and why.
+        The refused cells with the reason.
     """
     sets = shared_classes(sets)
     lines, refused = [], []
@@ -95,7 +95,7 @@ def cell(sets: Mapping[str, Faces], train: str, test: str, folds: int) -> tuple[
 
 
 def shared_classes(sets: Mapping[str, Faces]) -> dict[str, Faces]:
-    """Each set without the classes that some other set lacks."""
+    """Each set reduced to the classes that all sets share."""
     classes = set.intersection(*(set(faces.classes) for faces in sets.values()))
     if len(classes) < 2:
         raise ValueError(f"the sets share {len(classes)} classes, two are needed")
@@ -104,7 +104,7 @@ def shared_classes(sets: Mapping[str, Faces]) -> dict[str, Faces]:
 
 def read_sets(options: argparse.Namespace) -> dict[str, Faces]:
     """The sets of the command line, all at one image size."""
-    if options.embedded:
+    if options.synthetic:
         easy = load("synthetic", people=options.people, expressions=6, image_size=64, images_per_expression=2, seed=0)
         hard = load("synthetic", people=options.people, expressions=6, image_size=64, images_per_expression=2, seed=1,
                     difficulty="hard")  # fmt: skip
@@ -118,7 +118,7 @@ def read_sets(options: argparse.Namespace) -> dict[str, Faces]:
         loader, root = (loader, root) if colon and not Path(place).exists() else (name, place)
         sets[name] = load(loader, root=root, expressions=options.expressions, image_size=options.image_size)
     if len(sets) < 2:
-        raise ValueError("give --set at least twice, or --embedded")
+        raise ValueError("give --set at least twice, or --synthetic")
     return sets
 
 
@@ -126,22 +126,23 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--set", action="append", default=[], metavar="NAME=DIR", help="a set; several times")
-    parser.add_argument("--embedded", action="store_true", help="two embedded populations instead")
-    parser.add_argument("--people", type=int, default=20, help="people of each embedded population")
+    parser.add_argument("--synthetic", action="store_true", help="two synthetic populations instead")
+    parser.add_argument("--embedded", dest="synthetic", action="store_true", help="former name of --synthetic")
+    parser.add_argument("--people", type=int, default=20, help="people of each synthetic population")
     parser.add_argument("--expressions", default="six", help="six, seven or names with commas")
     parser.add_argument("--image_size", type=int, default=256, help="side of the faces, pixels")
     parser.add_argument("--system", nargs="+", default=["resnet", "ifgan"], choices=list(SYSTEMS))
     parser.add_argument("--small", action="store_true", help="the systems' size for two cores")
     parser.add_argument("--epochs", type=int, help="fewer epochs, for a dry run")
-    parser.add_argument("--folds", type=int, default=5, help="folds by person on the diagonal")
-    parser.add_argument("--jobs", type=int, default=1, help="folds at a time")
+    parser.add_argument("--folds", type=int, default=5, help="folds by subject on the diagonal")
+    parser.add_argument("--jobs", type=int, default=1, help="number of parallel folds")
     parser.add_argument("--allow_overlap", action="store_true", help="accept BU-3DFE against BU-4DFE")
     parser.add_argument("--out", default="runs/crossdataset", help="folder of the run folders")
     return parser.parse_args(argv)
 
 
 def run(argv: Sequence[str] | None = None) -> pd.DataFrame:
-    """Run the matrix and print it; gives the table of :func:`matrix`."""
+    """Run the matrix and print it; returns the table of :func:`matrix`."""
     options = parsed(argv)
     changes = {"progress": False, **({"epochs": options.epochs} if options.epochs else {})}
     systems = {name: (SYSTEMS[name].small if options.small else SYSTEMS[name])(**changes) for name in options.system}
@@ -153,7 +154,7 @@ def run(argv: Sequence[str] | None = None) -> pd.DataFrame:
     for system, part in table.groupby("system", sort=False):
         for figure in FIGURES:
             square = part.pivot(index="train", columns="test", values=figure).loc[list(sets), list(sets)]
-            print(f"\n{system}: {figure} (%), training set down, test set across")
+            print(f"\n{system}: {figure} (%), rows are training sets, columns test sets")
             print(square.to_string(na_rep="-", float_format="%.1f"))
     for line in refused:
         print(f"\nrefused, {line}")

@@ -1,10 +1,10 @@
-"""DECGAN, whose paper has no figures, measured on synthetic people: expression, identity, cycle, FID and KID.
+"""DECGAN, whose paper reports no figures, measured on synthetic people: expression, identity, cycle, FID and KID.
 
 python experiments/decgan_evaluation.py --seed 1 --out runs/decgan
 
-It learns on some people and transfers expressions between others, of whom two judges read expression and person; a
-recogniser that learned from real images of the people to learn from names the expressions as well. The exact answer
-is known, so what the same judges say of it stands beside every figure.
+It is trained on some people and transfers expressions between others. Two judges predict expression and identity of the
+transfers, and so does a recogniser trained on the training images. The exact counterparts are known, so every figure is
+given for them as well.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Reenacting:
 
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
-    """Train, transfer, judge, print; gives the table."""
+    """Train, transfer, judge, print; returns the table."""
     options = arguments(argv)
     changes: dict[str, Any] = {"seed": options.seed, "ground_truth": options.ground_truth}
     if options.epochs:
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
         }.items(),
         columns=["what", "value"],
     )
-    print(f"{len(learned)} faces of {options.people} people to learn from; {found.pairs} transfers between "
+    print(f"{len(learned)} training faces of {options.people} people; {found.pairs} transfers between "
           f"{options.test_people} others\n{model.notes_[0]}\n{found}")  # fmt: skip
     print(table.to_string(index=False, float_format="{:.3f}".format))
     if options.out is not None:
@@ -95,26 +95,26 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--people", type=int, default=120, help="people to learn from")
-    parser.add_argument("--images", type=int, default=3, help="pictures of each of them and expression")
-    parser.add_argument("--test_people", type=int, default=20, help="others, 14 images each")
-    parser.add_argument("--judge_people", type=int, help="further ones, instead of the standard judges'")
-    parser.add_argument("--ground_truth", default="auto", help="off: unpaired, as the paper's equations are")
+    parser.add_argument("--people", type=int, default=120, help="number of training people")
+    parser.add_argument("--images", type=int, default=3, help="images per person and expression")
+    parser.add_argument("--test_people", type=int, default=20, help="number of test people, 14 images each")
+    parser.add_argument("--judge_people", type=int, help="people to train judges on, instead of the standard judges")
+    parser.add_argument("--ground_truth", default="auto", help="off: unpaired, as in the paper's equations")
     parser.add_argument("--difficulty", choices=["easy", "normal", "hard"], default="normal")
-    parser.add_argument("--epochs", type=int, help="of everything, instead of the presets'")
-    parser.add_argument("--steps", type=int, help="of DECGAN, instead of the preset's")
-    parser.add_argument("--seed", type=int, default=1, help="of people and training")
-    parser.add_argument("--out", type=Path, help="folder for model, table and pictures")
+    parser.add_argument("--epochs", type=int, help="epochs of every training, instead of the presets'")
+    parser.add_argument("--steps", type=int, help="steps of DECGAN, instead of the preset's")
+    parser.add_argument("--seed", type=int, default=1, help="seed of people and training")
+    parser.add_argument("--out", type=Path, help="folder for model, table and images")
     return parser.parse_args(argv)
 
 
 def pixels(faces: Faces, size: int) -> np.ndarray:
-    """Pictures (n, size, size, 3) uint8."""
+    """Images (n, size, size, 3) uint8."""
     return np.asarray(resized(faces, size)[np.arange(len(faces))])
 
 
 def identity(judge: IdentityJudge, unseen: Faces, faces: Faces, made: np.ndarray) -> dict[str, float]:
-    """Cosine of each transfer with the face it was made from, beside real pairs."""
+    """Verification of each transfer against the face it was made from, and the figures of real pairs."""
     found = verify(judge.embed(unseen), unseen.subject, judge.embed(faces), judge.embed(made))
     return {
         "identity: taken for the same person": found.accuracy,
@@ -128,7 +128,7 @@ def identity(judge: IdentityJudge, unseen: Faces, faces: Faces, made: np.ndarray
 def recognised(
     options: argparse.Namespace, learned: Faces, made: np.ndarray, truth: Faces, references: Faces
 ) -> dict[str, float]:
-    """Accuracy of a recogniser that learned from real pictures: on transfers, and on the true counterparts."""
+    """Accuracy of a recogniser trained on rendered images: on transfers, and on the true counterparts."""
     changes = {"epochs": options.epochs} if options.epochs else {"min_steps": RECOGNISER_STEPS}
     reader = ResNetClassifier.small(seed=options.seed, progress=False, **changes).fit(learned)
     transfers = Faces(made, pd.DataFrame({"expression": references.expression}))
@@ -139,26 +139,26 @@ def recognised(
 
 
 def cycle(model: DECGAN, faces: Faces, made: np.ndarray) -> float:
-    """L1 between faces and what G2 brings back from the transfers (Eq. 9)."""
+    """L1 between faces and G2's reconstructions from the transfers (Eq. 9)."""
     back = model.restore(Faces(made, faces.table), faces).astype(float)
     return float(np.abs(back - pixels(faces, model.image_size)).mean() / 127.5)
 
 
 def likeness(judge: IdentityJudge, truth: np.ndarray, made: np.ndarray) -> dict[str, float]:
-    """FID and KID in the identity judge's features, of transfers and of the truth, to as many *other* true images.
+    """FID and KID in the identity judge's features, of transfers and of the truth, to *other* true images.
 
-    Both grow with fewer images, so the two figures of a metric are of the same number.
+    FID grows with fewer images, so both figures are computed on the same number.
     """
     half = np.arange(len(truth)) % 2 == 0
     values = {}
-    for what, pictures in (("transfers", made), ("the truth itself", truth)):
-        values[f"FID, judge's features: {what}"] = fid(truth[half], pictures[~half], judge.embed)
-        values[f"KID, judge's features: {what}"] = kid(truth[half], pictures[~half], judge.embed, subsets=20)[0]
+    for what, images in (("transfers", made), ("the truth itself", truth)):
+        values[f"FID, judge's features: {what}"] = fid(truth[half], images[~half], judge.embed)
+        values[f"KID, judge's features: {what}"] = kid(truth[half], images[~half], judge.embed, subsets=20)[0]
     return values
 
 
 def grid_rows(unseen: Faces, people: int = 4) -> tuple[Faces, Faces]:
-    """One reference of each expression, each of another person, and a few other people's faces."""
+    """One reference per expression, each of a different person, and faces of a few other people."""
     names = np.unique(unseen.subject)
     references = [
         int(np.flatnonzero((unseen.expression == name) & (unseen.subject == names[k % len(names)]))[0])

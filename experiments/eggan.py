@@ -1,7 +1,7 @@
-"""What EGGAN's tables share: people to learn from, others to judge by, and further ones whose faces are edited.
+"""The setup that EGGAN's tables share: people to train on, others to train judges on, and others to edit.
 
-Nobody is in two of the three parts. What an image shows is read by an ``AUEstimator``, who it is by an identity
-judge; both learned from the judging people, and say what they reach on some of those that they never saw.
+The three groups are disjoint. Action units of an image are estimated by an ``AUEstimator``, identity by an identity
+judge; both are trained on the second group and report their error on held-out people of it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ferdis.metrics.units import UnitAgreement, unit_agreement
 from ferdis.metrics.verification import Verification, verify
 
 JUDGE_SEED = 3000  # a population of their own, the same for every --seed
-DRIVEN, STILL = 1.0, 0.1  # an AU whose target differs by so much is driven; by less than the other, it should stay
+DRIVEN, STILL = 1.0, 0.1  # an action unit whose target differs by this much is driven; below the other, it should stay
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,16 @@ class Bench:
 
     Attributes
     ----------
-    learned, unseen : Faces that EGGAN learns from, and of people it never sees
-    estimator, identity : judges that learned from yet other people
-    sources : rows of ``unseen`` to edit
-    targets : (n, 17), action units to give each of them: those of a face of ``learned``
-    shown : Faces, the faces that the targets are from
+    learned, unseen : Faces
+        EGGAN's training faces, and faces of unseen people.
+    estimator, identity : AUEstimator, IdentityJudge or Embedder
+        The judges, trained on other people.
+    sources : Faces
+        Rows of ``unseen`` to edit.
+    targets : (n, 17)
+        The action units to give each of them: those of a face of ``learned``.
+    shown : Faces
+        The faces that the targets are from.
     """
 
     learned: Faces
@@ -53,22 +58,24 @@ class Bench:
 
 
 def arguments(argv: Sequence[str] | None, description: str, **further: dict[str, Any]) -> argparse.Namespace:
-    """The command line of all tables; ``further`` options of one by name."""
+    """The command line of all tables; ``further`` holds the options of a single table."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
-    parser.add_argument("--people", type=int, default=300, help="people to learn from")
-    parser.add_argument("--images", type=int, default=4, help="pictures of each of them and expression")
-    parser.add_argument("--judge_people", type=int, default=400, help="others, for the two judges")
-    parser.add_argument("--test_people", type=int, default=30, help="others, whose faces are edited")
+    parser.add_argument("--people", type=int, default=300, help="number of training people")
+    parser.add_argument("--images", type=int, default=4, help="images per person and expression")
+    parser.add_argument("--judge_people", type=int, default=400, help="number of people the judges are trained on")
+    parser.add_argument("--test_people", type=int, default=30, help="number of people whose faces are edited")
     parser.add_argument("--edits", type=int, default=500)
-    parser.add_argument("--expressions", default="8", help="7, 8 with contempt, or action_units: drawn independently")
+    parser.add_argument(
+        "--expressions", default="8", help="7, 8 with contempt, or action_units: independent of another"
+    )
     parser.add_argument("--difficulty", choices=["easy", "normal", "hard"], default="normal")
-    parser.add_argument("--epochs", type=int, help="of everything, instead of the presets'")
-    parser.add_argument("--arguments", type=yaml.safe_load, default={}, help="of EGGAN, as YAML, over the preset's")
-    parser.add_argument("--seed", type=int, default=1, help="of people and training")
+    parser.add_argument("--epochs", type=int, help="epochs of every training, instead of the presets'")
+    parser.add_argument("--arguments", type=yaml.safe_load, default={}, help="EGGAN's, as YAML, over the preset's")
+    parser.add_argument("--seed", type=int, default=1, help="seed of people and training")
     parser.add_argument("--weights", help="VGG19 instead of C_id in Eq. 5: 'imagenet' or a .safetensors file")
     parser.add_argument("--embedder", choices=list(EMBEDDERS), help="judge identity by a published network instead")
     parser.add_argument("--embedder_weights", help="its .safetensors file, see ferdis.evaluators.embedders")
-    parser.add_argument("--out", type=Path, help="folder for models, tables and pictures")
+    parser.add_argument("--out", type=Path, help="folder for models, tables and images")
     for name, about in further.items():
         parser.add_argument(f"--{name}", **about)
     options = parser.parse_args(argv)
@@ -80,7 +87,7 @@ def arguments(argv: Sequence[str] | None, description: str, **further: dict[str,
 
 
 def bench(options: argparse.Namespace) -> Bench:
-    """Draw the people, train the judges, choose the edits; says how far the judges are to be trusted."""
+    """Render the people, train the judges, choose the edits; prints the judges' own errors."""
     size = EGGAN.small().image_size
     drawn = {
         "expressions": options.expressions,
@@ -102,14 +109,14 @@ def bench(options: argparse.Namespace) -> Bench:
     random = np.random.default_rng(options.seed)
     sources = unseen[random.integers(len(unseen), size=options.edits)]
     shown = learned[random.integers(len(learned), size=options.edits)]
-    print(f"{len(learned)} faces of {options.people} people to learn from; {options.edits} edits of faces of ", end="")
+    print(f"{len(learned)} training faces of {options.people} people; {options.edits} edits of faces of ", end="")
     print(f"{options.test_people} others\naction units: AUEstimator, {estimator.own}\nidentity: {identity.own}")
     targets = shown.table[list(AU_COLUMNS)].to_numpy()
     return Bench(learned, unseen, estimator, identity, sources, targets, shown)
 
 
 def _units_judge(options: argparse.Namespace, judging: Faces) -> AUEstimator:
-    """With ``--out`` it is kept, and not trained again for the next table."""
+    """The AUEstimator; with ``--out`` it is saved, and not trained again for the next table."""
     folder = None if options.out is None else options.out / "judge"
     if folder is not None and folder.is_dir():
         return AUEstimator.load(folder)
@@ -120,7 +127,7 @@ def _units_judge(options: argparse.Namespace, judging: Faces) -> AUEstimator:
 
 
 def fitted(options: argparse.Namespace, on: Bench, **changes: object) -> EGGAN:
-    """EGGAN on the people to learn from; with ``--out`` its run goes on where it was."""
+    """EGGAN fitted on the training people; with ``--out`` an interrupted training continues."""
     chosen = {"epochs": options.epochs, "identity_epochs": options.epochs} if options.epochs else {}
     if options.weights:
         published = EGGAN()
@@ -131,19 +138,19 @@ def fitted(options: argparse.Namespace, on: Bench, **changes: object) -> EGGAN:
     return model.fit(on.learned, run_dir=None if options.out is None else options.out / name)
 
 
-def units_shown(on: Bench, pictures: np.ndarray | Faces) -> UnitAgreement:
-    """How well images show the units that were asked for."""
-    return unit_agreement(on.targets, on.estimator.predict(pictures))
+def units_shown(on: Bench, images: np.ndarray | Faces) -> UnitAgreement:
+    """Agreement of the action units of images with the requested ones."""
+    return unit_agreement(on.targets, on.estimator.predict(images))
 
 
-def identity_kept(on: Bench, pictures: np.ndarray) -> Verification:
-    """Whether edited images are still the people they were made from; the threshold is that of real images."""
+def identity_kept(on: Bench, images: np.ndarray) -> Verification:
+    """Whether edited images still show their source's person; the threshold is that of unedited images."""
     embed = on.identity.embed
-    return verify(embed(on.unseen), on.unseen.subject, embed(on.sources), embed(pictures))
+    return verify(embed(on.unseen), on.unseen.subject, embed(on.sources), embed(images))
 
 
 def on_the_way(on: Bench, model: EGGAN, faces: int = 60, steps: int = 6) -> dict[str, float]:
-    """Along interpolations (Eq. 8): Spearman's correlation of driven units with alpha, and how much the others move."""
+    """Along interpolations (Eq. 8): Spearman's correlation of driven action units with alpha, and change of others."""
     sources, targets = on.sources[:faces], on.targets[:faces]
     path = model.interpolate(sources, targets, steps)  # (n, steps, S, S, 3)
     found = on.estimator.predict(path.reshape(-1, *path.shape[2:])).reshape(*path.shape[:2], -1)
@@ -153,11 +160,14 @@ def on_the_way(on: Bench, model: EGGAN, faces: int = 60, steps: int = 6) -> dict
         for row, unit in np.argwhere(np.abs(change) >= DRIVEN)
     ]
     moved = np.abs(found[:, -1] - found[:, 0])[np.abs(change) < STILL]
-    return {"spearman of driven units": float(np.nanmean(rising)), "mean change of the others": float(moved.mean())}
+    return {
+        "spearman of driven action units": float(np.nanmean(rising)),
+        "mean change of the others": float(moved.mean()),
+    }
 
 
 def saved(options: argparse.Namespace, name: str, table: pd.DataFrame) -> None:
-    """Print a table, and write it where ``--out`` says."""
+    """Print a table, and write it below ``--out``."""
     print(table.to_string(float_format="{:.3f}".format))
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -165,7 +175,7 @@ def saved(options: argparse.Namespace, name: str, table: pd.DataFrame) -> None:
 
 
 def saved_grid(options: argparse.Namespace, name: str, rows: Sequence[np.ndarray], said: str) -> None:
-    """Rows of images (n, S, S, 3) as one PNG file where ``--out`` says; ``said`` is what the rows show."""
+    """Save rows of images (n, S, S, 3) as one PNG file below ``--out``; ``said`` describes the rows."""
     if options.out is not None:
         path = options.out / f"{name}.png"
         Image.fromarray(np.concatenate([np.concatenate(list(row), axis=1) for row in rows])).save(path)

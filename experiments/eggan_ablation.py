@@ -2,7 +2,7 @@
 
 python experiments/eggan_ablation.py --out runs/eggan
 
-The perceptual term is of C_id's maps, or of VGG19's with ``--weights vgg19.safetensors``.
+The perceptual term uses the feature maps of C_id, or those of VGG19 with ``--weights vgg19.safetensors``.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ VARIANTS = {
 
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
-    """Train each variant, measure, print; gives the table, and with ``--out`` the image."""
+    """Train each variant, measure, print; returns the table, and with ``--out`` saves a grid of edits."""
     options = arguments(argv, __doc__ or "")
     on = bench(options)
-    rows, pictures = {}, [on.sources[:SHOWN].pixels(), on.shown[:SHOWN].pixels()]
+    rows, grid = {}, [on.sources[:SHOWN].pixels(), on.shown[:SHOWN].pixels()]
     for name, changes in VARIANTS.items():
         model = fitted(options, on, **changes)
         edited, back = model.edit(on.sources, on.targets), model.reconstruct(on.sources)
         units, kept = units_shown(on, edited), identity_kept(on, edited)
         lost = np.abs(back.astype(float) - on.sources.pixels()).mean()
         rows[name] = {"mse": units.mse, "pcc": units.pcc, "identity": kept.accuracy, "reconstruction L1 of 255": lost}
-        pictures.append(edited[:SHOWN])
+        grid.append(edited[:SHOWN])
     table = pd.DataFrame.from_dict(rows, orient="index")
     saved(options, "ablation", table)
-    saved_grid(options, "ablation", pictures, f"sources, faces with the units asked for, then {', '.join(VARIANTS)}")
+    saved_grid(options, "ablation", grid, f"sources, faces with the requested action units, then {', '.join(VARIANTS)}")
     return table
 
 

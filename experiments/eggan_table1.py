@@ -1,10 +1,10 @@
-"""EGGAN's Table 1 on synthetic people: do edited faces show the action units that were asked for?
+"""EGGAN's Table 1 on synthetic people: do edited faces show the requested action units?
 
 python experiments/eggan_table1.py --out runs/eggan
 
-The paper's targets are of RaFD and its units OpenFace's; here both are rendered, and read by an AUEstimator, so that
-the figures stand side by side and are no comparison. Two trivial answers stand beside them: the source as it is, and a
-real image with the right units, which is of another person.
+The paper's targets are RaFD images with OpenFace's action units; here faces are rendered and action units estimated by
+an AUEstimator, so the published and measured figures are not comparable. Two trivial answers are measured as well: the
+source unchanged, and an unedited image with the right action units, which shows another person.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ferdis.report.published import figures
 
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
-    """Train, edit, read, print; gives the table."""
+    """Train, edit, measure, print; returns the table."""
     options = arguments(argv, __doc__ or "")
     on = bench(options)
     model = fitted(options, on)
@@ -29,8 +29,8 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
         "a real face": on.shown,
     }
     columns = {}
-    for name, pictures in answers.items():
-        agreement = units_shown(on, pictures)
+    for name, images in answers.items():
+        agreement = units_shown(on, images)
         for metric in ("mse", "pcc"):
             columns[f"{name} {metric}"] = agreement.to_frame()[metric]
     table = published().join(pd.DataFrame(columns), how="outer")

@@ -1,9 +1,9 @@
-"""EGGAN's Table 2 on synthetic people: is an edited face still the same person?
+"""EGGAN's Table 2 on synthetic people: does an edited face still show the same person?
 
 python experiments/eggan_table2.py --out runs/eggan
 
 The paper's judge is LightCNN; here it is an embedder trained on other synthetic people, with the threshold at the equal
-error rate of real pairs. A model that ``eggan_table1.py`` trained into the same folder is not trained again.
+error rate of unedited pairs. A model that ``eggan_table1.py`` trained into the same folder is used again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ferdis.report.published import figures
 
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
-    """Train, edit, verify, print; gives the table."""
+    """Train, edit, verify, print; returns the table."""
     options = arguments(argv, __doc__ or "")
     on = bench(options)
     kept = identity_kept(on, fitted(options, on).edit(on.sources, on.targets))

@@ -1,10 +1,10 @@
-"""EGGAN, which has seen drawn people alone, on photographs of people: a grid to look at, and what is read off it.
+"""EGGAN, trained on synthetic people alone, on photographs: a grid of edits, and the action units measured on it.
 
 python experiments/eggan_unseen.py --root DIR --out runs/eggan
 
 DIR holds ``faces.csv`` and images, as the data set "manifest" reads them. The photographs are aligned to where the
-renderer puts eyes and nose, and an ``AUEstimator`` that learned from other drawn people reads their action units: its
-own error on photographs is not known. A model that ``eggan_table1.py`` trained into the same folder is used again.
+renderer puts eyes and nose, and an ``AUEstimator`` trained on other synthetic people estimates their action units: its
+error on photographs is unknown. A model that ``eggan_table1.py`` trained into the same folder is used again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ferdis.preprocess import prepare
 from ferdis.preprocess.restore import restored
 
 SHOWN = 8
-# Prototypes of EMFACS, as intensities; what is not named is 0.
+# Prototypes of EMFACS, as intensities; action units that are not named are 0.
 EDITS = {
     "neutral": {},
     "happiness": {"AU06": 3, "AU12": 4, "AU25": 3},
@@ -33,7 +33,7 @@ EDITS = {
 
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
-    """Align, read, edit, draw; gives a row an expression: how far what is shown is from what was asked."""
+    """Align, estimate, edit, save; returns the error of the edits' action units, one row per expression."""
     root = {"required": True, "help": "folder with faces.csv and photographs"}
     options = arguments(argv, __doc__ or "", root=root)
     on = bench(options)
@@ -43,21 +43,21 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     back, before = model.reconstruct(faces), on.estimator.predict(faces)
     lost = np.abs(back.astype(float) - faces.pixels()).mean() / 127.5
     print(f"{len(faces)} photographs; L1 of their reconstruction in [-1, 1]: {lost:.3f}")
-    rows, pictures = {}, [faces.pixels(chosen), back[chosen]]
+    rows, grid = {}, [faces.pixels(chosen), back[chosen]]
     for name, units in EDITS.items():
         wanted = np.array([units.get(column, 0) for column in AU_COLUMNS], np.float32)
         edited = model.edit(faces, wanted)
         read = {"mse of the edits": on.estimator.predict(edited), "mse of the photographs": before}
         rows[name] = {what: np.square(units - wanted).mean() for what, units in read.items()}
-        pictures.append(edited[chosen])
+        grid.append(edited[chosen])
     table = pd.DataFrame.from_dict(rows, orient="index")
     saved(options, "unseen", table)
-    saved_grid(options, "unseen", pictures, f"photographs, reconstructions, then {', '.join(EDITS)}")
+    saved_grid(options, "unseen", grid, f"photographs, reconstructions, then {', '.join(EDITS)}")
     return table
 
 
 def photographs(root: str, model: EGGAN, estimator: AUEstimator) -> Faces:
-    """The images of a folder, aligned as drawn faces lie, with their action units as the estimator reads them."""
+    """The images of a folder, aligned like rendered faces, with action units from the estimator."""
     from ferdis import load
 
     listed = load("manifest", root=root, align=False, cache=False, progress=False)

@@ -2,11 +2,11 @@
 
 python experiments/ifgan_identity.py --seed 1
 
-Both systems learn on some people. Of further people, whom nobody trained on, a logistic probe tries to name the
-person and to name the expression: from the face itself, from the baseline's features, from IF-GAN's generated face
-and from IF-GAN's features. The identity probe is fitted on half of each person's images and scored on the other
-half; the expression probe is fitted on half of the people and scored on the rest, so that a code that says nothing
-cannot pass for one that says nothing about identity.
+IF-GAN and its baseline are trained on some people. On unseen people, logistic probes predict the person and the
+expression from the face itself, from the baseline's features, from IF-GAN's generated face and from IF-GAN's features.
+The identity probe is fitted on half of each person's images and scored on the other half; the expression probe is
+fitted on half of the people and scored on the rest, so that a representation without any information cannot pass for
+one that is free of identity.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from ferdis import IFGAN, Faces, ResNetClassifier, load
 from ferdis.metrics import linear_probe
 from ferdis.preprocess.images import resize_batch
 
-PROBE_SIDE = 32  # images are read by the probes at 32x32 pixels
+PROBE_SIDE = 32  # the probes read images at 32x32 pixels
 
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
-    """Train, probe, print; gives the table."""
+    """Train, probe, print; returns the table."""
     options = arguments(argv)
     ifgan, resnet = IFGAN.small(seed=options.seed), ResNetClassifier.small(seed=options.seed)
     if options.epochs:
@@ -40,14 +40,16 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     ifgan.fit(learned)
     resnet.fit(learned)
     generated = ifgan.average(unseen)
-    codes = {
-        "the face itself": pictures(unseen.pixels()),
+    representations = {
+        "the face itself": pixel_rows(unseen.pixels()),
         "baseline's features": resnet.transform(unseen),
-        "IF-GAN's generated face": pictures(generated),
+        "IF-GAN's generated face": pixel_rows(generated),
         "IF-GAN's features": ifgan.transform(unseen),
     }
-    table = pd.DataFrame([{"read from": name, **probes(code, unseen, options.seed)} for name, code in codes.items()])
-    print(f"{len(learned)} faces of {options.people} people to learn, {len(unseen)} of {options.test_people} others")
+    table = pd.DataFrame(
+        [{"read from": name, **probes(values, unseen, options.seed)} for name, values in representations.items()]
+    )
+    print(f"{len(learned)} training faces of {options.people} people, {len(unseen)} of {options.test_people} others")
     print(f"chance: identity {1 / options.test_people:.1%}, expression {1 / len(unseen.classes):.1%}")
     print(table.to_string(index=False, float_format="{:.1%}".format))
     print(distances(ifgan, unseen, generated).to_string(index=False, float_format="{:.3f}".format))
@@ -57,39 +59,39 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--people", type=int, default=40, help="people to learn from")
-    parser.add_argument("--images", type=int, default=4, help="pictures of each of them and expression")
-    parser.add_argument("--test_people", type=int, default=20, help="further people, 14 images each")
+    parser.add_argument("--people", type=int, default=40, help="number of training people")
+    parser.add_argument("--images", type=int, default=4, help="images per person and expression")
+    parser.add_argument("--test_people", type=int, default=20, help="number of test people, 14 images each")
     parser.add_argument("--difficulty", choices=["easy", "normal", "hard"], default="normal")
-    parser.add_argument("--epochs", type=int, help="instead of the presets'")
-    parser.add_argument("--seed", type=int, default=1, help="of people and training; presets were tuned on 0")
+    parser.add_argument("--epochs", type=int, help="epochs, instead of the presets'")
+    parser.add_argument("--seed", type=int, default=1, help="seed of people and training; presets were tuned on 0")
     return parser.parse_args(argv)
 
 
-def pictures(images: np.ndarray) -> np.ndarray:
+def pixel_rows(images: np.ndarray) -> np.ndarray:
     """uint8 (n, H, W, 3) as rows of 32x32 pixels, 0..1."""
     floats = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     return resize_batch(floats, PROBE_SIDE).flatten(1).numpy()
 
 
-def probes(code: np.ndarray, faces: Faces, seed: int) -> dict[str, float]:
+def probes(values: np.ndarray, faces: Faces, seed: int) -> dict[str, float]:
     """Accuracy of the identity probe (other images of the same people) and of the expression probe (other people)."""
     take = np.arange(len(faces)) % 2 == 0  # of the two images of a person and expression, one each
     people = np.unique(faces.subject)
     known = np.isin(faces.subject, people[: len(people) // 2])
     return {
-        "identity": linear_probe(code[take], faces.subject[take], code[~take], faces.subject[~take], seed=seed),
+        "identity": linear_probe(values[take], faces.subject[take], values[~take], faces.subject[~take], seed=seed),
         "expression": linear_probe(
-            code[known], faces.expression[known], code[~known], faces.expression[~known], seed=seed
+            values[known], faces.expression[known], values[~known], faces.expression[~known], seed=seed
         ),
     }
 
 
 def distances(ifgan: IFGAN, faces: Faces, generated: np.ndarray) -> pd.DataFrame:
-    """L1 in [-1, 1] to the true class average: of the generated face, of the input, of the mean of all averages."""
+    """L1 in [-1, 1] to the true class average, of the generated face, the input, and the mean of all averages."""
     start = (ifgan.image_size - ifgan.crop_size) // 2
     crop = slice(start, start + ifgan.crop_size)
-    averages = {name: picture[crop, crop].astype(float) for name, picture in ifgan.averages_.items()}
+    averages = {name: image[crop, crop].astype(float) for name, image in ifgan.averages_.items()}
     truth = np.stack([averages[name] for name in faces.expression])
     rivals = {
         "generated face": generated,
@@ -97,10 +99,7 @@ def distances(ifgan: IFGAN, faces: Faces, generated: np.ndarray) -> pd.DataFrame
         "mean of the averages, whatever the face": np.mean(list(averages.values()), axis=0)[None],
     }
     return pd.DataFrame(
-        [
-            {"picture": name, "L1 to true average": np.abs(image - truth).mean() / 127.5}
-            for name, image in rivals.items()
-        ]
+        [{"image": name, "L1 to true average": np.abs(image - truth).mean() / 127.5} for name, image in rivals.items()]
     )
 
 

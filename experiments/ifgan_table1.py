@@ -1,7 +1,7 @@
 """IF-GAN, Table 1: CK+, BU-3DFE and MMI, ten folds by subject.
 
 python experiments/ifgan_table1.py --dataset CK+ --root DIR
-python experiments/ifgan_table1.py --dataset embedded --small --jobs 2     # a dry run
+python experiments/ifgan_table1.py --dataset synthetic --small --jobs 2     # a dry run
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """IF-GAN, Table 2: RAF-DB's official split, with average faces from the posed sets.
 
 python experiments/ifgan_table2.py --dataset RAF-DB --root DIR --extra_train ckplus=DIR
-python experiments/ifgan_table2.py --dataset embedded --small             # a dry run
+python experiments/ifgan_table2.py --dataset synthetic --small             # a dry run
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def systems(small: bool, extra: Faces | None, changes: Mapping[str, Any]) -> dic
     """The three rows of the table that the paper trained itself."""
     given: dict[str, Any] = {"extra_train": extra, "progress": False, **changes}
     ifgan, resnet = (IFGAN.small, ResNetClassifier.small) if small else (IFGAN, ResNetClassifier)
-    # RAF-DB's own faces look everywhere; the paper averages the posed sets instead, where they are given.
+    # RAF-DB's faces have all poses; the paper averages those of the posed sets instead, where they are given.
     averages: dict[str, Any] = {"average_from": "all" if extra is not None else "target"}
     return {
         "resnet": resnet(**given),

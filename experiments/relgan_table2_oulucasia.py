@@ -1,8 +1,8 @@
 """REL-GAN, Table 2: Oulu-CASIA, ten folds by subject.
 
 python experiments/relgan_table2_oulucasia.py --dataset Oulu-CASIA --root DIR --pretrain bu4dfe=DIR
-python experiments/relgan_table2_oulucasia.py --dataset Oulu-CASIA --root DIR --small --pretrain embedded=102
-python experiments/relgan_table2_oulucasia.py --dataset embedded --small --jobs 2     # a dry run
+python experiments/relgan_table2_oulucasia.py --dataset Oulu-CASIA --root DIR --small --pretrain synthetic=102
+python experiments/relgan_table2_oulucasia.py --dataset synthetic --small --jobs 2     # a dry run
 """
 
 from __future__ import annotations

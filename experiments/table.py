@@ -1,6 +1,6 @@
 """Run one column of a published table and print published and measured figures side by side.
 
-The scripts beside this file each name a table; the YAML of the same name says what the paper did.
+Each script beside this file reproduces one table; the YAML file of the same name states the paper's settings.
 """
 
 from __future__ import annotations
@@ -18,35 +18,47 @@ from ferdis import Faces, OfficialSplit, SubjectKFold, evaluate, load
 from ferdis.report.published import figures
 
 HERE = Path(__file__).parent
-EMBEDDED = "embedded"  # the dry run: people who do not exist, to see the machinery work
+SYNTHETIC = "synthetic"  # the dry run on synthetic people, to check that everything runs
+FORMER = "embedded"  # what the dry run was called before
 PROTOCOLS = {"subject-kfold": SubjectKFold, "official": OfficialSplit}
 Systems = Callable[[bool, Faces | None, Mapping[str, Any]], dict[str, Any]]
+
+
+def present_name(given: str) -> str:
+    """A data set as given on the command line, under its present name, which is said where it was the former one."""
+    name, equals, rest = given.partition("=")
+    if name == FORMER:
+        print(f"{FORMER!r} is now {SYNTHETIC!r}", file=sys.stderr)
+    return f"{SYNTHETIC if name == FORMER else name}{equals}{rest}"
 
 
 def arguments(description: str, plan: Mapping[str, Any], argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line that all tables share."""
     parser = argparse.ArgumentParser(description=description)
-    columns, further = [*plan["columns"], EMBEDDED], plan["further"]["argument"]
-    parser.add_argument("--dataset", choices=columns, required=True, help="column of the table, or a dry run")
+    columns, further = [*plan["columns"], SYNTHETIC], plan["further"]["argument"]
+    parser.add_argument(
+        "--dataset", type=present_name, choices=columns, required=True, help="column of the table, or a dry run"
+    )
     parser.add_argument("--root", help="folder of the set")
     parser.add_argument(
         f"--{further}",
         dest="further",
+        type=present_name,
         action="append",
         default=[],
         metavar="NAME=DIR",
-        help="a further set for training only, by its loader's name, or embedded=PEOPLE; may be given several times",
+        help="a further set for training only, by its loader's name, or synthetic=PEOPLE; may be given several times",
     )
     parser.add_argument("--small", action="store_true", help="the systems' size for two cores, weights=None")
     parser.add_argument("--epochs", type=int, help="fewer epochs, for a dry run")
-    parser.add_argument("--people", type=int, default=20, help="people of the dry run")
-    parser.add_argument("--jobs", type=int, default=1, help="folds at a time")
+    parser.add_argument("--people", type=int, default=20, help="number of people in the dry run")
+    parser.add_argument("--jobs", type=int, default=1, help="number of parallel folds")
     parser.add_argument("--out", help="run folder")
     return parser.parse_args(argv)
 
 
 def run(name: str, systems: Systems, description: str, argv: Sequence[str] | None = None) -> pd.DataFrame:
-    """Run the table `name`; gives published and measured figures, one row a method."""
+    """Run the table `name`; returns published and measured figures, one row per method."""
     plan = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
     options = arguments(description, plan, argv)
     faces = read_faces(options, plan)
@@ -68,14 +80,14 @@ def run(name: str, systems: Systems, description: str, argv: Sequence[str] | Non
     print("\nWhat differs from the paper:")
     unlike = "".join(f"- {line}\n" for line in differences(plan, options, faces, extra))
     print(unlike, end="")
-    (Path(out) / "differences.md").write_text(unlike, encoding="utf-8")  # ferdis report puts it beside the figures
+    (Path(out) / "differences.md").write_text(unlike, encoding="utf-8")  # shown by ferdis report
     print(f"\nrows, figures and the exact configuration: {evaluation.folder}")
     return table
 
 
 def read_faces(options: argparse.Namespace, plan: Mapping[str, Any]) -> Faces:
     """The faces of a column, or synthetic people in the dry run."""
-    if options.dataset == EMBEDDED:
+    if options.dataset == SYNTHETIC:
         official = plan["protocol"]["name"] == "official"
         faces = load("synthetic", people=options.people, expressions=6, images_per_expression=2, image_size=64)
         if not official:
@@ -98,18 +110,20 @@ def read_further(argument: str, given: Sequence[str], faces: Faces) -> Faces | N
         if not equals:
             raise ValueError(f"--{argument} {item}: write NAME=DIR, for example ckplus=data/ckplus")
         parts.append(
-            drawn(int(root), faces.shape[1]) if name == EMBEDDED else load(name, root=root, image_size=faces.shape[1])
+            synthetic(int(root), faces.shape[1])
+            if name == SYNTHETIC
+            else load(name, root=root, image_size=faces.shape[1])
         )
     return parts[0] if len(parts) == 1 else Faces.concat(parts) if parts else None
 
 
-def drawn(people: int, image_size: int) -> Faces:
-    """Synthetic people of a population that no dry run shows, 28 images of every expression, as large sets have."""
+def synthetic(people: int, image_size: int) -> Faces:
+    """Synthetic people of a population that no dry run uses, with 28 images per expression, as in large sets."""
     return load("synthetic", people=people, images_per_expression=28, image_size=image_size, seed=2000)
 
 
 def side_by_side(plan: Mapping[str, Any], dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Published accuracy, and measured: mean and std (ddof 1) over folds, %, one row a method."""
+    """Published and measured accuracy, mean and std (ddof 1) over folds, %, one row per method."""
     published = figures()
     here = (published.paper == plan["paper"]) & (published.table == plan["table"]) & (published.dataset == dataset)
     value = dict(zip(published[here].method, published[here].value, strict=True))
@@ -130,11 +144,11 @@ def side_by_side(plan: Mapping[str, Any], dataset: str, rows: pd.DataFrame) -> p
 
 
 def differences(plan: Mapping[str, Any], options: argparse.Namespace, faces: Faces, extra: Faces | None) -> list[str]:
-    """Everything that keeps the two columns of figures from being one experiment."""
+    """All differences between the paper's experiment and this one."""
     lines = []
     people = len(set(faces.subject)) if faces.has_subjects else None
-    if options.dataset == EMBEDDED:
-        lines.append(f"a dry run on {people} synthetic people: the published figures are of other faces altogether")
+    if options.dataset == SYNTHETIC:
+        lines.append(f"a dry run on {people} synthetic people: the published figures are of other data altogether")
     else:
         column = plan["columns"][options.dataset]
         lines.append(f"the paper's data: {column['paper_data']}")
@@ -159,7 +173,7 @@ def differences(plan: Mapping[str, Any], options: argparse.Namespace, faces: Fac
 
 
 def main(name: str, systems: Systems, description: str) -> int:
-    """As a script: what the user can put right is one line, not a traceback."""
+    """Run as a script: errors that the user can correct are one line, not a traceback."""
     try:
         run(name, systems, description)
     except (ValueError, OSError) as error:

@@ -1,7 +1,7 @@
-"""Figures read off rows, histories and fitted generators. Pure functions: tables in, a matplotlib Figure out.
+"""Figures of rows, histories and fitted generators. Pure functions: tables in, a matplotlib Figure out.
 
-Nothing here touches pyplot or its global state, so figures can be drawn in any process or thread and without a
-screen; ``figure.savefig(path)`` writes them.
+Nothing here uses pyplot or its global state, so figures can be drawn in any process or thread and without a display;
+``figure.savefig(path)`` writes them.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from matplotlib.ticker import MaxNLocator
 from ferdis import metrics
 from ferdis.faces import Faces
 
-# Okabe and Ito's colours: told apart by colour-blind readers too.
+# Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 DPI = 150
-_BLOCK = 256  # images read at a time for an average: bounded memory for any data set
+_BLOCK = 256  # images read at a time for an average, to bound memory
 
 
 def confusion_matrix(rows: pd.DataFrame, *, title: str | None = None) -> Figure:
@@ -32,13 +32,15 @@ def confusion_matrix(rows: pd.DataFrame, *, title: str | None = None) -> Figure:
 
     Parameters
     ----------
-    rows : the rows of one system (columns true, predicted, p_<class>); several seeds are pooled.
-    title : by default the system's name.
+    rows : DataFrame
+        The rows of one system (columns true, predicted, p_<class>); several seeds are pooled.
+    title : str, optional
+        By default the system's name.
 
     Returns
     -------
     Figure
-        True classes downwards, predicted ones rightwards.
+        True classes as rows, predicted classes as columns.
     """
     classes = classes_of(rows)
     place = {name: k for k, name in enumerate(classes)}
@@ -65,11 +67,12 @@ def confusion_matrix(rows: pd.DataFrame, *, title: str | None = None) -> Figure:
 
 
 def fold_accuracy(rows: pd.DataFrame) -> Figure:
-    """Accuracy of each fold: a box and the single folds of every system.
+    """Accuracy per fold: a box plot with the single folds for every system.
 
     Parameters
     ----------
-    rows : rows of any number of systems and seeds (columns system, seed, fold, true, predicted).
+    rows : DataFrame
+        Rows of any number of systems and seeds (columns system, seed, fold, true, predicted).
     """
     right = rows.assign(right=(rows["true"] == rows["predicted"]).astype(float))
     systems = list(dict.fromkeys(rows["system"]))
@@ -99,13 +102,16 @@ def fold_accuracy(rows: pd.DataFrame) -> Figure:
 
 
 def reliability(rows: pd.DataFrame, *, bins: int = 15, title: str | None = None) -> Figure:
-    """Reliability diagram of one system: accuracy over confidence, and below it how many images have that confidence.
+    """Reliability diagram of one system: accuracy over confidence, and below it the number of images per bin.
 
     Parameters
     ----------
-    rows : the rows of one system, with probabilities; several seeds are pooled.
-    bins : equally wide bins of confidence, those of :func:`ferdis.metrics.expected_calibration_error`.
-    title : by default the system's name and its calibration error.
+    rows : DataFrame
+        The rows of one system, with probabilities; several seeds are pooled.
+    bins : int
+        Number of equally wide bins of confidence, as in :func:`ferdis.metrics.expected_calibration_error`.
+    title : str, optional
+        By default the system's name and its calibration error.
     """
     known = metrics.probabilities(rows).dropna()
     table = metrics.reliability(rows.loc[known.index, "true"], known, list(known), bins=bins)
@@ -119,7 +125,7 @@ def reliability(rows: pd.DataFrame, *, bins: int = 15, title: str | None = None)
     axes.plot(filled["confidence"], filled["accuracy"], "o", color=COLOURS[0], markersize=4)
     axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
     below.bar(table["low"], table["n"], width, align="edge", color="0.75")
-    below.set(xlabel="confidence", ylabel="pictures")
+    below.set(xlabel="confidence", ylabel="images")
     below.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
     error = metrics.expected_calibration_error(rows.loc[known.index, "true"], known, list(known), bins=bins)
     axes.set_title(title or f"{', '.join(rows['system'].unique())}: ECE {100 * error:.1f} %", fontsize=9)
@@ -130,11 +136,12 @@ def reliability(rows: pd.DataFrame, *, bins: int = 15, title: str | None = None)
 
 
 def group_recall(records: pd.DataFrame, *, title: str | None = None) -> Figure:
-    """Mean recall of groups of test people: a dot and its interval for each system, groups downwards.
+    """UAR of groups of test subjects: a dot with its interval per system, one line per group.
 
     Parameters
     ----------
-    records : columns attribute, group, system, people, images, uar, low, high (0..1; NaN for no interval).
+    records : DataFrame
+        Columns attribute, group, system, people, images, uar, low, high (0..1; NaN for no interval).
     """
     systems = list(dict.fromkeys(records["system"]))
     groups = list(records.groupby(["attribute", "group"], sort=False))
@@ -142,7 +149,7 @@ def group_recall(records: pd.DataFrame, *, title: str | None = None) -> Figure:
     labels = []
     for place, ((attribute, group), part) in enumerate(groups):
         first = part.iloc[0]
-        labels.append(f"{attribute}: {group} ({first['people'] or first['pictures']})")
+        labels.append(f"{attribute}: {group} ({first['people'] or first['images']})")
         for k, system in enumerate(systems):
             for line in part[part["system"] == system].itertuples():
                 height = place + (k - (len(systems) - 1) / 2) * 0.62 / len(systems)
@@ -166,19 +173,24 @@ def group_recall(records: pd.DataFrame, *, title: str | None = None) -> Figure:
 def average_faces(
     estimator: Any, test: Faces, averages: Mapping[str, np.ndarray], *, people: int = 3, title: str | None = None
 ) -> Figure:
-    """Test faces, the average face generated from each, and the true class average of the training people.
+    """Test faces, the average face generated from each, and the true class average of the training subjects.
 
     Parameters
     ----------
-    estimator : fitted, with ``average(faces) -> uint8 (n, H, W, 3)``.
-    test : faces that it was not fitted on.
-    averages : class -> uint8 (H, W, 3), from the training people (see :func:`class_averages`).
-    people : people shown per class, at most.
+    estimator : fitted estimator
+        With ``average(faces) -> uint8 (n, H, W, 3)``.
+    test : Faces
+        Faces that it was not fitted on.
+    averages : mapping of class to uint8 (H, W, 3)
+        From the training subjects (see :func:`class_averages`).
+    people : int
+        Largest number of subjects shown per class.
+    title : str, optional
 
     Returns
     -------
     Figure
-        A row a class; for each person the input and, right of it, what was generated; last the true average.
+        One row per class; for each subject the input and, right of it, the generated face; last the true average.
     """
     chosen = pick_people(test, people)
     flat = [row for rows in chosen.values() for row in rows]
@@ -186,7 +198,7 @@ def average_faces(
     number = {row: k for k, row in enumerate(flat)}
     figure = Figure(figsize=(1.05 * (2 * people + 1) + 0.45 * people + 1.0, 1.05 * len(chosen) + 0.75), dpi=DPI)
     FigureCanvasAgg(figure)
-    # A narrow empty column after each pair keeps a person's two images together.
+    # A narrow empty column after each pair groups the two images of a person.
     grid = figure.add_gridspec(
         len(chosen), 3 * people + 1, width_ratios=[1, 1, 0.22] * people + [1], wspace=0.04, hspace=0.06,
         left=0.105, right=0.99, bottom=0.01, top=1 - 0.72 / figure.get_figheight(),
@@ -194,21 +206,21 @@ def average_faces(
     for i, (name, rows) in enumerate(chosen.items()):
         for j, row in enumerate(rows):
             k = number[row]
-            first = _picture(figure.add_subplot(grid[i, 3 * j]), inputs[k], "input" if i == 0 else "")
-            _picture(figure.add_subplot(grid[i, 3 * j + 1]), generated[k], "generated" if i == 0 else "")
+            first = _image(figure.add_subplot(grid[i, 3 * j]), inputs[k], "input" if i == 0 else "")
+            _image(figure.add_subplot(grid[i, 3 * j + 1]), generated[k], "generated" if i == 0 else "")
             if j == 0:
                 first.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
         last = figure.add_subplot(grid[i, 3 * people])
-        _picture(last, averages.get(name), "average of\ntraining people" if i == 0 else "")
+        _image(last, averages.get(name), "average of\ntraining people" if i == 0 else "")
     figure.suptitle(title or "Test faces and the average faces generated from them", fontsize=10, y=0.995)
     return figure
 
 
 def pick_people(test: Faces, people: int) -> dict[str, list[int]]:
-    """For each class up to ``people`` rows of different people, the same people across classes where possible."""
+    """For each class up to ``people`` rows of different subjects, the same subjects across classes where possible."""
     names = test.subject if test.has_subjects else np.arange(len(test)).astype(str)
     expression = test.expression
-    # People with many classes first, so that the columns of the grid show the same few faces.
+    # Subjects with many classes first, so that the columns of the grid show the same few faces.
     order = sorted(set(names), key=lambda name: (-len(set(expression[names == name])), name))
     chosen: dict[str, list[int]] = {}
     for label in test.classes:
@@ -230,9 +242,13 @@ def transfer_grid(
 
     Parameters
     ----------
-    estimator : fitted, with ``transfer(sources, targets) -> uint8 (n, S, S, 3)``, row by row.
-    sources, targets : a few Faces of each.
-    truth : ``(targets, sources) -> Faces``: where it is known, the exact counterpart stands right of each transfer.
+    estimator : fitted estimator
+        With ``transfer(sources, targets) -> uint8 (n, S, S, 3)``, row by row.
+    sources, targets : Faces
+        A few of each.
+    truth : function, optional
+        ``(targets, sources) -> Faces``; if given, the exact counterpart is shown right of each transfer.
+    title : str, optional
 
     Returns
     -------
@@ -240,7 +256,7 @@ def transfer_grid(
     """
     down, across = np.divmod(np.arange(len(targets) * len(sources)), len(sources))
     made = np.asarray(estimator.transfer(sources[across], targets[down]))
-    share = made.shape[1] / max(getattr(estimator, "image_size", 0), made.shape[1])  # systems draw centre crops
+    share = made.shape[1] / max(getattr(estimator, "image_size", 0), made.shape[1])  # systems generate centre crops
     true = None if truth is None else _centre(truth(targets[down], sources[across]).pixels(), share)
     wide = 1 if true is None else 2
     columns = 1 + wide * len(sources)
@@ -254,7 +270,7 @@ def transfer_grid(
     )  # fmt: skip
     step = wide + len(gap)
     for k, pixels in enumerate(_centre(sources.pixels(), share)):
-        _picture(figure.add_subplot(grid[0, 2 + k * step]), pixels, sources.expression[k])
+        _image(figure.add_subplot(grid[0, 2 + k * step]), pixels, sources.expression[k])
         if true is not None:
             words = figure.add_subplot(grid[0, 3 + k * step])
             words.text(0.5, 0.06, "left: made\nright: true", ha="center", va="bottom", fontsize=6.5, color="0.35")
@@ -263,41 +279,41 @@ def transfer_grid(
     corner.text(0.5, 0.5, "source →\n\ntarget ↓", ha="center", va="center", fontsize=8, color="0.35")
     corner.set_axis_off()
     for i, pixels in enumerate(_centre(targets.pixels(), share)):
-        _picture(figure.add_subplot(grid[i + 1, 0]), pixels, "")
+        _image(figure.add_subplot(grid[i + 1, 0]), pixels, "")
         for k in range(len(sources)):
             place = i * len(sources) + k
-            _picture(figure.add_subplot(grid[i + 1, 2 + k * step]), made[place], "")
+            _image(figure.add_subplot(grid[i + 1, 2 + k * step]), made[place], "")
             if true is not None:
-                _picture(figure.add_subplot(grid[i + 1, 3 + k * step]), true[place], "")
+                _image(figure.add_subplot(grid[i + 1, 3 + k * step]), true[place], "")
     figure.suptitle(title or "Each source's expression on each target's person", fontsize=10, y=0.995)
     return figure
 
 
-def code_map(
-    codes: np.ndarray,
+def representation_map(
+    representations: np.ndarray,
     subject: np.ndarray,
     expression: np.ndarray,
     *,
     title: str | None = None,
     seed: int = 0,
 ) -> Figure:
-    """t-SNE of codes twice over: coloured by expression, and by person.
+    """t-SNE of representations in two panels: coloured by expression, and by person.
 
-    A code of expression alone shows its colours apart on the left and mixed on the right. Distances between clusters
-    mean nothing in such an image; the probes of :mod:`ferdis.metrics.disentanglement` give the figures.
+    A representation of expression alone separates the colours on the left and mixes them on the right. Distances
+    between clusters in a t-SNE map mean nothing; use the probes of :mod:`ferdis.metrics.disentanglement` for figures.
 
     Parameters
     ----------
-    codes : (n, d), n at least 4
+    representations : (n, d), n at least 4
     subject, expression : (n,) of str
     """
     from sklearn.manifold import TSNE
     from sklearn.preprocessing import StandardScaler
 
-    if len(codes) < 4:
-        raise ValueError(f"{len(codes)} codes are too few for a map: give 4 or more")
-    scaled = StandardScaler().fit_transform(np.asarray(codes, dtype=np.float64))
-    perplexity = min(30.0, (len(codes) - 1) / 3)
+    if len(representations) < 4:
+        raise ValueError(f"{len(representations)} representations are too few for a map: give 4 or more")
+    scaled = StandardScaler().fit_transform(np.asarray(representations, dtype=np.float64))
+    perplexity = min(30.0, (len(representations) - 1) / 3)
     places = TSNE(2, perplexity=perplexity, init="random", random_state=seed).fit_transform(scaled)
     figure = Figure(figsize=(9.6, 4.4), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
@@ -316,12 +332,16 @@ def code_map(
         axes.spines[:].set_color("0.8")
         if what == "expression":
             axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(-0.3, 0.5))
-    figure.suptitle(title or f"t-SNE of {len(codes)} codes of {codes.shape[1]} numbers", fontsize=10)
+    number, width = representations.shape
+    figure.suptitle(title or f"t-SNE of {number} representations of {width} dimensions", fontsize=10)
     return figure
 
 
+code_map = representation_map  # its former name
+
+
 def class_averages(faces: Faces) -> dict[str, np.ndarray]:
-    """Mean image of each class: class -> uint8 (H, W, 3). Read in blocks, so that any set fits the memory."""
+    """Mean image of each class: class -> uint8 (H, W, 3). Images are read in blocks, to bound memory."""
     averages = {}
     for name in faces.classes:
         rows = np.flatnonzero(faces.expression == name)
@@ -333,16 +353,19 @@ def class_averages(faces: Faces) -> dict[str, np.ndarray]:
 
 
 def loss_curves(history: pd.DataFrame, *, title: str | None = None, columns: int = 4) -> Figure:
-    """Every loss term over the epochs: a thin line a fold, a thick one for their mean.
+    """Every loss term over the epochs: one thin line per fold, a thick one for their mean.
 
     Parameters
     ----------
-    history : columns stage, phase, term, epoch, value, and fold and seed where several fits are shown.
-    columns : panels side by side.
+    history : DataFrame
+        Columns stage, phase, term, epoch, value, and fold and seed where several fits are shown.
+    title : str, optional
+    columns : int
+        Number of panels side by side.
 
     Notes
     -----
-    Stages follow one another on the epoch axis; an epoch's value is the mean of its rows.
+    Stages follow one another on the epoch axis; the value of an epoch is the mean of its rows.
     """
     history = history.assign(value=pd.to_numeric(history["value"], errors="coerce"))
     history = history.assign(position=_epoch_positions(history))
@@ -374,7 +397,7 @@ def loss_curves(history: pd.DataFrame, *, title: str | None = None, columns: int
 
 
 def _epoch_positions(history: pd.DataFrame) -> pd.Series:
-    """Epochs counted on across stages: the second stage starts where the first ended."""
+    """Epochs numbered across stages: the second stage starts where the first ended."""
     position = pd.Series(0.0, index=history.index)
     start = 0.0
     for stage in dict.fromkeys(history["stage"]):
@@ -386,7 +409,7 @@ def _epoch_positions(history: pd.DataFrame) -> pd.Series:
 
 
 def classes_of(rows: pd.DataFrame) -> Sequence[str]:
-    """The classes of rows: those that have a probability column or occur; sorted."""
+    """The classes of rows: those that occur or have a probability column; sorted."""
     named = {name.removeprefix("p_") for name in rows.columns if name.startswith("p_")}
     return sorted(named | set(rows["true"]) | set(rows["predicted"]))
 
@@ -397,7 +420,7 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def _picture(axes: Axes, pixels: np.ndarray | None, title: str) -> Axes:
+def _image(axes: Axes, pixels: np.ndarray | None, title: str) -> Axes:
     if pixels is not None:
         axes.imshow(pixels, interpolation="nearest")
     axes.set_xticks([])
@@ -408,11 +431,11 @@ def _picture(axes: Axes, pixels: np.ndarray | None, title: str) -> Axes:
     return axes
 
 
-def _centre(pictures: np.ndarray, share: float) -> np.ndarray:
-    """The middle of images (n, S, S, 3), ``share`` of their side."""
-    side = round(share * pictures.shape[1])
-    start = (pictures.shape[1] - side) // 2
-    return pictures[:, start : start + side, start : start + side]
+def _centre(images: np.ndarray, share: float) -> np.ndarray:
+    """The centre of images (n, S, S, 3), with ``share`` of their side."""
+    side = round(share * images.shape[1])
+    start = (images.shape[1] - side) // 2
+    return images[:, start : start + side, start : start + side]
 
 
 def _plain(axes: Axes) -> None:

@@ -1,8 +1,8 @@
-"""Saved models: finding one, loading it by its class, and what the run that fitted it measured.
+"""Saved models: find one, load it by its class, and read what the run that fitted it measured.
 
-A model is a folder that ``save()`` wrote (``estimator.json`` and ``weights.safetensors``). A fold of a run folder
-(``runs/x/fold-03``) names the model in it, and from there the run says on whom the system was fitted and how accurate
-it was on others.
+A model is a folder that ``save()`` wrote (``estimator.json`` and ``weights.safetensors``), or a fold of a run folder
+(``runs/x/fold-03``) that holds one. For a model in a run, the run's records say which subjects it was fitted on and how
+accurate it was on the others.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def find_model(path: str | Path, system: str | None = None) -> Path:
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is none, or more than one: the message names them.
+        If there is none, or more than one; the message names them.
     """
     path = Path(path)
     if not path.is_dir():
@@ -56,12 +56,22 @@ def find_model(path: str | Path, system: str | None = None) -> Path:
 
 
 def load_model(folder: str | Path) -> Estimator:
-    """Any saved system, whatever its class.
+    """Load a saved system, whatever its class.
+
+    Parameters
+    ----------
+    folder : path
+        A folder that ``save()`` wrote.
+
+    Returns
+    -------
+    Estimator
+        Fitted, of the class that was saved.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        As :meth:`ferdis.systems.base.Estimator.load`; and if this ferdis has no such system.
+        As :meth:`ferdis.systems.base.Estimator.load`; and if this version of ferdis has no such system.
     """
     from ferdis.systems import GENERATORS, SYSTEMS, get
 
@@ -73,13 +83,13 @@ def load_model(folder: str | Path) -> Estimator:
 
 
 def unlabelled(crops: np.ndarray) -> Faces:
-    """Faces of crops (n, H, W, 3) whose expression nobody knows; the table's is a placeholder that no system reads."""
+    """Faces from crops (n, H, W, 3) without labels; the expression in the table is a placeholder, never read."""
     return Faces(crops, pd.DataFrame({"expression": ["neutral"] * len(crops)}))
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a run measured of a system, and of the one model of it that its fold fitted.
+    """What a run measured of a system, and of the one model that a fold fitted.
 
     Attributes
     ----------
@@ -87,11 +97,15 @@ class Evidence:
     system, dataset : str
     fold, seed : int
     classes : list of str
-    protocol : dict, the protocol's class and arguments
-    selection : "last" or "validation"
-    people, images : int, of the whole data set; people None where they are not known
-    training_people, training_images, test_people : int, of this fold; people None where they are not known
-    pooled, tested : DataFrame, the system's rows of all its finished folds with this seed, and of this fold alone
+    protocol : dict
+        The protocol's class and arguments.
+    selection : {"last", "validation"}
+    people, images : int
+        Numbers of subjects and images in the whole data set; ``people`` is None where subjects are not known.
+    training_people, training_images, test_people : int
+        The same of this fold.
+    pooled, tested : DataFrame
+        The system's rows of all its finished folds with this seed, and of this fold alone.
     """
 
     run: Path
@@ -113,19 +127,19 @@ class Evidence:
 
     @property
     def folds(self) -> int:
-        """Finished folds that the pooled rows come from."""
+        """Number of finished folds in the pooled rows."""
         return int(self.pooled["fold"].nunique())
 
     @property
     def unseen(self) -> str:
-        """What the test images of a fold were to its model."""
+        """The test images of a fold in words."""
         if self.people is None:
-            return "pictures that it never saw (of people who are not known, and may be in its training too)"
-        return "images of people whom it never saw"
+            return "held-out images (their subjects are not known and may be in its training set too)"
+        return "images of held-out subjects"
 
     @property
     def fold_accuracy(self) -> float:
-        """Accuracy of this very model on its fold's test people, 0..1."""
+        """Accuracy of this model on the test part of its fold, 0..1."""
         return metrics.accuracy(self.tested["true"], self.tested["predicted"])
 
     @property
@@ -135,11 +149,11 @@ class Evidence:
 
     @property
     def uar(self) -> float:
-        """Mean recall of the classes, pooled over the system's folds, 0..1."""
+        """Unweighted average recall on the pooled rows of the system's folds, 0..1."""
         return metrics.uar(self.pooled["true"], self.pooled["predicted"])
 
     def record(self) -> dict[str, Any]:
-        """The figures, named as what they are; JSON-able."""
+        """The figures with a description of each; JSON-able."""
         mean, std = self.protocol_accuracy
         return {
             "dataset": self.dataset,
@@ -147,7 +161,7 @@ class Evidence:
             "folds_finished": self.folds,
             "selection": self.selection,
             "accuracy_of_the_protocol": {
-                "what": f"mean over folds, each a model of its own on {self.unseen}; not of this file alone",
+                "what": f"mean over folds, each with its own model, on {self.unseen}; not of this file alone",
                 "mean": mean,
                 "std_over_folds": None if pd.isna(std) else std,
             },
@@ -158,12 +172,12 @@ class Evidence:
         }
 
     def faces(self) -> tuple[Faces, Faces]:
-        """The faces that the model was trained on, and those of its fold's test people, loaded again.
+        """The training and the test faces of the model's fold, loaded again.
 
         Raises
         ------
         FileNotFoundError, ValueError
-            If the run does not say how to load its data set, the set is not where it was, or has changed since.
+            If the run does not say how to load its data set, or the set has moved or changed.
         """
         from ferdis.datasets import load
 
@@ -179,7 +193,7 @@ class Evidence:
 
 
 def evidence_of(folder: str | Path) -> Evidence | None:
-    """What the run that a model lies in measured; None for a model outside a run or of an unfinished fold."""
+    """The :class:`Evidence` of the run that a model is in; None for a model outside a run or in an unfinished fold."""
     folder = Path(folder).resolve()
     root = next((parent for parent in folder.parents[:3] if (parent / "resolved.json").is_file()), None)
     if root is None or not (folder / "done.json").is_file():

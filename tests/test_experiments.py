@@ -74,10 +74,17 @@ def test_differences_name_what_the_dry_run_is(table):
 
     faces = load("synthetic", people=2, expressions=6, images_per_expression=1, image_size=48, cache=False)
     plan = yaml.safe_load((EXPERIMENTS / "ifgan_table1.yaml").read_text())
-    options = table.arguments("", plan, ["--dataset", "embedded", "--small", "--epochs", "3"])
+    options = table.arguments("", plan, ["--dataset", "synthetic", "--small", "--epochs", "3"])
     text = "\n".join(table.differences(plan, options, faces, None))
     for said in ("2 synthetic people", "3 epochs, 100 in the paper", "random weights", "three other sets"):
         assert said in text
+
+
+def test_the_former_name_of_the_dry_run_is_understood(table, capsys):
+    plan = yaml.safe_load((EXPERIMENTS / "relgan_table1_ckplus.yaml").read_text())
+    options = table.arguments("", plan, ["--dataset", "embedded", "--pretrain", "embedded=3"])
+    assert (options.dataset, options.further) == ("synthetic", ["synthetic=3"])
+    assert "'embedded' is now 'synthetic'" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -108,7 +115,7 @@ def test_eggan_tables(eggan: list[str], tmp_path: Path, capsys):
     assert table.loc["mean", ["EGGAN mse", "the source mse", "a real face mse"]].notna().all()
     assert (tmp_path / "table1.csv").is_file()
     said = capsys.readouterr().out
-    assert "people it never saw" in said and "spearman of driven units" in said
+    assert "people it never saw" in said and "spearman of driven action units" in said
     weights = (tmp_path / "eggan" / "checkpoint.safetensors").stat().st_mtime_ns
     assert load_file(tmp_path / "eggan" / "checkpoint.safetensors")["weights/encoder.code.weight"].shape[0] == 12
     verified = eggan_table2.main(argv)
@@ -131,8 +138,8 @@ def test_identity_may_be_judged_by_a_published_embedder(eggan: list[str], monkey
     class Published:
         own = "an embedder from a file"
 
-        def embed(self, pictures):
-            pixels = pictures.pixels() if hasattr(pictures, "pixels") else pictures
+        def embed(self, images):
+            pixels = images.pixels() if hasattr(images, "pixels") else images
             return pixels.reshape(len(pixels), -1).astype(float)
 
     asked: list[tuple[str, str]] = []
@@ -146,7 +153,7 @@ def test_identity_may_be_judged_by_a_published_embedder(eggan: list[str], monkey
     assert "go together" in capsys.readouterr().err
 
 
-def test_eggan_on_pictures_it_was_not_trained_for(eggan: list[str], tmp_path: Path, monkeypatch):
+def test_eggan_on_images_it_was_not_trained_for(eggan: list[str], tmp_path: Path, monkeypatch):
     monkeypatch.setenv("FERDIS_CACHE", str(tmp_path / "cache"))
     import eggan_unseen
 

@@ -159,14 +159,14 @@ def test_a_transfer_grid_shows_the_crop_that_the_system_draws() -> None:
             assert image.get_array().shape == (8, 8, 3) and image.get_array().min() > 0
 
 
-def test_a_code_map_draws_each_code_twice_and_names_expressions() -> None:
+def test_a_representation_map_draws_everything_twice_and_names_expressions() -> None:
     faces = painted(5, 2)
-    figure = figures.code_map(Painter().transform(faces), faces.subject, faces.expression)
+    figure = figures.representation_map(Painter().transform(faces), faces.subject, faces.expression)
     counts = [sum(len(dots.get_offsets()) for dots in axes.collections) for axes in figure.axes]
     assert counts == [30, 30]
     names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert names == ["anger", "fear", "happiness"]
     assert drawn(figure).std() > 0
-    assert drawn(figures.code_map(np.ones((30, 4)), faces.subject, faces.expression)).std() > 0
-    with pytest.raises(ValueError, match="3 codes are too few"):
-        figures.code_map(np.ones((3, 4)), faces.subject[:3], faces.expression[:3])
+    assert drawn(figures.representation_map(np.ones((30, 4)), faces.subject, faces.expression)).std() > 0
+    with pytest.raises(ValueError, match="3 representations are too few"):
+        figures.representation_map(np.ones((3, 4)), faces.subject[:3], faces.expression[:3])

@@ -110,7 +110,7 @@ class TestEvidence:
         assert found.training_images + len(found.tested) == 48
         record = found.record()
         assert "not of this file alone" in record["accuracy_of_the_protocol"]["what"]
-        assert record["accuracy_of_this_model"]["what"] == "fold 1, on 24 images of people whom it never saw"
+        assert record["accuracy_of_this_model"]["what"] == "fold 1, on 24 images of held-out subjects"
         json.dumps(record)
 
     def test_outside_a_run(self, model: Path) -> None:

@@ -1,1 +1,1 @@
-"""What measures the project itself; run from the root of a checkout: ``python -m tools.NAME``."""
+"""Measurements of the project itself; run from the root of a checkout: ``python -m tools.NAME``."""

@@ -1,7 +1,7 @@
-"""Measure the synthetic set against what is asked of it: ``python -m tools.check_synthetic_people``.
+"""Measure the synthetic people against their requirements: ``python -m tools.check_synthetic_people``.
 
-Prints the tables of seven measurements, each demanded figure beside the measured one, and a summary; the exit
-status is 1 if any fails. The whole takes about a quarter of an hour on two cores, ``--quick`` a few minutes.
+It prints the tables of seven measurements, each required figure beside the measured one, and a summary; the exit
+status is 1 if any fails. All checks take about a quarter of an hour on two cores, ``--quick`` a few minutes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CHECKS: dict[int, Callable[[bool], Measurement]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the chosen checks; 0 if all demands are met."""
+    """Run the chosen checks; returns 0 if all requirements are met."""
     parser = argparse.ArgumentParser(prog="python -m tools.check_synthetic_people", description=__doc__.split("\n")[0])
     parser.add_argument("--only", type=int, nargs="+", choices=sorted(CHECKS), help="numbers of the checks to run")
     parser.add_argument("--quick", action="store_true", help="smaller samples: a rough answer in minutes")

@@ -1,10 +1,10 @@
-"""Shows that a change of structure changes no prediction: digests of what every system computes, before and after.
+"""Check that a refactoring changes no prediction: digests of the outputs of every system, before and after.
 
-    python tools/golden_predictions.py --write golden.json     # at the old commit
-    python tools/golden_predictions.py --compare golden.json   # at the new one, on the same machine
+    python -m tools.golden_predictions --write golden.json     # at the old commit
+    python -m tools.golden_predictions --compare golden.json   # at the new one, on the same machine
 
 Each system is trained for two epochs in its small size, in float32 on one thread, from fixed seeds, on the same
-rendered people. A digest depends on the machine and on torch's version, so the file is not kept in the repository.
+synthetic people. The digests depend on the machine and on torch's version, so the file is not kept in the repository.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +13,7 @@ from ferdis.cli.parsers import parser_of
 
 
 def run(argv: Sequence[str]) -> None:
-    """Measure what identity and expression the codes of a run's systems hold, on people they never saw."""
+    """Measure what the representations of a run's systems hold of identity and expression, on unseen people."""
     from ferdis.disentanglement import report
 
     parser = parser_of("disentangle", run)
@@ -19,7 +21,10 @@ def run(argv: Sequence[str]) -> None:
     parser.add_function_arguments(report.run, skip={"folder", "faces"})
     parser.describe("", report.run)
     parser.add_argument("--faces", type=dict[str, Any], default=None, help="{name: DATASET, ...}: measure on these")
-    names, options = leading(argv)
+    line = [re.sub(r"^--pictures(?==|$)", "--images", word) for word in argv]
+    if line != list(argv):
+        print("ferdis: --pictures is now --images", file=sys.stderr)
+    names, options = leading(line)
     arguments = parser.parse_args([*names, *long_form(options)]).as_dict()
     if arguments["faces"] is not None:
         arguments["faces"] = build_faces(arguments["faces"])

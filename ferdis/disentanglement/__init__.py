@@ -1,1 +1,1 @@
-"""What representations hold of identity and of expression, and what a transfer changes (``ferdis disentangle``)."""
+"""What representations hold of identity and of expression, and how well expressions are transferred."""

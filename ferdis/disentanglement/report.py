@@ -1,8 +1,9 @@
-"""`ferdis disentangle RUN`: what the codes of a run's systems hold of expression and of identity, and their transfers.
+"""`ferdis disentangle RUN`: what the representations of a run's systems hold of expression and of identity.
 
-Every fitted system of the run reads people that it was not trained on. The table, its records and images are written
-into the run folder: ``disentanglement.csv`` (one line a fold, system and code), ``.json`` (everything, with the judges'
-own errors), ``.md``, and ``figures/codes-*.png``, ``figures/transfer-*.png``.
+Every fitted system of the run is measured on subjects it was not trained on; where it transfers expressions, the
+transfers are measured too. The results are written into the run folder: ``disentanglement.csv`` (one row per fold,
+system and representation), ``.json`` (everything, with the judges' own errors), ``.md``, and
+``figures/representations-*.png``, ``figures/transfer-*.png``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ import pandas as pd
 import yaml
 
 from ferdis import figures, run_folder
-from ferdis.disentanglement.representations import IDENTITY, code_rows, codes_of, some_of_each, summary
+from ferdis.disentanglement.representations import (
+    IDENTITY,
+    representation_records,
+    representations_of,
+    some_of_each,
+    summary,
+)
 from ferdis.disentanglement.transfer import Transfer, measure_transfer
 from ferdis.faces import Faces
 from ferdis.protocol import read_fold_table, row_names
@@ -39,9 +46,13 @@ class Fit:
 
     Attributes
     ----------
-    seed, fold, system : what was fitted, on which people.
-    kind : name of its class.
-    folder : where its weights lie.
+    seed, fold : int
+    system : str
+        Its name in the run.
+    kind : str
+        Name of its class.
+    folder : Path
+        Where its weights are.
     """
 
     seed: int
@@ -54,7 +65,7 @@ class Fit:
 def run(
     folder: str,
     people: int = 20,
-    pictures: int = 10,
+    images: int = 10,
     on: str = "auto",
     baseline: str | None = None,
     transfers: bool = True,
@@ -62,48 +73,50 @@ def run(
     *,
     faces: Faces | None = None,
 ) -> pd.DataFrame:
-    """Measure what the codes of a run's systems hold, print the table, and write it into the run folder.
+    """Measure what the representations of a run's systems hold, print the table, and write it into the run folder.
 
     Parameters
     ----------
     folder : str
         A run folder of ``ferdis kfold``, with saved weights.
     people : int
-        Further people of the embedded population of the run, after the last one it used.
-    pictures : int
-        Of each of them; half fit the identity probe and half score it.
+        Number of further people of the run's synthetic population, after the last one it used.
+    images : int
+        Images of each of them; half fit the identity probe and half score it.
     on : {"auto", "further", "test"}
-        Further people, where the run was made on embedded ones; or the test people of each fold.
+        Further people, where the run was made on synthetic people; or the test subjects of each fold.
     baseline : str, optional
-        System whose feature the others' codes are compared with; by default the first that makes no images.
+        System whose representation the others are compared with; by default the first that generates no images.
     transfers : bool
-        Also measure transferred expressions against exact truth and judges, where the people are embedded and a system
-        transfers. The first time, judges are trained: minutes.
+        Also measure transfers against the exact truth and with judges, where the people are synthetic and a system
+        transfers. The judges are trained the first time, which takes minutes.
     seed : int
         Of the probes' halves and of the pairs.
     faces : Faces, optional
-        People to measure on instead, none of whom the run knows.
+        Faces to measure on instead, of subjects that are not in the run.
 
     Returns
     -------
     DataFrame
-        One row a system and code, see :func:`ferdis.disentanglement.representations.summary`.
+        One row per system and representation, see :func:`ferdis.disentanglement.representations.summary`.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        One line: no such folder, no run in it, no saved weights, or a system without codes.
+        In one line: no such folder, no run in it, no saved weights, or a system without representations.
     """
     root = Path(folder)
     fits = finished_fits(root)
     baseline = _baseline(fits, baseline)
-    chosen, said = _choose(root, on, people, pictures, seed, faces)
+    chosen, said = _choose(root, on, people, images, seed, faces)
     judge = _judge(fits, chosen(fits[0]), seed) if transfers else None
     records, moved, drawn = [], [], set()
     for fit in fits:
         estimator, measured = load_fit(fit), chosen(fit)
         place = {"seed": fit.seed, "fold": fit.fold}
-        records += [{**place, **record} for record in code_rows(fit.system, estimator, measured, seed=seed)]
+        records += [
+            {**place, **record} for record in representation_records(fit.system, estimator, measured, seed=seed)
+        ]
         if judge is not None and hasattr(estimator, "transfer"):
             moved.append({**place, "system": fit.system, **judge(estimator, measured).record()})
         if fit.system not in drawn:
@@ -115,7 +128,7 @@ def run(
     transferred = pd.DataFrame(moved)
     text = _markdown(table, transferred, said, baseline) + _further_training(root)
     run_folder.write_csv(root / "disentanglement.csv", rows)
-    tables = {"codes": rows, "transfers": transferred, "summary": table}
+    tables = {"representations": rows, "transfers": transferred, "summary": table}
     record = {name: json.loads(part.to_json(orient="records", double_precision=15)) for name, part in tables.items()}
     run_folder.write_json(root / "disentanglement.json", {"measured_on": said, **record})
     run_folder.write_text(root / "disentanglement.md", text)
@@ -129,13 +142,13 @@ def finished_fits(run: str | Path) -> list[Fit]:
     Raises
     ------
     FileNotFoundError, ValueError
-        One line: there is no such folder, it holds no run, no fold is finished, or a fold has no saved weights.
+        If there is no such folder, it holds no run, no fold is finished, or a fold has no saved weights.
     """
     kinds = {name: str(about["class"]) for name, about in run_folder.read_record(run)["systems"].items()}
     fits = []
     for folder, done in run_folder.finished_fits(run):
         if not (folder / "estimator.json").is_file():
-            raise ValueError(f"{folder} holds no saved weights: its system has no save(), so it has no codes here")
+            raise ValueError(f"{folder} holds no saved weights: its system has no save(), so nothing can be measured")
         fits.append(Fit(done["seed"], done["fold"], done["system"], kinds[done["system"]], folder))
     if not fits:
         raise ValueError(f"{run}: no fold is finished; let ferdis kfold run to its end first")
@@ -143,13 +156,13 @@ def finished_fits(run: str | Path) -> list[Fit]:
 
 
 def seen_people(run: str | Path) -> set[str]:
-    """Names of all people in a run's fold lists: further people must be none of them."""
+    """The subjects in a run's fold lists: further people must not be among them."""
     lists = _fold_lists(Path(run))
     return set(lists["subject"].dropna().astype(str)) - {""} if "subject" in lists else set()
 
 
 def scored_faces(fit: Fit, faces: Faces) -> Faces:
-    """The faces of a fit's test people, found by their paths among the faces of the run's data set."""
+    """The test faces of a fit, found by their paths among the faces of the run's data set."""
     rows = run_folder.read_rows(fit.folder / "rows.csv")
     place = pd.Series(np.arange(len(faces)), index=row_names(faces)).reindex(rows["path"])
     if place.isna().any():
@@ -163,8 +176,8 @@ def load_fit(fit: Fit) -> Any:
     return load_model(fit.folder)
 
 
-def further_people(run: str | Path, people: int, pictures: int, seed: int = 0) -> Faces:
-    """People of the embedded population that a run was made on, after the last one of its fold lists.
+def further_people(run: str | Path, people: int, images: int, seed: int = 0) -> Faces:
+    """People of the synthetic population that a run was made on, after the last one of its fold lists.
 
     Raises
     ------
@@ -188,14 +201,14 @@ def further_people(run: str | Path, people: int, pictures: int, seed: int = 0) -
         "synthetic",
         people=people,
         expressions=list(about["classes"]),
-        images_per_expression=-(-pictures // len(about["classes"])),
+        images_per_expression=-(-images // len(about["classes"])),
         image_size=int(about["size"][0]),
         difficulty=difficulty,
         seed=int(population),
         first_person=1 + max(int(item["person"]) for item in drawn),
         intensity=None if intensity is None else float(intensity),
     )
-    return some_of_each(faces, pictures, seed)
+    return some_of_each(faces, images, seed)
 
 
 def _fold_lists(run: Path) -> pd.DataFrame:
@@ -203,20 +216,20 @@ def _fold_lists(run: Path) -> pd.DataFrame:
 
 
 def _choose(
-    run: Path, on: str, people: int, pictures: int, seed: int, faces: Faces | None
+    run: Path, on: str, people: int, images: int, seed: int, faces: Faces | None
 ) -> tuple[Callable[[Fit], Faces], str]:
-    """The faces that each fit is measured on, and what they are in words."""
+    """The faces that each fit is measured on, and their description."""
     if on not in ("auto", "further", "test"):
         raise ValueError(f"on={on!r}: choose 'auto', 'further' or 'test'")
-    if pictures < 2:
-        raise ValueError(f"pictures={pictures}: two or more of each person, half of them score the identity probe")
+    if images < 2:
+        raise ValueError(f"images={images}: two or more of each person, half of them score the identity probe")
     if faces is not None:
         if shared := sorted(set(faces.subject) & seen_people(run)):
             raise ValueError(f"{shared[0]} is one of the run's own people: measure on others, or with --on test")
         return lambda fit: faces, f"{faces!r} of another set"
     if on == "further" or (on == "auto" and _dataset(run)[0] == "synthetic"):
-        further = further_people(run, people, pictures, seed)
-        what = f"{people} further people of the run's population, {pictures} images of each"
+        further = further_people(run, people, images, seed)
+        what = f"{people} further people of the run's population, {images} images of each"
         return lambda fit: further, what
     from ferdis.datasets import load
 
@@ -236,7 +249,7 @@ def _dataset(run: Path) -> tuple[str, dict[str, Any] | None]:
 
 
 def _judge(fits: Sequence[Fit], faces: Faces, seed: int) -> Callable[[Any, Faces], Transfer] | None:
-    """What measures transfers; None where no system transfers or the people are not drawn."""
+    """The function that measures transfers; None where no system transfers or the people are not synthetic."""
     if not faces.has_counterparts or not any(hasattr(load_fit(fit), "transfer") for fit in _first_of_each(fits)):
         return None
     from ferdis.datasets import load
@@ -257,7 +270,7 @@ def _first_of_each(fits: Sequence[Fit]) -> list[Fit]:
 
 
 def _baseline(fits: Sequence[Fit], named: str | None) -> str | None:
-    """What the other systems are compared with: the one named, or the first that makes no images."""
+    """The system that the others are compared with: the one named, or the first that generates no images."""
     if named is not None:
         if named not in (systems := [fit.system for fit in _first_of_each(fits)]):
             raise ValueError(f"no system {named!r} in this run: there are {', '.join(sorted(systems))}")
@@ -270,13 +283,13 @@ def _baseline(fits: Sequence[Fit], named: str | None) -> str | None:
 
 
 def _draw(root: Path, fit: Fit, estimator: Any, faces: Faces) -> None:
-    """Maps of the codes and, where the system transfers, grids of its transfers."""
+    """Maps of the representations and, where the system transfers, grids of its transfers."""
     folder = root / "figures"
     folder.mkdir(exist_ok=True)
-    for name, code in codes_of(fit.system, estimator, faces).items():
-        what = "identity" if name == IDENTITY else "codes"
-        title = f"{fit.system}: t-SNE of its {name}, {code.shape[1]} numbers, people not seen in training"
-        figure = figures.code_map(code, faces.subject, faces.expression, title=title)
+    for name, values in representations_of(fit.system, estimator, faces).items():
+        what = "identity" if name == IDENTITY else "representations"
+        title = f"{fit.system}: t-SNE of its {name}, {values.shape[1]} dimensions, people not seen in training"
+        figure = figures.representation_map(values, faces.subject, faces.expression, title=title)
         figure.savefig(folder / f"{what}-{fit.system}.png")
     if hasattr(estimator, "transfer"):
         sources, targets = grid_rows(faces)
@@ -292,7 +305,7 @@ def _draw(root: Path, fit: Fit, estimator: Any, faces: Faces) -> None:
 
 
 def _further_training(run: Path) -> str:
-    """Faces that systems learned from besides the fold's: a run keeps their digest, not their people's names."""
+    """Notes on faces that systems learned from besides the fold's: a run keeps their digest, not their subjects."""
     systems = run_folder.read_json(run / "resolved.json")["systems"]
     return "".join(
         f"- {system} also learned from {name}={value['faces']}: a run does not list these people, so see to it that "
@@ -304,7 +317,7 @@ def _further_training(run: Path) -> str:
 
 
 def grid_rows(faces: Faces) -> tuple[np.ndarray, np.ndarray]:
-    """Rows for a grid: a source of each expression, of different people where possible; targets are other people."""
+    """Rows for a grid: one source per expression, of different people where possible; targets are other people."""
     people = list(dict.fromkeys(faces.subject))
     order = {name: place for place, name in enumerate(people)}
     sources: list[int] = []
@@ -321,29 +334,29 @@ def grid_rows(faces: Faces) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _markdown(table: pd.DataFrame, moved: pd.DataFrame, said: str, baseline: str | None) -> str:
-    head = ["system", "code", "numbers (effective)", "identity, logistic (%)", "nearest (%)", "of baseline's",
-            "expression, logistic (%)", "nearest (%)", "note"]  # fmt: skip
+    head = ["system", "representation", "dimensions (effective)", "identity, logistic (%)", "nearest (%)",
+            "of baseline's", "expression, logistic (%)", "nearest (%)", "note"]  # fmt: skip
     chance = table.iloc[0]
-    lines = [f"# What the codes hold: {said}", "", _row(head), "|" + " --- |" * len(head)]
+    lines = [f"# What the representations hold: {said}", "", _row(head), "|" + " --- |" * len(head)]
     for line in table.to_dict("records"):
         lines.append(_row([
-            line["system"], line["code"], f"{line['dimensions']:.0f} ({line['effective_dimensions']:.1f})",
+            line["system"], line["representation"], f"{line['dimensions']:.0f} ({line['effective_dimensions']:.1f})",
             _percent(line["identity"], line["identity_std"]), _percent(line["identity_nearest"]),
             _share(line.get("identity_ratio")),
             _percent(line["expression"], line["expression_std"]), _percent(line["expression_nearest"]), line["note"],
         ]))  # fmt: skip
-    read, all_of_them = (int(chance[name]) for name in ("identity_pictures", "pictures"))
+    read, all_of_them = (int(chance[name]) for name in ("identity_images", "images"))
     only = "" if read == all_of_them else f", of the {read} of {all_of_them} images whose person has two or more"
     lines += [
         "",
         f"- Chance: identity {_percent(chance['identity_chance'])} %, expression "
-        f"{_percent(chance['expression_chance'])} %. Means of {chance['fits']} fits a system; ± is over fits.",
+        f"{_percent(chance['expression_chance'])} %. Means of {chance['fits']} fits per system; ± is over fits.",
         f"- Identity: fitted on half of each person's images, scored on the other half, five halvings{only}. "
-        "Expression: fitted and scored on different people. A code that says nothing of expression proves nothing by "
-        "saying nothing of identity.",
+        "Expression: fitted and scored on different people. A representation that holds nothing of expression proves "
+        "nothing by holding nothing of identity.",
     ]
     if baseline is not None:
-        lines.append(f"- Of baseline's: what is read of identity above chance, as a share of the same for {baseline}.")
+        lines.append(f"- Of baseline's: identity accuracy above chance, as a share of that of {baseline}.")
     lines += _alignment_table(table) + _swap_table(table) + _transfer_table(moved)
     return "\n".join(lines) + "\n"
 
@@ -351,23 +364,29 @@ def _markdown(table: pd.DataFrame, moved: pd.DataFrame, said: str, baseline: str
 def _alignment_table(table: pd.DataFrame) -> list[str]:
     if "mig" not in table or table["mig"].isna().all():
         return []
-    head = ["system", "code", "MIG", "DCI disentanglement", "completeness", "informativeness", "SAP"]
-    lines = ["", "## Single numbers of the code against person, action units, pose and light", ""]
+    head = ["system", "representation", "MIG", "DCI disentanglement", "completeness", "informativeness", "SAP"]
+    lines = ["", "## Single dimensions against person, action units, pose and light", ""]
     lines += [_row(head), "|" + " --- |" * len(head)]
     keys = ("mig", "disentanglement", "completeness", "informativeness", "sap")
     for line in table.to_dict("records"):
-        lines.append(_row([line["system"], line["code"], *(f"{line[key]:.3f}" for key in keys)]))
+        lines.append(_row([line["system"], line["representation"], *(f"{line[key]:.3f}" for key in keys)]))
     return lines
 
 
 def _swap_table(table: pd.DataFrame) -> list[str]:
     if "swap_source" not in table:
         return []
-    head = ["system", "code", "cosine with the source's", "with the target's", "same expression predicted (%)"]
-    lines = ["", "## The system's own code of its transfers", "", _row(head), "|" + " --- |" * len(head)]
+    head = [
+        "system",
+        "representation",
+        "cosine with the source's",
+        "with the target's",
+        "same expression predicted (%)",
+    ]
+    lines = ["", "## The system's own representation of its transfers", "", _row(head), "|" + " --- |" * len(head)]
     for line in table[table["swap_source"].notna()].to_dict("records"):
         cosines = (f"{line[key]:.2f}" for key in ("swap_source", "swap_target"))
-        lines.append(_row([line["system"], line["code"], *cosines, _percent(line.get("swap_agreement"))]))
+        lines.append(_row([line["system"], line["representation"], *cosines, _percent(line.get("swap_agreement"))]))
     return lines
 
 
@@ -391,7 +410,8 @@ def _transfer_table(moved: pd.DataFrame) -> list[str]:
     return [
         *lines,
         "",
-        f"- {last['pairs']} pairs a fit; each face once a target, the source another person with another expression.",
+        f"- {last['pairs']} pairs per fit; each face is a target once, its source another person with another "
+        "expression.",
         "- Doing nothing is the system's own reconstruction of the target, against the same truth.",
         f"- The expression judge itself: {last['expression_judge']}.",
         f"- The identity judge itself: {last['identity_judge']}.",

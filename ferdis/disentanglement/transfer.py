@@ -1,9 +1,9 @@
-"""Is the expression on the other face? Generated transfers against the exact truth and before judges.
+"""Expression transfers measured against the exact truth and with judges.
 
-For sources and targets that nobody trained on: the transfer is compared, inside the renderer's masks of eyes, brows
-and mouth, with the exact counterpart (the target's person, pose and light with the source's expression); a judge reads
-its expression; another judge says whether it is nearer to the target's person or to the source's. What the system's
-own reconstruction of the *target* reaches stands beside: doing the transfer must beat doing nothing.
+For sources and targets of unseen people, the transfer is compared, inside the renderer's masks of eyes, brows and
+mouth, with the exact counterpart (the target's person, pose and light with the source's expression); one judge
+predicts its expression; another says whether it is nearer to the target's person or to the source's. The same figures
+for the system's own reconstruction of the *target* are reported beside: a transfer must beat doing nothing.
 """
 
 from __future__ import annotations
@@ -26,23 +26,24 @@ REGIONS = ("eyes", "brows", "mouth")
 
 @dataclass(frozen=True)
 class Transfer:
-    """What :func:`measure_transfer` found. Distances are L1 in [-1, 1], inside the regions, to the exact counterpart.
+    """The result of :func:`measure_transfer`; distances are L1 in [-1, 1], inside the regions, to the counterpart.
 
     Attributes
     ----------
     pairs : int
+        Number of transfers.
     distance : float
-        Of the transfer.
+        Distance of the transfer.
     distance_identity_baseline : float
-        Of the system's own reconstruction of the target, which has the target's expression.
+        Distance of the system's reconstruction of the target, which has the target's expression.
     distance_oracle : float
-        Of the system's own reconstruction of the counterpart itself: what its decoder can do.
+        Distance of the system's reconstruction of the counterpart itself: the best its decoder can do.
     distance_of_the_target : float
-        Of the target's own pixels.
+        Distance of the target's own pixels.
     expression : float
-        Share of transfers in which the judge reads the source's expression.
+        Share of transfers in which the judge predicts the source's expression.
     expression_of_truth : float
-        The same on the true counterparts: the most that can be asked.
+        The same on the true counterparts: the upper bound.
     expression_doing_nothing : float
         The same on the reconstructions of the target.
     identity : float
@@ -50,7 +51,7 @@ class Transfer:
     identity_of_truth : float
         The same on the true counterparts.
     expression_judge, identity_judge : str
-        The judges' own errors on people they never saw.
+        The judges' own errors on held-out people.
     """
 
     pairs: int
@@ -68,7 +69,7 @@ class Transfer:
 
     @property
     def gain(self) -> float:
-        """How far the transfer's distance lies below that of doing nothing, as a share of it; 0.3 is asked for."""
+        """Relative reduction of the distance against doing nothing: 1 - distance / distance_identity_baseline."""
         return 1 - self.distance / self.distance_identity_baseline
 
     @property
@@ -106,25 +107,28 @@ def measure_transfer(
     identities: IdentityJudge,
     seed: int = 0,
 ) -> Transfer:
-    """Transfer expressions between people that nobody trained on, and measure what comes out.
+    """Transfer expressions between unseen people, and measure the results.
 
     Parameters
     ----------
-    estimator : fitted, with ``transfer(sources, targets)`` and, if it has it, ``reconstruct(faces)``.
+    estimator : fitted estimator
+        With ``transfer(sources, targets)`` and, optionally, ``reconstruct(faces)``.
     faces : Faces
-        Synthetic people whom neither the system nor the judges have seen, two images or more of each.
+        Synthetic people that neither the system nor the judges have seen, two or more images of each.
     counterpart : function
         ``(targets, sources) -> Faces``: the exact truth.
     region_masks : function
-        ``faces -> {region: (n, H, W) bool}``, of which eyes, brows and mouth are read. A pixel counts that lies in a
-        region of the counterpart or of the target: a mouth that should have closed counts, too.
-    expressions, identities : judges, trained on other people.
-    seed : of the pairs.
+        ``faces -> {region: (n, H, W) bool}``, of which eyes, brows and mouth are used. A pixel counts if it lies in a
+        region of the counterpart or of the target, so that a mouth that should have closed counts too.
+    expressions, identities : ExpressionJudge, IdentityJudge
+        Trained on other people.
+    seed : int
+        Of the pairs.
 
     Raises
     ------
     ValueError
-        If a judge was trained on one of the people, there are no pairs, or a person has one image only.
+        If a judge was trained on one of the people, there are no pairs, or a person has a single image.
     """
     for judge in (expressions, identities):
         judge.refuse_overlap(faces)
@@ -140,11 +144,11 @@ def measure_transfer(
     home, away = _others(persons, faces.subject, targets), _others(persons, faces.subject, rows)
     wanted = sources.expression
 
-    def read(pictures: np.ndarray) -> float:
-        return expressions.agreement(pictures, wanted).value
+    def read(images: np.ndarray) -> float:
+        return expressions.agreement(images, wanted).value
 
-    def nearer(pictures: np.ndarray) -> float:
-        return identities.nearer(identities.embed(pictures), home, away).value
+    def nearer(images: np.ndarray) -> float:
+        return identities.nearer(identities.embed(images), home, away).value
 
     return Transfer(
         pairs=len(made),
@@ -162,12 +166,12 @@ def measure_transfer(
     )
 
 
-def region_distance(pictures: np.ndarray, truth: np.ndarray, masks: np.ndarray) -> float:
-    """Mean L1 distance, in [-1, 1] units, of uint8 images (n, S, S, 3) inside masks (n, S, S) bool.
+def region_distance(images: np.ndarray, truth: np.ndarray, masks: np.ndarray) -> float:
+    """Mean L1 distance, in the range [-1, 1], of uint8 images (n, S, S, 3) inside masks (n, S, S) bool.
 
-    Each image counts alike, however large its regions; one without any is left out.
+    Every image has equal weight, however large its regions; images with an empty mask are left out.
     """
-    apart = np.abs(pictures.astype(np.float64) - truth.astype(np.float64)).mean(axis=3) / 127.5
+    apart = np.abs(images.astype(np.float64) - truth.astype(np.float64)).mean(axis=3) / 127.5
     inside = masks.sum(axis=(1, 2))
     if not inside.any():
         raise ValueError("the masks are empty: no region lies inside the systems' crop")
@@ -176,7 +180,7 @@ def region_distance(pictures: np.ndarray, truth: np.ndarray, masks: np.ndarray) 
 
 
 def crop_of(faces: Faces, estimator: Any, side: int) -> np.ndarray:
-    """The pixels that a system's images answer to: the centre (n, side, side, 3) of its ``image_size``."""
+    """The pixels that correspond to a system's images: the centre (n, side, side, 3) of its ``image_size``."""
     size = max(int(getattr(estimator, "image_size", side)), side)
     start = (size - side) // 2
     return np.asarray(resized(faces, size)[np.arange(len(faces))])[:, start : start + side, start : start + side]
@@ -185,7 +189,7 @@ def crop_of(faces: Faces, estimator: Any, side: int) -> np.ndarray:
 def _masks(
     region_masks: Callable[[Faces], Mapping[str, np.ndarray]], truth: Faces, target: Faces, estimator: Any, side: int
 ) -> np.ndarray:
-    """Eyes, brows and mouth of either, in the frame of the system's pictures: (n, side, side) bool."""
+    """Eyes, brows and mouth of both faces, in the frame of the system's images: (n, side, side) bool."""
     found = [masks[name] for masks in (region_masks(truth), region_masks(target)) for name in REGIONS]
     whole = np.logical_or.reduce(found)
     size = max(int(getattr(estimator, "image_size", side)), side)
@@ -196,7 +200,7 @@ def _masks(
 
 
 def _others(embeddings: np.ndarray, subject: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """For each row the mean embedding of the person's *other* images, of unit length.
+    """For each row the mean embedding of the person's *other* images, normalised to unit length.
 
     The image itself shares pose, light and background with the transfer and would be recognised by them.
     """

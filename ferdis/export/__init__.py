@@ -1,9 +1,9 @@
-"""Fitted systems as ONNX files: preprocessing inside, parity checked, and what is known of them written into the file.
+"""Fitted systems as ONNX files, with preprocessing inside, parity checked, metadata, and a model card.
 
 The input is uint8 (N, H, W, 3), RGB, crops aligned as in training, of any size; the output float32: probabilities
 (N, K) in the order of the metadata's ``classes``, or images (N, S, S, 3) in 0..1. A float32 file is written only if
-onnxruntime gives what the system itself gives; ``half`` and ``int8`` state how far they are from it, and what that
-costs in accuracy. Beside the file a model card is written, in Markdown.
+onnxruntime reproduces the system's own results; for ``half`` and ``int8`` the differences and the change in accuracy
+are reported. A model card in Markdown is written beside the file.
 """
 
 from __future__ import annotations
@@ -32,23 +32,26 @@ from ferdis.systems.base import Estimator
 __all__ = ["LARGEST_DIFFERENCE", "OPSET", "Exported", "OnnxModel", "export"]
 
 LARGEST_DIFFERENCE = {"probabilities": 1e-4, "image": 1e-3}
-"""How far a float32 file may be from the system that it was made of."""
+"""Largest accepted difference of a float32 file from the system it was exported from."""
 
 _CHECKED = 64  # faces
 _CALIBRATION = 256  # training faces at most
-_ROUNDED = 0.5 / 255  # what a system's own images lose as bytes
+_ROUNDED = 0.5 / 255  # rounding error of a system's own uint8 images
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """The result of :func:`export`.
 
     Attributes
     ----------
-    path, card : Path of the model and of its card
-    weights : "float32", "float16" or "int8"
-    differences : from the system itself, on the faces that were checked
-    about : the file's metadata
+    path, card : Path
+        The model and its card.
+    weights : {"float32", "float16", "int8"}
+    differences : Differences
+        From the system itself, on the faces that were compared.
+    about : mapping
+        The file's metadata.
     """
 
     path: Path
@@ -73,21 +76,22 @@ def export(
 
     Parameters
     ----------
-    system : a fitted classifier or generator
+    system : Estimator
+        A fitted classifier or generator.
     out : path
         The ``.onnx`` file; the card has the same name with ``.md``.
     method : str, optional
-        What to export: "predict_proba", or how the system draws ("average", "transfer", "edit"). By default a
-        classifier's probabilities, a generator's images.
+        The method to export: "predict_proba", or one that generates images ("average", "transfer", "edit"). By
+        default the probabilities of a classifier, the images of a generator.
     half : bool
         float16 weights and activations.
     int8 : bool
         Quantised convolutions and matrices, calibrated on the training faces.
     training : Faces, optional
         The faces that the system was trained on; their digest is checked. File and system are compared on 64 of them
-        (without them on 64 of synthetic people), and ``int8`` needs them.
+        (by default on 64 synthetic faces), and ``int8`` needs them.
     test : Faces, optional
-        Faces with labels that it was not trained on: what ``half`` and ``int8`` cost in accuracy is measured on them.
+        Labelled faces that it was not trained on, to measure the accuracy of ``half`` and ``int8``.
     evidence : Evidence, optional
         What a run measured, for metadata and card.
 
@@ -99,14 +103,14 @@ def export(
     ------
     ValueError
         If the file's results differ from the system's (nothing is written), ``training`` holds other faces than those
-        of the training, int8 has none, an argument does not fit, or a package of the extra ``export`` is missing.
+        of the training, ``int8`` has none, an argument does not fit, or a package of the extra ``export`` is missing.
     """
     required("onnx", "onnxscript", "onnxruntime")
     out, graph = Path(out), Graph(system, _chosen(system, method))
     weights = _weights(half, int8, training)
     if training is not None and training.digest() != system.training_digest_:
         raise ValueError("these are not the faces that the system was trained on: their digests differ")
-    checked = spread(_embedded(system) if training is None else training, _CHECKED)
+    checked = spread(_synthetic(system) if training is None else training, _CHECKED)
     on = "faces of synthetic people" if training is None else "training faces"
     inputs, about = inputs_for(graph, checked.pixels()), _about(system, graph, weights, evidence)
     with run_folder.writing(out):
@@ -134,7 +138,7 @@ def export(
 
 
 def inputs_for(graph: Graph, crops: np.ndarray) -> dict[str, np.ndarray]:
-    """Inputs for a graph from crops (n, H, W, 3): a second input of faces is the next face, action units are random."""
+    """Inputs of a graph from crops (n, H, W, 3): a second input of faces is the next face; action units are random."""
     n, random = len(crops), np.random.default_rng(0)
     coded = np.isin(AU_COLUMNS, getattr(graph.system, "coded_", ()))
     units = (random.uniform(0, 5, (n, len(AU_COLUMNS))) * coded).astype(np.float32)
@@ -161,7 +165,7 @@ def _weights(half: bool, int8: bool, training: Faces | None) -> str:
 
 
 def _expected(graph: Graph, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """What the file should give: the system's own probabilities; its images before they are rounded to bytes."""
+    """The results the file should reproduce: the system's own probabilities; its images before rounding to uint8."""
     if graph.output == "probabilities":
         return by_the_system(graph.system, graph.method, inputs)
     return graph.run(inputs)
@@ -170,7 +174,7 @@ def _expected(graph: Graph, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
 def _refuse_other_results(
     graph: Graph, inputs: Mapping[str, np.ndarray], expected: np.ndarray, found: np.ndarray
 ) -> None:
-    """Raise ValueError unless the file gives what the system gives, images also as the system's users get them."""
+    """Raise ValueError unless the file reproduces the system's results, for images also those of its public method."""
     limit = LARGEST_DIFFERENCE[graph.output]
     gap = float(np.abs(found - expected).max())
     if graph.output == "image":
@@ -182,8 +186,8 @@ def _refuse_other_results(
         )
 
 
-def _embedded(system: Estimator) -> Faces:
-    """Faces of synthetic people, for a comparison where the training faces are not at hand."""
+def _synthetic(system: Estimator) -> Faces:
+    """Faces of synthetic people, to compare on where the training faces are not available."""
     from ferdis.datasets import load
 
     size = (system.preprocessing_ or {}).get("image_size") or [system.image_size]  # type: ignore[attr-defined]
@@ -203,9 +207,7 @@ def _about(system: Estimator, graph: Graph, weights: str, evidence: Evidence | N
         "weights": weights,
         "opset": OPSET,
         "input": "uint8 (N, H, W, 3), RGB, faces cropped as crop_template says; resized inside to image_size",
-        "output": "probabilities (N, K) by classes"
-        if graph.output == "probabilities"
-        else "pictures (N, S, S, 3), 0..1",
+        "output": "probabilities (N, K) by classes" if graph.output == "probabilities" else "images (N, S, S, 3), 0..1",
         "classes": [str(name) for name in getattr(system, "classes_", [])],
         **units,
         "image_size": system.image_size,  # type: ignore[attr-defined]
@@ -216,4 +218,4 @@ def _about(system: Estimator, graph: Graph, weights: str, evidence: Evidence | N
     }
 
 
-sys.modules[__name__].__class__ = CallablePackage  # `from ferdis import export` may be called: see there
+sys.modules[__name__].__class__ = CallablePackage  # so that `from ferdis import export` can be called

@@ -1,4 +1,4 @@
-"""The model card: what a file is, on whom it was made and measured, and what it is not for."""
+"""The model card: what a file computes, the data it was trained and measured on, and its limits."""
 
 from __future__ import annotations
 
@@ -25,19 +25,24 @@ def model_card(
     Parameters
     ----------
     name : str
-        The file's.
-    system : the fitted estimator
-    about : the file's metadata
-    found : how far the file is from the system
-    evidence : what a run measured; None for a model outside a run
-    size : bytes of the file
+        Name of the file.
+    system : Estimator
+        The fitted system.
+    about : mapping
+        The file's metadata.
+    found : Differences
+        From the system itself.
+    evidence : Evidence or None
+        What a run measured; None for a model outside a run.
+    size : int
+        Bytes of the file.
     """
     parts = [
         f"# {name}: {about['system']}, `{about['method']}`",
         "",
         *_file(about, size),
         "",
-        "## Against the system it was made of",
+        "## Differences from the system it was exported from",
         "",
         f"{about['weights']}: {found}.",
         "",
@@ -50,7 +55,7 @@ def model_card(
         *(
             _measured(evidence)
             if evidence is not None
-            else ["No protocol has measured this model: nothing is claimed."]
+            else ["No protocol has measured this model, so no accuracy is claimed."]
         ),
         "",
         "## Limits",
@@ -101,7 +106,7 @@ def _measured(evidence: Evidence) -> list[str]:
         f"selection: {'the last epoch' if evidence.selection == 'last' else 'the best epoch on validation people'}.",
         "",
         f"- Accuracy of the protocol: {100 * mean:.2f} %{'' if pd.isna(std) else f' ± {100 * std:.2f}'} over folds; "
-        f"UAR {100 * evidence.uar:.2f} %. Each fold is a model of its own, tested on {evidence.unseen}.",
+        f"UAR {100 * evidence.uar:.2f} %. Each fold has its own model, tested on {evidence.unseen}.",
         f"- Accuracy of this model: {100 * evidence.fold_accuracy:.2f} % on {len(evidence.tested)} {evidence.unseen}"
         f"{f': {evidence.test_people} people' if evidence.test_people else ''}.",
         "",
@@ -126,13 +131,11 @@ def _limits(system: Any, about: Mapping[str, Any], evidence: Evidence | None) ->
     if about["method"] == "predict_proba":
         lines.append(f"- {_MEANING}")
     else:
-        lines.append("- What it draws looks like its training faces; it is no photograph of anybody.")
-        lines += (
-            ["- The figures above are of its classification, not of what it draws."] if evidence is not None else []
-        )
+        lines.append("- Generated images resemble the training faces; they are not photographs of a person.")
+        lines += ["- The figures above are of its classification, not of its images."] if evidence is not None else []
     lines.append("- Faces cropped in another way, or an image without a face, give results that mean nothing.")
     if about["preprocessing"].get("name") == "drawn":
-        lines.append("- Trained on drawn people: nothing is known of its accuracy on photographs.")
+        lines.append("- Trained on synthetic people: its accuracy on photographs is unknown.")
     if evidence is not None:
         lines.append(
             f"- The figures hold for people, light and poses like those of {evidence.dataset}; elsewhere expect less."

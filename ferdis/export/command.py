@@ -1,4 +1,4 @@
-"""`ferdis export MODEL --out model.onnx`: a saved model, and what its run knows of it, into one file."""
+"""`ferdis export MODEL --out model.onnx`: a saved model, with what its run measured, as one file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(
     int8 : bool
         8-bit weights and activations, calibrated on the training faces.
     method : str, optional
-        What to export: predict_proba, or how the system draws (average, transfer, edit).
+        The method to export: predict_proba, or one that generates images (average, transfer, edit).
     system : str, optional
         Which model, where a fold holds several.
     calibration : Faces, optional
@@ -41,12 +41,12 @@ def run(
     Returns
     -------
     str
-        What was written, and how far it is from the system.
+        The files that were written, and how far the model is from the system.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        One line: no such model, a name that does not end in .onnx, ``calibration`` is another set, or as
+        In one line: no such model, a name that does not end in .onnx, ``calibration`` is another set, or as
         :func:`ferdis.export.export`.
     """
     if not out.endswith(".onnx"):
@@ -63,7 +63,7 @@ def run(
 def _material(
     given: Faces | None, evidence: Evidence | None, digest: str, *, needed: bool
 ) -> tuple[Faces | None, Faces | None]:
-    """The faces that the model was trained on, and its fold's test faces, as far as they are at hand."""
+    """The training faces of the model and the test faces of its fold, as far as they are available."""
     if given is not None:
         return _parts(given, evidence, digest)
     if evidence is None:
@@ -83,7 +83,7 @@ def _material(
 
 
 def _parts(given: Faces, evidence: Evidence | None, digest: str) -> tuple[Faces, Faces | None]:
-    """Training and test part of the faces given, which may be the training part alone."""
+    """Training and test part of the given faces, which may be the training part alone."""
     if given.digest() == digest:
         return given, None
     if evidence is not None:

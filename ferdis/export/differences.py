@@ -1,4 +1,4 @@
-"""How far an exported file is from the system that it was made of, and what that costs in accuracy."""
+"""Differences of an exported file from its system, in results and in accuracy."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Differences:
     same_class : float or None
         Share of faces with the same most probable class; None for images.
     accuracies : tuple of Accuracy
-        Of a classifier with changed weights.
+        Of a classifier with float16 or int8 weights.
     """
 
     on: str
@@ -68,7 +68,7 @@ def differences(expected: np.ndarray, found: np.ndarray, on: str) -> Differences
 
 
 def accuracies(system: Any, model: OnnxModel, labelled: Mapping[str, Faces | None]) -> tuple[Accuracy, ...]:
-    """Accuracy of a classifier and of its file on faces with labels, by what these faces are; None are left out."""
+    """Accuracy of a classifier and of its file on labelled faces, by a name for each set; None is left out."""
     told = []
     for on, faces in labelled.items():
         if faces is None or not len(faces):
@@ -82,5 +82,5 @@ def accuracies(system: Any, model: OnnxModel, labelled: Mapping[str, Faces | Non
 
 
 def spread(faces: Faces, count: int) -> Faces:
-    """At most ``count`` faces, evenly from the whole set."""
+    """At most ``count`` faces, evenly spread over the whole set."""
     return faces[np.unique(np.linspace(0, len(faces) - 1, min(count, len(faces))).astype(int))]

@@ -1,9 +1,9 @@
-"""A fitted system as one network from uint8 crops to probabilities or pictures: what is written into the file.
+"""A fitted system as one network from uint8 crops to probabilities or images: the graph that is written to the file.
 
-Resizing, scaling, colour order and normalisation are inside, and give the pixels that training saw: the resize is the
-bilinear one with antialiasing of :func:`ferdis.preprocess.images.resize_batch`, written as two matrices, because the
-``Resize`` of onnxruntime places its samples in float32 and is off by up to a hundredth of a grey level, which tips
-pixels over to the next one.
+Resizing, scaling, colour order and normalisation are inside and give the pixels of the training. The resize is the
+bilinear one with antialiasing of :func:`ferdis.preprocess.images.resize_batch`, written as two matrix products, because
+onnxruntime's ``Resize`` computes its sampling positions in float32 and is off by up to a hundredth of a grey level,
+which rounds some pixels to the next integer.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from ferdis.saved_models import unlabelled
 from ferdis.systems.base import Estimator
 
 _ROWS = 16  # of a batch
-UNITS = "au"  # the input that holds action units; every other input holds faces
+UNITS = "au"  # the input for action units; every other input is faces
 
 
 def resize_matrix(length: int, size: int) -> Tensor:
-    """Weights (size, length), float64, that resize a line of pixels: a triangle as wide as the step, at least a pixel.
+    """Weights (size, length), float64, that resize a line of pixels with a triangle filter of the step's width.
 
-    ``length`` may be symbolic: an exported graph computes its weights for the images that it is given.
+    The filter is at least one pixel wide. ``length`` may be symbolic: an exported graph computes the weights for the
+    size of its input.
     """
     places = torch.arange(length, dtype=torch.float64) + 0.5
     step = (places[-1] + 0.5) / size  # the last place is half a pixel before the end: length / size, as a tensor
@@ -40,7 +41,7 @@ def resize_matrix(length: int, size: int) -> Tensor:
 
 
 def as_training_saw(faces: Tensor, size: int) -> Tensor:
-    """Crops (n, H, W, 3), uint8, as float32 images (n, 3, size, size) in [-1, 1]; the pixels of ``resized``."""
+    """Crops (n, H, W, 3), uint8, as float32 images (n, 3, size, size) in [-1, 1], resized as in training."""
     height, width = (resize_matrix(faces.shape[axis], size) for axis in (1, 2))
     planes = faces.permute(0, 3, 1, 2).to(torch.float64)
     pixels = whole_pixels(height @ planes @ width.T)  # (n, 3, size, size), whole numbers
@@ -52,7 +53,8 @@ class Graph(nn.Module):
 
     Parameters
     ----------
-    system : a fitted estimator; it is copied to the CPU, in eval mode.
+    system : Estimator
+        Fitted; it is copied to the CPU, in eval mode.
     method : str
         One of :func:`methods_of`.
     half : bool
@@ -60,8 +62,10 @@ class Graph(nn.Module):
 
     Attributes
     ----------
-    inputs : names of the inputs, in order
-    output : "probabilities" (n, K), or "image" (n, S, S, 3) in 0..1; float32
+    inputs : tuple of str
+        Names of the inputs, in order.
+    output : str
+        "probabilities" (n, K), or "image" (n, S, S, 3) in 0..1; float32.
     """
 
     def __init__(self, system: Estimator, method: str, *, half: bool = False) -> None:
@@ -89,7 +93,7 @@ class Graph(nn.Module):
         return ((result + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1)
 
     def arguments(self, count: int, side: int = 48) -> tuple[Tensor, ...]:
-        """Inputs of the right shape and type, a tensor each: what is one tensor the exporter takes for one input."""
+        """Example inputs for the exporter, a separate tensor each: it would merge inputs that share one tensor."""
         faces = (count, side, side, 3)
         return tuple(
             torch.zeros(count, len(AU_COLUMNS)) if name == UNITS else torch.zeros(faces, dtype=torch.uint8)
@@ -97,19 +101,19 @@ class Graph(nn.Module):
         )
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The result for arrays by the names of ``inputs``, a few rows at a time."""
+        """The result for arrays, by name of the input, a few rows at a time."""
         parts = zip(*(torch.from_numpy(inputs[name]).split(_ROWS) for name in self.inputs), strict=True)
         with torch.inference_mode():
             return np.concatenate([self(*part).numpy() for part in parts])
 
 
 def methods_of(system: Estimator) -> dict[str, Any]:
-    """What can be exported of a system, by the public method that it computes.
+    """The exportable functions of a system, by the public method that each computes.
 
     Raises
     ------
     ValueError
-        If there is nothing.
+        If there are none.
     """
     methods = system._graphs()
     if not methods:
@@ -123,7 +127,7 @@ def inputs_of(system: Estimator, method: str) -> tuple[str, ...]:
 
 
 def by_the_system(system: Estimator, method: str, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """What the system's own method gives: probabilities (n, K), or images (n, S, S, 3) as float32 in 0..1."""
+    """The result of the system's own method: probabilities (n, K), or images (n, S, S, 3) as float32 in 0..1."""
     arguments = [given if name == UNITS else unlabelled(given) for name, given in inputs.items()]
     result = getattr(system, method)(*arguments)
     return result if method == "predict_proba" else result.astype(np.float32) / 255

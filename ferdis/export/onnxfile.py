@@ -1,4 +1,4 @@
-"""An exported file: what it says of itself, and running it."""
+"""An exported file: its metadata, and how to run it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _JSON = ("classes", "preprocessing", "crop_template", "protocol", "action_units"
 
 
 def required(*names: str) -> list[Any]:
-    """The modules of the extra ``export``.
+    """Import modules of the extra ``export``.
 
     Raises
     ------
@@ -33,29 +33,30 @@ def required(*names: str) -> list[Any]:
 
 
 def as_metadata(record: Mapping[str, Any]) -> dict[str, str]:
-    """A record as ONNX keeps it: text by name."""
+    """A record as ONNX metadata: text by name."""
     return {key: json.dumps(value) if key in _JSON else str(value) for key, value in record.items()}
 
 
 class OnnxModel:
-    """A file that :func:`ferdis.export.export` wrote, on the CPU.
+    """A file that :func:`ferdis.export.export` wrote, run on the CPU.
 
     Parameters
     ----------
     path : path
     threads : int, optional
-        Of onnxruntime; by default all cores.
+        Threads of onnxruntime; by default all cores.
 
     Attributes
     ----------
     about : dict
         The file's metadata: system, method, classes, preprocessing, crop_template, training_digest, protocol, ...
-    inputs : names of its inputs, in order
+    inputs : list of str
+        Names of its inputs, in order.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If the file is missing, is no ONNX file, comes from elsewhere or from a newer ferdis, or onnxruntime is not
+        If the file is missing, is no ONNX file, was not written by ferdis or by a newer version, or onnxruntime is not
         installed.
     """
 
@@ -92,7 +93,7 @@ class OnnxModel:
         return {key: json.loads(value) if key in _JSON else value for key, value in metadata.items()}
 
     def __call__(self, **inputs: np.ndarray) -> np.ndarray:
-        """Run it, 64 rows at a time: faces (n, H, W, 3) uint8 by the names of ``inputs``, action units float32."""
+        """Run it, 64 rows at a time: faces (n, H, W, 3) uint8 and action units float32, by name of the input."""
         count = len(next(iter(inputs.values())))
         parts = [
             self.session.run(None, {name: given[start : start + _BATCH] for name, given in inputs.items()})[0]

@@ -1,4 +1,4 @@
-"""Writing ONNX: torch's exporter, onnxruntime's quantiser, the checker, the metadata."""
+"""Write ONNX files: torch's exporter, onnxruntime's quantiser, the checker, the metadata."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ferdis.export.graph import UNITS, Graph
 from ferdis.export.onnxfile import as_metadata, required
 
 OPSET = 18
-"""Of ONNX; any runtime of 2023 or later has it."""
+"""The opset of the ONNX files; runtimes since 2023 support it."""
 
 _CALIBRATION_BATCH = 16
 _QUANTISED = ["Conv", "Gemm", "MatMul"]
@@ -46,8 +46,8 @@ def write(graph: Graph, path: Path, about: Mapping[str, Any]) -> Path:
 def quantise(source: Path, path: Path, calibration: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> Path:
     """Quantise the convolutions and matrices of a float32 file to 8 bits; returns the path.
 
-    Ranges of activations are those of the ``calibration`` inputs. Weights have 7 bits and a scale a channel: with all
-    eight, processors without VNNI overflow.
+    Activation ranges are those of the ``calibration`` inputs. Weights have 7 bits and one scale per channel: with 8
+    bits, processors without VNNI overflow.
     """
     onnx, quantization = required("onnx", "onnxruntime.quantization")
 
@@ -88,7 +88,7 @@ def _resizing(model: Any) -> list[str]:
 
 
 def _finished(path: Path, about: Mapping[str, Any]) -> Path:
-    """Put in the metadata, leave out the exporter's traces (paths of this machine), and check."""
+    """Add the metadata, remove the exporter's traces (paths of this machine), and check the model."""
     (onnx,) = required("onnx")
     model = onnx.load(path)
     graph = model.graph
@@ -113,7 +113,7 @@ def _finished(path: Path, about: Mapping[str, Any]) -> Path:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporters' remarks are of no use to somebody who exports."""
+    """Silence the exporters' log messages and warnings, which are not meant for users."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,11 +1,11 @@
-"""Metrics: pure functions of arrays and rows, one module a question.
+"""Metrics: pure functions of arrays and rows, one module per question.
 
-- :mod:`ferdis.metrics.recognition`: how well expressions are recognised, and how sure that is.
-- :mod:`ferdis.metrics.comparison`: whether one system is better than another, over people first.
-- :mod:`ferdis.metrics.units`: how well action units agree: MSE, Pearson's correlation, ICC(3,1).
-- :mod:`ferdis.metrics.verification`: whether a generated image is still the same person.
-- :mod:`ferdis.metrics.images`: how like real images generated ones are: FID, KID, LPIPS.
-- :mod:`ferdis.metrics.disentanglement`: what a code says of expression and of identity.
+- :mod:`ferdis.metrics.recognition`: accuracy of expression recognition, with intervals.
+- :mod:`ferdis.metrics.comparison`: whether one system is better than another, tested over subjects first.
+- :mod:`ferdis.metrics.units`: agreement of action units: MSE, Pearson's correlation, ICC(3,1).
+- :mod:`ferdis.metrics.verification`: whether a generated image still shows the same person.
+- :mod:`ferdis.metrics.images`: similarity of generated and real images: FID, KID, LPIPS.
+- :mod:`ferdis.metrics.disentanglement`: how much a representation holds of expression and of identity.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from ferdis.metrics.comparison import (
 from ferdis.metrics.disentanglement import (
     DCI,
     Probe,
-    code_cosine,
     dci,
     effective_dimensions,
     expression_probe,
@@ -31,8 +30,10 @@ from ferdis.metrics.disentanglement import (
     linear_probe,
     mig,
     mutual_information,
+    representation_cosine,
     sap,
 )
+from ferdis.metrics.disentanglement import code_cosine as code_cosine  # the former name of representation_cosine
 from ferdis.metrics.recognition import (
     accuracy,
     confusion,
@@ -57,7 +58,6 @@ __all__ = [
     "McNemar",
     "Probe",
     "accuracy",
-    "code_cosine",
     "compare",
     "compare_systems",
     "confusion",
@@ -82,6 +82,7 @@ __all__ = [
     "probabilities",
     "recalls",
     "reliability",
+    "representation_cosine",
     "sap",
     "sequence_accuracy",
     "summary",

@@ -1,20 +1,20 @@
-"""Whether one system is better than another: paired tests, over people first.
+"""Whether one system is better than another: paired tests, over subjects first.
 
-Two systems are compared on the same test images. Three frames of one sequence are not independent, nor are the
-sequences of one person, so what is drawn and what is permuted is the person:
+Two systems are compared on the same test images. The frames of one sequence are not independent, nor are the
+sequences of one subject, so subjects are resampled and permuted, not images:
 
-- :func:`compare`: difference of a statistic, a paired cluster bootstrap over people for its interval, and a
-  permutation test that gives each person's two sets of predictions to the two systems by chance. These come first.
-- :func:`corrected_resampled_t`: the folds' differences, with the correction of Nadeau & Bengio (2003) for training
-  parts that overlap. A few folds see little: it is the weaker test, kept because papers print means over folds.
-- :func:`mcnemar`: exact, on one prediction a sequence (an image where there are no sequences). It takes the
-  sequences of one person as independent, which they are not: read it beside the permutation test, not instead of it.
+- :func:`compare`: difference of a statistic, its interval from a paired cluster bootstrap over subjects, and a
+  permutation test that swaps the two systems' predictions subject by subject. This is the primary test.
+- :func:`corrected_resampled_t`: the differences per fold, with the correction of Nadeau & Bengio (2003) for
+  overlapping training parts. With few folds it has little power; it is here because papers print means over folds.
+- :func:`mcnemar`: exact, on one prediction per sequence (per image where there are no sequences). It treats the
+  sequences of one subject as independent, which they are not: read it beside the permutation test, not instead of it.
 
-Several seeds are no further people. The counts of each person are averaged over the seeds of a system, so that
-training twice makes no interval narrower by counting images twice. What the intervals do not cover is that a system
-trained once more would be another one: with several seeds the average system is compared, with one this very training.
+Several seeds do not add subjects. The counts of each subject are averaged over the seeds of a system, so that training
+twice does not narrow an interval by counting images twice. The intervals do not cover the variance of training: with
+several seeds the average over trainings is compared, with one seed this one training.
 
-More than two systems: :func:`compare_systems` tests every pair and corrects for their number (Holm 1979).
+For more than two systems :func:`compare_systems` tests every pair and corrects for their number (Holm 1979).
 """
 
 from __future__ import annotations
@@ -70,13 +70,14 @@ class Comparison:
     Attributes
     ----------
     difference : float
-        First less second, in units of the statistic (-1..1).
+        First less second, on the scale of the statistic (-1..1).
     low, high : float
-        Bootstrap interval of it over people; NaN for a single person.
+        Bootstrap interval of the difference over subjects; NaN for a single subject.
     p_value : float
-        Two-sided, by permutation: the chance of a difference this large if, person by person, it did not
-        matter which system was which. NaN for a single person.
+        Two-sided, by permutation: the probability of a difference at least this large if the two systems were
+        exchangeable for every subject. NaN for a single subject.
     people : int
+        Number of subjects.
     """
 
     difference: float
@@ -93,9 +94,9 @@ class McNemar:
     Attributes
     ----------
     decisions : int
-        Sequences (or images) that both systems decided, of one seed.
+        Sequences (or images) that both systems classified, per seed.
     first_only, second_only : float
-        Of these, right by one system alone; mean over seeds.
+        How many of these only the first, or only the second, system classifies correctly; mean over seeds.
     p_value : float
         Two-sided, exact; see :func:`mcnemar` for several seeds.
     """
@@ -116,13 +117,13 @@ def compare(
     replicates: int = _REPLICATES,
     seed: int = 0,
 ) -> Comparison:
-    """Compare two systems over people: paired cluster bootstrap and permutation test.
+    """Compare two systems over subjects: paired cluster bootstrap and permutation test.
 
     Parameters
     ----------
     rows : DataFrame
-        Holds both systems, tested on the same images in the same folds. ``subject`` (or else ``path``) names
-        what is drawn. Each system's seeds are averaged; the two need not have the same.
+        Holds both systems, tested on the same images in the same folds. ``subject`` (or else ``path``) names the
+        clusters. Each system's seeds are averaged; the two systems need not have the same seeds.
     first, second : str
         Names in the ``system`` column.
     statistic : {"accuracy", "uar", "macro_f1"}
@@ -130,13 +131,13 @@ def compare(
     level : float
         Coverage of the interval, 0..1.
     replicates, seed : int
-        Draws of the bootstrap and of the permutation, and their seed. Where ``2**people`` is no more than
-        ``replicates`` the permutation test goes through every arrangement.
+        Number of bootstrap and permutation draws, and their seed. Where ``2**people`` is at most ``replicates`` the
+        permutation test enumerates every arrangement.
 
     Raises
     ------
     ValueError
-        If a system is not there, or the two were not tested on the same images.
+        If a system is missing, or the two were not tested on the same images.
     """
     one, other = _paired(rows, first, second)
     classes = sorted(set(one["true"]) | set(one["predicted"]) | set(other["predicted"]))
@@ -157,12 +158,12 @@ def compare_counts(
     replicates: int = _REPLICATES,
     seed: int = 0,
 ) -> Comparison:
-    """:func:`compare`, from each person's confusion matrix.
+    """:func:`compare`, from the confusion matrix of each subject.
 
     Parameters
     ----------
     first, second : array, (people, classes * classes)
-        Flattened confusion matrices (true * classes + predicted), the same people in the same order.
+        Flattened confusion matrices (true * classes + predicted), the same subjects in the same order.
     statistic, level, replicates, seed
         As for :func:`compare`.
     """
@@ -181,24 +182,25 @@ def compare_counts(
     mixed = (kept @ first + (1 - kept) @ second for kept in swaps(people, replicates, seed))
     swapped = np.concatenate([gap(ours, total - ours) for ours in mixed])
     extreme = int(np.sum(np.abs(swapped) >= abs(difference) - _ROUNDING))
-    # The arrangement at hand is one of all: among those drawn by chance it is counted in.
+    # The observed arrangement is one of all possible ones: it is added to those drawn at random.
     drawn_in = 0 if exhaustive(people, replicates) else 1
     p_value = (extreme + drawn_in) / (len(swapped) + drawn_in)
     return Comparison(difference, float(low), float(high), p_value, people)
 
 
 def fold_differences(rows: pd.DataFrame, first: str, second: str, statistic: Statistic = "accuracy") -> pd.Series:
-    """First less second on each fold, -1..1, mean over seeds; one a seed and fold where seeds have folds of their own.
+    """Difference (first less second) per fold, -1..1.
 
     Parameters
     ----------
     rows, first, second, statistic
-        As for :func:`compare`; the statistic is of the fold's own rows.
+        As for :func:`compare`; the statistic is computed on the rows of each fold.
 
     Returns
     -------
     Series
-        Indexed by (seed, fold); the seed is the first one where the folds are those of every seed.
+        Indexed by (seed, fold). Where all seeds share their folds, the mean over seeds, under the first seed; where
+        seeds have their own folds (repeated k-fold), one value per seed and fold.
     """
     one, other = _paired(rows, first, second)
     repeated = own_folds(one)
@@ -216,24 +218,24 @@ def fold_differences(rows: pd.DataFrame, first: str, second: str, statistic: Sta
 
 
 def corrected_resampled_t(differences: ArrayLike, test_share: float) -> tuple[float, float]:
-    """Corrected resampled t test (Nadeau & Bengio 2003, section 3): do the folds' differences average to zero?
+    """Corrected resampled t test (Nadeau & Bengio 2003, section 3): is the mean difference over folds zero?
 
-    ``t = mean / sqrt((1 / J + test_share) * variance)`` with J - 1 degrees of freedom: the plain t test would take
-    folds as independent though their training parts overlap. For k-fold, repeated or not, J is the number of fits
+    ``t = mean / sqrt((1 / J + test_share) * variance)`` with J - 1 degrees of freedom. The plain t test would treat
+    folds as independent although their training parts overlap. For k-fold, repeated or not, J is the number of fits
     (Bouckaert & Frank 2004).
 
     Parameters
     ----------
     differences : array-like, (J,)
-        One a fold.
+        One per fold.
     test_share : float
-        Test images of a fold over its training images: 1 / 9 for ten folds, 1 / 8 if one of them validates.
+        Test images of a fold divided by its training images: 1 / 9 for ten folds, 1 / 8 if one of them validates.
 
     Returns
     -------
     (t, p)
-        Two-sided; NaN twice for fewer than two folds. Differences that are all the same have t infinite (p 0), or 0
-        (p 1) where they are all zero.
+        Two-sided; both NaN for fewer than two folds. If all differences are equal, t is infinite (p 0), or 0 (p 1)
+        where they are all zero.
     """
     values = np.asarray(differences, dtype=float)
     if not test_share > 0:
@@ -248,18 +250,18 @@ def corrected_resampled_t(differences: ArrayLike, test_share: float) -> tuple[fl
 
 
 def mcnemar(rows: pd.DataFrame, first: str, second: str) -> McNemar:
-    """Exact McNemar test on one prediction a sequence, or an image where the rows know no sequences.
+    """Exact McNemar test on one prediction per sequence, or per image where the rows name no sequences.
 
-    With several seeds, the test is made for each seed that both systems have, and the p-values are joined as twice
-    their median, which is valid however they depend on one another (Meinshausen, Meier & Buehlmann 2009). No seed in
-    common: NaN.
+    With several seeds, the test is made for each seed that both systems have, and the p-values are combined as twice
+    their median, which is valid under any dependence between them (Meinshausen, Meier & Buehlmann 2009). Without a
+    common seed the result is NaN.
 
     Parameters
     ----------
     rows, first, second
         As for :func:`compare`.
     """
-    keys = ["seed", "fold", "unit", "true"]
+    keys = ["seed", "fold", "item", "true"]
     one, other = (decisions(part).set_index(keys)["right"].sort_index() for part in _paired(rows, first, second))
     counts, p_values = [], []
     for seed in one.index.unique("seed").intersection(other.index.unique("seed")):
@@ -277,13 +279,13 @@ def mcnemar(rows: pd.DataFrame, first: str, second: str) -> McNemar:
 
 
 def mcnemar_p(first_only: int, second_only: int) -> float:
-    """Two-sided p of the exact McNemar test: decisions right by one alone are as likely of either, Binomial(n, 1/2)."""
+    """Two-sided p of the exact McNemar test: ``first_only`` follows Binomial(first_only + second_only, 1/2)."""
     unlike = first_only + second_only
     return 1.0 if unlike == 0 else float(stats.binomtest(first_only, unlike).pvalue)
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:
-    """p-values corrected for their number (Holm 1979): the chance of any false one among all is held. NaN stays NaN.
+    """p-values corrected for their number (Holm 1979), which controls the family-wise error rate. NaN stays NaN.
 
     Parameters
     ----------
@@ -313,20 +315,20 @@ def compare_systems(
     rows : DataFrame
         Systems tested on the same images of one data set.
     pairs : sequence of (first, second), optional
-        By default every pair, in the order of the rows. Naming only the pairs in question costs less power.
+        By default every pair, in the order of the rows. Naming only the pairs of interest keeps more power.
     test_shares : mapping of (seed, fold) to float, optional
-        Test over training images of each fold, for the t test. By default what is not tested trains, which holds for
-        k-fold without validation people; with them the true share is larger.
+        Test images divided by training images of each fold, for the t test. By default everything that is not tested
+        counts as training, which holds for k-fold without a validation part; with one the true share is larger.
     replicates, seed : int
         As for :func:`compare`.
 
     Returns
     -------
     DataFrame
-        One row a pair: ``first, second, images, people, folds``; for ``uar`` and ``accuracy`` each
-        ``<s>_difference, <s>_low, <s>_high, <s>_p`` (people); ``t, t_p`` (accuracy over folds);
-        ``decisions, first_only, second_only, mcnemar_p``; and ``uar_holm, accuracy_holm, t_holm, mcnemar_holm``, each
-        test's p corrected for the number of pairs.
+        One row per pair: ``first, second, images, people, folds``; for each of ``uar`` and ``accuracy``
+        ``<s>_difference, <s>_low, <s>_high, <s>_p`` (over subjects); ``t, t_p`` (accuracy over folds);
+        ``decisions, first_only, second_only, mcnemar_p``; and ``uar_holm, accuracy_holm, t_holm, mcnemar_holm``, the
+        p-values of each test corrected for the number of pairs.
 
     Raises
     ------
@@ -337,7 +339,7 @@ def compare_systems(
     lines = []
     for first, second in itertools.combinations(systems, 2) if pairs is None else pairs:
         both = rows[rows["system"].isin((first, second))]
-        line: dict[str, object] = {"first": first, "second": second, "pictures": both["path"].nunique()}
+        line: dict[str, object] = {"first": first, "second": second, "images": both["path"].nunique()}
         for statistic in ("uar", "accuracy"):
             found = compare(both, first, second, statistic, replicates=replicates, seed=seed)  # type: ignore[arg-type]
             line["people"] = found.people
@@ -357,7 +359,7 @@ def compare_systems(
 
 
 def _test_share(rows: pd.DataFrame, folds: pd.Series, given: Shares | None) -> float:
-    """Mean of test over training images of the folds; 1 where a single fold tests everything (t is NaN then)."""
+    """Mean over folds of test images / training images; 1 where a single fold tests everything (t is NaN then)."""
     if given is not None:
         return float(np.mean([given[(int(seed), int(fold))] for seed, fold in folds.index]))
     each = (
@@ -368,7 +370,7 @@ def _test_share(rows: pd.DataFrame, folds: pd.Series, given: Shares | None) -> f
 
 
 def _paired(rows: pd.DataFrame, first: str, second: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of both systems, each image of a fold as often as any other, and the same images for both."""
+    """The rows of both systems, checked: every image equally often, and the same images for both."""
     parts = []
     for name in (first, second):
         part = with_seed(rows[rows["system"] == name])
@@ -384,5 +386,5 @@ def _paired(rows: pd.DataFrame, first: str, second: str) -> tuple[pd.DataFrame, 
 
 
 def _seeds(rows: pd.DataFrame) -> int:
-    """How often each image was tested: once a seed."""
+    """How often each image was tested: once per seed."""
     return int(rows.groupby("path").size().iloc[0])

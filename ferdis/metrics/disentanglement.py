@@ -1,15 +1,14 @@
-"""What a code says, of whom it says it, and which of its numbers say it: pure functions of arrays.
+"""How much a representation holds of a factor, and in which of its dimensions: pure functions of arrays.
 
-Two questions, two kinds of answer.
+*How much is there?* :func:`identity_probe` and :func:`expression_probe` fit a probe (logistic regression, or nearest
+neighbours) on some representations and score it on others. Each result carries the chance level: ``excess`` is the
+accuracy above it, and the ratio of two excesses says how much less one representation reveals than another. A
+representation that holds nothing at all holds nothing of identity either, so always read the expression probe beside
+the identity probe.
 
-*How much is there?* :func:`identity_probe` and :func:`expression_probe` fit a reader (logistic regression, or the
-nearest neighbours) on some codes and score it on others. Each answer carries the chance level: ``excess`` is what is
-read above it, and a ratio of two excesses says how much less one code betrays than another. A code that says nothing
-at all also says nothing of identity, so the expression probe always stands beside.
-
-*Is it in numbers of its own?* :func:`mig`, :func:`dci` and :func:`sap` ask whether single numbers of the code belong
-to single factors. They need the factors, and they are low for a code that is merely rotated: none of the systems here
-is asked to align its axes, so these figures describe a code and judge no system.
+*Is it axis-aligned?* :func:`mig`, :func:`dci` and :func:`sap` ask whether single dimensions of the representation
+belong to single factors. They need the factors, and they are low for a representation that is merely rotated. No
+system here is trained to align its axes, so these figures describe a representation and do not rank systems.
 """
 
 from __future__ import annotations
@@ -36,7 +35,6 @@ from sklearn.tree import DecisionTreeClassifier
 __all__ = [
     "DCI",
     "Probe",
-    "code_cosine",
     "dci",
     "effective_dimensions",
     "expression_probe",
@@ -44,32 +42,33 @@ __all__ = [
     "linear_probe",
     "mig",
     "mutual_information",
+    "representation_cosine",
     "sap",
 ]
 
 Reader = Literal["logistic", "nearest"]
 
-_WIDTH = 100  # principal components that a probe reads, at most
+_WIDTH = 100  # principal components that a probe reads at most
 _C = 0.1
 _NEIGHBOURS = 5
-_HALVINGS = 5  # times that each person's images are halved; each half is fitted on and scored once
-_PARTS = 5  # of the people, for the expression probe
+_HALVINGS = 5  # random halvings of each subject's images; each half is fitted on and scored once
+_PARTS = 5  # folds over subjects, for the expression probe
 _BINS = 20
 _TREES = 50
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a reader found.
+    """The result of a probe.
 
     Attributes
     ----------
     accuracy : float
-        Share named right, 0..1.
+        Share of labels predicted correctly, 0..1.
     chance : float
-        Share of the commonest label: what a reader without a code reaches.
+        Share of the most frequent label: the accuracy of a constant prediction.
     n : int
-        Codes that were scored.
+        Number of representations scored.
     """
 
     accuracy: float
@@ -78,60 +77,67 @@ class Probe:
 
     @property
     def excess(self) -> float:
-        """Accuracy above chance; below zero for a reader that learned the wrong thing."""
+        """Accuracy above chance; negative for a probe that is worse than a constant prediction."""
         return self.accuracy - self.chance
 
     def ratio(self, other: Probe) -> float:
-        """This excess as a share of another's; NaN where the other reads nothing above chance."""
+        """This excess as a share of another's; NaN where the other is not above chance."""
         return max(self.excess, 0.0) / other.excess if other.excess > 0 else float("nan")
 
 
 def linear_probe(
-    codes: np.ndarray, labels: ArrayLike, test_codes: np.ndarray, test_labels: ArrayLike, *, seed: int = 0
+    representations: np.ndarray,
+    labels: ArrayLike,
+    test_representations: np.ndarray,
+    test_labels: ArrayLike,
+    *,
+    seed: int = 0,
 ) -> float:
-    """How well a linear reader names the labels from codes: accuracy, 0..1, of a logistic regression.
+    """Accuracy, 0..1, of a linear probe: a logistic regression from representations to labels.
 
-    Codes are standardised; of more than 100 numbers a code, the first 100 principal components are read, so that
+    Representations are standardised; of more than 100 dimensions the first 100 principal components are used, so that
     images and features are read by probes of one size. Everything is fitted on the first pair.
 
     Parameters
     ----------
-    codes, test_codes : ndarray of shape (n, d), (m, d)
+    representations, test_representations : ndarray of shape (n, d), (m, d)
     labels, test_labels : array-like of str, (n,), (m,)
 
     Raises
     ------
     ValueError
-        If there are fewer than two labels to tell apart, or codes and labels differ in number.
+        If there are fewer than two labels to tell apart, or representations and labels differ in number.
     """
     labels, test_labels = np.asarray(labels), np.asarray(test_labels)
-    if len(codes) != len(labels) or len(test_codes) != len(test_labels):
-        raise ValueError("a probe needs one label a code")
+    if len(representations) != len(labels) or len(test_representations) != len(test_labels):
+        raise ValueError("a probe needs one label per representation")
     if len(np.unique(labels)) < 2:
         raise ValueError("a probe needs at least two labels to tell apart")
-    reader = _reader("logistic", codes, seed)
-    return float(accuracy_score(test_labels, reader.fit(codes, labels).predict(test_codes)))
+    reader = _reader("logistic", representations, seed)
+    return float(accuracy_score(test_labels, reader.fit(representations, labels).predict(test_representations)))
 
 
-def identity_probe(codes: ArrayLike, subject: ArrayLike, *, reader: Reader = "logistic", seed: int = 0) -> Probe:
-    """How well a reader names the person from a code, having seen other images of the same people.
+def identity_probe(
+    representations: ArrayLike, subject: ArrayLike, *, reader: Reader = "logistic", seed: int = 0
+) -> Probe:
+    """Accuracy of predicting the subject from a representation, after fitting on other images of the same subjects.
 
-    Half of each person's images fit the reader, the other half scores it, then the halves change places; this is
-    done for five random halvings and averaged, so that the figure does not hang on one.
+    The probe is fitted on half of each subject's images and scored on the other half, then the halves are swapped;
+    the result is the mean over five random halvings.
 
     Parameters
     ----------
-    codes : (n, d)
-        Of people on whom nothing was trained.
+    representations : (n, d)
+        Of subjects that no system was trained on.
     subject : (n,) of str
-    reader : "logistic" (standardised, C = 0.1) or "nearest" (standardised, five neighbours, nearer ones weigh more)
+    reader : "logistic" (standardised, C = 0.1) or "nearest" (standardised, five neighbours weighted by distance)
 
     Raises
     ------
     ValueError
-        If there is a single person, or a person has a single image (the person is named).
+        If there is a single subject, or a subject has a single image (the message names the subject).
     """
-    codes, subject = _checked(codes, subject)
+    representations, subject = _checked(representations, subject)
     names, counts = np.unique(subject, return_counts=True)
     if len(names) < 2:
         raise ValueError(f"all images show {names[0]}: to read identity takes two people")
@@ -140,55 +146,63 @@ def identity_probe(codes: ArrayLike, subject: ArrayLike, *, reader: Reader = "lo
     right = []
     for halving in range(_HALVINGS):
         halves = StratifiedKFold(2, shuffle=True, random_state=seed + halving)
-        for fit, score in halves.split(codes, subject):
-            with warnings.catch_warnings():  # of many people with few images, who are no regression problem
+        for fit, score in halves.split(representations, subject):
+            with warnings.catch_warnings():  # many subjects with few images each look like a regression to scikit-learn
                 warnings.filterwarnings("ignore", "The number of unique classes is greater")
-                found = _reader(reader, codes[fit], seed).fit(codes[fit], subject[fit]).predict(codes[score])
+                found = (
+                    _reader(reader, representations[fit], seed)
+                    .fit(representations[fit], subject[fit])
+                    .predict(representations[score])
+                )
             right.append(found == subject[score])
     return Probe(float(np.concatenate(right).mean()), float(counts.max() / len(subject)), len(subject))
 
 
 def expression_probe(
-    codes: ArrayLike, expression: ArrayLike, subject: ArrayLike, *, reader: Reader = "logistic", seed: int = 0
+    representations: ArrayLike, expression: ArrayLike, subject: ArrayLike, *, reader: Reader = "logistic", seed: int = 0
 ) -> Probe:
-    """How well a reader names the expression from a code of people it has not seen: five parts of people in turn.
+    """Accuracy of predicting the expression from a representation of unseen subjects: five-fold over subjects.
 
     Parameters
     ----------
-    codes : (n, d)
+    representations : (n, d)
     expression, subject : (n,) of str
     reader : as for :func:`identity_probe`
 
     Raises
     ------
     ValueError
-        If there is a single expression or a single person.
+        If there is a single expression or a single subject.
     """
-    codes, expression = _checked(codes, expression)
+    representations, expression = _checked(representations, expression)
     subject = np.asarray(subject, dtype=str)
     names, counts = np.unique(expression, return_counts=True)
     people = np.unique(subject)
     if len(names) < 2 or len(people) < 2:
         raise ValueError("to read expressions takes two expressions, and two people to tell fit and score apart")
-    # People dealt in random order: names in order could be drawn in an order that means something.
+    # Subjects in random order: the order of their names could be related to the data.
     place = np.random.default_rng(seed).permutation(len(people))[np.searchsorted(people, subject)]
     right = []
-    for fit, score in GroupKFold(min(_PARTS, len(people))).split(codes, groups=place):
+    for fit, score in GroupKFold(min(_PARTS, len(people))).split(representations, groups=place):
         if len(np.unique(expression[fit])) < 2:
             right.append(expression[score] == expression[fit][0])
             continue
-        found = _reader(reader, codes[fit], seed).fit(codes[fit], expression[fit]).predict(codes[score])
+        found = (
+            _reader(reader, representations[fit], seed)
+            .fit(representations[fit], expression[fit])
+            .predict(representations[score])
+        )
         right.append(found == expression[score])
     return Probe(float(np.concatenate(right).mean()), float(counts.max() / len(expression)), len(expression))
 
 
-def effective_dimensions(codes: ArrayLike) -> float:
+def effective_dimensions(representations: ArrayLike) -> float:
     """Participation ratio of the covariance: (sum of its eigenvalues)^2 / sum of their squares.
 
-    d for a code of d equally strong, uncorrelated numbers, 1 for numbers that all say the same, 0 for a collapsed
-    code, which is the same for every image (Gao et al. 2017, "A theory of multineuronal dimensionality").
+    It is d for d uncorrelated dimensions of equal variance, 1 for fully correlated ones, and 0 for a collapsed
+    representation, which is the same for every image (Gao et al. 2017, "A theory of multineuronal dimensionality").
     """
-    values = np.asarray(codes, dtype=np.float64)
+    values = np.asarray(representations, dtype=np.float64)
     centred = values - values.mean(axis=0)
     scale = np.abs(values).max(initial=0.0)
     if np.abs(centred).max(initial=0.0) <= 1e-6 * max(scale, 1e-12):  # float32 noise around a constant
@@ -197,10 +211,10 @@ def effective_dimensions(codes: ArrayLike) -> float:
     return float(np.trace(covariance) ** 2 / (covariance**2).sum())
 
 
-def code_cosine(first: ArrayLike, second: ArrayLike, centre: ArrayLike | None = None) -> float:
-    """Mean cosine of the rows of two (n, d) codes, about ``centre`` (d,), by default the mean of both.
+def representation_cosine(first: ArrayLike, second: ArrayLike, centre: ArrayLike | None = None) -> float:
+    """Mean cosine of corresponding rows of two (n, d) representations, after subtracting ``centre``.
 
-    About the origin any two codes with a common offset look alike.
+    ``centre`` (d,) is by default the mean of both; without it any two representations with a common offset look alike.
     """
     one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     middle = np.concatenate([one, other]).mean(axis=0) if centre is None else np.asarray(centre, dtype=np.float64)
@@ -209,36 +223,43 @@ def code_cosine(first: ArrayLike, second: ArrayLike, centre: ArrayLike | None = 
     return float((np.einsum("nd,nd->n", one, other) / np.maximum(norms, 1e-12)).mean())
 
 
-def mutual_information(codes: ArrayLike, factors: Mapping[str, ArrayLike], *, bins: int = _BINS) -> pd.DataFrame:
-    """Mutual information in nats of each number of the code with each factor: (d, factors).
+code_cosine = representation_cosine  # its former name
 
-    Numbers are cut into ``bins`` equally wide bins between their extremes, as in Locatello et al. (2019, Appendix C).
+
+def mutual_information(
+    representations: ArrayLike, factors: Mapping[str, ArrayLike], *, bins: int = _BINS
+) -> pd.DataFrame:
+    """Mutual information in nats of each dimension of the representation with each factor: (d, factors).
+
+    Dimensions are cut into ``bins`` equally wide bins between their extremes, as in Locatello et al. (2019,
+    Appendix C).
     """
-    values, known = _checked_factors(codes, factors)
+    values, known = _checked_factors(representations, factors)
     cut = [_binned(column, bins) for column in values.T]
     columns = {name: _levels(factor, bins) for name, factor in known.items()}
     table = {name: [mutual_info_score(factor, column) for column in cut] for name, factor in columns.items()}
     return pd.DataFrame(table)
 
 
-def mig(codes: ArrayLike, factors: Mapping[str, ArrayLike], *, bins: int = _BINS) -> pd.Series:
+def mig(representations: ArrayLike, factors: Mapping[str, ArrayLike], *, bins: int = _BINS) -> pd.Series:
     """Mutual information gap of each factor, 0..1; its mean is the MIG (Chen et al., NeurIPS 2018, Eq. 6).
 
-    (I(z_a; v) - I(z_b; v)) / H(v), where z_a and z_b are the two numbers of the code that say most of the factor v.
-    1: one number says all of it, and no other anything. Near 0: none does, or several do.
+    (I(z_a; v) - I(z_b; v)) / H(v), where z_a and z_b are the two dimensions with the most information about the factor
+    v. It is 1 if one dimension holds all of it and no other holds any, and near 0 if none or several do.
 
     Parameters
     ----------
-    codes : (n, d), d at least 2
-    factors : name -> (n,): text is a discrete factor, numbers are cut into ``bins``.
+    representations : (n, d), d at least 2
+    factors : mapping of name to (n,)
+        Text is a discrete factor, numbers are cut into ``bins``.
 
     Raises
     ------
     ValueError
-        If a factor has no two values, or numbers of rows differ.
+        If a factor has a single value, or the numbers of rows differ.
     """
-    found = np.sort(mutual_information(codes, factors, bins=bins).to_numpy(), axis=0)
-    _, known = _checked_factors(codes, factors)
+    found = np.sort(mutual_information(representations, factors, bins=bins).to_numpy(), axis=0)
+    _, known = _checked_factors(representations, factors)
     entropy = np.array([mutual_info_score(level, level) for level in (_levels(f, bins) for f in known.values())])
     return pd.Series((found[-1] - found[-2]) / entropy, index=list(known), name="MIG")
 
@@ -250,15 +271,16 @@ class DCI:
     Attributes
     ----------
     disentanglement : float
-        0..1; 1 when each number of the code serves one factor.
+        0..1; 1 when each dimension serves one factor.
     completeness : float
-        0..1; 1 when each factor is served by one number.
+        0..1; 1 when each factor is served by one dimension.
     informativeness : float
-        0..1, mean over factors of what is predicted from the whole code.
+        0..1, mean of ``predicted`` over factors.
     importance : DataFrame (d, factors)
-        Shares of a factor's prediction; a column sums to 1, or to 0 for a collapsed code.
+        Importance of each dimension for each factor; a column sums to 1, or to 0 for a collapsed representation.
     predicted : Series over factors
-        R^2 (numbers) or accuracy above chance as a share of what is possible (text), not below 0.
+        How well the whole representation predicts each factor: R^2 (numbers), or (accuracy - chance) / (1 - chance)
+        (text), not below 0.
     """
 
     disentanglement: float
@@ -268,23 +290,25 @@ class DCI:
     predicted: pd.Series
 
 
-def dci(codes: ArrayLike, factors: Mapping[str, ArrayLike], *, seed: int = 0) -> DCI:
-    """DCI from random forests, one a factor, fitted on half of the rows and scored on the other half.
+def dci(representations: ArrayLike, factors: Mapping[str, ArrayLike], *, seed: int = 0) -> DCI:
+    """DCI from random forests, one per factor, fitted on half of the rows and scored on the other half.
 
-    The importance of number i for factor j is the forest's impurity decrease R_ij. Disentanglement is
-    sum_i rho_i (1 - H_K(P_i)), P_ij = R_ij / sum_k R_ik, rho_i the share of number i in all of R; completeness is the
-    mean over factors of 1 - H_D(P_j), P_ij = R_ij / sum_k R_kj (Section 2 of the paper; entropies to the base of the
-    number of factors K and of numbers D, so that both lie in 0..1). The paper weights no factor; nor does this.
+    The importance of dimension i for factor j is the forest's impurity decrease R_ij. Disentanglement is
+    sum_i rho_i (1 - H_K(P_i)), P_ij = R_ij / sum_k R_ik, with rho_i the share of dimension i in all of R; completeness
+    is the mean over factors of 1 - H_D(P_j), P_ij = R_ij / sum_k R_kj (Section 2 of the paper; entropies to the base
+    of the number of factors K and of dimensions D, so that both lie in 0..1). As in the paper, factors have equal
+    weight.
 
     Informativeness is a score here, not the paper's error: higher is better. Read it first: where it is near 0 the
-    other two describe noise, which spreads evenly and gives values near 0.
+    other two describe noise, whose importance spreads evenly and gives values near 0.
 
     Parameters
     ----------
-    codes : (n, d), d at least 2
-    factors : name -> (n,), two or more; text is a discrete factor.
+    representations : (n, d), d at least 2
+    factors : mapping of name to (n,), two or more
+        Text is a discrete factor.
     """
-    values, known = _checked_factors(codes, factors)
+    values, known = _checked_factors(representations, factors)
     if len(known) < 2:
         raise ValueError("DCI compares factors: name two or more")
     order = np.random.default_rng(seed).permutation(len(values))
@@ -304,32 +328,32 @@ def dci(codes: ArrayLike, factors: Mapping[str, ArrayLike], *, seed: int = 0) ->
 
 
 def disentangled_complete(importance: np.ndarray) -> tuple[float, float]:
-    """Disentanglement and completeness of an importance matrix (numbers, factors) >= 0; see :func:`dci`."""
+    """Disentanglement and completeness of an importance matrix (dimensions, factors) >= 0; see :func:`dci`."""
     total = importance.sum()
     if total <= 0:
         return 0.0, 0.0
-    numbers, factors = importance.shape
+    dimensions, factors = importance.shape
     weight = importance.sum(axis=1) / total
     disentangled = 1 - _entropy(importance) / math.log(factors)
-    complete = 1 - _entropy(importance.T) / math.log(numbers)
-    complete[importance.sum(axis=0) <= 0] = 0.0  # a factor that nothing predicts is served by no number
+    complete = 1 - _entropy(importance.T) / math.log(dimensions)
+    complete[importance.sum(axis=0) <= 0] = 0.0  # no dimension serves a factor that cannot be predicted
     return float((weight * disentangled).sum()), float(complete.mean())
 
 
-def sap(codes: ArrayLike, factors: Mapping[str, ArrayLike], *, seed: int = 0) -> pd.Series:
+def sap(representations: ArrayLike, factors: Mapping[str, ArrayLike], *, seed: int = 0) -> pd.Series:
     """Separated attribute predictability of each factor, 0..1; its mean is SAP (Kumar et al., ICLR 2018, Section 3).
 
-    The gap between the two numbers of the code that predict the factor best by themselves. For a factor of numbers the
-    score is the squared correlation. For a discrete one the paper fits "one or more thresholds" to the balanced
-    classification error; here a tree with a leaf a class finds them on half of the rows, and the other half scores,
-    as accuracy above chance (a share of what is possible).
+    The gap between the two dimensions that best predict the factor by themselves. For a numeric factor the score is
+    the squared correlation. For a discrete one the paper fits "one or more thresholds" to the balanced classification
+    error; here a tree with one leaf per class finds them on half of the rows and is scored on the other half, as
+    (accuracy - chance) / (1 - chance).
 
     Parameters
     ----------
-    codes : (n, d), d at least 2
-    factors : name -> (n,)
+    representations : (n, d), d at least 2
+    factors : mapping of name to (n,)
     """
-    values, known = _checked_factors(codes, factors)
+    values, known = _checked_factors(representations, factors)
     order = np.random.default_rng(seed).permutation(len(values))
     fit, score = order[: len(order) // 2], order[len(order) // 2 :]
     gaps = {}
@@ -347,39 +371,44 @@ def sap(codes: ArrayLike, factors: Mapping[str, ArrayLike], *, seed: int = 0) ->
     return pd.Series(gaps, name="SAP")
 
 
-def _reader(kind: Reader, codes: np.ndarray, seed: int) -> Pipeline:
-    """A fresh reader of codes as wide as ``codes``."""
+def _reader(kind: Reader, representations: np.ndarray, seed: int) -> Pipeline:
+    """A fresh probe for representations as wide as ``representations``."""
     steps: list = [StandardScaler()]
-    if codes.shape[1] > _WIDTH:
-        steps.append(PCA(min(_WIDTH, len(codes) - 1), random_state=seed))
+    if representations.shape[1] > _WIDTH:
+        steps.append(PCA(min(_WIDTH, len(representations) - 1), random_state=seed))
     if kind == "logistic":
         return make_pipeline(*steps, StandardScaler(), LogisticRegression(C=_C, max_iter=2000))
     if kind == "nearest":
-        neighbours = min(_NEIGHBOURS, len(codes))
+        neighbours = min(_NEIGHBOURS, len(representations))
         return make_pipeline(*steps, KNeighborsClassifier(neighbours, weights="distance"))
     raise ValueError(f"reader={kind!r}: choose 'logistic' or 'nearest'")
 
 
-def _checked(codes: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    values, names = np.asarray(codes, dtype=np.float64), np.asarray(labels, dtype=str)
+def _checked(representations: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    values, names = np.asarray(representations, dtype=np.float64), np.asarray(labels, dtype=str)
     if values.ndim != 2 or len(values) != len(names) or not len(values):
-        raise ValueError(f"codes have shape {values.shape} for {len(names)} labels: (n, d) codes and n labels")
+        raise ValueError(f"representations have shape {values.shape} for {len(names)} labels: give (n, d) and n labels")
     if not np.isfinite(values).all():
-        raise ValueError(f"code of row {int(np.flatnonzero(~np.isfinite(values).all(1))[0])} is not finite")
+        row = int(np.flatnonzero(~np.isfinite(values).all(1))[0])
+        raise ValueError(f"the representation of row {row} is not finite")
     return values, names
 
 
-def _checked_factors(codes: ArrayLike, factors: Mapping[str, ArrayLike]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Codes as (n, d) float64 and factors as text or float64 columns."""
-    values = np.asarray(codes, dtype=np.float64)
+def _checked_factors(
+    representations: ArrayLike, factors: Mapping[str, ArrayLike]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Representations as (n, d) float64 and factors as text or float64 columns."""
+    values = np.asarray(representations, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] < 2 or not np.isfinite(values).all():
-        raise ValueError(f"codes have shape {values.shape}: finite, (n, d) with two numbers or more are needed")
+        raise ValueError(
+            f"representations have shape {values.shape}: finite, (n, d) with two or more dimensions are needed"
+        )
     known = {}
     for name, factor in factors.items():
         column = np.asarray(factor)
         column = column.astype(np.float64) if column.dtype.kind in "biuf" else column.astype(str)
         if column.shape != (len(values),):
-            raise ValueError(f"factor {name!r} has shape {column.shape} for {len(values)} codes")
+            raise ValueError(f"factor {name!r} has shape {column.shape} for {len(values)} representations")
         if column.dtype.kind == "f" and not np.isfinite(column).all():
             raise ValueError(f"factor {name!r} is not known in every row: leave it out, or those rows")
         if (column == column[0]).all():
@@ -389,7 +418,7 @@ def _checked_factors(codes: ArrayLike, factors: Mapping[str, ArrayLike]) -> tupl
 
 
 def _binned(column: np.ndarray, bins: int) -> np.ndarray:
-    """Numbers of equally wide bins between the extremes; a constant column is one bin."""
+    """The bin of each value, of equally wide bins between the extremes; a constant column is one bin."""
     low, high = column.min(), column.max()
     if high <= low:
         return np.zeros(len(column), dtype=int)
@@ -401,14 +430,14 @@ def _levels(factor: np.ndarray, bins: int) -> np.ndarray:
 
 
 def _entropy(weights: np.ndarray) -> np.ndarray:
-    """Entropy in nats of each row of non-negative weights; of an empty row that of the uniform distribution."""
+    """Entropy in nats of each row of non-negative weights; an all-zero row counts as uniform."""
     total = weights.sum(axis=1, keepdims=True)
     share = np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / weights.shape[1])
     return -(share * np.log(np.where(share > 0, share, 1))).sum(axis=1)
 
 
 def _above_chance(true: np.ndarray, predicted: np.ndarray) -> float:
-    """Accuracy above the commonest label's share, as a share of what is possible."""
+    """(Accuracy - chance) / (1 - chance), where chance is the share of the most frequent label."""
     chance = np.unique(true, return_counts=True)[1].max() / len(true)
     return float((np.mean(true == predicted) - chance) / max(1 - chance, 1e-12))
 
@@ -418,7 +447,7 @@ def _tree(leaves: int, seed: int) -> DecisionTreeClassifier:
 
 
 def _balanced(true: np.ndarray, tree: DecisionTreeClassifier, column: np.ndarray) -> float:
-    """Balanced accuracy above chance, as a share of what is possible, not below 0."""
+    """(Balanced accuracy - chance) / (1 - chance), not below 0."""
     chance = 1 / len(np.unique(true))
     if chance == 1:
         return 0.0

@@ -1,8 +1,8 @@
-"""How like real images generated ones are: FID and KID of two sets, LPIPS of pairs; computed by torchmetrics.
+"""Similarity of generated and real images: FID and KID of two sets, LPIPS of pairs; computed by torchmetrics.
 
-FID and KID compare features. Which ones decides what the figure means: ``"inception"`` (the usual Inception V3, whose
-weights are a download) is the one to compare with publications; features of a network trained on other people here are
-the ones to tell two runs apart without a network.
+FID and KID compare features, and the choice of features decides what the figure means: use ``"inception"`` (the usual
+Inception V3, whose weights are downloaded) to compare with publications; use features of a network trained here on
+other people to compare two runs offline.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 __all__ = ["Features", "fid", "kid", "lpips"]
 
 Features = Callable[[np.ndarray], ArrayLike]
-"""Pictures, uint8 (n, H, W, 3), to features (n, d)."""
+"""From images, uint8 (n, H, W, 3), to features (n, d)."""
 
 _BATCH = 64
 _INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
@@ -27,21 +27,21 @@ _BACKBONES = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth", "
 
 
 def fid(real: np.ndarray, generated: np.ndarray, features: Features | Literal["inception"] = "inception") -> float:
-    """Fréchet distance of two sets of images (Heusel et al. 2017); 0 for equal means and covariances.
+    """Fréchet inception distance of two sets of images (Heusel et al. 2017); 0 for equal means and covariances.
 
     Parameters
     ----------
     real, generated : ndarray of shape (n, H, W, 3), (m, H, W, 3), uint8
-        Compare only figures of the same n and m: few images raise it.
+        Compare only figures with the same n and m: FID is biased upwards for few images.
     features : callable or "inception"
-        "inception" is the last pooling of the FID's own Inception V3 (2048 wide; images resized to 299).
+        "inception" is the last pooling layer of FID's own Inception V3 (2048 wide; images resized to 299).
 
     Raises
     ------
     ValueError
-        If there are fewer than two images of either kind, or they are no uint8 images.
+        If either set has fewer than two images, or the arrays are not uint8 images.
     FileNotFoundError, ImportError
-        If "inception" cannot be had; the message says what to install or which file to put where.
+        If "inception" is not available; the message says what to install or which file to put where.
     """
     from torchmetrics.image.fid import FrechetInceptionDistance
 
@@ -62,18 +62,18 @@ def kid(
     subset_size: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Kernel distance of two sets of images (Bińkowski et al. 2018): mean and std over random subsets.
+    """Kernel inception distance of two sets of images (Bińkowski et al. 2018): mean and std over random subsets.
 
-    Unlike :func:`fid` its expectation does not depend on the number of images, so it is the one for small sets.
+    Unlike that of :func:`fid`, its expectation does not depend on the number of images: prefer it for small sets.
 
     Parameters
     ----------
     real, generated, features
         As for :func:`fid`.
     subsets, subset_size : int
-        How many subsets of how many images; at most as many as there are images of either kind.
+        Number of subsets, and images per subset (at most the size of the smaller set).
     seed : int
-        Of the subsets.
+        Seed of the subsets.
 
     Raises
     ------
@@ -95,29 +95,27 @@ def kid(
 
 
 def lpips(first: np.ndarray, second: np.ndarray, network: Literal["alex", "vgg", "squeeze"] = "alex") -> np.ndarray:
-    """Perceptual distance of pairs of images (Zhang et al. 2018), (n,); 0 for equal ones.
+    """Perceptual distance of each pair of images (LPIPS, Zhang et al. 2018), (n,); 0 for identical images.
 
     Parameters
     ----------
     first, second : ndarray of shape (n, H, W, 3), uint8
     network : "alex", "vgg" or "squeeze"
-        Its ImageNet weights come from torchvision (a download, kept under ``torch.hub.get_dir()``).
+        Its ImageNet weights come from torchvision (downloaded once to ``torch.hub.get_dir()``).
 
     Raises
     ------
     ValueError
-        If the shapes differ or these are no uint8 images.
+        If the shapes differ or the arrays are not uint8 images.
     FileNotFoundError
-        If the weights cannot be had; the message says which file to put where.
+        If the weights are not available; the message says which file to put where.
     """
     from torchmetrics.functional.image.lpips import _NoTrainLpips
 
     if network not in _BACKBONES:
         raise ValueError(f"network={network!r}: choose one of {', '.join(_BACKBONES)}")
     if first.shape != second.shape:
-        raise ValueError(
-            f"pictures of shapes {first.shape} and {second.shape}: pairs need as many of both, of one size"
-        )
+        raise ValueError(f"images of shapes {first.shape} and {second.shape}: pairs need as many of both, of one size")
     a, b = _checked(first), _checked(second)
     try:
         judge = _NoTrainLpips(net=network)
@@ -132,7 +130,7 @@ def lpips(first: np.ndarray, second: np.ndarray, network: Literal["alex", "vgg",
 
 
 class _Given(nn.Module):
-    """Stands where torchmetrics expects a network: the features are there already."""
+    """Stands in for torchmetrics' network: the features are computed already."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -149,12 +147,12 @@ def _both(real: np.ndarray, generated: np.ndarray, features: Features | str) -> 
     if not callable(features):
         raise ValueError(f"features={features!r}: give 'inception' or a function of images (n, H, W, 3) to (n, d)")
     out = []
-    for name, pictures in (("real", real), ("generated", generated)):
-        if len(_checked(pictures)) < 2:
-            raise ValueError(f"{len(pictures)} {name} pictures: two are the least")
-        rows = np.concatenate([np.asarray(features(chunk), dtype=np.float64) for chunk in _chunks(pictures)])
-        if rows.ndim != 2 or len(rows) != len(pictures) or not np.isfinite(rows).all():
-            raise ValueError(f"features of {len(pictures)} {name} images have shape {rows.shape} or are not finite")
+    for name, images in (("real", real), ("generated", generated)):
+        if len(_checked(images)) < 2:
+            raise ValueError(f"{len(images)} {name} images: two are the least")
+        rows = np.concatenate([np.asarray(features(chunk), dtype=np.float64) for chunk in _chunks(images)])
+        if rows.ndim != 2 or len(rows) != len(images) or not np.isfinite(rows).all():
+            raise ValueError(f"features of {len(images)} {name} images have shape {rows.shape} or are not finite")
         out.append(torch.from_numpy(rows))
     return out[0], out[1]
 
@@ -176,24 +174,24 @@ def _inception() -> Features:
             f"github.com/toshas/torch-fidelity/releases to {torch.hub.get_dir()}/checkpoints/, or pass features="
         ) from error
 
-    def read(pictures: np.ndarray) -> np.ndarray:
+    def read(images: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return network(torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)).numpy()
+            return network(torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)).numpy()
 
     return read
 
 
-def _checked(pictures: np.ndarray) -> np.ndarray:
-    if getattr(pictures, "ndim", 0) != 4 or pictures.shape[3] != 3 or pictures.dtype != np.uint8:
-        shape, kind = getattr(pictures, "shape", None), getattr(pictures, "dtype", type(pictures).__name__)
-        raise ValueError(f"pictures of shape {shape}, {kind}: give (n, H, W, 3) uint8")
-    return pictures
+def _checked(images: np.ndarray) -> np.ndarray:
+    if getattr(images, "ndim", 0) != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
+        shape, kind = getattr(images, "shape", None), getattr(images, "dtype", type(images).__name__)
+        raise ValueError(f"images of shape {shape}, {kind}: give (n, H, W, 3) uint8")
+    return images
 
 
-def _chunks(pictures: np.ndarray) -> Iterator[np.ndarray]:
-    return (np.asarray(pictures[start : start + _BATCH]) for start in range(0, len(pictures), _BATCH))
+def _chunks(images: np.ndarray) -> Iterator[np.ndarray]:
+    return (np.asarray(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH))
 
 
-def _unit_range(pictures: np.ndarray) -> Tensor:
+def _unit_range(images: np.ndarray) -> Tensor:
     """uint8 (n, H, W, 3) to float (n, 3, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1

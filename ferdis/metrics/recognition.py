@@ -1,17 +1,17 @@
-"""How well expressions are recognised: pure functions of labels, probabilities and rows.
+"""Accuracy of expression recognition: pure functions of labels, probabilities and rows.
 
-Rows are the table that a run writes, one row a test image: ``system, dataset, fold, subject, path, true,
+Rows are the table that a run writes, one row per test image: ``system, dataset, fold, subject, path, true,
 predicted, p_<class> ..., seed, selection`` and, where known, ``sequence``.
 
-What is averaged how:
+How figures are averaged:
 
-- *Mean ± std over folds* is of the folds' accuracies, std with ddof 1. With several seeds a fold's accuracy is
-  first averaged over seeds; where seeds have folds of their own (repeated k-fold), mean and std are taken within
+- *Mean ± std over folds* is taken over the accuracies per fold, std with ddof 1. With several seeds the accuracy of a
+  fold is first averaged over seeds; where seeds have their own folds (repeated k-fold), mean and std are taken within
   each seed and then averaged over seeds.
-- *Accuracy, UAR, macro-F1* beside it come from the pooled rows of all folds, because a class may be absent from a
-  fold. Several seeds are pooled too: each image then counts once for each seed.
-- *Intervals* are over people, not images: whole people are drawn with replacement (cluster bootstrap), since the
-  images of one person are not independent. Where people are not known each image stands for itself.
+- *Accuracy, UAR, macro-F1* are computed on the pooled rows of all folds, because a class may be absent from a fold.
+  Several seeds are pooled too: each image then counts once per seed.
+- *Intervals* are over subjects, not images: subjects are drawn with replacement (cluster bootstrap), since the images
+  of one subject are not independent. Where subjects are not known each image is its own cluster.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _REQUIRED = ("system", "fold", "path", "true", "predicted")
 
 
 def accuracy(true: ArrayLike, predicted: ArrayLike) -> float:
-    """Share of images predicted right, 0..1."""
+    """Share of images classified correctly, 0..1."""
     return float(accuracy_score(true, predicted))
 
 
@@ -75,7 +75,7 @@ def uar(true: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def macro_f1(true: ArrayLike, predicted: ArrayLike) -> float:
-    """Mean of the classes' F1, 0..1, as scikit-learn has it: over classes in ``true`` or ``predicted``."""
+    """Mean F1 over the classes in ``true`` or ``predicted``, 0..1, as scikit-learn computes it."""
     return float(f1_score(true, predicted, average="macro", zero_division=0))
 
 
@@ -86,7 +86,7 @@ def recalls(true: ArrayLike, predicted: ArrayLike, classes: Sequence[str] | None
     ----------
     true, predicted : array-like of str, (n,)
     classes : sequence of str, optional
-        Their order; by default the classes in ``true`` or ``predicted``, sorted.
+        Order of the classes; by default those in ``true`` or ``predicted``, sorted.
     """
     matrix = confusion(true, predicted, classes)
     total = matrix.sum(axis=1)
@@ -103,9 +103,9 @@ def confusion(
     ----------
     true, predicted : array-like of str, (n,)
     classes : sequence of str, optional
-        Their order; by default the classes in ``true`` or ``predicted``, sorted.
+        Order of the classes; by default those in ``true`` or ``predicted``, sorted.
     normalise : bool
-        Shares of each true class (rows sum to 1; NaN for a class that does not occur) instead of counts.
+        Divide each row by its sum (NaN for a class that does not occur) instead of giving counts.
     """
     names = list(classes) if classes is not None else list(np.union1d(np.asarray(true), np.asarray(predicted)))
     counts = confusion_matrix(true, predicted, labels=names)
@@ -130,21 +130,21 @@ def mean_std(values: ArrayLike) -> tuple[float, float]:
 
 
 def fold_accuracies(rows: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of each fold and seed of one system: columns seed, fold, accuracy, n."""
+    """Accuracy per fold and seed of one system: columns seed, fold, accuracy, n."""
     table = with_seed(rows).assign(right=rows["true"].to_numpy() == rows["predicted"].to_numpy())
     return table.groupby(["seed", "fold"], sort=True)["right"].agg(accuracy="mean", n="size").reset_index()
 
 
 def probabilities(rows: pd.DataFrame) -> pd.DataFrame:
-    """The ``p_<class>`` columns that hold numbers, named by class, in sorted order; (n, classes), 0..1."""
+    """The ``p_<class>`` columns that are not empty, named by class, in sorted order; (n, classes), 0..1."""
     columns = sorted(name for name in rows if str(name).startswith("p_") and rows[name].notna().any())
     return rows[columns].rename(columns=lambda name: name.removeprefix("p_"))
 
 
 def sequence_accuracy(rows: pd.DataFrame) -> float:
-    """Share of sequences predicted right from the mean of their frames' probabilities; NaN without sequences.
+    """Share of sequences classified correctly from the mean of their frames' probabilities; NaN without sequences.
 
-    See :func:`decisions` for what counts as one.
+    See :func:`decisions` for what counts as one sequence.
     """
     if "sequence" not in rows or rows["sequence"].isna().all() or not probabilities(rows).shape[1]:
         return float("nan")
@@ -152,10 +152,10 @@ def sequence_accuracy(rows: pd.DataFrame) -> float:
 
 
 def decisions(rows: pd.DataFrame) -> pd.DataFrame:
-    """One prediction a sequence, from the mean of its frames' probabilities; of one system.
+    """One prediction per sequence, from the mean of its frames' probabilities, for the rows of one system.
 
-    A sequence is one person's. Frames of it that carry another label (the neutral first frame of a CK+ sequence) count
-    as a sequence of their own. A row without a sequence is one by itself; without probabilities every row is.
+    A sequence belongs to one subject. Its frames with a different label (the neutral first frame of a CK+ sequence)
+    count as a separate sequence. A row without a sequence counts as one; without probabilities every row does.
 
     Parameters
     ----------
@@ -165,18 +165,18 @@ def decisions(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``seed, fold, unit`` (the sequence, or the image), ``true, right``.
+        ``seed, fold, item`` (the sequence, or the image), ``true, right``.
     """
     table = with_seed(rows.reset_index(drop=True))
     probability = probabilities(table)
     if "sequence" not in table or table["sequence"].isna().all() or not probability.shape[1]:
         right = table["true"] == table["predicted"]
-        return table[["seed", "fold", "true"]].assign(unit=table["path"], right=right)
+        return table[["seed", "fold", "true"]].assign(item=table["path"], right=right)
     alone = "\0" + table["path"].astype("string")
-    unit = table["sequence"].astype("string").fillna(alone).rename("unit")
+    item = table["sequence"].astype("string").fillna(alone).rename("item")
     if has_people(table):  # two people may each have a sequence "1"
-        unit = (table["subject"].astype("string") + "/" + unit).rename("unit")
-    mean = probability.groupby([table["seed"], table["fold"], unit, table["true"]], sort=True).mean()
+        item = (table["subject"].astype("string") + "/" + item).rename("item")
+    mean = probability.groupby([table["seed"], table["fold"], item, table["true"]], sort=True).mean()
     predicted = mean.columns.to_numpy()[mean.to_numpy().argmax(axis=1)]
     found = mean.index.to_frame(index=False)
     return found.assign(right=predicted == found["true"].to_numpy())
@@ -185,7 +185,7 @@ def decisions(rows: pd.DataFrame) -> pd.DataFrame:
 def expected_calibration_error(
     true: ArrayLike, probability: ArrayLike, classes: Sequence[str], *, bins: int = 15
 ) -> float:
-    """Expected calibration error, 0..1 (Guo et al. 2017, Eq. 3): mean gap of confidence and accuracy.
+    """Expected calibration error, 0..1 (Guo et al. 2017, Eq. 3): mean gap between confidence and accuracy.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def expected_calibration_error(
     classes : sequence of str
         Names of the columns of ``probability``.
     bins : int
-        Equally wide bins of confidence, (0, 1/bins], ..., each weighted by its share of the images.
+        Number of equally wide bins of confidence, (0, 1/bins], ..., each weighted by its share of the images.
     """
     table = reliability(true, probability, classes, bins=bins)
     if not table["n"].sum():
@@ -204,7 +204,7 @@ def expected_calibration_error(
 
 
 def reliability(true: ArrayLike, probability: ArrayLike, classes: Sequence[str], *, bins: int = 15) -> pd.DataFrame:
-    """Confidence beside accuracy, bin by bin: the numbers of a reliability diagram.
+    """Confidence and accuracy per bin: the values of a reliability diagram.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def reliability(true: ArrayLike, probability: ArrayLike, classes: Sequence[str],
     Returns
     -------
     DataFrame
-        One row a bin: ``low, high`` (its edges), ``confidence, accuracy`` (means, 0..1; NaN in an empty bin), ``n``.
+        One row per bin: ``low, high`` (its edges), ``confidence, accuracy`` (means, 0..1; NaN in an empty bin), ``n``.
 
     Raises
     ------
@@ -242,7 +242,7 @@ def interval(
     replicates: int = _REPLICATES,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile interval of a statistic over people (cluster bootstrap), of one system's rows.
+    """Percentile interval of a statistic over subjects (cluster bootstrap), for the rows of one system.
 
     Parameters
     ----------
@@ -252,12 +252,12 @@ def interval(
     level : float
         Coverage, 0..1.
     replicates, seed : int
-        Bootstrap draws, and the seed of the draws.
+        Number of bootstrap draws, and their seed.
 
     Returns
     -------
     (low, high)
-        NaN twice where there is a single person.
+        Both NaN where there is a single subject.
     """
     value = statistic_of(statistic)
     counts, people = counts_by(rows, person_of(rows), sorted(set(rows["true"]) | set(rows["predicted"])))
@@ -269,22 +269,22 @@ def interval(
 
 
 def summary(rows: pd.DataFrame, *, replicates: int = _REPLICATES) -> pd.DataFrame:
-    """One row for each system and data set.
+    """The summary of a run: one row per system and data set.
 
     Parameters
     ----------
     rows : DataFrame
-        See the module; at least system, fold, path, true, predicted.
+        As described in the module; at least system, fold, path, true, predicted.
     replicates : int
-        Bootstrap draws of the intervals.
+        Number of bootstrap draws for the intervals.
 
     Returns
     -------
     DataFrame
-        ``system, dataset, n`` (images), ``people`` (0 = not known), ``folds, seeds, accuracy_mean,
+        ``system, dataset, n`` (images), ``people`` (subjects; 0 = not known), ``folds, seeds, accuracy_mean,
         accuracy_std`` (over folds, ddof 1), ``accuracy, accuracy_low, accuracy_high, uar, uar_low, uar_high,
-        macro_f1`` (pooled; 95 % intervals over people), ``sequence_accuracy, ece`` (NaN where there is
-        nothing to take them from). All 0..1.
+        macro_f1`` (pooled; 95 % intervals over subjects), ``sequence_accuracy, ece`` (NaN without sequences or
+        probabilities). All rates 0..1.
 
     Raises
     ------
@@ -292,7 +292,7 @@ def summary(rows: pd.DataFrame, *, replicates: int = _REPLICATES) -> pd.DataFram
         If there are no rows, a column is missing, or a row has no prediction.
     """
     _check(rows)
-    table = rows.reset_index(drop=True)  # rows of several runs, joined, may repeat their index
+    table = rows.reset_index(drop=True)  # concatenated rows of several runs may repeat their index
     table = table if "dataset" in table else table.assign(dataset="")
     groups = table.groupby(["dataset", "system"], sort=False, dropna=False)
     lines = [_summary_line(str(system), str(dataset), part, replicates) for (dataset, system), part in groups]
@@ -331,7 +331,7 @@ def _summary_line(system: str, dataset: str, rows: pd.DataFrame, replicates: int
 
 
 def _over_folds(rows: pd.DataFrame) -> tuple[float, float]:
-    """Mean and std over folds of the accuracy; see the module for several seeds."""
+    """Mean and std of the accuracy over folds; the module describes what happens with several seeds."""
     table = fold_accuracies(rows)
     if not own_folds(rows):
         return mean_std(table.groupby("fold")["accuracy"].mean())

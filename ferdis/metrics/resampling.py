@@ -1,6 +1,6 @@
-"""Drawing people: confusion matrices by cluster, statistics of them, and the draws of a bootstrap or a permutation.
+"""Resampling over subjects: confusion matrices per cluster, their statistics, bootstrap draws and permutations.
 
-Everything works on flattened confusion matrices, one a person: a draw of people is then a product of matrices, and no
+Everything works on flattened confusion matrices, one per subject: a draw of subjects is then a matrix product, and no
 loop runs over draws.
 """
 
@@ -15,37 +15,40 @@ import pandas as pd
 
 Statistic = Literal["accuracy", "uar", "macro_f1"]
 
-_CHUNK = 2**22  # numbers drawn at a time: 34 MB, whatever the number of people
+_CHUNK = 2**22  # numbers drawn at a time: 34 MB, whatever the number of subjects
 
 
 def has_people(rows: pd.DataFrame) -> bool:
-    """Whether every row names its person."""
+    """Whether every row names its subject."""
     return "subject" in rows and bool(rows["subject"].notna().all()) and bool((rows["subject"] != "").all())
 
 
 def with_seed(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows, of seed 0 where they name none."""
+    """The rows, with seed 0 where they name none."""
     return rows if "seed" in rows and rows["seed"].notna().all() else rows.assign(seed=0)
 
 
 def own_folds(rows: pd.DataFrame) -> bool:
-    """Whether seeds have folds of their own (repeated k-fold): an image is then tested in several folds."""
+    """Whether seeds have their own folds (repeated k-fold): an image is then tested in several folds."""
     return bool(rows.groupby("path")["fold"].nunique().max() > 1)
 
 
 def person_of(rows: pd.DataFrame) -> np.ndarray:
-    """What is drawn: the person of each row, or the image itself where people are not known; (n,) of str."""
+    """The cluster of each row: its subject, or the image itself where subjects are not known; (n,) of str."""
     return rows["subject" if has_people(rows) else "path"].to_numpy(dtype=str)
 
 
 def counts_by(rows: pd.DataFrame, cluster: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Each cluster's confusion matrix, flattened: (clusters, classes * classes) float; and their names, sorted.
+    """The flattened confusion matrix of each cluster, (clusters, classes * classes) float, and the sorted names.
 
     Parameters
     ----------
-    rows : columns true, predicted.
-    cluster : (n,), the cluster of each row.
-    classes : all classes that occur in either column.
+    rows : DataFrame
+        Columns true, predicted.
+    cluster : (n,)
+        The cluster of each row.
+    classes : sequence of str
+        All classes that occur in either column.
     """
     names, number = np.unique(cluster, return_inverse=True)
     code = {name: place for place, name in enumerate(classes)}
@@ -58,7 +61,7 @@ def counts_by(rows: pd.DataFrame, cluster: np.ndarray, classes: Sequence[str]) -
 def statistic_of(name: Statistic) -> Callable[[np.ndarray], np.ndarray]:
     """The statistic as a function of flattened confusion matrices, (b, classes * classes) -> (b,), 0..1.
 
-    UAR is over the classes that a matrix shows, macro-F1 over those it shows or predicts.
+    UAR averages over the true classes of a matrix, macro-F1 over its true or predicted classes.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def statistic_of(name: Statistic) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def draws(people: int, replicates: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each person is drawn, with replacement; (b, people), block by block."""
+    """How often each subject is drawn, with replacement; (b, people), block by block."""
     generator = np.random.default_rng(seed)
     share = np.full(people, 1 / people)
     for size in _blocks(people, replicates):
@@ -94,9 +97,9 @@ def draws(people: int, replicates: int, seed: int) -> Iterator[np.ndarray]:
 
 
 def swaps(people: int, replicates: int, seed: int) -> Iterator[np.ndarray]:
-    """1 where a person's two systems keep their names, 0 where they change; (b, people), block by block.
+    """1 where a subject's two systems keep their names, 0 where they are swapped; (b, people), block by block.
 
-    Every arrangement once where there are no more than ``replicates`` (``2**people``); else as many by chance.
+    Every arrangement once where there are at most ``replicates`` of them (``2**people``); else that many at random.
     """
     if exhaustive(people, replicates):
         yield (np.arange(2**people)[:, None] >> np.arange(people) & 1).astype(float)
@@ -107,7 +110,7 @@ def swaps(people: int, replicates: int, seed: int) -> Iterator[np.ndarray]:
 
 
 def exhaustive(people: int, replicates: int) -> bool:
-    """Whether :func:`swaps` goes through every arrangement."""
+    """Whether :func:`swaps` enumerates every arrangement."""
     return 2**people <= replicates
 
 

@@ -1,4 +1,4 @@
-"""How well action units agree: those asked for and those read off an image, or two coders of the same faces."""
+"""Agreement of action units: requested and measured intensities, or two coders of the same faces."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _VARIES = 1e-6  # a target whose standard deviation is below this, in 0..5, does
 
 @dataclass(frozen=True)
 class UnitAgreement:
-    """What :func:`unit_agreement` measured; printed like the tables of the papers.
+    """The result of :func:`unit_agreement`; printed like the tables of the papers.
 
     Attributes
     ----------
     table : DataFrame
-        A row an action unit whose target varies: ``mse``, ``pcc``, ``icc``, ``n`` (values compared).
+        One row per action unit whose target varies: ``mse``, ``pcc``, ``icc``, ``n`` (values compared).
     left_out : dict of str to str
         Action units that enter no mean, and why.
     """
@@ -57,21 +57,20 @@ class UnitAgreement:
 
 
 def unit_agreement(target: ArrayLike, found: ArrayLike, names: Sequence[str] = AU_COLUMNS) -> UnitAgreement:
-    """Compare action units ``found`` with their ``target``, unit by unit.
+    """Compare the intensities ``found`` with their ``target``, one action unit at a time.
 
     Parameters
     ----------
-    target, found : array-like of shape (n, units)
-        Intensities 0..5; NaN = not coded. A pair with NaN on either side is left out, and no other with it.
-    names : sequence of str, (units,)
-        What the columns are.
+    target, found : array-like of shape (n, action units)
+        Intensities 0..5; NaN = not coded. Pairs with NaN on either side are left out.
+    names : sequence of str, (action units,)
+        Names of the columns.
 
     Returns
     -------
     UnitAgreement
-        A unit that is not coded, or whose target does not vary, is named in ``left_out`` and enters no mean: whoever
-        always answers that value is right about it. A unit of which ``found`` alone does not vary has ``pcc`` 0: it
-        says nothing of the target.
+        An action unit that is not coded, or whose target is constant, is named in ``left_out`` and enters no mean: a
+        constant answer would be perfect there. If only ``found`` is constant, ``pcc`` is 0.
 
     Raises
     ------
@@ -102,13 +101,13 @@ def icc31(ratings: ArrayLike) -> float:
     Parameters
     ----------
     ratings : array-like of shape (n, raters), without NaN
-        A row a thing that all raters rated; here target and answer.
+        One row per rated item; here the raters are target and answer.
 
     Returns
     -------
     float
-        (BMS - EMS) / (BMS + (k - 1) EMS) from the two-way table's mean squares: 1 for raters that differ by a constant
-        at most, about 0 for chance. NaN if nothing varies.
+        (BMS - EMS) / (BMS + (k - 1) EMS) from the mean squares of the two-way table: 1 for raters that differ by at
+        most a constant, about 0 for chance. NaN if nothing varies.
     """
     ratings = np.asarray(ratings, dtype=float)
     if ratings.ndim != 2 or min(ratings.shape) < 2 or np.isnan(ratings).any():

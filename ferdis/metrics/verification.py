@@ -1,8 +1,8 @@
-"""Is it still the same person? Face verification from embeddings, with the threshold that real images set.
+"""Identity preservation: face verification from embeddings, with a threshold set on real images.
 
-The threshold is where two real images of one person are refused as often as images of two people are accepted (the
-equal error rate). Generated images have no part in it: they are then judged by it, and the figure for real pairs
-stands beside as what the embedder itself can do.
+The threshold is that of the equal error rate on pairs of real images: as many pairs of one person are rejected as
+pairs of two people are accepted. Generated images do not influence it. The rate on real pairs is reported beside that
+on generated ones, as the upper bound that the embedder allows.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ __all__ = ["Verification", "cosine", "equal_error_rate", "pair_cosines", "verify
 
 @dataclass(frozen=True)
 class Verification:
-    """What :func:`verify` found; printed in one line.
+    """The result of :func:`verify`; printed in one line.
 
     Attributes
     ----------
     accuracy : float
-        Share of (source, generated) pairs taken for one person, 0..1.
+        Share of (source, generated) pairs accepted as the same person, 0..1.
     real_accuracy : float
-        Share of real pairs of one person taken for one person: the upper bound.
+        Share of real pairs of one person accepted as the same person: the upper bound.
     error : float
-        The equal error rate of real pairs: how often the embedder errs, either way.
+        The equal error rate on real pairs.
     threshold : float
-        Cosine from which on two images are one person.
+        Smallest cosine at which a pair is accepted.
     generated_cosine, same_cosine, different_cosine : float
         Mean cosine of (source, generated) pairs, of real pairs of one person and of two people.
     """
@@ -59,18 +59,18 @@ def cosine(a: ArrayLike, b: ArrayLike) -> np.ndarray:
 
 
 def pair_cosines(embeddings: ArrayLike, people: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines of all pairs of images, and which pairs are of one person.
+    """Cosines of all pairs of images, and which pairs show one person.
 
     Parameters
     ----------
     embeddings : array-like of shape (n, d)
     people : array-like of shape (n,)
-        Whose image it is.
+        The subject of each image.
 
     Returns
     -------
     cosines : ndarray of shape (n (n - 1) / 2,)
-    same : ndarray of bool, likewise
+    same : ndarray of bool, of the same shape
     """
     unit, people = _unit(embeddings), np.asarray(people)
     if people.shape != (len(unit),):
@@ -91,15 +91,15 @@ def equal_error_rate(cosines: ArrayLike, same: ArrayLike) -> tuple[float, float]
     Returns
     -------
     error : float
-        Where as large a share of the same pairs is refused as of the different ones is accepted, 0..1; between two
-        thresholds of the sample, the mean of both shares at the nearer one.
+        The rate at which equal shares of same-person pairs are rejected and of different-person pairs accepted, 0..1;
+        between two thresholds of the sample, the mean of both shares at the nearer one.
     threshold : float
         A pair is accepted if its cosine is at least this.
 
     Raises
     ------
     ValueError
-        If there are no pairs of one kind.
+        If there are no same-person or no different-person pairs.
     """
     cosines, same = np.asarray(cosines, dtype=float), np.asarray(same, dtype=bool)
     if same.all() or not same.any():
@@ -109,23 +109,23 @@ def equal_error_rate(cosines: ArrayLike, same: ArrayLike) -> tuple[float, float]
     nearest = int(np.abs(accepted - (1 - kept)).argmin())
     error = float((accepted[nearest] + 1 - kept[nearest]) / 2)
     if nearest + 1 < len(thresholds) and np.isfinite(thresholds[nearest]):
-        # Midway to the next lower cosine: no pair of this sample is judged otherwise, and the next sample's pairs are
-        # not refused for lying a hair below the last one.
+        # Midway to the next lower cosine: this changes no decision on this sample, and a pair of another sample that
+        # lies just below the last accepted one is not rejected.
         return error, float((thresholds[nearest] + thresholds[nearest + 1]) / 2)
     return error, float(thresholds[nearest])
 
 
 def verify(real: ArrayLike, people: ArrayLike, sources: ArrayLike, generated: ArrayLike) -> Verification:
-    """Judge generated images by the threshold that real ones set.
+    """Verify generated images at the threshold that real images set.
 
     Parameters
     ----------
     real : array-like of shape (n, d)
         Embeddings of real images; all pairs among them are used, so n is best below 5,000.
     people : array-like of shape (n,)
-        Whose images they are.
+        The subject of each real image.
     sources, generated : array-like of shape (m, d)
-        Embeddings of the images that were edited, and of what became of each.
+        Embeddings of the source images, and of the image generated from each.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def verify(real: ArrayLike, people: ArrayLike, sources: ArrayLike, generated: Ar
 def _unit(embeddings: ArrayLike) -> np.ndarray:
     values = np.asarray(embeddings, dtype=float)
     if values.ndim != 2:
-        raise ValueError(f"embeddings of shape {values.shape}: give (n, d), a row a picture")
+        raise ValueError(f"embeddings of shape {values.shape}: give (n, d), one row per image")
     length = np.linalg.norm(values, axis=1, keepdims=True)
     if not np.isfinite(length).all() or (length == 0).any():
         row = int(np.flatnonzero(~np.isfinite(length[:, 0]) | (length[:, 0] == 0))[0])

@@ -1,10 +1,10 @@
-"""From a fitted model to expressions in photographs, videos and before a camera.
+"""Facial expressions in images, videos and camera streams, by a fitted model.
 
 >>> from ferdis.predict import Predictor                                                      # doctest: +SKIP
 >>> Predictor.load("runs/first/fold-03/ifgan")(["anna.jpg", "group.jpg"])                     # doctest: +SKIP
 
-Faces are found and cropped exactly as those of the model's training were; a model for which that cannot be done is
-refused, and the refusal says why.
+Faces are detected and cropped exactly as those of the model's training; a model for which that is impossible is refused
+with the reason.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ferdis.saved_models import find_model, load_model, unlabelled
 __all__ = ["Predictor"]
 
 _BOX = ("left", "top", "right", "bottom")
-_PICTURES = 16  # at a time
+_IMAGES = 16  # at a time
 FACES = ("all", "one")
 
 
@@ -35,25 +35,26 @@ class Predictor:
 
     Parameters
     ----------
-    model : a fitted classifier, or :class:`~ferdis.export.OnnxModel`
+    model : fitted classifier, or :class:`~ferdis.export.OnnxModel`
     faces : {"all", "one"}
-        Every face of an image, or the large and central one that training would have taken.
+        Every face of an image, or the large and central one that training would have used.
     crops : bool
-        The images are faces cropped like those of the training already; nothing is looked for.
+        The images are already cropped like the training faces; no face is detected.
     device : str
-        Where faces are looked for.
+        Device of the face detector.
     name : str
-        What messages call the model.
+        Name of the model in messages.
 
     Attributes
     ----------
     classes : list of str
-    preprocessing : dict, how the training's faces were made
+    preprocessing : dict
+        How the training faces were made.
 
     Raises
     ------
     ValueError
-        If the model names no expressions, or its preprocessing cannot be repeated
+        If the model is no classifier, or its preprocessing cannot be repeated
         (:class:`ferdis.preprocess.restore.NotReproducibleError`).
     """
 
@@ -90,8 +91,8 @@ class Predictor:
         Raises
         ------
         FileNotFoundError, ValueError
-            If there is no such model, it is damaged, was changed, is of a newer version or from elsewhere; and as the
-            class itself.
+            If there is no such model, it is damaged, was modified, was saved by a newer version or was not written by
+            ferdis; and as the class itself.
         """
         if str(path).endswith(".onnx"):
             return cls(OnnxModel(path), faces=faces, crops=crops, device=device, name=str(path))
@@ -99,20 +100,22 @@ class Predictor:
         return cls(load_model(folder), faces=faces, crops=crops, device=device, name=str(folder))
 
     def __call__(self, images: Any, names: Sequence[str] | None = None) -> pd.DataFrame:
-        """Find faces and name their expressions.
+        """Detect faces and classify their expressions.
 
         Parameters
         ----------
-        images : pictures: paths, arrays (H, W, 3) uint8 of any sizes, or one of either
-        names : what the column ``image`` says; by default the path, or the number
+        images : sequence
+            Paths, or arrays (H, W, 3) uint8 of any sizes; a single path or array is one image.
+        names : sequence of str, optional
+            Values of the column ``image``; by default the path, or the number.
 
         Returns
         -------
         DataFrame
-            One row a face, and one with ``detected`` False for an image without: ``image``, ``face`` (from 0, the
-            most prominent first), ``detected``, ``detection_probability``, ``left``, ``top``, ``right``, ``bottom``
-            (pixels of the image), ``expression``, and ``p_<class>`` for each class. Where there is no face the rest
-            is empty; with ``crops`` all of detection is.
+            One row per face, and one with ``detected`` False for an image without a face: ``image``, ``face`` (from 0,
+            the most prominent first), ``detected``, ``detection_probability``, ``left``, ``top``, ``right``,
+            ``bottom`` (pixels of the image), ``expression``, and ``p_<class>`` for each class. Without a face the
+            other columns are empty; with ``crops`` the columns of the detection are.
 
         Raises
         ------
@@ -126,18 +129,18 @@ class Predictor:
         if len(named) != len(images):
             raise ValueError(f"{len(images)} images but {len(named)} names: give as many of both")
         parts = []
-        for start in range(0, len(images), _PICTURES):
-            some = [_pixels(image) for image in images[start : start + _PICTURES]]
+        for start in range(0, len(images), _IMAGES):
+            some = [_pixels(image) for image in images[start : start + _IMAGES]]
             crops, table = self.align(some)
-            table.insert(0, "image", [named[start + place] for place in table.pop("picture")])
+            table["image"] = [named[start + place] for place in table["image"]]
             parts.append(self._named(crops, table))
         return pd.concat(parts, ignore_index=True) if parts else self._named(*self.align([]))
 
     def align(self, images: Sequence[np.ndarray]) -> tuple[np.ndarray, pd.DataFrame]:
-        """The crops that the model is given, uint8 (m, S, S, 3), and a row for each face and each image without one.
+        """The model's input crops, uint8 (m, S, S, 3), and one row per face and per image without a face.
 
-        The rows have ``picture`` (its number), ``face``, ``detected``, ``detection_probability`` and the box; crops
-        belong to the rows with a ``face``, in their order.
+        The rows have ``image`` (its number), ``face``, ``detected``, ``detection_probability`` and the box; crops
+        correspond to the rows with a ``face``, in order.
         """
         found: Sequence[Detections | None]
         if isinstance(self.preprocessor, Aligner):
@@ -152,7 +155,7 @@ class Predictor:
             found = [None] * len(images)
             crops = list(self.preprocessor(images, self.crop_size)[0]) if len(images) else []
         rows = [row for place, some in enumerate(found) for row in _rows(place, some)]
-        table = pd.DataFrame(rows, columns=["picture", "face", "detected", "detection_probability", *_BOX])
+        table = pd.DataFrame(rows, columns=["image", "face", "detected", "detection_probability", *_BOX])
         table = table.astype({"face": "Int64", "detected": "boolean"})
         return np.stack(crops) if crops else np.empty((0, self.crop_size, self.crop_size, 3), np.uint8), table
 
@@ -192,14 +195,14 @@ def _pixels(image: Any) -> np.ndarray:
     return image
 
 
-def _rows(picture: int, faces: Detections | None) -> list[dict[str, Any]]:
-    """A row a face; one without a face where none was found, one without a box where none was looked for."""
+def _rows(image: int, faces: Detections | None) -> list[dict[str, Any]]:
+    """One row per face; a row without a face where none was found, one without a box if there was no detection."""
     if faces is None:
-        return [{"picture": picture, "face": 0}]
+        return [{"image": image, "face": 0}]
     found = zip(faces.probability, faces.boxes, strict=True)
     rows = [
-        {"picture": picture, "face": face, "detected": True, "detection_probability": probability}
+        {"image": image, "face": face, "detected": True, "detection_probability": probability}
         | dict(zip(_BOX, box, strict=True))
         for face, (probability, box) in enumerate(found)
     ]
-    return rows or [{"picture": picture, "detected": False}]
+    return rows or [{"image": image, "detected": False}]

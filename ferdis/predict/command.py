@@ -1,4 +1,4 @@
-"""`ferdis predict MODEL PATH...`: expressions of every face of images, folders, videos or a camera, as a table."""
+"""`ferdis predict MODEL PATH...`: the expression of every face in images, folders, videos or a camera, as a table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ferdis.predict.drawing import draw
 from ferdis.predict.sources import Frame, Source, sources_of
 from ferdis.progress import Bar
 
-_PICTURES, _PIXELS = 16, 40_000_000  # held at once
+_IMAGES, _PIXELS = 16, 40_000_000  # held at once
 _SUFFIXES = (".csv", ".json")
 
 
@@ -37,7 +37,7 @@ def run(
     device: str = "cpu",
     progress: bool = True,
 ) -> None:
-    """Name the expression of every face, and write a row each.
+    """Classify the expression of every face, and write one row per face.
 
     Parameters
     ----------
@@ -46,39 +46,39 @@ def run(
     paths : list of str
         Images, folders (at any depth), videos.
     out : str, optional
-        A .csv or .json file; without it CSV goes to standard output. CSV is written as it comes, JSON at the end.
+        A .csv or .json file; without it CSV goes to standard output. CSV is written row by row, JSON at the end.
     draw_to : str, optional
-        A folder for the images with boxes and probabilities.
+        A folder for copies of the images with boxes and probabilities.
     camera : str, optional
         A camera's number (0 is the first), name or address; ends with Ctrl-C or after ``limit`` frames.
     system : str, optional
         Which model, where a fold holds several.
     faces : {"all", "one"}
-        Every face of an image, or the large and central one that training would have taken.
+        Every face of an image, or the large and central one that training would have used.
     crops : bool
-        The images are faces cropped like those of the training already; nothing is looked for.
+        The images are already cropped like the training faces; no face is detected.
     every : int
-        Take each n-th frame of a video or camera.
+        Take every n-th frame of a video or camera.
     limit : int, optional
-        Stop after so many images.
+        Stop after this many images.
     device : str
-        Where faces are looked for.
+        Device of the face detector.
     progress : bool
         Show a progress bar.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        One line: the model cannot be used, nothing is there to look at; and, after everything else is written, images
-        that could not be read (named, counted) or a video without any face.
+        In one line: the model cannot be used, or there are no images; and, after everything else is written, images
+        that could not be read (named and counted) or a video without any face.
     """
     if every < 1 or (limit is not None and limit < 1):
         raise ValueError(f"every={every}, limit={limit}: both are 1 or more")
     sources = sources_of(paths, camera)
     predictor = Predictor.load(model, system=system, faces=faces, crops=crops, device=device)
     if predictor.preprocessing.get("name") == "drawn" and not crops:
-        print("the model was trained on drawn people: faces are put where the renderer puts them", file=sys.stderr)
-    seen, timed = _Seen(), any(source.kind != "picture" for source in sources)
+        print("the model was trained on synthetic people: faces are put where the renderer puts them", file=sys.stderr)
+    seen, timed = _Seen(), any(source.kind != "image" for source in sources)
     with _Table(out) as table, Bar("images", _total(sources, every, limit), shown=progress) as bar:
         for some in _chunks(islice(_frames(sources, every), limit), seen):
             rows = predictor([frame.pixels for frame in some], [frame.name for frame in some])
@@ -89,7 +89,7 @@ def run(
             seen.found(some, rows)
             if draw_to is not None:
                 _draw(some, rows, predictor.classes, Path(draw_to))
-            bar.update(seen.pictures)
+            bar.update(seen.images)
     print(seen.summary(), file=sys.stderr)
     seen.complain(out)
 
@@ -105,7 +105,7 @@ def _chunks(frames: Iterable[Frame], seen: _Seen) -> Iterator[list[Frame]]:
     for frame in frames:
         if seen.readable(frame):
             some.append(frame)
-        if len(some) == _PICTURES or sum(item.pixels.size for item in some) > 3 * _PIXELS:
+        if len(some) == _IMAGES or sum(item.pixels.size for item in some) > 3 * _PIXELS:
             yield some
             some = []
     if some:
@@ -113,17 +113,17 @@ def _chunks(frames: Iterable[Frame], seen: _Seen) -> Iterator[list[Frame]]:
 
 
 class _Seen:
-    """What was looked at, what was found, and what went wrong."""
+    """Counts of images and faces, and everything that went wrong."""
 
     def __init__(self) -> None:
-        self.pictures = self.faces = 0
+        self.images = self.faces = 0
         self.without: list[str] = []
         self.unreadable: dict[str, str] = {}  # name -> why
         self.in_videos: dict[str, int] = {}  # faces of each video
 
     def readable(self, frame: Frame) -> bool:
-        """Count a frame, and take note of an error."""
-        self.pictures += 1
+        """Count a frame, and record its error."""
+        self.images += 1
         if frame.error:
             self.unreadable[frame.name] = frame.error
         return not frame.error
@@ -140,8 +140,8 @@ class _Seen:
                 self.in_videos[video] = self.in_videos.get(video, 0) + count
 
     def summary(self) -> str:
-        """One line on everything that could be read."""
-        text = f"pictures: {self.pictures - len(self.unreadable)}, faces: {self.faces}"
+        """One line about everything that could be read."""
+        text = f"images: {self.images - len(self.unreadable)}, faces: {self.faces}"
         return text + (f"; no face in {len(self.without)}: {named(self.without)}" if self.without else "")
 
     def complain(self, out: str | None) -> None:
@@ -150,7 +150,7 @@ class _Seen:
         if self.unreadable:
             first, count = next(iter(self.unreadable.values())), len(self.unreadable)
             which = first if count == 1 else f"{named(self.unreadable)}; the first: {first}"
-            wrong.append(f"{count} of {self.pictures} images could not be read: {which}")
+            wrong.append(f"{count} of {self.images} images could not be read: {which}")
         if empty := [name for name, faces in self.in_videos.items() if not faces]:
             wrong.append(f"no face in any frame of {named(empty)}")
         if wrong:
@@ -158,7 +158,7 @@ class _Seen:
 
 
 class _Table:
-    """Rows to a CSV file or standard output as they come, or to a JSON file at the end, whatever the end is."""
+    """Writes rows to a CSV file or standard output as they come, or to a JSON file at the end or on an error."""
 
     def __init__(self, out: str | None) -> None:
         if out is not None and not out.endswith(_SUFFIXES):
@@ -195,19 +195,19 @@ class _Table:
 
 
 def _draw(frames: Sequence[Frame], rows: pd.DataFrame, classes: Sequence[str], folder: Path) -> None:
-    """Each frame with its faces, below the folder where it lies below what was given."""
+    """Save each frame with its faces, under the path it has below the given paths."""
     for frame in frames:
         path = folder / frame.place
         if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
             path = path.with_name(f"{path.name}.jpg")
-        picture = draw(frame.pixels, rows[rows["image"] == frame.name], classes)
+        drawn = draw(frame.pixels, rows[rows["image"] == frame.name], classes)
         with run_folder.writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            picture.save(path, quality=92)
+            drawn.save(path, quality=92)
 
 
 def _total(sources: Sequence[Source], every: int, limit: int | None) -> int | None:
-    """Pictures that there will be; None where a camera has no end."""
+    """The number of images to come; None for a camera without a limit."""
     counts = [source.count(every) for source in sources]
     known = [count for count in counts if count is not None]
     if len(known) < len(counts):

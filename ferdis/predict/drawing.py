@@ -1,4 +1,4 @@
-"""An image with its faces boxed and their probabilities beside them."""
+"""Draw boxes and probabilities of the detected faces into an image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-_SHOWN = 3  # classes a face
+_SHOWN = 3  # classes per face
 _BOX, _PANEL, _TEXT, _BAR = (255, 200, 0), (20, 20, 20), (255, 255, 255), (90, 160, 250)
 
 
@@ -22,22 +22,22 @@ def draw(pixels: np.ndarray, rows: pd.DataFrame, classes: Sequence[str]) -> Imag
     ----------
     pixels : (H, W, 3) uint8
     rows : DataFrame
-        The picture's rows of :class:`ferdis.predict.Predictor`; those without a box are left out.
+        The image's rows of :class:`ferdis.predict.Predictor`; those without a box are left out.
     classes : sequence of str
 
     Returns
     -------
     PIL.Image.Image
-        Of the picture's size, at least 320 pixels wide.
+        Of the image's size, at least 320 pixels wide.
     """
     zoom = max(1.0, 320 / pixels.shape[1])
-    picture = Image.fromarray(pixels).resize([round(zoom * side) for side in pixels.shape[1::-1]])
-    canvas, size = ImageDraw.Draw(picture), max(11, round(max(picture.size) / 60))
+    image = Image.fromarray(pixels).resize([round(zoom * side) for side in pixels.shape[1::-1]])
+    canvas, size = ImageDraw.Draw(image), max(11, round(max(image.size) / 60))
     for row in rows[rows["left"].notna()].to_dict("records"):
         box = [zoom * row[name] for name in ("left", "top", "right", "bottom")]
         canvas.rectangle(box, outline=_BOX, width=max(2, size // 7))
-        _panel(canvas, box, {name: row[f"p_{name}"] for name in classes}, size, picture.size)
-    return picture
+        _panel(canvas, box, {name: row[f"p_{name}"] for name in classes}, size, image.size)
+    return image
 
 
 def _panel(
@@ -59,5 +59,5 @@ def _panel(
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """The font that comes with matplotlib: a system may have none."""
+    """The font that comes with matplotlib, since the operating system may have none."""
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), size)

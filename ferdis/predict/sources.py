@@ -1,4 +1,4 @@
-"""Where images come from: files, folders, videos, a camera; a frame at a time, and what cannot be read is named."""
+"""Sources of images: files, folders, videos, a camera; one frame at a time, unreadable ones with their error."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ class Frame:
     name : str
         The file; ``clip.mp4#12`` for a frame of a video, ``camera 0#12`` for one of a camera.
     place : Path
-        The same below what was given: where a drawing of it goes.
+        Its path relative to the given folder, under which a drawing of it is saved.
     seconds : float or None
-        From the beginning of the video.
-    pixels : (H, W, 3) uint8, or nothing at all where it cannot be read
+        Time from the beginning of the video.
+    pixels : array (H, W, 3) uint8
+        Empty if it cannot be read.
     error : str
-        Why not, in one line; empty where it can.
+        In one line why it cannot be read; empty if it can.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Source:
         """Its images, readable or not."""
         label = f"camera {self.name}" if self.kind == "camera" else self.name
         try:
-            if self.kind == "picture":
+            if self.kind == "image":
                 yield Frame(label, self.place, pixels=read_image(self.name))
                 return
             stream = video_frames(self.name, every) if self.kind == "video" else camera_frames(self.name, every)
@@ -66,9 +67,9 @@ class Source:
             yield Frame(label, self.place, error=" ".join(str(error).split()))
 
     def count(self, every: int = 1) -> int | None:
-        """How many images it will give; None where that is not known."""
+        """The number of images it gives; None where that is not known."""
         try:
-            known = {"picture": 1, "camera": None}
+            known = {"image": 1, "camera": None}
             return known[self.kind] if self.kind in known else -(-count_frames(self.name) // every)
         except (OSError, ValueError):
             return 1  # the error, which frames() gives
@@ -80,7 +81,7 @@ def sources_of(paths: Sequence[str], camera: str | None = None) -> list[Source]:
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is nothing at all, or a folder holds no image and no video.
+        If no source is given, or a folder holds neither images nor videos.
     """
     sources = []
     for path in map(Path, paths):
@@ -99,7 +100,7 @@ def sources_of(paths: Sequence[str], camera: str | None = None) -> list[Source]:
 
 
 def _with_places_of_their_own(sources: Iterable[Source]) -> list[Source]:
-    """The sources, those numbered whose place another one has: two folders may hold an image of one name."""
+    """The sources, with numbers added where two have the same place: two folders may hold files of one name."""
     taken: set[Path] = set()
     told = []
     for source in sources:
@@ -113,4 +114,4 @@ def _with_places_of_their_own(sources: Iterable[Source]) -> list[Source]:
 
 
 def _kind(name: str) -> str:
-    return "video" if name.lower().endswith(VIDEO_SUFFIXES) else "picture"
+    return "video" if name.lower().endswith(VIDEO_SUFFIXES) else "image"

@@ -231,7 +231,7 @@ def _disentanglement(group: Group, anchor: str) -> Part:
         if not (text := run.text("disentanglement.md")):
             continue
         part.prose.append(text.replace("# ", "### ", 1).replace("\n## ", "\n#### "))
-        for kind in ("codes", "identity", "transfer", "transfer-truth"):
+        for kind in ("representations", "codes", "identity", "transfer", "transfer-truth"):
             for path in sorted((run.root / "figures").glob(f"{kind}-*.png")):
                 if kind != "transfer" or not path.name.startswith("transfer-truth-"):
                     part.figures.append(drawing_from(path, f"{run.name}: {path.stem}.", 760))

@@ -125,7 +125,7 @@ def class_table(rows: pd.DataFrame) -> Table:
     lines = []
     for name in sorted(set(rows["true"])):
         shown = rows[rows["true"] == name]
-        cells = {"class": name, "pictures": str(shown["path"].nunique())}
+        cells = {"class": name, "images": str(shown["path"].nunique())}
         for system in systems:
             part = shown[shown["system"] == system]
             value = metrics.accuracy(part["true"], part["predicted"])
@@ -188,7 +188,7 @@ def group_records(rows: pd.DataFrame, groups: Mapping[str, pd.Series]) -> pd.Dat
                 records.append(
                     {
                         "attribute": attribute, "group": group, "system": system,
-                        "pictures": part["path"].nunique(),
+                        "images": part["path"].nunique(),
                         "people": part["subject"].nunique() if has_people(part) else 0,
                         "classes": part["true"].nunique(),
                         "uar": metrics.uar(part["true"], part["predicted"]), "low": low, "high": high,
@@ -206,7 +206,7 @@ def group_table(records: pd.DataFrame) -> Table:
         cells = {"attribute": "" if attribute == before else str(attribute), "group": str(group)}
         before = str(attribute)
         cells["people"] = str(first["people"] or "-")
-        cells |= {"pictures": str(first["pictures"]), "classes": str(first["classes"])}
+        cells |= {"images": str(first["images"]), "classes": str(first["classes"])}
         for line in part.to_dict("records"):
             cells[f"{line['system']}, UAR (%)"] = bracketed(line["uar"], line["low"], line["high"])
         lines.append(cells)

@@ -57,7 +57,7 @@ def test_minority_classes(script) -> None:
     assert script("augmentation_table").minority(data) == {}
 
 
-@pytest.mark.parametrize("column", ["embedded", "wild"])
+@pytest.mark.parametrize("column", ["synthetic", "wild"])
 def test_rows_of_the_table_differ_in_nothing_else(script, column: str, monkeypatch: pytest.MonkeyPatch) -> None:
     table = script("augmentation_table")
     monkeypatch.setattr(table, "load", lambda *_, **__: painted(people=2))
@@ -74,7 +74,7 @@ def test_rows_of_the_table_differ_in_nothing_else(script, column: str, monkeypat
         assert inner == common and inner["min_steps"] == plan["classifier_steps"]
         if hasattr(system, "generator"):
             assert system.generator.min_steps == 70 and system.filter is not None
-    assert (rows["eggan"].au_train is None) == (column == "embedded")
+    assert (rows["eggan"].au_train is None) == (column == "synthetic")
 
 
 def test_the_table_runs_and_is_written(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
@@ -107,13 +107,13 @@ class PixelJudge:
     def refuse_overlap(self, faces) -> None:
         """Nobody."""
 
-    def embed(self, pictures) -> np.ndarray:
+    def embed(self, images) -> np.ndarray:
         """Rows of unit length."""
-        pixels = pictures.pixels() if hasattr(pictures, "pixels") else pictures
+        pixels = images.pixels() if hasattr(images, "pixels") else images
         flat = pixels[:, ::8, ::8].reshape(len(pixels), -1).astype(float) - 127
         return flat / np.linalg.norm(flat, axis=1, keepdims=True)
 
-    def agreement(self, pictures, expression) -> Judged:
+    def agreement(self, images, expression) -> Judged:
         """One half."""
         return Judged(0.5, self.own)
 

@@ -59,11 +59,11 @@ class Judge:
     def refuse_overlap(self, faces: Faces) -> None:
         assert len(set(faces.subject)) == 5
 
-    def agreement(self, pictures: np.ndarray, expression: np.ndarray) -> Any:
+    def agreement(self, images: np.ndarray, expression: np.ndarray) -> Any:
         return SimpleNamespace(value=0.5)
 
-    def embed(self, pictures: np.ndarray) -> np.ndarray:
-        return np.ones((len(pictures), 2)) / 2**0.5
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        return np.ones((len(images), 2)) / 2**0.5
 
     def nearer(self, *embeddings: np.ndarray) -> Any:
         return SimpleNamespace(value=0.75)
@@ -72,18 +72,18 @@ class Judge:
 def test_the_report_of_a_run(run, monkeypatch, capsys):
     monkeypatch.setattr(disentanglement, "_TREES", 4)
     monkeypatch.setattr(judges, "standard_judges", lambda load, **what: (Judge(), Judge()))
-    table = report.run(str(run), people=5, pictures=4)
-    assert list(table["code"]) == ["features", "expression code", "identity code"]
+    table = report.run(str(run), people=5, images=4)
+    assert list(table["representation"]) == ["features", "expression representation", "identity representation"]
     rows = pd.read_csv(run / "disentanglement.csv")
     assert len(rows) == 6 and set(rows["fold"]) == {0, 1}
-    assert set(rows["people"]) == {5} and set(rows["pictures"]) == {20}
+    assert set(rows["people"]) == {5} and set(rows["images"]) == {20}
     assert (rows["identity_chance"] == 0.2).all() and rows["mig"].notna().all()
     text = (run / "disentanglement.md").read_text()
     assert text in capsys.readouterr().out
     for said in (
         "5 further people",
         "share of the same for cnn",
-        "| relgan | expression code | 30 (",
+        "| relgan | expression representation | 30 (",
         "Means of 2 fits",
         "The expression judge itself: 90.0 %",
         "50.0 ± 0.0",
@@ -95,8 +95,8 @@ def test_the_report_of_a_run(run, monkeypatch, capsys):
     assert len(record["transfers"]) == 2 and record["transfers"][0]["pairs"] == 20
     drawn = {path.name for path in (run / "figures").glob("*.png")}
     assert {
-        "codes-cnn.png",
-        "codes-relgan.png",
+        "representations-cnn.png",
+        "representations-relgan.png",
         "identity-relgan.png",
         "transfer-relgan.png",
         "transfer-truth-relgan.png",
@@ -120,7 +120,7 @@ def test_test_people_of_each_fold_from_the_shell(run, monkeypatch, capsys):
     )
     assert cli.main(["disentangle", str(run), "--on", "test", "--transfers", "false", "--baseline", "relgan"]) == 0
     rows = pd.read_csv(run / "disentanglement.csv")
-    assert set(rows["people"]) == {2} and set(rows["pictures"]) == {6}
+    assert set(rows["people"]) == {2} and set(rows["images"]) == {6}
     assert "each fold's own test people" in capsys.readouterr().out
     fit = finished_fits(run)[0]
     tested = scored_faces(fit, load("synthetic", **PEOPLE, image_size=36, seed=3, cache=False))
@@ -130,7 +130,7 @@ def test_test_people_of_each_fold_from_the_shell(run, monkeypatch, capsys):
 
 
 def test_further_people_are_nobody_the_run_knows(run):
-    faces = further_people(run, people=3, pictures=4)
+    faces = further_people(run, people=3, images=4)
     assert sorted(set(faces.subject)) == ["synthetic/s3/P0004", "synthetic/s3/P0005", "synthetic/s3/P0006"]
     assert not set(faces.subject) & seen_people(run) and len(seen_people(run)) == 4
     assert faces.shape == (12, 36, 36, 3) and set(faces.classes) <= {"fear", "happiness", "neutral"}
@@ -156,11 +156,11 @@ def test_weights_come_back_as_they_were(run):
         (lambda run: [path.unlink() for path in run.rglob("estimator.json")], [], "holds no saved weights"),
         (lambda run: None, ["--on", "somewhere"], "on='somewhere'"),
         (lambda run: None, ["--on", "test"], "config.yaml does not say how 'synthetic' was loaded"),
-        (lambda run: None, ["--pictures", "1"], "pictures=1: two or more"),
+        (lambda run: None, ["--images", "1"], "images=1: two or more"),
         (lambda run: None, ["--people", "1"], "two people"),
         (lambda run: None, ["--baseline", "vgg"], "no system 'vgg'"),
         (lambda run: None, ["--faces", "{name: synthetic, people: 2, seed: 3}"], "the run's own people"),
-        (lambda run: _rename(run, "RELGAN", "OLDGAN"), ["--pictures", "2"], "holds a OLDGAN, which is no system"),
+        (lambda run: _rename(run, "RELGAN", "OLDGAN"), ["--images", "2"], "holds a OLDGAN, which is no system"),
         (lambda run: _rename(run, "synthetic/s3/P0001/normal", "elsewhere"), [], "not made on synthetic people of one"),
     ],
 )  # fmt: skip
@@ -177,7 +177,7 @@ def _rename(run: Path, old: str, new: str) -> None:
 
 
 class Guess(BaseEstimator):
-    """A system without codes and without weights."""
+    """A system without representations and without weights."""
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed

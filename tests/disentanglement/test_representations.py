@@ -1,4 +1,4 @@
-"""What a code holds is found where it was put, and nothing is found where it was not."""
+"""What a representation holds is found where it was put, and nothing is found where it was not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 
 from ferdis import load
-from ferdis.disentanglement.representations import code_rows, framed, known_factors, some_of_each, summary, swap_pairs
+from ferdis.disentanglement.representations import (
+    framed,
+    known_factors,
+    representation_records,
+    some_of_each,
+    summary,
+    swap_pairs,
+)
 from ferdis.faces import Faces
 from tests.painted import CLASSES, Features, Painter, painted
 
@@ -18,27 +25,30 @@ def faces() -> Faces:
 
 
 def test_each_code_says_its_own_and_no_other(faces):
-    expression, identity = code_rows("painter", Painter(), faces)
-    assert (expression["code"], identity["code"]) == ("expression code", "identity code")
+    expression, identity = representation_records("painter", Painter(), faces)
+    assert (expression["representation"], identity["representation"]) == (
+        "expression representation",
+        "identity representation",
+    )
     for suffix in ("", "_nearest"):
         assert expression[f"expression{suffix}"] > 0.95 and identity[f"identity{suffix}"] > 0.95
         assert expression[f"identity{suffix}"] < 0.3 and identity[f"expression{suffix}"] < 0.6
     assert expression["identity_chance"] == 1 / 8 and expression["expression_chance"] == 1 / 3
-    assert (expression["people"], expression["pictures"], expression["dimensions"]) == (8, 96, 8)
-    assert expression["note"] == identity["note"] == ""  # an identity code need not know expressions
+    assert (expression["people"], expression["images"], expression["dimensions"]) == (8, 96, 8)
+    assert expression["note"] == identity["note"] == ""  # an identity representation need not know expressions
 
 
 def test_swap_consistency_of_an_exact_transfer_and_of_none(faces):
-    exact, whose = code_rows("painter", Painter(), faces)
+    exact, whose = representation_records("painter", Painter(), faces)
     assert exact["swap_source"] > 0.99 and exact["swap_target"] < 0.3 and exact["swap_agreement"] == 1
     assert whose["swap_target"] > 0.99 and whose["swap_source"] < 0.3
-    lazy, _ = code_rows("lazy", Painter(lazy=True), faces)
+    lazy, _ = representation_records("lazy", Painter(lazy=True), faces)
     assert lazy["swap_target"] > 0.99 and lazy["swap_source"] < 0.3 and lazy["swap_agreement"] == 0
 
 
 def test_a_collapsed_code_cannot_pass(faces):
-    record, _ = code_rows("collapsed", Painter(collapsed=True), faces)
-    assert record["note"] == "collapsed: the same code for every picture"
+    record, _ = representation_records("collapsed", Painter(collapsed=True), faces)
+    assert record["note"] == "collapsed: the same representation for every image"
     assert record["effective_dimensions"] == 0 and abs(record["identity"] - 1 / 8) < 0.02
 
 
@@ -47,20 +57,20 @@ def test_a_code_of_noise_is_remarked_upon(faces):
         def transform(self, faces: Faces) -> np.ndarray:
             return np.random.default_rng(0).normal(size=(len(faces), 8))
 
-    (record,) = code_rows("noise", Noise(), faces)
-    assert record["code"] == "features" and "says nothing of expression" in record["note"]
+    (record,) = representation_records("noise", Noise(), faces)
+    assert record["representation"] == "features" and "holds nothing of expression" in record["note"]
 
 
 def test_summary_compares_with_the_baseline(faces):
     systems = {"cnn": Features(), "painter": Painter(), "leaking": Painter(leak=True)}
     rows = pd.DataFrame(
         [{"fold": fold, **record} for fold in (0, 1)
-         for name, system in systems.items() for record in code_rows(name, system, faces, seed=fold)]
+         for name, system in systems.items() for record in representation_records(name, system, faces, seed=fold)]
     )  # fmt: skip
-    table = summary(rows, "cnn").set_index(["system", "code"])
+    table = summary(rows, "cnn").set_index(["system", "representation"])
     assert table.loc[("cnn", "features"), "identity_ratio"] == pytest.approx(1)
-    assert table.loc[("painter", "expression code"), "identity_ratio"] < 0.2
-    assert table.loc[("leaking", "expression code"), "identity_ratio"] > 0.9
+    assert table.loc[("painter", "expression representation"), "identity_ratio"] < 0.2
+    assert table.loc[("leaking", "expression representation"), "identity_ratio"] > 0.9
     assert (table["fits"] == 2).all() and "fold" not in table
     mean = rows[rows["system"] == "cnn"]["identity"].mean()
     assert table.loc[("cnn", "features"), "identity"] == pytest.approx(mean)
@@ -70,9 +80,9 @@ def test_summary_compares_with_the_baseline(faces):
 
 
 def test_notes_say_in_how_many_fits(faces):
-    good, bad = (code_rows("p", Painter(collapsed=flag), faces)[0] for flag in (False, True))
+    good, bad = (representation_records("p", Painter(collapsed=flag), faces)[0] for flag in (False, True))
     table = summary(pd.DataFrame([good, bad, bad]))
-    assert table["note"].item() == "collapsed: the same code for every image (2 of 3 fits)"
+    assert table["note"].item() == "collapsed: the same representation for every image (2 of 3 fits)"
 
 
 def test_factors_are_those_known_and_varying():
@@ -92,9 +102,9 @@ def test_alignment_is_measured_where_factors_are_known():
         def transform(self, faces: Faces) -> np.ndarray:
             return faces.table[["yaw", "AU04"]].to_numpy()
 
-    (record,) = code_rows("reader", Reader(), drawn)
+    (record,) = representation_records("reader", Reader(), drawn)
     assert {"mig", "disentanglement", "completeness", "informativeness", "sap"} <= set(record)
-    (plain,) = code_rows("features", Features(), painted())
+    (plain,) = representation_records("features", Features(), painted())
     assert "mig" not in plain
 
 
@@ -120,7 +130,7 @@ def test_a_frame_gives_back_the_very_crop():
     np.testing.assert_array_equal(framed(made, painted(2), object()).pixels(), made)
 
 
-def test_so_many_pictures_of_each(faces):
+def test_so_many_images_of_each(faces):
     some = some_of_each(faces, 5, seed=2)
     assert set(np.unique(some.subject, return_counts=True)[1]) == {5} and len(some) == 40
     assert list(some.table["path"]) == list(some_of_each(faces, 5, seed=2).table["path"])
@@ -134,19 +144,19 @@ def test_what_is_no_code_is_one_clear_line(faces):
             return np.ones(len(faces))
 
     with pytest.raises(ValueError, match=r"system 'flat'.* shape \(96,\)"):
-        code_rows("flat", Flat(), faces)
-    with pytest.raises(ValueError, match=r"system 'none' \(object\) has no codes"):
-        code_rows("none", object(), faces)
+        representation_records("flat", Flat(), faces)
+    with pytest.raises(ValueError, match=r"system 'none' \(object\) has no representations"):
+        representation_records("none", object(), faces)
 
 
-def test_identity_is_read_of_people_with_two_pictures_alone(faces):
+def test_identity_is_read_of_people_with_two_images_alone(faces):
     first = pd.Series(faces.subject).drop_duplicates().index.to_numpy()
     alone = np.r_[first[:3], np.flatnonzero(np.isin(faces.subject, np.unique(faces.subject)[3:]))]
     several = alone[3:]
-    (mixed,) = code_rows("painter", Features(), faces[np.sort(alone)])
-    (without,) = code_rows("painter", Features(), faces[several])
-    assert mixed["identity_pictures"] == len(several) == mixed["pictures"] - 3
+    (mixed,) = representation_records("painter", Features(), faces[np.sort(alone)])
+    (without,) = representation_records("painter", Features(), faces[several])
+    assert mixed["identity_images"] == len(several) == mixed["images"] - 3
     assert mixed["identity"] == without["identity"] and mixed["identity_chance"] == without["identity_chance"]
-    (single,) = code_rows("painter", Features(), faces[first[:3] + np.array([0, 4, 8])])
+    (single,) = representation_records("painter", Features(), faces[first[:3] + np.array([0, 4, 8])])
     assert np.isnan([single["identity"], single["identity_nearest"], single["identity_chance"]]).all()
-    assert single["identity_pictures"] == 0 and single["expression_chance"] > 0
+    assert single["identity_images"] == 0 and single["expression_chance"] > 0

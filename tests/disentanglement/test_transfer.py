@@ -53,7 +53,7 @@ def test_reconstruct_is_used_where_there_is_one():
     assert found.distance == 0 and found.distance_oracle > 0.1
 
 
-def test_identity_is_compared_with_other_pictures_of_the_person():
+def test_identity_is_compared_with_other_images_of_the_person():
     """An image that is found again by its background is no proof of a person: the target's own one is left out."""
     faces = painted(4, 2)
     seen: list[np.ndarray] = []
@@ -77,17 +77,17 @@ def test_what_it_prints_has_the_judges_errors_beside():
     assert {"gain", "expression_share", "identity"} <= set(measured(Painter()).record())
 
 
-def test_region_distance_is_a_mean_over_pictures_of_means_over_pixels():
+def test_region_distance_is_a_mean_over_images_of_means_over_pixels():
     truth = np.zeros((3, 2, 2, 3), np.uint8)
-    pictures = truth.copy()
-    pictures[0] = 255  # 2 away in [-1, 1]
-    pictures[1, 0, 0] = 51
+    images = truth.copy()
+    images[0] = 255  # 2 away in [-1, 1]
+    images[1, 0, 0] = 51
     masks = np.zeros((3, 2, 2), bool)
     masks[0] = True
     masks[1, 0] = True  # one pixel 0.4 away, one right; the third image has no region
-    assert region_distance(pictures, truth, masks) == pytest.approx((2 + 0.2) / 2)
+    assert region_distance(images, truth, masks) == pytest.approx((2 + 0.2) / 2)
     with pytest.raises(ValueError, match="masks are empty"):
-        region_distance(pictures, truth, np.zeros((3, 2, 2), bool))
+        region_distance(images, truth, np.zeros((3, 2, 2), bool))
 
 
 def test_everything_is_compared_in_the_systems_own_crop():

@@ -244,7 +244,7 @@ def test_the_command_takes_what_the_run_knows(
     right = float((tested["true"] == tested["predicted"]).mean())
     assert about["protocol"]["protocol"]["class"] == "SubjectKFold"
     assert about["protocol"]["accuracy_of_this_model"]["value"] == pytest.approx(right)
-    assert f"{100 * right:.2f} % on 8 images of people whom it never saw: 2 people" in card and "| happiness |" in card
+    assert f"{100 * right:.2f} % on 8 images of held-out subjects: 2 people" in card and "| happiness |" in card
     assert "nothing is known of its accuracy on photographs" in card
 
     (run / "config.yaml").write_text("dataset: {name: manifest, root: /nowhere}\n")

@@ -128,7 +128,7 @@ def test_a_seed_more_is_not_a_person_more() -> None:
     thrice = pd.concat([rows.assign(seed=seed) for seed in range(3)])
     assert compare(thrice, "one", "two") == compare(rows, "one", "two")
     once, again = compare_systems(rows).iloc[0], compare_systems(thrice).iloc[0]
-    same = ["uar_p", "accuracy_low", "t", "t_p", "pictures", "decisions", "first_only"]
+    same = ["uar_p", "accuracy_low", "t", "t_p", "images", "decisions", "first_only"]
     assert once[same].tolist() == again[same].tolist()
     assert again["mcnemar_p"] == min(1, 2 * once["mcnemar_p"])  # the price of not knowing how seeds depend
 

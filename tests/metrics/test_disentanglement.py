@@ -1,4 +1,4 @@
-"""Probes and MIG, DCI, SAP: known codes, limit cases, and plain transcriptions of the equations."""
+"""Probes and MIG, DCI, SAP: known representations, limit cases, and plain transcriptions of the equations."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def one_hot(labels: np.ndarray) -> np.ndarray:
     return (labels[:, None] == np.unique(labels)).astype(float)
 
 
-def noisy(code: np.ndarray, level: float = 0.3, seed: int = 0) -> np.ndarray:
-    return code + level * np.random.default_rng(seed).normal(size=code.shape)
+def noisy(values: np.ndarray, level: float = 0.3, seed: int = 0) -> np.ndarray:
+    return values + level * np.random.default_rng(seed).normal(size=values.shape)
 
 
 def factors(n: int = 1500, seed: int = 0) -> dict[str, np.ndarray]:
@@ -37,14 +37,14 @@ def factors(n: int = 1500, seed: int = 0) -> dict[str, np.ndarray]:
 def aligned(known: dict[str, np.ndarray]) -> np.ndarray:
     """A number a factor, in other units, and one number of noise."""
     columns = [np.unique(v, return_inverse=True)[1] if v.dtype.kind == "U" else v for v in known.values()]
-    code = np.stack([3.0 * column - 1 for column in columns], axis=1).astype(float)
-    code = (code - code.mean(0)) / code.std(0)
-    return np.column_stack([code, np.random.default_rng(9).normal(size=len(code))])
+    values = np.stack([3.0 * column - 1 for column in columns], axis=1).astype(float)
+    values = (values - values.mean(0)) / values.std(0)
+    return np.column_stack([values, np.random.default_rng(9).normal(size=len(values))])
 
 
-def rotated(code: np.ndarray) -> np.ndarray:
-    turn, _ = np.linalg.qr(np.random.default_rng(5).normal(size=(code.shape[1],) * 2))
-    return code @ turn
+def rotated(values: np.ndarray) -> np.ndarray:
+    turn, _ = np.linalg.qr(np.random.default_rng(5).normal(size=(values.shape[1],) * 2))
+    return values @ turn
 
 
 class TestLinearProbe:
@@ -52,9 +52,9 @@ class TestLinearProbe:
         random = np.random.default_rng(0)
         labels = np.array([f"P{k}" for k in range(20)]).repeat(10)
         place = random.normal(size=(20, 300)).repeat(10, axis=0)
-        codes = place + 0.5 * random.normal(size=place.shape)
+        representations = place + 0.5 * random.normal(size=place.shape)
         even = np.arange(200) % 2 == 0
-        assert metrics.linear_probe(codes[even], labels[even], codes[~even], labels[~even]) > 0.95
+        assert metrics.linear_probe(representations[even], labels[even], representations[~even], labels[~even]) > 0.95
         nothing = random.normal(size=(200, 30))
         assert metrics.linear_probe(nothing[even], labels[even], nothing[~even], labels[~even]) < 0.15  # chance 0.05
 
@@ -65,39 +65,39 @@ class TestLinearProbe:
     def test_errors(self) -> None:
         with pytest.raises(ValueError, match="two labels"):
             metrics.linear_probe(np.zeros((3, 2)), ["a"] * 3, np.zeros((1, 2)), ["a"])
-        with pytest.raises(ValueError, match="one label a code"):
+        with pytest.raises(ValueError, match="one label per representation"):
             metrics.linear_probe(np.zeros((3, 2)), ["a"], np.zeros((1, 2)), ["a"])
 
 
 @pytest.mark.parametrize("reader", ["logistic", "nearest"])
 class TestProbes:
     def test_a_code_of_identity(self, reader) -> None:
-        code = noisy(one_hot(SUBJECT), 0.2)
-        identity = metrics.identity_probe(code, SUBJECT, reader=reader)
-        expression = metrics.expression_probe(code, EXPRESSION, SUBJECT, reader=reader)
+        values = noisy(one_hot(SUBJECT), 0.2)
+        identity = metrics.identity_probe(values, SUBJECT, reader=reader)
+        expression = metrics.expression_probe(values, EXPRESSION, SUBJECT, reader=reader)
         assert identity.accuracy > 0.85 and identity.chance == 0.05 and identity.n == 200
         assert expression.accuracy < 0.35 and expression.chance == 0.2
 
     def test_a_code_of_expression(self, reader) -> None:
-        code = noisy(one_hot(EXPRESSION))
-        assert metrics.identity_probe(code, SUBJECT, reader=reader).accuracy < 0.12
-        assert metrics.expression_probe(code, EXPRESSION, SUBJECT, reader=reader).accuracy > 0.85
+        values = noisy(one_hot(EXPRESSION))
+        assert metrics.identity_probe(values, SUBJECT, reader=reader).accuracy < 0.12
+        assert metrics.expression_probe(values, EXPRESSION, SUBJECT, reader=reader).accuracy > 0.85
 
     def test_a_collapsed_code_reads_as_chance(self, reader) -> None:
-        code = np.ones((200, 30))
-        assert abs(metrics.identity_probe(code, SUBJECT, reader=reader).excess) < 0.03
-        assert metrics.expression_probe(code, EXPRESSION, SUBJECT, reader=reader).excess < 0.05
+        values = np.ones((200, 30))
+        assert abs(metrics.identity_probe(values, SUBJECT, reader=reader).excess) < 0.03
+        assert metrics.expression_probe(values, EXPRESSION, SUBJECT, reader=reader).excess < 0.05
 
-    def test_the_expression_of_a_person_is_never_read_off_his_other_pictures(self, reader) -> None:
+    def test_the_expression_of_a_person_is_never_read_off_other_images(self, reader) -> None:
         """Each person wears one expression: who knows the person knows the expression, if he may."""
         worn = np.array(["anger", "fear"])[np.arange(PEOPLE) % 2].repeat(EACH)
-        code = noisy(one_hot(SUBJECT), 0.05)
-        assert metrics.expression_probe(code, worn, SUBJECT, reader=reader).accuracy < 0.75
+        values = noisy(one_hot(SUBJECT), 0.05)
+        assert metrics.expression_probe(values, worn, SUBJECT, reader=reader).accuracy < 0.75
 
     def test_seeded(self, reader) -> None:
-        code = noisy(one_hot(SUBJECT), 0.6)
-        first = metrics.identity_probe(code, SUBJECT, reader=reader, seed=3)
-        assert first == metrics.identity_probe(code, SUBJECT, reader=reader, seed=3)
+        values = noisy(one_hot(SUBJECT), 0.6)
+        first = metrics.identity_probe(values, SUBJECT, reader=reader, seed=3)
+        assert first == metrics.identity_probe(values, SUBJECT, reader=reader, seed=3)
 
 
 def test_excess_and_ratio() -> None:
@@ -116,7 +116,7 @@ def test_excess_and_ratio() -> None:
         (lambda: metrics.identity_probe(np.full((4, 2), np.nan), ["a", "a", "b", "b"]), "row 0 is not finite"),
         (lambda: metrics.identity_probe(np.ones((4, 2)), ["a", "a", "b", "b"], reader="tree"), "reader='tree'"),
         (lambda: metrics.expression_probe(np.ones((2, 2)), ["fear"] * 2, ["a", "b"]), "two expressions"),
-        (lambda: metrics.mig(np.ones((4, 1)), {"a": np.arange(4)}), "two numbers or more"),
+        (lambda: metrics.mig(np.ones((4, 1)), {"a": np.arange(4)}), "two or more dimensions"),
         (lambda: metrics.mig(np.ones((4, 2)), {"a": np.ones(4)}), "'a' is the same in every row"),
         (lambda: metrics.mig(np.ones((4, 2)), {"a": [1.0, 2.0]}), "shape"),
         (lambda: metrics.sap(np.ones((2, 2)), {"a": [1.0, np.nan]}), "not known in every row"),
@@ -138,63 +138,63 @@ def test_effective_dimensions() -> None:
     assert metrics.effective_dimensions(np.zeros((50, 30))) == 0
 
 
-def test_code_cosine() -> None:
+def test_representation_cosine() -> None:
     first = np.array([[1.0, 0], [0, 1], [-1, -1]])
-    assert metrics.code_cosine(first, first) == pytest.approx(1)
-    assert metrics.code_cosine(first, -first, centre=[0, 0]) == pytest.approx(-1)
-    # An offset that all codes share says nothing: about their mean, shuffled codes are not alike.
+    assert metrics.representation_cosine(first, first) == pytest.approx(1)
+    assert metrics.representation_cosine(first, -first, centre=[0, 0]) == pytest.approx(-1)
+    # An offset that all representations share says nothing: about their mean, shuffled representations are not alike.
     random = np.random.default_rng(0).normal(size=(400, 8))
-    assert abs(metrics.code_cosine(random + 50, np.roll(random, 1, axis=0) + 50)) < 0.1
+    assert abs(metrics.representation_cosine(random + 50, np.roll(random, 1, axis=0) + 50)) < 0.1
 
 
 class TestAlignment:
-    """MIG, DCI and SAP on codes whose answer is known."""
+    """MIG, DCI and SAP on representations whose answer is known."""
 
     def test_an_aligned_code_is_near_one(self) -> None:
         known = factors()
-        code = aligned(known)
-        assert metrics.mig(code, known).mean() > 0.85
-        assert metrics.sap(code, known).mean() > 0.9
-        found = metrics.dci(code, known)
+        values = aligned(known)
+        assert metrics.mig(values, known).mean() > 0.85
+        assert metrics.sap(values, known).mean() > 0.9
+        found = metrics.dci(values, known)
         assert min(found.disentanglement, found.completeness, found.informativeness) > 0.9
 
     def test_a_rotated_code_says_as_much_in_no_number_of_its_own(self) -> None:
         known = factors()
-        code = rotated(aligned(known))
-        assert metrics.mig(code, known).mean() < 0.2
-        assert metrics.sap(code, known).mean() < 0.4
-        found = metrics.dci(code, known)
+        values = rotated(aligned(known))
+        assert metrics.mig(values, known).mean() < 0.2
+        assert metrics.sap(values, known).mean() < 0.4
+        found = metrics.dci(values, known)
         assert found.disentanglement < 0.5 and found.informativeness > 0.6
 
     def test_a_random_code_is_near_zero(self) -> None:
         known = factors()
-        code = np.random.default_rng(1).normal(size=(1500, 5))
-        assert metrics.mig(code, known).max() < 0.03
-        assert metrics.sap(code, known).max() < 0.05
-        found = metrics.dci(code, known)
+        values = np.random.default_rng(1).normal(size=(1500, 5))
+        assert metrics.mig(values, known).max() < 0.03
+        assert metrics.sap(values, known).max() < 0.05
+        found = metrics.dci(values, known)
         assert found.disentanglement < 0.15 and found.informativeness < 0.05
 
     def test_a_collapsed_code_is_zero(self) -> None:
         known = factors(200)
-        code = np.ones((200, 4))
-        found = metrics.dci(code, known)
+        values = np.ones((200, 4))
+        found = metrics.dci(values, known)
         assert (found.disentanglement, found.completeness, found.informativeness) == (0, 0, 0)
-        assert metrics.mig(code, known).max() == 0 and metrics.sap(code, known).max() == 0
+        assert metrics.mig(values, known).max() == 0 and metrics.sap(values, known).max() == 0
 
     def test_two_numbers_for_one_factor_close_the_gap(self) -> None:
         known = factors()
-        code = aligned(known)
-        twice = np.column_stack([code, code[:, 0]])
+        values = aligned(known)
+        twice = np.column_stack([values, values[:, 0]])
         assert metrics.mig(twice, known)["AU12"] == pytest.approx(0, abs=1e-9)
         assert metrics.sap(twice, known)["AU12"] == pytest.approx(0, abs=1e-9)
-        assert metrics.dci(twice, known).completeness < metrics.dci(code, known).completeness
+        assert metrics.dci(twice, known).completeness < metrics.dci(values, known).completeness
 
 
 def test_mig_is_its_equation() -> None:
     """Chen et al. 2018, Eq. 6, with probabilities counted cell by cell."""
     random = np.random.default_rng(2)
     factor = random.integers(0, 3, 300)
-    code = np.stack([factor + random.integers(0, 2, 300), random.integers(0, 4, 300), factor * (factor > 1)], axis=1)
+    values = np.stack([factor + random.integers(0, 2, 300), random.integers(0, 4, 300), factor * (factor > 1)], axis=1)
 
     def information(a: np.ndarray, b: np.ndarray) -> float:
         total = 0.0
@@ -205,10 +205,10 @@ def test_mig_is_its_equation() -> None:
                     total += joint * math.log(joint / (np.mean(a == x) * np.mean(b == y)))
         return total
 
-    each = sorted(information(column, factor) for column in code.T)
+    each = sorted(information(column, factor) for column in values.T)
     entropy = -sum(np.mean(factor == v) * math.log(np.mean(factor == v)) for v in set(factor))
     expected = (each[-1] - each[-2]) / entropy
-    assert metrics.mig(code, {"v": factor.astype(str)})["v"] == pytest.approx(expected)
+    assert metrics.mig(values, {"v": factor.astype(str)})["v"] == pytest.approx(expected)
 
 
 def test_disentanglement_and_completeness_are_their_equations() -> None:
@@ -233,10 +233,10 @@ def test_sap_is_the_gap_of_squared_correlations() -> None:
     """Kumar et al. 2018, Section 3: the R^2 of a line fitted to each number by itself."""
     random = np.random.default_rng(6)
     factor = random.normal(size=400)
-    code = np.stack([factor + 0.5 * random.normal(size=400), factor + random.normal(size=400)], axis=1)
+    values = np.stack([factor + 0.5 * random.normal(size=400), factor + random.normal(size=400)], axis=1)
     explained = []
-    for column in code.T:
+    for column in values.T:
         design = np.column_stack([column, np.ones(400)])
         rest = factor - design @ np.linalg.lstsq(design, factor, rcond=None)[0]
         explained.append(1 - rest.var() / factor.var())
-    assert metrics.sap(code, {"v": factor})["v"] == pytest.approx(explained[0] - explained[1])
+    assert metrics.sap(values, {"v": factor})["v"] == pytest.approx(explained[0] - explained[1])

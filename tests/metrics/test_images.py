@@ -13,7 +13,7 @@ from scipy.linalg import sqrtm
 from ferdis.metrics.images import fid, kid, lpips
 
 
-def pictures(n: int, seed: int, low: int = 0, high: int = 256, size: int = 8) -> np.ndarray:
+def images(n: int, seed: int, low: int = 0, high: int = 256, size: int = 8) -> np.ndarray:
     return np.random.default_rng(seed).integers(low, high, (n, size, size, 3), dtype=np.uint8)
 
 
@@ -24,7 +24,7 @@ def features(images: np.ndarray) -> np.ndarray:
 
 
 def test_fid_is_the_formula() -> None:
-    a, b = pictures(300, 0), pictures(200, 1, high=200)
+    a, b = images(300, 0), images(200, 1, high=200)
     x, y = features(a), features(b)
     cov_x, cov_y = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
     expected = np.square(x.mean(0) - y.mean(0)).sum() + np.trace(cov_x + cov_y - 2 * sqrtm(cov_x @ cov_y).real)
@@ -34,7 +34,7 @@ def test_fid_is_the_formula() -> None:
 
 def test_kid_is_the_formula() -> None:
     """With one subset of everything KID is the unbiased estimate of the squared MMD."""
-    a, b = pictures(40, 0), pictures(40, 1, high=180)
+    a, b = images(40, 0), images(40, 1, high=180)
     x, y = features(a), features(b)
     kernel = lambda p, q: (p @ q.T / p.shape[1] + 1) ** 3  # noqa: E731
     within = [(k.sum() - np.trace(k)) / (40 * 39) for k in (kernel(x, x), kernel(y, y))]
@@ -44,16 +44,16 @@ def test_kid_is_the_formula() -> None:
 
 
 def test_kid_of_one_source_is_about_zero_whatever_the_number() -> None:
-    apart, _ = kid(pictures(80, 0), pictures(80, 1, high=200), features)
+    apart, _ = kid(images(80, 0), images(80, 1, high=200), features)
     for n in (20, 80):
-        mean, _ = kid(pictures(n, 0), pictures(n, 1), features)
+        mean, _ = kid(images(n, 0), images(n, 1), features)
         assert abs(mean) < 0.05 * apart
 
 
 def test_kid_is_seeded_and_leaves_the_random_state_alone() -> None:
     import torch
 
-    a, b = pictures(60, 0), pictures(60, 1)
+    a, b = images(60, 0), images(60, 1)
     torch.manual_seed(5)
     before = torch.get_rng_state()
     first = kid(a, b, features, subset_size=20, seed=1)
@@ -61,15 +61,15 @@ def test_kid_is_seeded_and_leaves_the_random_state_alone() -> None:
     assert first == kid(a, b, features, subset_size=20, seed=1) != kid(a, b, features, subset_size=20, seed=2)
 
 
-def test_bad_pictures() -> None:
-    a = pictures(4, 0)
+def test_bad_images() -> None:
+    a = images(4, 0)
     with pytest.raises(ValueError, match="give \\(n, H, W, 3\\) uint8"):
         fid(a.astype(float), a, features)
-    with pytest.raises(ValueError, match="1 generated pictures"):
+    with pytest.raises(ValueError, match="1 generated images"):
         fid(a, a[:1], features)
     with pytest.raises(ValueError, match="features='vgg'"):
         fid(a, a, "vgg")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="features of 4 real pictures"):
+    with pytest.raises(ValueError, match="features of 4 real images"):
         fid(a, a, lambda images: np.full((len(images), 2), np.nan))
     with pytest.raises(ValueError, match="pairs need as many"):
         lpips(a, a[:2])
@@ -87,7 +87,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
 
 
 def test_without_a_network_the_error_names_file_and_folder(offline, tmp_path) -> None:
-    a = pictures(4, 0, size=64)
+    a = images(4, 0, size=64)
     with pytest.raises(FileNotFoundError, match=rf"alexnet-owt-7be5be79\.pth to {tmp_path}/hub/checkpoints/"):
         lpips(a, a)
     with pytest.raises((FileNotFoundError, ImportError), match=r"torch-fidelity"):
@@ -97,8 +97,8 @@ def test_without_a_network_the_error_names_file_and_folder(offline, tmp_path) ->
 def test_lpips_grows_with_the_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = torchvision.models.alexnet
     monkeypatch.setattr(torchvision.models, "alexnet", lambda weights: backbone(weights=None))  # no download
-    a = pictures(3, 0, size=64)
+    a = images(3, 0, size=64)
     near = np.clip(a.astype(int) + 5, 0, 255).astype(np.uint8)
-    equal, little, much = lpips(a, a), lpips(a, near), lpips(a, pictures(3, 9, size=64))
+    equal, little, much = lpips(a, a), lpips(a, near), lpips(a, images(3, 9, size=64))
     assert equal.shape == (3,) and np.allclose(equal, 0, atol=1e-6)
     assert (equal < little).all() and (little < much).all()

@@ -62,7 +62,7 @@ def test_pairs_of_one_kind_set_no_threshold(same: list[bool], kind: str) -> None
         equal_error_rate([0.1, 0.2], same)
 
 
-def test_generated_pictures_are_judged_by_real_ones() -> None:
+def test_generated_images_are_judged_by_real_ones() -> None:
     random = np.random.default_rng(2)
     centres = np.eye(8)
     people = np.repeat(np.arange(8), 5)
@@ -76,5 +76,5 @@ def test_generated_pictures_are_judged_by_real_ones() -> None:
     assert half.accuracy == 0.5
     assert good.same_cosine > 0.95 and abs(good.different_cosine) < 0.1 and bad.generated_cosine < 0.2
     assert "100.00 % taken for the same person" in str(good)
-    with pytest.raises(ValueError, match="no generated picture"):
+    with pytest.raises(ValueError, match="no generated image"):
         verify(real, people, real[:0], real[:0])

@@ -49,14 +49,14 @@ def ferdis(model: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tup
     return run
 
 
-def film(path: Path, pictures: list[np.ndarray]) -> Path:
+def film(path: Path, images: list[np.ndarray]) -> Path:
     """A video of which every frame stands alone (motion JPEG), 10 frames a second."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=10)
         stream.width = stream.height = SIDE
         stream.pix_fmt = "yuvj420p"
-        for picture in pictures:
-            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+        for image in images:
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)
@@ -72,10 +72,10 @@ def test_a_folder_to_csv_json_and_drawings(ferdis: Any, portraits: np.ndarray, t
     (photographs / "album").mkdir(parents=True)
     Image.fromarray(portraits[0]).save(photographs / "album" / "anna.png")
     Image.fromarray(wall()).save(photographs / "wall.jpg")
-    (photographs / "notes.txt").write_text("not a picture")
+    (photographs / "notes.txt").write_text("not an image")
     for out in ("faces.csv", "faces.json"):
         status, _, err = ferdis(photographs, "--out", tmp_path / out, "--draw", tmp_path / "drawn")
-        assert status == 0 and "pictures: 2, faces: 1; no face in 1: " in err
+        assert status == 0 and "images: 2, faces: 1; no face in 1: " in err
     rows = pd.read_csv(tmp_path / "faces.csv")
     assert [Path(name).name for name in rows["image"]] == ["anna.png", "wall.jpg"]
     assert list(rows["detected"]) == [True, False] and rows["expression"].isna().tolist() == [False, True]
@@ -90,7 +90,7 @@ def test_a_folder_to_csv_json_and_drawings(ferdis: Any, portraits: np.ndarray, t
     assert (tmp_path / "drawn" / "wall.jpg").is_file()
 
 
-def test_pictures_of_one_name_are_drawn_side_by_side(ferdis: Any, portraits: np.ndarray, tmp_path: Path) -> None:
+def test_images_of_one_name_are_drawn_side_by_side(ferdis: Any, portraits: np.ndarray, tmp_path: Path) -> None:
     for name, portrait in zip("ab", portraits, strict=True):
         (tmp_path / name).mkdir()
         Image.fromarray(portrait).save(tmp_path / name / "1.png")
@@ -138,8 +138,8 @@ class TestVideo:
         data = bytearray(clip.read_bytes())
         data[place : place + size + 8] = bytes(size + 8)
         clip.write_bytes(bytes(data))
-        pictures = list(video_frames(clip))
-        readable = [picture.number for picture in pictures if isinstance(picture.pixels, np.ndarray)]
+        images = list(video_frames(clip))
+        readable = [image.number for image in images if isinstance(image.pixels, np.ndarray)]
         assert 0 in readable and len(readable) < 3
         status, out, err = ferdis(clip)
         assert status == 2 and f"{clip}#0" in out

@@ -59,7 +59,7 @@ def predictor(aligned: Faces) -> Predictor:
     return Predictor(fitted(aligned))
 
 
-def test_pictures_are_aligned_as_in_training(aligned: Faces, predictor: Predictor, folder: Path) -> None:
+def test_images_are_aligned_as_in_training(aligned: Faces, predictor: Predictor, folder: Path) -> None:
     paths = [folder / f"{k}.png" for k in range(4)]
     crops, _ = predictor.align([np.array(Image.open(path)) for path in paths])
     np.testing.assert_array_equal(crops, aligned.pixels())
@@ -70,7 +70,7 @@ def test_pictures_are_aligned_as_in_training(aligned: Faces, predictor: Predicto
     assert rows["detected"].all() and list(rows["image"]) == [str(path) for path in paths]
 
 
-def test_every_face_of_a_picture_and_a_row_without_one(predictor: Predictor, folder: Path) -> None:
+def test_every_face_of_an_image_and_a_row_without_one(predictor: Predictor, folder: Path) -> None:
     rows = predictor([folder / "nobody.png", folder / "pair.png"], names=["nobody", "pair"])
     assert list(rows["image"]) == ["nobody", "pair", "pair"]
     assert list(rows["detected"]) == [False, True, True] and list(rows["face"].dropna()) == [0, 1]
@@ -83,12 +83,12 @@ def test_every_face_of_a_picture_and_a_row_without_one(predictor: Predictor, fol
 
 def test_one_face_is_the_one_that_training_takes(aligned: Faces, folder: Path) -> None:
     system = fitted(aligned)
-    picture = np.array(Image.open(folder / "pair.png"))
-    first = Predictor(system, faces="one")([picture])
-    found = Aligner().detect([picture])
+    image = np.array(Image.open(folder / "pair.png"))
+    first = Predictor(system, faces="one")([image])
+    found = Aligner().detect([image])
     assert len(first) == 1
     np.testing.assert_array_equal(first[["left", "top", "right", "bottom"]].to_numpy(float), found.boxes)
-    every = Predictor(system)([picture])
+    every = Predictor(system)([image])
     pd.testing.assert_frame_equal(every.iloc[:1], first)
 
 
@@ -164,7 +164,7 @@ class TestRefusals:
         (["no.png"], "no.png: no such image"),
     ],
 )
-def test_what_is_no_picture(predictor: Predictor, images: list[Any], message: str) -> None:
+def test_what_is_no_image(predictor: Predictor, images: list[Any], message: str) -> None:
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         predictor(images)
 

@@ -40,7 +40,7 @@ def test_selfcheck_exits_with_the_verdict(monkeypatch, capsys):
     bad = Measurement("2. bad", [Demand("b", 0.0, 0.5)])
     monkeypatch.setattr(selfcheck, "CHECKS", {1: lambda quick: good, 2: lambda quick: bad})
     assert selfcheck.main(["--only", "1"]) == 0
-    assert "1. pass  a: 1 (demanded >= 0.5)" in capsys.readouterr().out
+    assert "1. pass  a: 1 (required >= 0.5)" in capsys.readouterr().out
     assert selfcheck.main([]) == 1
     assert "2. FAIL  b" in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""Measurements of the synthetic set, one module a demand; ``selfcheck`` runs them and prints their tables."""
+"""Measurements of the synthetic people, one module per requirement; ``tools.check_synthetic_people`` runs them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Demand:
-    """One figure that was asked for.
+    """One requirement.
 
     Attributes
     ----------
     what : str
-        In words.
+        Its description.
     value, limit : float
-        Measured, and demanded.
+        The measured and the required figure.
     at_least : bool
-        Whether the value must reach the limit (True) or stay within it (False).
+        Whether the limit is a lower (True) or an upper bound (False).
     """
 
     what: str
@@ -28,17 +28,17 @@ class Demand:
 
     @property
     def passed(self) -> bool:
-        """Whether the demand is met; NaN never is."""
+        """Whether the requirement is met; NaN never meets it."""
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
     def __str__(self) -> str:
         verdict, sign = "pass" if self.passed else "FAIL", ">=" if self.at_least else "<="
-        return f"{verdict}  {self.what}: {self.value:.4g} (demanded {sign} {self.limit:g})"
+        return f"{verdict}  {self.what}: {self.value:.4g} (required {sign} {self.limit:g})"
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a check found: its tables, by title, its demands, and remarks."""
+    """The result of a check: its tables, by title, its requirements, and remarks."""
 
     title: str
     demands: list[Demand]
@@ -47,7 +47,7 @@ class Measurement:
 
     @property
     def passed(self) -> bool:
-        """Whether every demand is met."""
+        """Whether every requirement is met."""
         return all(demand.passed for demand in self.demands)
 
     def __str__(self) -> str:

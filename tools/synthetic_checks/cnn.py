@@ -1,6 +1,6 @@
-"""A plain five-block CNN and its training loop: the yardstick of the measurements.
+"""A plain five-block CNN and its training loop, the reference network of the measurements.
 
-It stands apart from the systems on purpose: a yardstick must not move when a system is improved.
+It is independent of the systems on purpose, so that the reference does not change when a system is improved.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from torch.nn import functional as F
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
-AU_SCALE = 5.0  # the unit head learns intensities of 0..1
+AU_SCALE = 5.0  # the action unit head learns intensities in 0..1
 _STEPS_WARM = 0.25  # share of the one-cycle schedule that raises the learning rate
 
 
 class FiveBlockCNN(nn.Module):
-    """Five convolution blocks, each halving the side, and two linear heads on the last 2x2 places.
+    """Five convolution blocks, each halving the side, and two linear heads on the last 2x2 positions.
 
     Parameters
     ----------
     channels : int
-        Of the input (1 grey, 3 colour).
+        Channels of the input (1 grey, 3 colour).
     classes, units : int
-        Outputs of the expression head and of the action-unit head; 0 leaves a head out.
+        Outputs of the expression head and of the action unit head; 0 leaves a head out.
     widths : tuple of five int
         Channels of the blocks.
     convolutions : int
-        3x3 convolutions a block.
+        3x3 convolutions per block.
     dropout : float
-        Before the heads.
+        Rate before the heads.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class FiveBlockCNN(nn.Module):
         self.classes = classes
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, C, H, W) -> class scores (n, classes), unit intensities over 5 (n, units)."""
-        features = F.adaptive_avg_pool2d(self.features(images), 2)  # (n, widths[-1], 2, 2): where still counts
+        """(n, C, H, W) -> class scores (n, classes), action unit intensities / 5 (n, units)."""
+        features = F.adaptive_avg_pool2d(self.features(images), 2)  # (n, widths[-1], 2, 2): keeps coarse position
         outputs = self.heads(self.dropout(features.flatten(1)))
         return outputs[:, : self.classes], outputs[:, self.classes :]
 
 
 @dataclass
 class Recipe:
-    """How a yardstick is trained."""
+    """Training settings of a reference network."""
 
     epochs: int = 20
     batch_size: int = 64
@@ -94,11 +94,11 @@ def train(
     Parameters
     ----------
     images : ndarray (n, H, W, C), uint8
-        Kept as they are; ``augment`` turns a batch (float 0..255, (b, C, H, W)) into the network's input.
+        ``augment`` turns a batch of them (float 0..255, (b, C, H, W)) into the network's input.
     labels : ndarray (n,) of int, optional
         Class indices.
     units : ndarray (n, U), optional
-        Intensities 0..5.
+        Action unit intensities 0..5.
     """
     generator = torch.Generator().manual_seed(recipe.seed)
     source = torch.from_numpy(images)
@@ -145,7 +145,7 @@ def predict(
 
 
 def standardise(images: Tensor) -> Tensor:
-    """Zero mean and unit deviation of each image and channel: exposure says nothing of expression."""
+    """Zero mean and unit deviation per image and channel, to remove exposure."""
     mean = images.mean(dim=(2, 3), keepdim=True)
     return (images - mean) / images.std(dim=(2, 3), keepdim=True).clamp_min(8.0)
 
@@ -166,7 +166,7 @@ def mirrored_shifted(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def unweighted_recall(true: np.ndarray, predicted: np.ndarray) -> float:
-    """UAR: mean over the classes that occur of the share found."""
+    """UAR: mean recall over the classes that occur."""
     return float(np.mean([(predicted[true == name] == name).mean() for name in np.unique(true)]))
 
 

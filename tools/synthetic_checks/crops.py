@@ -1,4 +1,4 @@
-"""Upright grey crops around five landmarks: one frame for drawn and for photographed faces."""
+"""Upright grey crops around five landmarks, the same for rendered and photographed faces."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-# Both eyes and the nose tip in a crop of side 1: brows and chin inside, little else. Mouth corners are left
-# out: a smile must not change the frame.
+# Both eyes and the nose tip in a crop of side 1: brows and chin inside, little else. Mouth corners are left out, so
+# that a smile does not change the crop.
 TEMPLATE = np.array([[0.32, 0.37], [0.68, 0.37], [0.50, 0.61]], np.float32)
 OVERSAMPLED = 3  # crops are sampled this much finer and averaged, so that a large photograph does not alias
 
 
 def similarity(points: np.ndarray, goal: np.ndarray) -> np.ndarray:
-    """Least-squares similarity (rotation, scale, shift) that carries ``goal`` to ``points``.
+    """Least-squares similarity transform (rotation, scale, shift) from ``goal`` to ``points``.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def similarity(points: np.ndarray, goal: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray (n, 2, 3)
-        Of each picture: ``x = M[:, :2] @ g + M[:, 2]``.
+        Per image: ``x = M[:, :2] @ g + M[:, 2]``.
     """
     as_complex = points[..., 0] + 1j * points[..., 1]
     target = goal[..., 0] + 1j * goal[..., 1]
@@ -49,7 +49,7 @@ def crop_grey(images: np.ndarray, landmarks: np.ndarray, size: int, margin: floa
     Returns
     -------
     ndarray (n, size, size, 1), uint8
-        Outside the image, its edge is repeated.
+        Beyond the border of the image its edge is repeated.
     """
     matrix = similarity(landmarks[:, :3].astype(np.float64), TEMPLATE.astype(np.float64))
     fine = size * OVERSAMPLED

@@ -1,4 +1,4 @@
-"""A detector trained on real faces believes the drawn ones, and agrees where eyes and mouth are."""
+"""A detector trained on real faces finds the rendered ones, and agrees on the positions of eyes and mouth."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ PROBABILITY = 0.95
 NEAR = 0.08  # of the distance between the eyes
 POINTS = ["left_eye", "right_eye", "mouth_left", "mouth_right"]
 _MIRRORED = [1, 0, 2, 4, 3]  # landmark k of a mirrored image is landmark _MIRRORED[k] of the image
-_POINT_ROWS = [0, 1, 3, 4]  # nose left out: the demand is on eyes and mouth corners
+_POINT_ROWS = [0, 1, 3, 4]  # without the nose: the requirement is on eyes and mouth corners
 
-# Where MTCNN puts a point, less where the face has it, in eye distances along and across the line of the
-# eyes, mirror averaged. Means over 300 neutral faces of seed 101 (``calibrate()``), used on every other seed.
+# Mean offset of MTCNN's points from the true ones, in eye distances along and across the line of the eyes, averaged
+# with mirror images, over 300 neutral faces of seed 101 (``calibrate()``); used on every other seed.
 HABIT = np.array([[0.023, -0.016], [-0.023, -0.016], [-0.024, 0.005], [0.024, 0.005]])
 
 
 class Detector:
-    """facenet-pytorch's MTCNN with its weights from the wheel, all faces kept."""
+    """facenet-pytorch's MTCNN with the weights from its wheel, keeping all faces."""
 
     def __init__(self) -> None:
         from facenet_pytorch import MTCNN
@@ -53,7 +53,7 @@ def mirror_averaged(detector: Detector, pixels: np.ndarray) -> tuple[np.ndarray,
 
 
 def offsets(points: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Found less true, in eye distances, along and across the line of the eyes: (n, 4, 2)."""
+    """Offsets of found from true points, in eye distances, along and across the line of the eyes: (n, 4, 2)."""
     axis = truth[:, 1] - truth[:, 0]
     distance = np.linalg.norm(axis, axis=1)[:, None]
     along = axis / distance
@@ -76,7 +76,7 @@ def calibrate(people: int = 300, seed: int = 101) -> np.ndarray:
 
 
 def sparse_units(faces: Faces, seed: int) -> Faces:
-    """The same people with one to three units at 1..5."""
+    """The same people with one to three action units at 1..5."""
     rng = np.random.default_rng(seed)
     units = np.zeros((len(faces), len(ACTION_UNITS)))
     for row in units:
@@ -102,14 +102,14 @@ def measure(quick: bool = False) -> Measurement:
     tones = pd.DataFrame({"quarter": ["lightest", "light", "dark", "darkest"]}).set_index("quarter")
     tones["found"] = [found[quarter == q].mean() for q in range(4)]
     groups = {"prototypes": (posed, points)}
-    for name, faces in (("neutral", still), ("sparse units", sparse)):
+    for name, faces in (("neutral", still), ("sparse action units", sparse)):
         groups[name] = (faces, mirror_averaged(detector, faces.pixels())[1])
     errors = {name: _errors(found_at, truth_of(faces)) for name, (faces, found_at) in groups.items()}
     near = {name: error < NEAR for name, error in errors.items()}
     expressive = posed.expression != "neutral"
     classes["near"] = [near["prototypes"][posed.expression == name].mean() for name in EXPRESSIONS]
     classes["error"] = [np.nanmean(errors["prototypes"][posed.expression == name]) for name in EXPRESSIONS]
-    calm = np.concatenate([near["neutral"], near["sparse units"], near["prototypes"][~expressive]])
+    calm = np.concatenate([near["neutral"], near["sparse action units"], near["prototypes"][~expressive]])
     apart = pd.DataFrame(
         {
             f"{name} {axis}": np.nanmean(offsets(at, truth_of(faces)) - HABIT, axis=0)[:, column]
@@ -119,12 +119,12 @@ def measure(quick: bool = False) -> Measurement:
         index=POINTS,
     )
     return Measurement(
-        "1. MTCNN believes them (normal, 128x128)",
+        "1. MTCNN detects them (normal, 128x128)",
         [
             Demand("exactly one face, probability over 0.95", found.mean(), 0.99),
             Demand("the worst expression", classes["found"].min(), 0.98),
             Demand("the worst quarter of skin tones", tones["found"].min(), 0.98),
-            Demand("landmarks within 8 %, neutral and sparse units", calm.mean(), 0.95),
+            Demand("landmarks within 8 %, neutral and sparse action units", calm.mean(), 0.95),
             Demand("landmarks within 8 %, prototypes", near["prototypes"][expressive].mean(), 0.90),
         ],
         {"by expression": classes, "by skin tone": tones, "offset left after calibration": apart},

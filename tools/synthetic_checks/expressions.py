@@ -1,4 +1,4 @@
-"""Expression is hard enough to tell methods apart: a CNN on new people, at each difficulty."""
+"""Expressions are hard enough to discriminate methods: a CNN on unseen people, at each difficulty."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tools.synthetic_checks.cnn import FiveBlockCNN, Recipe, mirrored_shifted, p
 
 
 def measure(quick: bool = False) -> Measurement:
-    """Accuracy on 50 new people after 50 others, 4 images an expression, mean of 3 seeds (quick: 1)."""
+    """Train on 50 people, test on 50 others, 4 images per expression, mean of 3 seeds (quick: 1)."""
     seeds = (0,) if quick else (0, 1, 2)
     results = {name: [accuracy(name, seed) for seed in seeds] for name in DIFFICULTIES}
     scores = pd.DataFrame({name: [score for score, _ in runs] for name, runs in results.items()}, index=list(seeds))
     normal = sum(confusion for _, confusion in results["normal"])
     mean = scores.mean()
     return Measurement(
-        "4. Expression is hard enough (64x64, 7 classes, 50 people to train, 50 to test)",
+        "4. Expressions are hard enough (64x64, 7 classes, 50 people to train, 50 to test)",
         [
             Demand("normal, accuracy", mean["normal"], 0.70),
             Demand("normal, accuracy", mean["normal"], 0.92, at_least=False),
@@ -32,7 +32,7 @@ def measure(quick: bool = False) -> Measurement:
 
 
 def accuracy(difficulty: str, seed: int, epochs: int = 16, people: int = 50) -> tuple[float, pd.DataFrame]:
-    """Train and test once; also the confusion counts (rows true)."""
+    """Train and test once; returns the accuracy and the confusion counts (rows true)."""
     fitted = load_synthetic(people, 7, 4, 64, difficulty, seed=10 + seed, cache=False)
     unseen = load_synthetic(people, 7, 4, 64, difficulty, seed=10 + seed, first_person=people, cache=False)
     names = np.array(SEVEN_EXPRESSIONS)

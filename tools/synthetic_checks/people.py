@@ -1,4 +1,4 @@
-"""People differ: a linear probe names them, and its space groups them whatever they express."""
+"""People differ: a linear probe identifies them, and groups them in its space whatever their expression."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from ferdis.datasets.synthetic.dataset import load_synthetic
 from ferdis.faces import SEVEN_EXPRESSIONS
 from tools.synthetic_checks import Demand, Measurement
 
-TRAIN, TEST = 20, 5  # images a person
-_COMPONENTS = 250  # a projection of pixels: the probe stays linear
+TRAIN, TEST = 20, 5  # images per person
+_COMPONENTS = 250  # a linear projection of pixels, so that the probe stays linear
 _TRIPLETS = 20_000
 
 
 def measure(quick: bool = False) -> Measurement:
-    """Name 100 people (quick: 40) from pixels, and compare distances in the probe's space."""
+    """Identify 100 people (quick: 40) from pixels, and compare distances in the probe's space."""
     people = 40 if quick else 100
     named, nearer, triplets = probe(people)
     table = pd.DataFrame({"people": [people], "named": [named], "triplets": [triplets], "nearer": [nearer]})
     return Measurement(
         "5. People differ (easy, 64x64, linear probe on pixels)",
         [
-            Demand("person named", named, 0.90),
-            Demand("triplets: one person's renders nearer than two people's", nearer, 0.95),
+            Demand("person identified", named, 0.90),
+            Demand("triplets: images of one person nearer than of two people", nearer, 0.95),
         ],
         {"probe": table.set_index("people")},
     )
 
 
 def probe(people: int) -> tuple[float, float, int]:
-    """Fit the probe on 20 images a person: share of 5 others named, share of triplets in order, triplets."""
+    """Fit the probe on 20 images per person; accuracy on 5 others, share of correct triplets, number of triplets."""
     faces = load_synthetic(people, 7, 4, 64, "easy", seed=20, cache=False)
     rng = np.random.default_rng(0)
     per_person = 4 * len(SEVEN_EXPRESSIONS)
@@ -50,7 +50,7 @@ def probe(people: int) -> tuple[float, float, int]:
 def _triplets(
     space: np.ndarray, subject: np.ndarray, expression: np.ndarray, rng: np.random.Generator
 ) -> tuple[float, int]:
-    """Share of (image, same person expressing something else, another person): first pair nearer."""
+    """Share of triplets (image, same person with another expression, other person) with the first pair nearer."""
     anchor, same, other = rng.integers(0, len(space), (3, _TRIPLETS * 40))
     valid = (subject[anchor] == subject[same]) & (expression[anchor] != expression[same])
     valid &= subject[anchor] != subject[other]

@@ -1,4 +1,4 @@
-"""It carries over: a CNN that saw drawn faces alone, tested as it is on photographs."""
+"""Transfer to photographs: a CNN trained on rendered faces alone, tested on photographs without adaptation."""
 
 from __future__ import annotations
 
@@ -29,48 +29,45 @@ from tools.synthetic_checks.cnn import (
 from tools.synthetic_checks.crops import crop_grey
 from tools.synthetic_checks.detection import HABIT
 
-SIZE, STORED = (
-    48,
-    64,
-)  # the network's input; crops are kept a third wider, so that shifts show real surroundings
+SIZE, STORED = 48, 64  # the network's input; crops are stored a third wider, so that shifts show real surroundings
 MARGIN = (STORED / SIZE - 1) / 2
 HALVES = ("development half", "held-out half")
-# Difficulty, strengths of smiles, strength of the others. Photographed smiles are often faint and their neighbour is
-# the resting face, so there are two smiles for each other expression; the others are clear, for rest is not sadness.
+# Difficulty, strengths of smiles, strength of the others. Photographed smiles are often faint and close to the resting
+# face, so there are two smiles per other expression; the others are strong, so that rest is not taken for sadness.
 SORTS = (
     ("easy", (0.2, 0.6), 0.6),
     ("normal", (0.3, 1.0), 0.7),
     ("normal", (0.25, 0.5), 1.0),
     ("hard", (0.6, 1.0), 1.0),
 )
-# Views of a photograph that the networks' answers are averaged over: size, shift across and down (shares of the crop).
+# Views of a photograph over which the predictions are averaged: size, shift across and down (shares of the crop).
 VIEWS = tuple((s, *d) for s, d in product((0.92, 1.0, 1.08), ((0, 0), (0.05, 0), (-0.05, 0), (0, 0.05), (0, -0.05))))
 NETWORKS = 5
 TUNED = (
-    "the renderer's proportions and the yardstick's mixture of strengths, epochs and views were chosen on the "
-    "development halves; nothing was chosen on the held-out halves"
+    "the renderer's proportions, and the reference network's mixture of strengths, epochs and views, were chosen on "
+    "the development halves; nothing was chosen on the held-out halves"
 )
-# MTCNN's eyes and nose less the renderer's, in eye distances along and across the line of the eyes: see `HABIT`.
+# Offsets of MTCNN's eyes and nose from the renderer's, in eye distances along and across the line of the eyes.
 FRAME_HABIT = np.array([*HABIT[:2], [0.0, -0.019]])
-_DRAWN_AT = 112  # pixels a side, near the size of a press photograph's face
+_DRAWN_AT = 112  # side in pixels, about the size of a face in a press photograph
 _CHUNK = 512
 
 
 def shared_folder() -> Path:
-    """Where the real sets lie: ``$FERDIS_SHARED``, or ``shared`` beside the repository; ``data`` in it."""
+    """The folder of the real sets: ``data`` in ``$FERDIS_SHARED``, or in ``shared`` beside the repository."""
     root = Path(__file__).resolve().parents[2]
     return Path(os.environ.get("FERDIS_SHARED") or root.parent / "shared") / "data"
 
 
 def half_of(subject: str) -> str:
-    """A fixed half for each person, by a hash of the name; one is kept unseen while the renderer changes."""
+    """A fixed half for each subject, by a hash of the name; one stays held out while the renderer changes."""
     return HALVES[hashlib.sha256(subject.encode()).digest()[0] % 2]
 
 
 def drawn_crops(people: int, seed: int) -> tuple[np.ndarray, Faces]:
-    """Grey crops (n, 64, 64, 1) of drawn people, framed as MTCNN would frame them, and their table.
+    """Grey crops (n, 64, 64, 1) of synthetic people, framed as MTCNN would frame them, and their table.
 
-    Each of :data:`SORTS` has ``people`` persons of its own, each once with every expression but twice smiling:
+    Each of :data:`SORTS` has ``people`` people of its own, each with every expression once but two smiles:
     n = 32 ``people``.
     """
     others = [name for name in SEVEN_EXPRESSIONS if name != "happiness"]
@@ -88,8 +85,8 @@ def drawn_crops(people: int, seed: int) -> tuple[np.ndarray, Faces]:
 
 
 def as_detected(landmarks: np.ndarray) -> np.ndarray:
-    """Landmarks (n, 5, 2) with eyes and nose where MTCNN would see them: one frame for drawn and photographed faces."""
-    along = (landmarks[:, 1] - landmarks[:, 0])[:, None]  # as long as the eyes are apart
+    """Landmarks (n, 5, 2) with eyes and nose where MTCNN would find them, so that crops match those of photographs."""
+    along = (landmarks[:, 1] - landmarks[:, 0])[:, None]  # its length is the distance of the eyes
     across = np.stack([-along[..., 1], along[..., 0]], axis=-1)
     moved = landmarks.copy()
     moved[:, :3] += FRAME_HABIT[:, :1] * along + FRAME_HABIT[:, 1:] * across
@@ -97,7 +94,7 @@ def as_detected(landmarks: np.ndarray) -> np.ndarray:
 
 
 def real_crops(name: str, folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
-    """Grey crops (n, 64, 64, 1) of a real set, framed by MTCNN (the middle if none is found); its table."""
+    """Grey crops (n, 64, 64, 1) of a real set, framed by MTCNN (the centre if no face is found), and its table."""
     from facenet_pytorch import MTCNN
 
     table = pd.read_csv(folder / name / "faces.csv", dtype=str)
@@ -106,8 +103,8 @@ def real_crops(name: str, folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
     found = np.zeros(len(table), bool)
     usual = np.array([[0.36, 0.42], [0.64, 0.42], [0.5, 0.6], [0.4, 0.75], [0.6, 0.75]])
     for row, path in enumerate(table["path"]):
-        with Image.open(folder / name / path) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
+        with Image.open(folder / name / path) as image:
+            pixels = np.asarray(image.convert("RGB"))
         boxes, _, points = detector.detect(Image.fromarray(pixels), landmarks=True)
         found[row] = boxes is not None
         five = points[0] if found[row] else usual * pixels.shape[0]
@@ -116,7 +113,7 @@ def real_crops(name: str, folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
 
 
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror, geometry, light, contrast, blur, noise, occlusion: (b, 1, 64, 64) to standard (b, 1, 48, 48)."""
+    """Mirror, geometry, light, contrast, blur, noise, occlusion: (b, 1, 64, 64) to standardised (b, 1, 48, 48)."""
     count = len(images)
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
@@ -146,7 +143,7 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _occluded(images: Tensor, generator: torch.Generator) -> Tensor:
-    """A grey rectangle over a part of a third of the images: no single feature may decide."""
+    """A grey rectangle over part of the face in a third of the images, so that no single feature decides."""
     count, _, height, width = images.shape
     draw = torch.rand(count, 6, generator=generator)
     across, down = torch.arange(width)[None, None, :], torch.arange(height)[None, :, None]
@@ -160,7 +157,7 @@ def _occluded(images: Tensor, generator: torch.Generator) -> Tensor:
 def framed(
     images: Tensor, generator: torch.Generator, size: float = 1.0, across: float = 0.0, down: float = 0.0
 ) -> Tensor:
-    """The crop without its margin, or a view beside it, standardised."""
+    """The crop without its margin, or a scaled and shifted view, standardised."""
     inner = SIZE / STORED
     matrix = torch.tensor([[inner * size, 0, across], [0, inner * size, down]]).expand(len(images), 2, 3)
     grid = F.affine_grid(matrix, [len(images), 1, SIZE, SIZE], align_corners=False)
@@ -177,7 +174,7 @@ def read(models: list[FiveBlockCNN], crops: np.ndarray) -> np.ndarray:
 
 
 def fit(crops: np.ndarray, faces: Faces, epochs: int, seed: int = 0) -> FiveBlockCNN:
-    """Five blocks of two convolutions, expression and unit heads, from drawn crops alone."""
+    """Train five blocks of two convolutions with expression and action unit heads on rendered crops alone."""
     torch.manual_seed(seed)
     model = FiveBlockCNN(1, len(SEVEN_EXPRESSIONS), len(AU_COLUMNS), widths=(24, 48, 64, 96, 160), dropout=0.3)
     labels = np.searchsorted(np.array(SEVEN_EXPRESSIONS), faces.expression)
@@ -187,7 +184,7 @@ def fit(crops: np.ndarray, faces: Faces, epochs: int, seed: int = 0) -> FiveBloc
 
 
 def score(name: str, probabilities: np.ndarray, true: np.ndarray) -> tuple[float, pd.DataFrame]:
-    """UAR over the classes of the set (the likeliest of these is predicted); confusion shares (rows true)."""
+    """UAR over the classes of the set (the most probable of these is predicted); confusion shares (rows true)."""
     names = np.array(SEVEN_EXPRESSIONS)
     offered = np.isin(names, true)
     predicted = names[offered][probabilities[:, offered].argmax(axis=1)]
@@ -197,11 +194,11 @@ def score(name: str, probabilities: np.ndarray, true: np.ndarray) -> tuple[float
 
 
 def measure(quick: bool = False, half: str = "both") -> Measurement:
-    """Train five networks on 16,000 drawn faces (quick: one on 4,000), test on real ones, one half or both."""
+    """Train five networks on 16,000 rendered faces (quick: one on 4,000), test on real ones, one half or both."""
     folder = shared_folder()
     if not (folder / "london" / "faces.csv").exists():
         return Measurement(
-            "7. It carries over to real faces",
+            "7. It transfers to photographs",
             [],
             {},
             [f"skipped: no real faces in {folder}; name their folder in $FERDIS_SHARED"],
@@ -211,19 +208,19 @@ def measure(quick: bool = False, half: str = "both") -> Measurement:
     models = [fit(crops, faces, epochs=2, seed=k) for k in range(networks)]
     tables, demands, remarks = {}, [], [TUNED]
     for name in ("london", "wild"):
-        pictures, table = real_crops(name, folder)
+        images, table = real_crops(name, folder)
         chosen = table["expression"].isin(SEVEN_EXPRESSIONS).to_numpy()
         halves = np.array([half_of(subject) for subject in table["subject"]])
-        probabilities = read(models, pictures)
+        probabilities = read(models, images)
         remarks.append(f"{name}: MTCNN found {table['detected'].sum()} of {len(table)} faces")
         for part in ("whole set", *HALVES) if half == "both" else (half,):
             rows = chosen if part == "whole set" else chosen & (halves == part)
             uar, confusion = score(name, probabilities[rows], table["expression"].to_numpy()[rows])
             tables[f"{name}, {part}: UAR {uar:.3f} (rows true)"] = confusion
-            if name == "london" and part != HALVES[0]:  # what was tuned on proves nothing alone
+            if name == "london" and part != HALVES[0]:  # the half it was tuned on is no evidence by itself
                 demands.append(Demand(f"london, neutral against happiness, {part}, UAR", uar, 0.80))
     return Measurement(
-        f"7. It carries over to real faces (grey 48x48, {len(crops)} drawn faces to train)",
+        f"7. It transfers to photographs (grey 48x48, {len(crops)} rendered training faces)",
         demands,
         tables,
         remarks,

@@ -1,4 +1,4 @@
-"""Speed of drawing, and memory that does not grow with the number of images."""
+"""Speed of rendering, and memory that does not grow with the number of images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MEGABYTE = 1024  # ru_maxrss counts kilobytes
 
 
 def measure(quick: bool = False) -> Measurement:
-    """Draw images of 128x128 in pieces that are thrown away, watching the clock and the peak of memory."""
+    """Render images of 128x128 in batches that are discarded, and record time and peak memory."""
     count = 35 if quick else 140
     faces = load_synthetic(count, 7, 4, 128, seed=30, cache=False)
     _draw(faces[:1120])
@@ -28,13 +28,13 @@ def measure(quick: bool = False) -> Measurement:
     _draw(faces[quarter:])
     total, after = time.perf_counter() - started, _peak()
     table = pd.DataFrame(
-        {"pictures": [quarter, len(faces)], "images/s": [quarter / seconds, len(faces) / total],
+        {"images": [quarter, len(faces)], "images/s": [quarter / seconds, len(faces) / total],
          "peak memory, MB": [middle, after]}
-    ).set_index("pictures")  # fmt: skip
+    ).set_index("images")  # fmt: skip
     return Measurement(
         f"6. Speed and memory (128x128, {torch.get_num_threads()} threads)",
         [
-            Demand("images a second", len(faces) / total, 300),
+            Demand("images per second", len(faces) / total, 300),
             Demand(
                 "growth of peak memory over four times as many images, MB",
                 after - middle,
@@ -42,7 +42,7 @@ def measure(quick: bool = False) -> Measurement:
                 at_least=False,
             ),
         ],
-        {"drawing": table},
+        {"rendering": table},
         [f"peak before: {before:.0f} MB"],
     )
 

@@ -1,4 +1,4 @@
-"""Action units: each visible, local and monotone; and readable by a small network on new people."""
+"""Action units: each visible, local and monotone; and predictable by a small network on unseen people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ferdis.faces import ACTION_UNITS, AU_COLUMNS, Faces
 from tools.synthetic_checks import Demand, Measurement
 from tools.synthetic_checks.cnn import FiveBlockCNN, Recipe, mirrored_shifted, plain, predict, train
 
-# Where FACS says each unit shows.
+# Where FACS says each action unit is visible.
 REGIONS: dict[int, tuple[str, ...]] = {
     1: ("brows", "forehead"), 2: ("brows", "forehead"), 4: ("brows", "forehead"), 5: ("eyes",),
     6: ("eyes", "cheeks"), 7: ("eyes",), 9: ("nose", "brows"), 10: ("mouth", "nose"), 12: ("mouth", "cheeks"),
@@ -24,26 +24,26 @@ _HOLDS = 0.9  # share of people for whom a property must hold
 
 
 def measure_locality(quick: bool = False) -> Measurement:
-    """Raise one unit at a time on still faces and compare its region with the rest of the face."""
+    """Raise one action unit at a time on neutral faces and compare its region with the rest of the image."""
     people = 12 if quick else 40
     still = with_action_units(load_synthetic(people, ["neutral"], 1, seed=4, cache=False), np.zeros(len(ACTION_UNITS)))
     before = still.pixels().astype(np.int16)
     masks = region_masks(still)
     table = pd.DataFrame([_unit_row(still, before, masks, unit) for unit in ACTION_UNITS]).set_index("unit")
     return Measurement(
-        "2. Each unit is visible and local (normal, 128x128, 0 to 3)",
+        "2. Each action unit is visible and local (normal, 128x128, 0 to 3)",
         [
-            Demand("smallest ratio of a unit's own region to the rest", table["ratio"].min(), 1.0),
+            Demand("smallest ratio of an action unit's own region to the rest", table["ratio"].min(), 1.0),
             Demand("smallest share of people with own > rest", table["local"].min(), _HOLDS),
-            Demand("units whose mean change grows at every level", table["monotone"].sum(), len(ACTION_UNITS)),
+            Demand("action units whose mean change grows at every level", table["monotone"].sum(), len(ACTION_UNITS)),
             Demand("smallest share of people with 0 < 1 < 3 < 5", table["monotone people"].min(), _HOLDS),
         ],
-        {"mean absolute change in grey levels; own region, rest of the picture": table},
+        {"mean absolute change in grey levels; own region, rest of the image": table},
     )
 
 
 def _unit_row(still: Faces, before: np.ndarray, masks: dict[str, np.ndarray], unit: int) -> dict:
-    """Mean change of one unit's own region and of the rest, by level."""
+    """Mean change of one action unit's own region and of the rest, by level."""
     own = np.zeros(before.shape[:3], bool)
     changes = []
     for level in LEVELS[1:]:
@@ -68,7 +68,7 @@ def _unit_row(still: Faces, before: np.ndarray, masks: dict[str, np.ndarray], un
 
 
 def measure_readback(quick: bool = False) -> Measurement:
-    """Train on independent units of 200 people, test on 50 new ones."""
+    """Train on independent action units of 200 people, test on 50 unseen ones."""
     people, images = (80, 15) if quick else (200, 25)
     fitted = load_synthetic(people, "action_units", images, 64, seed=5, cache=False)
     unseen = load_synthetic(50, "action_units", 20, 64, seed=5, first_person=people, cache=False)
@@ -84,14 +84,14 @@ def measure_readback(quick: bool = False) -> Measurement:
     ).set_index("unit")
     table["mistaken for"] = _confused(true, read)
     return Measurement(
-        f"3. Units can be read back (normal, 64x64, {len(fitted)} images of {people} people, 50 new people)",
-        [Demand("mean PCC over 17 units", pcc.mean(), 0.82), Demand("lowest PCC", pcc.min(), 0.6)],
-        {"units": table},
+        f"3. Action units can be predicted (normal, 64x64, {len(fitted)} images of {people} people, 50 unseen people)",
+        [Demand("mean PCC over 17 action units", pcc.mean(), 0.82), Demand("lowest PCC", pcc.min(), 0.6)],
+        {"action units": table},
     )
 
 
 def _confused(true: np.ndarray, read: np.ndarray) -> list[str]:
-    """For each unit the other unit whose truth its error follows most."""
+    """For each action unit the other one whose true intensity correlates most with its error."""
     names = []
     for k in range(true.shape[1]):
         follows = [abs(np.corrcoef(true[:, j], read[:, k] - true[:, k])[0, 1]) * (j != k) for j in range(true.shape[1])]

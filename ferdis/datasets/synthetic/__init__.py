@@ -1,6 +1,6 @@
-"""Synthetic people: an embedded face renderer with known identity, expression and 17 action unit intensities.
+"""Synthetic people: a face renderer with known identity, expression and 17 action unit intensities.
 
-No asset files, no network: a relief in centimetres, drawn, lit and photographed in torch.
+It needs no asset files and no network: a height field in centimetres is drawn, lit and photographed in torch.
 """
 
 from .expression import PROTOTYPES, person_style, sample_expression

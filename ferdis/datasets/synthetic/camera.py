@@ -1,4 +1,4 @@
-"""From the lit sheet to a photograph: pose, background and body, exposure, blur, noise, JPEG."""
+"""From the lit sheet to a photograph: pose, background and body, exposure, blur, noise, JPEG compression."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def head_rotation(scene: Columns) -> Tensor:
 
 
 def frame_coordinates(scene: Columns, size: int) -> tuple[Tensor, Tensor]:
-    """Where each pixel looks, in centimetres of the frame: x (n, 1, W) and y (n, H, 1)."""
+    """The position of each pixel in centimetres of the frame: x (n, 1, W) and y (n, H, 1)."""
     scale = scene.scale * size / 128
     pixels = torch.arange(size) + 0.5 - size / 2
     return pixels / scale - scene.shift_x, (pixels / scale - scene.shift_y).transpose(1, 2) + FRAME_CENTRE_Y
@@ -71,14 +71,14 @@ def look(height: Tensor, scene: Columns, rotation: Tensor, size: int) -> tuple[T
 
 
 def _spread_matrix(few: int, many: int) -> Tensor:
-    """(many, few) weights that draw ``few`` values out into a soft row of ``many``."""
+    """(many, few) weights that interpolate ``few`` values smoothly to ``many``."""
     where = (torch.arange(many) + 0.5) / many * few - 0.5
     weights = bell(where[:, None] - torch.arange(few), 0.5)
     return weights / weights.sum(1, keepdim=True)
 
 
 def backdrop(face: Face, scene: Columns, size: int, seeds: np.ndarray) -> Tensor:
-    """Background, neck and clothes (n, 3, size, size), linear; they stay put when the head turns."""
+    """Background, neck and clothes (n, 3, size, size), linear; they do not move when the head turns."""
     u, v = frame_coordinates(scene, size)
     first = torch.stack([scene.back_r, scene.back_g, scene.back_b], 1)
     second = torch.stack([scene.back_r2, scene.back_g2, scene.back_b2], 1)
@@ -87,8 +87,8 @@ def backdrop(face: Face, scene: Columns, size: int, seeds: np.ndarray) -> Tensor
     clutter = spread @ torch.from_numpy(patches) @ spread.T
     share = (0.5 + 0.04 * (u + v)).clamp(0, 1).unsqueeze(1)
     share = mix(share.expand(-1, 1, -1, -1), smooth(clutter[:, :1], 0.25, 0.75), scene.back_texture.unsqueeze(1))
-    picture = mix(first, second, share) + 0.18 * scene.back_texture.unsqueeze(1) * (clutter - 0.5)
-    picture = picture.clamp(0.005, 1).square()
+    image = mix(first, second, share) + 0.18 * scene.back_texture.unsqueeze(1) * (clutter - 0.5)
+    image = image.clamp(0.005, 1).square()
     lx = light_direction(scene)[:, 0, None, None]
     lean = 0.06 * scene.yaw
     across = u - 0.25 * lean
@@ -101,7 +101,7 @@ def backdrop(face: Face, scene: Columns, size: int, seeds: np.ndarray) -> Tensor
     cloth = torch.stack([scene.cloth_r, scene.cloth_g, scene.cloth_b], 1).square() * lit.unsqueeze(1)
     collar = ramp(v - 13.6 + 0.28 * across.abs(), 0.3)
     body_colour = mix(neck, cloth, collar.unsqueeze(1))
-    return mix(picture, body_colour, body.unsqueeze(1))
+    return mix(image, body_colour, body.unsqueeze(1))
 
 
 def expose(linear: Tensor, face: Face, scene: Columns) -> Tensor:
@@ -120,10 +120,10 @@ def expose(linear: Tensor, face: Face, scene: Columns) -> Tensor:
     return (values - 0.5) * scene.contrast.unsqueeze(1) + 0.5
 
 
-def photograph(picture: Tensor, scene: Columns, seeds: np.ndarray) -> Tensor:
+def photograph(image: Tensor, scene: Columns, seeds: np.ndarray) -> Tensor:
     """Blur, sensor noise and JPEG: display values (n, 3, size, size) to (n, size, size, 3) uint8."""
-    size = picture.shape[-1]
-    soft = _blur(picture, scene.blur * size / 128)
+    size = image.shape[-1]
+    soft = _blur(image, scene.blur * size / 128)
     grey_levels = soft * 255
     noise = np.stack([_sensor_noise(int(seed), size) for seed in seeds])
     grey_levels = grey_levels + torch.from_numpy(noise) * scene.noise.unsqueeze(1)
@@ -133,20 +133,20 @@ def photograph(picture: Tensor, scene: Columns, seeds: np.ndarray) -> Tensor:
 
 
 def _sensor_noise(seed: int, size: int) -> np.ndarray:
-    """(3, size, size) unit noise: most of it in brightness, a little in colour."""
+    """(3, size, size) noise of unit variance: mostly in brightness, a little in colour."""
     rng = np.random.default_rng([seed, 6])
     brightness = rng.standard_normal((1, size, size), dtype=np.float32)
     chroma = rng.standard_normal((3, size // 2, size // 2), dtype=np.float32)
     return 0.9 * brightness + 0.4 * np.repeat(np.repeat(chroma, 2, 1), 2, 2)[:, :size, :size]
 
 
-def _blur(picture: Tensor, sigma: Tensor) -> Tensor:
+def _blur(image: Tensor, sigma: Tensor) -> Tensor:
     """Gaussian blur with a sigma (n, 1, 1) in pixels for each image."""
     taps = torch.arange(-4, 5, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (taps / sigma[:, 0].clamp(min=0.05)).square())
     kernel = kernel / kernel.sum(1, keepdim=True)
-    n, channels, size, _ = picture.shape
-    flat = F.pad(picture.reshape(1, n * channels, size, size), (4, 4, 4, 4), mode="replicate")
+    n, channels, size, _ = image.shape
+    flat = F.pad(image.reshape(1, n * channels, size, size), (4, 4, 4, 4), mode="replicate")
     weights = kernel.repeat_interleave(channels, 0)
     flat = F.conv2d(flat, weights.view(-1, 1, 1, 9), groups=n * channels)
     flat = F.conv2d(flat, weights.view(-1, 1, 9, 1), groups=n * channels)

@@ -1,4 +1,4 @@
-"""The sheet that a face is drawn on, and the few curves that everything is drawn with.
+"""The sheet that a face is drawn on, and the few curves used to draw everything.
 
 The sheet is the face seen from straight ahead, in centimetres: the origin lies between the eyes, x grows to image
 right, y grows down, z towards the camera. Features that come in pairs are drawn once, in lateral coordinates
@@ -61,7 +61,7 @@ class Columns:
 
 @dataclass
 class Canvas:
-    """Layers of a batch of faces, (n, H, W) each but ``albedo`` (n, 3, H, W).
+    """Layers of a batch of faces, (n, H, W) each except ``albedo`` (n, 3, H, W).
 
     Height is in centimetres towards the camera, albedo linear 0..1, gloss the strength of the skin's sheen, glow
     light added after shading (catchlights), crease the depth of folds (0 none .. 1 deep).

@@ -1,7 +1,8 @@
-"""Creases that action units and age fold into the skin: what a small network, and we, read an expression from.
+"""Creases that action units and age fold into the skin: the main visible cue of an expression.
 
-A crease is a depth, 0 none .. 1 deep, that later darkens the albedo and sinks the relief. Each is drawn in a window
-just large enough, in lateral coordinates for both sides at once. Widths are standard deviations in centimetres.
+A crease is a depth, 0 none .. 1 deep, that later darkens the albedo and lowers the relief. Each is drawn in a window
+just large enough, in lateral coordinates for both sides at once. Widths are standard deviations in centimetres. Numbers
+in parentheses are action units.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _DARKENING, _SINKING = 0.42, 0.11  # of the albedo, and cm, for depth 1
 
 
 def fold_skin(canvas: Canvas, face: Face) -> None:
-    """Draw every crease, then darken the albedo and sink the relief along them."""
+    """Draw every crease, then darken the albedo and lower the relief along them."""
     _draw(canvas, face, _forehead, -8.0, -2.2, 0.0, 5.8)
     _draw(canvas, face, _nose_root, -3.8, 2.6, 0.0, 2.6)
     _draw(canvas, face, _eye_region, -1.9, 2.9, 1.0, 7.4)
@@ -42,7 +43,7 @@ def _draw(canvas: Canvas, face: Face, creases: Creases, top: float, bottom: floa
 
 
 def _forehead(face: Face, x: Tensor, y: Tensor) -> Tensor:
-    """Lines across the forehead: 1 folds the middle, 2 the side, age both."""
+    """Lines across the forehead: AU 1 folds the middle, AU 2 the side, age both."""
     au, lines = face.au, face.p.wrinkles.unsqueeze(1)
     seed = face.p.texture_seed.unsqueeze(1)
     inner = 1 - smooth(x, 1.6, 3.0)
@@ -97,9 +98,9 @@ def _mouth_region(face: Face, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _draw_nasolabial(canvas: Canvas, face: Face) -> None:
-    """The fold from the wing of the nose round the corner of the mouth: deep under 12, steep under 9 and 10.
+    """The fold from the wing of the nose round the corner of the mouth: deep under AU 12, steep under AU 9 and 10.
 
-    Beside the fold the cheek stands up as a ridge.
+    Beside the fold the cheek forms a ridge.
     """
     au, lines = face.au, face.p.wrinkles.unsqueeze(1)
     rows = canvas.rows(1.8, 10.0)
@@ -112,7 +113,7 @@ def _draw_nasolabial(canvas: Canvas, face: Face) -> None:
     line = face.ala_x + 0.2 + reach * s.clamp(0, 1).pow(0.85 - 0.2 * au[12] + 0.5 * au[9])
     upper = (0.75 * au[10] + 0.7 * au[9]) * (1 - smooth(s, 0.35, 0.9))
     depth = (0.2 + 0.55 * lines + 0.65 * au[12] + upper + 0.2 * au[6]).clamp(max=1.15)
-    # shallow beside the nose, or nostril, fold and shadow would run together into a dark moustache
+    # shallow beside the nose: nostril, fold and shadow would otherwise merge into a dark moustache
     depth = depth * (0.35 + 0.65 * smooth(s, 0.0, 0.45)) * smooth(s, -0.15, 0.1) * (1 - smooth(s, 0.7, 1.15))
     offset = x - line
     ridge = 0.2 * depth * smooth(offset, -0.15, 0.55) * torch.exp(-offset.clamp(min=0) / 1.3)

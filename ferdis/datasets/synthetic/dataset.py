@@ -1,8 +1,8 @@
-"""The synthetic set as :class:`~ferdis.faces.Faces`: people whose every factor is known, drawn on demand.
+"""The synthetic set as :class:`~ferdis.faces.Faces`: people whose factors are all known, rendered on demand.
 
-Each row of the table says all that fixes its pixels: the person, the action units of both halves of the face,
-and the scene (pose, light, background, camera). So a row can be drawn again with one factor changed, which is
-what :func:`counterpart` and :func:`with_action_units` do, and nothing needs to be stored.
+Each row of the table determines its pixels: the person, the action units of both halves of the face, and the scene
+(pose, light, background, camera). A row can therefore be rendered again with one factor changed, as
+:func:`counterpart` and :func:`with_action_units` do, and no image needs to be stored.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from ferdis.faces import (
 from ferdis.preprocess.align import Drawn, record_of
 
 DIFFICULTIES = ("easy", "normal", "hard")
-INDEPENDENT = "action_units"  # expressions="action_units": units drawn independently of each other
+INDEPENDENT = "action_units"  # expressions="action_units": action units are sampled independently of each other
 LANDMARK_COLUMNS = tuple(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
 ASYMMETRY_COLUMNS = tuple(f"{name}_asymmetry" for name in AU_COLUMNS)
 
-_ACTIVE = 0.3  # share of units that move in an image of independent units: five of 17, as in spontaneous faces
+_ACTIVE = 0.3  # share of active units where action units are independent: five of 17, as in spontaneous faces
 _UNEVEN = 0.12  # std of the left/right ratio there
-_STILL = 1.0  # a face whose strongest unit stays below A (1 of 5) is called neutral
+_STILL = 1.0  # a face whose strongest action unit is below A (1 of 5) is called neutral
 _NUMBERED = {6: SIX_EXPRESSIONS, 7: SEVEN_EXPRESSIONS, 8: EXPRESSIONS}
 
 
@@ -54,16 +54,16 @@ def load_synthetic(
     intensity: float | None = None,
     cache: str | bool | None = None,
 ) -> Faces:
-    """Draw people with known identity, expression, action units, pose and light.
+    """Render people with known identity, expression, action units, pose and light.
 
     Parameters
     ----------
     people : int
-        Number of persons.
+        Number of people.
     expressions : int, str or list of str
-        6 (the basic ones), 7 (and neutral), 8 (and contempt), names (a list, or one string with commas), or
-        ``"action_units"``: each of the 17 units on its own, ``images_per_expression`` images a person; the
-        ``expression`` column then names the nearest prototype.
+        6 (the basic ones), 7 (with neutral), 8 (with neutral and contempt), names (a list, or one string with commas),
+        or ``"action_units"``: the 17 action units are sampled independently, ``images_per_expression`` images per
+        person; the ``expression`` column then names the nearest prototype.
     images_per_expression : int
         Images, or sequences, of each person and expression.
     image_size : int
@@ -71,21 +71,22 @@ def load_synthetic(
     difficulty : {"easy", "normal", "hard"}
         Spread of expressions, pose, light and camera.
     seed : int
-        Names a population: the same seed gives the same people and the same pixels. Other seeds share nobody.
+        Seed of the population: the same seed gives the same people and the same pixels. Populations of different
+        seeds share no people.
     first_person : int
         Number of the first person, so that one population gives disjoint sets: ``people=50`` and
         ``people=50, first_person=50``.
     sequences : bool
         Give image sequences from the resting face to the apex in one scene; columns ``sequence`` and
-        ``frame`` (1 .. ``frames``). The first frame is labelled neutral, as CK+ is used; neutral itself has
+        ``frame`` (1 .. ``frames``). The first frame is labelled neutral, as is usual for CK+; neutral itself has
         no sequence.
     frames : int
-        Frames of a sequence, 2 or more.
+        Frames per sequence, 2 or more.
     intensity : float, optional
-        0..1, the strength of every expression; by default drawn for each image.
+        0..1, the strength of every expression; by default sampled per image.
     cache : str or bool, optional
-        Folder of the memory map that keeps drawn images (None: ``$FERDIS_CACHE`` or
-        ``~/.cache/ferdis``); False draws at every access.
+        Folder of the memory map that keeps rendered images (None: ``$FERDIS_CACHE`` or
+        ``~/.cache/ferdis``); False renders at every access.
 
     Returns
     -------
@@ -99,7 +100,7 @@ def load_synthetic(
     Raises
     ------
     ValueError
-        If an argument is out of its range, naming it and the range.
+        If an argument is out of range; the message names it and the range.
     """
     names = _expression_names(expressions)
     _check_arguments(people, images_per_expression, image_size, difficulty, seed, first_person, frames, intensity)
@@ -118,26 +119,26 @@ def load_synthetic(
 
 
 def counterpart(faces: Faces, expression_of: Faces) -> Faces:
-    """Give each person of ``faces`` the expression of another row: same person, same pose, light and camera.
+    """Render ``faces`` with the expressions of other rows: same person, pose, light and camera.
 
-    It is the exact ground truth of expression transfer (REL-GAN's ``x_tg``).
+    This is the exact ground truth of expression transfer (REL-GAN's ``x_tg``).
 
     Parameters
     ----------
     faces : Faces of n rows
-        Rows of the synthetic set, of any size, subset or order: who, and in which scene.
+        Rows of the synthetic set, of any size, subset or order; they give person and scene.
     expression_of : Faces of n rows, or of one
-        Whose action units, row by row.
+        They give the action units, row by row.
 
     Returns
     -------
     Faces of n rows
-        Drawn on demand at the image size of ``faces``.
+        Rendered on demand at the image size of ``faces``.
 
     Raises
     ------
     ValueError
-        If the row counts differ or rows were not drawn by this renderer.
+        If the row counts differ or rows were not rendered by this renderer.
     """
     if len(expression_of) not in (1, len(faces)):
         raise ValueError(f"expression_of has {len(expression_of)} rows for {len(faces)} faces: give as many, or one")
@@ -152,14 +153,17 @@ def counterpart(faces: Faces, expression_of: Faces) -> Faces:
 
 
 def with_action_units(faces: Faces, units: pd.DataFrame | np.ndarray) -> Faces:
-    """Give each face other action units: same person, pose, light and camera. Exact truth of AU editing.
+    """Render ``faces`` with other action units: same person, pose, light and camera.
+
+    This is the exact ground truth of editing by action units.
 
     Parameters
     ----------
     faces : Faces of n rows
         Rows of the synthetic set.
     units : DataFrame or ndarray (n, 17) or (17,)
-        Intensities 0..5 in the order of ``ferdis.faces.ACTION_UNITS``; both halves alike.
+        Action unit intensities 0..5 in the order of ``ferdis.faces.ACTION_UNITS``; both halves of the face get the
+        same.
 
     Returns
     -------
@@ -169,7 +173,7 @@ def with_action_units(faces: Faces, units: pd.DataFrame | np.ndarray) -> Faces:
     Raises
     ------
     ValueError
-        If the shape does not fit, an intensity is outside 0..5, or rows were not drawn by this renderer.
+        If the shape does not fit, an intensity is outside 0..5, or rows were not rendered by this renderer.
     """
     _recipes(faces.table)
     if isinstance(units, pd.DataFrame):
@@ -196,7 +200,7 @@ def region_masks(faces: Faces) -> dict[str, np.ndarray]:
     Raises
     ------
     ValueError
-        If rows were not drawn by this renderer.
+        If rows were not rendered by this renderer.
     """
     parts = [drawn.masks for _, drawn in render_recipes(_recipes(faces.table), faces.shape[1], masks=True)]
     known = [part for part in parts if part]
@@ -209,14 +213,14 @@ def write_images(faces: Faces, out: str | Path) -> Path:
     Parameters
     ----------
     faces : Faces
-        Any faces whose table has a ``path`` column; the file names are made from it.
+        Any faces whose table has a ``path`` column; file names are derived from it.
     out : path
-        Folder; made if absent.
+        Folder; created if absent.
 
     Returns
     -------
     Path
-        Of ``faces.csv``.
+        The path of ``faces.csv``.
 
     Raises
     ------
@@ -240,7 +244,7 @@ def write_images(faces: Faces, out: str | Path) -> Path:
 
 
 def nearest_expression(units: np.ndarray) -> str:
-    """Name of the prototype whose action units (17,) point most nearly the same way; neutral if still."""
+    """The prototype with the largest cosine to action units (17,); neutral if none is active."""
     if units.max() < _STILL:
         return "neutral"
     best, name = -1.0, "neutral"
@@ -254,7 +258,7 @@ def nearest_expression(units: np.ndarray) -> str:
 
 
 class _Row(dict):
-    """A row in the making: ``left``, ``right`` (17,), ``scene`` (S,) and the columns that are not numbers."""
+    """A row before it becomes part of the table: ``left``, ``right`` (17,), ``scene`` (S,) and the other columns."""
 
 
 def _draw_row(
@@ -266,7 +270,7 @@ def _draw_row(
     style: np.ndarray,
     intensity: float | None,
 ) -> _Row:
-    """Sample one image. Each has its own random stream: no row depends on which others were asked for."""
+    """Sample one image. Each has its own random stream, so that no row depends on which others were requested."""
     kind = len(EXPRESSIONS) if name == INDEPENDENT else EXPRESSIONS.index(name)
     key = [seed, person, kind, number, DIFFICULTIES.index(difficulty)]
     face, view = np.random.default_rng([*key, 1]), np.random.default_rng([*key, 2])
@@ -291,7 +295,7 @@ def _draw_row(
 
 
 def _independent_units(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Units drawn independently: each active with probability 0.3, then uniform in 0..5, a bit uneven."""
+    """Independent action units: each active with probability 0.3, then uniform in 0..5, slightly asymmetric."""
     count = len(ACTION_UNITS)
     level = np.where(rng.random(count) < _ACTIVE, rng.uniform(0, AU_MAXIMUM, count), 0.0)
     uneven = _UNEVEN * rng.standard_normal(count)
@@ -300,7 +304,7 @@ def _independent_units(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray
 
 
 def _sequence(apex: _Row, seed: int, style: np.ndarray, frames: int) -> list[_Row]:
-    """Frames from the person's resting face to the apex: a smooth onset, in one scene."""
+    """Frames from the person's resting face to the apex in one scene, with a smooth onset."""
     rest = sample_expression(
         "neutral",
         np.random.default_rng([seed, apex["person"], 3]),
@@ -312,7 +316,7 @@ def _sequence(apex: _Row, seed: int, style: np.ndarray, frames: int) -> list[_Ro
     for frame in range(1, frames + 1):
         time = (frame - 1) / (frames - 1)
         halves = (apex["left"], apex["right"])
-        share = np.float32(time * time * (3 - 2 * time))  # slow, fast, slow: how a posed expression unfolds
+        share = np.float32(time * time * (3 - 2 * time))  # slow, fast, slow, as posed expressions unfold
         left, right = (still + share * (full - still) for still, full in zip(rest, halves, strict=True))
         rows.append(
             _Row(
@@ -342,7 +346,7 @@ def _table(rows: list[_Row]) -> pd.DataFrame:
 
 
 def _recipes(table: pd.DataFrame) -> Recipes:
-    """Read back from a table what fixes its pixels."""
+    """The rows of a table as recipes, which determine the pixels."""
     wanted = ("subject", "path", "expression", "intensity", *AU_COLUMNS, *ASYMMETRY_COLUMNS, *SCENE_NAMES)
     missing = [name for name in wanted if name not in table]
     if missing:
@@ -350,7 +354,7 @@ def _recipes(table: pd.DataFrame) -> Recipes:
     who = table["subject"].astype(str).str.extract(r"synthetic/s(\d+)/P(\d+)$")
     if who.isna().any(axis=None) or table[list(wanted[3:])].isna().any(axis=None):
         row = int(np.flatnonzero(who.isna().any(axis=1) | table[list(wanted[3:])].isna().any(axis=1))[0])
-        raise ValueError(f"row {row} ({table['path'].iloc[row]}) was not drawn by the embedded renderer")
+        raise ValueError(f"row {row} ({table['path'].iloc[row]}) was not rendered by ferdis")
     mean = table[list(AU_COLUMNS)].to_numpy(np.float64)
     half = table[list(ASYMMETRY_COLUMNS)].to_numpy(np.float64) / 2
     return Recipes(
@@ -361,7 +365,7 @@ def _recipes(table: pd.DataFrame) -> Recipes:
 
 
 def _faces(table: pd.DataFrame, size: int, folder: Path | None) -> Faces:
-    """Faces drawn from a table of factors; adds the landmark columns."""
+    """Faces rendered from a table of factors; adds the landmark columns."""
     recipes = _recipes(table)
     points = landmarks_of(recipes, size).reshape(len(table), -1).astype(np.float64)
     kept = table.drop(columns=table.columns.intersection(LANDMARK_COLUMNS)).reset_index(drop=True)
@@ -376,7 +380,7 @@ def _faces(table: pd.DataFrame, size: int, folder: Path | None) -> Faces:
 
 
 def _redrawn(faces: Faces, table: pd.DataFrame) -> Faces:
-    """The changed table, drawn on demand; its rows are no longer frames of a recorded sequence."""
+    """Faces of the changed table, rendered on demand; its rows are no longer frames of a sequence."""
     table = table.drop(columns=table.columns.intersection(["sequence", "frame", "split"]))
     return _faces(table, faces.shape[1], None)
 

@@ -1,8 +1,8 @@
 """Expressions as action units: EMFACS prototypes, variants, a person's own style, intensity and noise.
 
-Prototypes follow Ekman and Friesen's EMFACS tables (FACS Investigator's Guide, 2002) restricted to the 17 action units
-that `ferdis.faces.ACTION_UNITS` lists; values are intensities 0..5 at the apex. Units that are absent from the list
-are stood for by their nearest neighbour (24 by 23, 27 by 26, 16 by 25).
+Prototypes follow Ekman and Friesen's EMFACS tables (FACS Investigator's Guide, 2002), restricted to the 17 action units
+of `ferdis.faces.ACTION_UNITS`; values are intensities 0..5 at the apex. Action units outside this list are replaced by
+the nearest one in it (24 by 23, 27 by 26, 16 by 25).
 """
 
 from __future__ import annotations
@@ -57,17 +57,17 @@ PROTOTYPES: dict[str, list[dict[int, float]]] = {
     "contempt": [{12: 2.5, 14: 4.0}, {14: 4.5}, {12: 2.0, 14: 4.0, 10: 1.0}],
 }
 
-# Mean intensity as a share of the prototype, its spread, and the size of unrelated AU activity.
+# Mean intensity as a share of the prototype, its spread, and the size of unrelated action unit activity.
 _INTENSITY = {"easy": (1.0, 0.06), "normal": (0.8, 0.2), "hard": (0.6, 0.24)}
 _NOISE = {"easy": 0.1, "normal": 0.4, "hard": 0.75}
 _ASYMMETRY = {"easy": 0.03, "normal": 0.1, "hard": 0.16}
-# How often an unrelated unit is active, and (talking, blinking) how strongly.
+# How often an unrelated action unit is active, and (talking, blinking) how strongly.
 _DISTRACTION = {"easy": 0.0, "normal": 0.22, "hard": 0.5}
 _FOES = ((12, 15), (5, 45), (12, 23), (20, 23), (5, 7))
 
 
 def person_style(seed: int, person: int) -> np.ndarray:
-    """A person's habits: a gain for each AU (columns 0..16) and a resting level (columns 17..33).
+    """A person's style: a gain for each action unit (columns 0..16) and a resting level (columns 17..33).
 
     Returns
     -------
@@ -89,7 +89,7 @@ def sample_expression(
     difficulty: str,
     intensity: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the action units of one image.
+    """Sample the action units of one image.
 
     Parameters
     ----------
@@ -100,14 +100,15 @@ def sample_expression(
     style
         `person_style` of the person, or None for the average person.
     difficulty
-        ``easy``, ``normal`` or ``hard``: spread of intensity, AU noise, asymmetry, talking and blinking.
+        ``easy``, ``normal`` or ``hard``: spread of intensity, noise, asymmetry, talking and blinking.
     intensity
-        Share of the apex, 0..1; None draws one.
+        Share of the apex, 0..1; None samples it.
 
     Returns
     -------
     tuple of ndarray
-        AU of the person's left and right half of the face, each (17,) float32 in 0..5, order `ACTION_UNITS`.
+        Action units of the person's left and right half of the face, each (17,) float32 in 0..5, in the order of
+        `ACTION_UNITS`.
     """
     check_difficulty(difficulty)
     if expression not in PROTOTYPES:
@@ -134,13 +135,13 @@ def sample_expression(
 
 
 def sample_intensity(rng: np.random.Generator, *, difficulty: str) -> float:
-    """Draw how strong an expression is: a share of its apex, 0.3..1.15."""
+    """Sample the strength of an expression: a share of its apex, 0.3..1.15."""
     mean, sd = _INTENSITY[difficulty]
     return float(np.clip(mean + sd * rng.normal(), 0.3 if difficulty == "hard" else 0.42, 1.15))
 
 
 def _unrelated(rng: np.random.Generator, difficulty: str) -> np.ndarray:
-    """AU activity that belongs to no expression: twitches everywhere, and now and then talking or a blink."""
+    """Action unit activity that belongs to no expression: small twitches, and sometimes talking or a blink."""
     noise = _NOISE[difficulty]
     twitch = np.maximum(0.0, noise * rng.normal(size=len(ACTION_UNITS)) - 0.25 * noise)
     active = rng.uniform(size=3) < _DISTRACTION[difficulty] * np.array([1.0, 0.2, 0.6])
@@ -156,7 +157,7 @@ def _unrelated(rng: np.random.Generator, difficulty: str) -> np.ndarray:
 
 
 def _settle_foes(values: np.ndarray, apex: np.ndarray) -> np.ndarray:
-    """Of two units that pull against each other the weaker yields, unless the prototype asks for both."""
+    """Of two antagonistic action units weaken the weaker one, unless the prototype contains both."""
     values = values.copy()
     for first, second in _FOES:
         i, j = ACTION_UNITS.index(first), ACTION_UNITS.index(second)
@@ -168,7 +169,7 @@ def _settle_foes(values: np.ndarray, apex: np.ndarray) -> np.ndarray:
 
 
 def _one_sided(left: np.ndarray, right: np.ndarray, on_left: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Contempt pulls one corner of the mouth: AU 10, 12 and 14 all but vanish on the other side."""
+    """Contempt raises one corner of the mouth: AU 10, 12 and 14 nearly vanish on the other side."""
     weak = (right if on_left else left).copy()
     for unit, keep in ((12, 0.1), (14, 0.12), (10, 0.2)):
         weak[ACTION_UNITS.index(unit)] *= keep

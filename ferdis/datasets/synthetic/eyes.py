@@ -95,7 +95,7 @@ def _lids(
 
 
 def _lid_fold(face: Face, y: Tensor, upper: Tensor, s: Tensor) -> Tensor:
-    """The fold above the upper lid; it stays with the orbit when the lid closes and sinks deeper under 5."""
+    """The fold above the upper lid; it stays with the orbit when the lid closes and deepens under AU 5."""
     au = face.au
     rest = -face.p.eye_tilt.unsqueeze(1) * s - face.lid_rest_upper * (1 - s.square()).clamp(min=0).pow(0.8)
     height = face.p.lid_fold.unsqueeze(1)
@@ -107,7 +107,7 @@ def _lid_fold(face: Face, y: Tensor, upper: Tensor, s: Tensor) -> Tensor:
 
 
 def draw_brows(canvas: Canvas, face: Face, hair_colour: Tensor) -> None:
-    """Brows: hair along a curve, thick at the nose and tapering to the tail; 4 bunches the inner end."""
+    """Brows: hair along a curve, thick at the nose and tapering to the tail; AU 4 bunches the inner end."""
     rows = canvas.rows(-5.2, 0.6)
     x, left, right = canvas.lateral(0.0, 7.0)
     y = canvas.y[rows][:, None]
@@ -129,7 +129,7 @@ def draw_brows(canvas: Canvas, face: Face, hair_colour: Tensor) -> None:
 
 
 def wear_glasses(canvas: Canvas, face: Face) -> None:
-    """Glasses on those who wear them: rims, bridge, temples, and a faint glare on the lens."""
+    """Glasses for the people who wear them: rims, bridge, temples, and a faint glare on the lens."""
     if not bool((face.p.glasses > 0).any()):
         return
     p = face.p

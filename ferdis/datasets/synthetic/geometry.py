@@ -1,6 +1,7 @@
-"""Where everything on a face lies, at rest and under action units, and the relief of the skin.
+"""Positions of facial features, at rest and under action units, and the relief of the skin.
 
-Comments name the unit and what FACS (Ekman, Friesen and Hager 2002) says it moves. All lengths are centimetres.
+Comments give the number of the action unit and what FACS (Ekman, Friesen and Hager 2002) says it moves. All lengths are
+in centimetres.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ HEAD_CENTRE_Y = 1.5
 class Face:
     """Positions of the features of a batch of faces.
 
-    Midline quantities are (n, 1, 1), paired ones (n, 2, 1, 1) with side 0 at image left. ``au[k]`` is unit ``k`` as
-    0..1 on both sides, ``mid[k]`` its mean.
+    Midline quantities are (n, 1, 1), paired ones (n, 2, 1, 1) with side 0 at image left. ``au[k]`` is action unit ``k``
+    as 0..1 on both sides, ``mid[k]`` its mean.
     """
 
     def __init__(self, identity: Tensor, au_left: Tensor, au_right: Tensor) -> None:
@@ -90,7 +91,7 @@ class Face:
 
 
 def lid_curves(face: Face, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Upper and lower lid margin (n, 2, 1, w) at lateral ``x`` (w,), and the place along the fissure, -1..1 inside."""
+    """Upper and lower lid margin (n, 2, 1, w) at lateral ``x`` (w,), and the position in the fissure, -1..1 inside."""
     s = (x - face.eye_x) / face.eye_half
     inside = (1 - s.square()).clamp(min=0)
     axis = -face.p.eye_tilt.unsqueeze(1) * s
@@ -112,7 +113,7 @@ def mouth_curves(face: Face, x: Tensor) -> dict[str, Tensor]:
     """Lip margins at ``x`` (w,), each (n, 1, w).
 
     ``top`` and ``bottom`` bound the red of the lips, ``upper`` and ``lower`` the opening; ``seam`` is where closed lips
-    meet, ``half`` the half width of the mouth, ``t`` the place along it, -1..1.
+    meet, ``half`` the half width of the mouth, ``t`` the position along it, -1..1.
     """
     right = (x > 0).float()
     half = face.mouth_half[:, 0] * (1 - right) + face.mouth_half[:, 1] * right

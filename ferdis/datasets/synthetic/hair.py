@@ -1,4 +1,4 @@
-"""Hair, ears and the outline of the head: what of the sheet belongs to the person."""
+"""Hair, ears and the outline of the head, which bounds the person on the sheet."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def draw_head(canvas: Canvas, face: Face, colour: Tensor) -> Tensor:
 
 
 def _below(cover: Tensor, cell: float) -> Tensor:
-    """The cover moved down by 0.45 cm: the shadow that hair throws on the forehead."""
+    """The cover moved down by 0.45 cm: the shadow that hair casts on the forehead."""
     step = max(1, round(0.45 / cell))
     moved = torch.zeros_like(cover)
     moved[:, step:] = cover[:, :-step]

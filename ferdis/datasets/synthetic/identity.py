@@ -1,8 +1,8 @@
-"""Who a synthetic person is: anatomical parameters, drawn per person.
+"""The identity of a synthetic person: anatomical parameters, sampled per person.
 
-A person is one row of numbers. Lengths are centimetres, colours are fractions in 0..1, shapes are multipliers of
-an average adult. Sex and age are hidden causes: they shift means (jaw, brows, lips, beard, wrinkles, hair) and are
-kept as columns, so that a study can ask for them.
+A person is one row of numbers. Lengths are in centimetres, colours are fractions in 0..1, shapes are multipliers of
+an average adult. Sex and age are latent causes: they shift means (jaw, brows, lips, beard, wrinkles, hair) and are
+kept as columns, so that a study can use them.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ TRAITS: tuple[Trait, ...] = (
     Trait("brow_gap", 1.25, 0.18, 0.8, 1.7, -0.06),
     Trait("brow_length", 4.0, 0.25, 3.3, 4.6),
     Trait("brow_density", 0.95, 0.14, 0.35, 1.0, 0.06, -0.08),
-    # mouth: a narrow spread of fullness and width, or AU 20 and 23 could not be told from identity
+    # mouth: a narrow spread of fullness and width, so that AU 20 and 23 can be told from identity
     Trait("mouth_y", 6.0, 0.24, 5.35, 6.65, 0.05, 0.1),
     Trait("mouth_width", 2.24, 0.12, 1.93, 2.55, 0.06),
     Trait("upper_lip", 0.56, 0.12, 0.28, 0.95, -0.06, -0.1),
@@ -101,9 +101,9 @@ BALD, SHORT, LONG, UPSWEPT = 0.0, 1.0, 2.0, 3.0
 
 
 def sample_people(indices: Sequence[int], seed: int) -> Tensor:
-    """Draw people.
+    """Sample people.
 
-    Person *k* of a seed comes from a generator keyed by (seed, k) alone, so it never depends on how many are drawn.
+    Person *k* of a seed comes from a generator keyed by (seed, k) alone, so it does not depend on how many are sampled.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def _sample_person(rng: np.random.Generator) -> list[float]:
 
 
 def _sample_colours(values: dict[str, float], rng: np.random.Generator) -> None:
-    """Iris and hair darken with melanin, as they do in people; light hair and eyes need light skin."""
+    """Iris and hair darken with melanin, as in real people; light hair and eyes only occur with light skin."""
     melanin = values["melanin"]
     values["iris_tone"] = float(np.clip(rng.beta(1.3, 1.3) * (1 - melanin) ** 1.7 + 0.04 * rng.uniform(), 0, 1))
     values["iris_hue"] = float(rng.uniform())

@@ -1,7 +1,7 @@
-"""Rendered pixels as an array-like: drawn when indexed, kept in a memory map if asked.
+"""Rendered pixels as an array-like: rendered when indexed, and optionally kept in a memory map.
 
-A row's pixels are a pure function of that row (person, action units, scene, size), so an image may be drawn
-again at any time, in any company, and a cache may be filled in any order by any number of processes.
+The pixels of a row are a pure function of that row (person, action units, scene, size), so an image can be rendered
+again at any time and in any batch, and a cache can be filled in any order by any number of processes.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from ferdis.datasets.synthetic.render import Rendered, landmark_points, render
 from ferdis.datasets.synthetic.scene import SCENE_NAMES
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")  # MTCNN's order: left in the image
-CHUNK = 16  # images drawn at a time: the working set stays in a core's cache, and memory stays flat
-_RELIEFS, _RELIEF_SIZE = 64, 48  # the relief is smooth: a coarse sheet places a point within 0.1 mm
-_AHEAD = 4  # chunks a thread that may be drawn before they are asked for
+CHUNK = 16  # images rendered at a time: the working set stays in a core's cache, and memory is bounded
+_RELIEFS, _RELIEF_SIZE = 64, 48  # the relief is smooth: a coarse grid places a point within 0.1 mm
+_AHEAD = 4  # chunks per thread that may be rendered before they are requested
 _NOT_RENDERER = ("__init__", "dataset", "lazy")
 
 
 @dataclass(frozen=True)
 class Recipes:
-    """What fixes the pixels of n images.
+    """Everything that determines the pixels of n images.
 
     Attributes
     ----------
@@ -74,10 +74,10 @@ class Recipes:
 
 
 def render_recipes(recipes: Recipes, size: int, *, masks: bool = False) -> Iterator[tuple[slice, Rendered]]:
-    """Draw images in chunks of :data:`CHUNK` rows; yields the rows and their ``Rendered``, in order.
+    """Render images in chunks of :data:`CHUNK` rows; yields the rows and their ``Rendered``, in order.
 
-    Chunks are shared out over as many threads as torch has, each of which computes alone: threads inside an
-    operation would wait for each other at every one of the small ones that an image takes.
+    Chunks are distributed over as many threads as torch has, each computing single-threaded: threads within an
+    operation would wait for each other at each of the many small operations of an image.
     """
     identity = recipes.identities()
     left, right, scene = (_tensor(values) for values in (recipes.au_left, recipes.au_right, recipes.scene))
@@ -92,23 +92,23 @@ def render_recipes(recipes: Recipes, size: int, *, masks: bool = False) -> Itera
         return
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for start in range(0, len(chunks), _AHEAD * threads):  # a few at a time: memory must not grow
+            for start in range(0, len(chunks), _AHEAD * threads):  # a few at a time, to bound memory
                 yield from pool.map(draw, chunks[start : start + _AHEAD * threads])
     finally:
-        torch.set_num_threads(threads)  # some of torch's libraries take the workers' setting for everybody's
+        torch.set_num_threads(threads)  # some of torch's libraries apply the workers' setting to all threads
 
 
 class RenderedImages:
-    """Array-like of shape (n, size, size, 3), uint8, whose images are drawn on demand.
+    """Array-like of shape (n, size, size, 3), uint8, whose images are rendered on demand.
 
     Parameters
     ----------
     recipes : Recipes
-        One an image.
+        One per image.
     size : int
         Side in pixels.
     folder : Path, optional
-        Where drawn images are kept in a memory map, so that each is drawn once; None draws at every access.
+        Where rendered images are kept in a memory map, so that each is rendered once; None renders at every access.
     """
 
     def __init__(self, recipes: Recipes, size: int, folder: Path | None = None) -> None:
@@ -131,7 +131,7 @@ class RenderedImages:
         return np.asarray(self[np.arange(len(self))], dtype=dtype)
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_store": None}  # a worker opens the map itself
+        return {**self.__dict__, "_store": None}  # a worker process opens the map itself
 
     def _draw(self, rows: np.ndarray) -> np.ndarray:
         out = np.empty((len(rows), *self.shape[1:]), np.uint8)
@@ -143,7 +143,7 @@ class RenderedImages:
         pixels, done = self._open(folder)
         missing = np.unique(rows[done[rows] == 0])
         for chunk, drawn in render_recipes(self.recipes.take(missing), self.size):
-            pixels[missing[chunk]] = _pixels(drawn)  # pixels before the flag: a killed run only draws again
+            pixels[missing[chunk]] = _pixels(drawn)  # pixels before the flag: a killed run only renders again
             done[missing[chunk]] = 1
         return np.asarray(pixels[rows])
 
@@ -165,7 +165,7 @@ class RenderedImages:
 
 @torch.no_grad()
 def landmarks_of(recipes: Recipes, size: int) -> np.ndarray:
-    """The five landmarks of each image, (n, 5, 2) float32 pixels, from the bare relief: nothing is painted."""
+    """The five landmarks of each image, (n, 5, 2) float32 pixels, from the relief alone, without rendering."""
     identity = recipes.identities()
     out = np.empty((len(recipes), len(LANDMARKS), 2), np.float32)
     for start in range(0, len(recipes), _RELIEFS):
@@ -180,7 +180,7 @@ def landmarks_of(recipes: Recipes, size: int) -> np.ndarray:
 
 @functools.cache
 def renderer_digest() -> str:
-    """SHA-256 (hex) of the renderer's source: images kept by another version are never shown."""
+    """SHA-256 (hex) of the renderer's source: images cached by another version are never used."""
     here = Path(__file__).parent
     sha = hashlib.sha256()
     for name in sorted(path.name for path in here.glob("*.py") if path.stem not in _NOT_RENDERER):
@@ -197,7 +197,7 @@ def _pixels(drawn: Rendered) -> np.ndarray:
 
 
 def _map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """A uint8 memory map of zeros, made if absent; its space is reserved at once: a full disk errs here."""
+    """A uint8 memory map of zeros, created if absent; its space is reserved at once, so that a full disk errs here."""
     size = int(np.prod(shape))
     with path.open("ab") as file:
         if file.tell() < size:

@@ -1,8 +1,8 @@
-"""Keep freed memory in the process, so that each batch does not fault its pages in anew.
+"""Keep freed memory in the process, so that each batch does not page-fault again.
 
-Layers of a batch are a few megabytes each: glibc gives every one of them back to the kernel at once and fetches it
-again for the next, which costs as much time as the arithmetic. Raising two thresholds stops that; the memory in use
-stays what one batch needs.
+The layers of a batch are a few megabytes each: glibc returns each of them to the kernel at once and requests it again
+for the next, which takes as long as the arithmetic. Raising two thresholds stops that; the memory in use stays what
+one batch needs.
 """
 
 from __future__ import annotations

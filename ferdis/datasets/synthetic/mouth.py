@@ -63,7 +63,7 @@ def _seam(face: Face, lips: dict[str, Tensor], y: Tensor) -> Tensor:
 
 
 def _lip_relief(face: Face, lips: dict[str, Tensor], y: Tensor) -> Tensor:
-    """Height of the two lips, cm; pressed flat by 23, everted by 17 below."""
+    """Height of the two lips, cm; pressed flat by AU 23, the lower one everted by AU 17."""
     flat = 1 - 0.6 * face.mid[23]
     v = ((y - lips["top"]) / (lips["upper"] - lips["top"]).clamp(min=0.05)).clamp(0, 1)
     w = ((y - lips["lower"]) / (lips["bottom"] - lips["lower"]).clamp(min=0.05)).clamp(0, 1)
@@ -74,7 +74,7 @@ def _lip_relief(face: Face, lips: dict[str, Tensor], y: Tensor) -> Tensor:
 
 
 def _mouth_cavity(face: Face, lips: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-    """(n, 3, h, w): upper teeth hang from the skull, lower teeth go with the jaw, the tongue lies between."""
+    """(n, 3, h, w): upper teeth are fixed to the skull, lower teeth move with the jaw, the tongue lies between."""
     p, x = face.p, x[None, None]
     inside = rgb(0.035, 0.008, 0.007) * torch.ones_like(y * x).unsqueeze(1)
     tongue = bell(x, 1.5) * smooth(y, lips["lower"] - 0.95, lips["lower"] - 0.35) * smooth(face.jaw_drop, 0.3, 1.2)

@@ -1,4 +1,4 @@
-"""Render synthetic people: identity, action units and scene to photographs with known landmarks and regions."""
+"""Render synthetic people: from identity, action units and scene to images with known landmarks and regions."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .shading import shade
 from .skin import grow_beard, paint_skin
 
 REGIONS = ("eyes", "brows", "mouth", "nose", "cheeks", "chin", "forehead")
-SMALLEST_SHEET = 96  # pixels: smaller images are drawn at twice the size and averaged
-_CHUNK = 16  # faces drawn at a time: their layers fit the processor's cache
+SMALLEST_SHEET = 96  # pixels: smaller images are rendered at twice the size and averaged
+_CHUNK = 16  # faces rendered at a time: their layers fit the processor's cache
 
 
 @dataclass
 class Rendered:
-    """A batch of images and what is known about them.
+    """A batch of images with their ground truth.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Rendered:
         (n, 5, 2) float32 pixels, x then y: eye at image left, eye at image right, nose tip, mouth corner at image
         left, mouth corner at image right; the order of MTCNN. The centre of pixel (0, 0) is (0.5, 0.5).
     masks
-        For each name of `REGIONS` (n, H, W) bool, or None when not asked for.
+        For each name of `REGIONS` (n, H, W) bool, or None if not requested.
     """
 
     images: Tensor
@@ -49,7 +49,7 @@ class Rendered:
 def render(
     identity: Tensor, au_left: Tensor, au_right: Tensor, scene: Tensor, size: int = 128, *, masks: bool = False
 ) -> Rendered:
-    """Draw and photograph faces.
+    """Render faces.
 
     Parameters
     ----------
@@ -60,14 +60,14 @@ def render(
     scene
         (n, S) rows of `sample_scene`.
     size
-        Pixels a side, at least 32.
+        Side in pixels, at least 32.
     masks
-        Whether to give the regions of the face too.
+        Whether to return the regions of the face too.
 
     Returns
     -------
     Rendered
-        The same inputs give the same pixels, whatever else is in the batch.
+        The same inputs give the same pixels, whatever the rest of the batch.
 
     Raises
     ------
@@ -114,17 +114,17 @@ def _render_chunk(
     person = sample(torch.cat((lit * cover.unsqueeze(1), cover.unsqueeze(1)), 1), x, y, "zeros")
     seeds = scene_values[:, SCENE_NAMES.index("noise_seed")].to(torch.int64).numpy()
     behind = backdrop(face, scene, drawn_size, seeds)
-    picture = person[:, :3] + (1 - person[:, 3:]) * behind
-    picture = expose(picture, face, scene)
+    image = person[:, :3] + (1 - person[:, 3:]) * behind
+    image = expose(image, face, scene)
     if drawn_size != size:
-        picture = F.avg_pool2d(picture, 2)
-    images = photograph(picture, scene, seeds)
+        image = F.avg_pool2d(image, 2)
+    images = photograph(image, scene, seeds)
     landmarks = to_pixels(landmark_points(canvas, face), scene, rotation, size)
     return Rendered(images, landmarks, _regions(face, x, y, size) if masks else None)
 
 
 def draw_person(canvas: Canvas, face: Face, scene: Columns) -> Tensor:
-    """Draw everything that turns with the head, from the bone out; return its coverage (n, H, W)."""
+    """Draw everything that turns with the head, from the inside out; return its coverage (n, H, W)."""
     hair = hair_colour(face)
     relief(canvas, face)
     paint_skin(canvas, face)
@@ -153,7 +153,7 @@ def landmark_points(canvas: Canvas, face: Face) -> Tensor:
 
 
 def _regions(face: Face, x: Tensor, y: Tensor, size: int) -> dict[str, Tensor]:
-    """Regions of the face (n, size, size) bool from the place on the sheet that each pixel sees."""
+    """Regions of the face (n, size, size) bool from the position on the sheet that each pixel sees."""
     if x.shape[-1] != size:
         x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
     p, across = face.p, x.abs()

@@ -46,7 +46,7 @@ def check_difficulty(difficulty: str) -> None:
 
 
 def sample_scene(rng: np.random.Generator, *, difficulty: str) -> np.ndarray:
-    """Draw the nuisance of one image.
+    """Sample the nuisance factors of one image.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def sample_scene(rng: np.random.Generator, *, difficulty: str) -> np.ndarray:
 
 
 def _bounded(rng: np.random.Generator, sd: float) -> float:
-    """A normal draw cut at two standard deviations."""
+    """A normal draw truncated at two standard deviations."""
     return float(np.clip(sd * rng.normal(), -2 * sd, 2 * sd))
 
 
@@ -103,7 +103,7 @@ def _sample_light(rng: np.random.Generator, difficulty: str) -> dict[str, float]
 
 
 def _sample_surroundings(rng: np.random.Generator, difficulty: str) -> dict[str, float]:
-    """Background and clothes: half the backgrounds are greys, as in a studio; clothes are anything."""
+    """Background and clothes: half of the backgrounds are grey, as in a studio; clothes have any colour."""
     grey = rng.uniform(0.05, 0.95)
     tint = 0.12 * rng.uniform() * rng.normal(size=3)
     first = np.clip(grey + tint, 0.02, 0.98)

@@ -1,4 +1,4 @@
-"""Light on the sheet: normals of the relief, occlusion in its hollows, wrap lighting, sheen."""
+"""Light on the sheet: normals of the relief, ambient occlusion, wrap lighting, sheen."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def normals(canvas: Canvas) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def occlusion(canvas: Canvas) -> Tensor:
-    """Share (n, H, W) of the sky that a point sees: below the blurred relief means in a hollow."""
+    """Share (n, H, W) of the sky that a point sees: points below the blurred relief lie in a hollow."""
     rows = blur_matrix(len(canvas.y), 1.0 / canvas.cell)
     columns = blur_matrix(len(canvas.x), 1.0 / canvas.cell)
     hollow = torch.matmul(torch.matmul(rows, canvas.height), columns.T) - canvas.height
@@ -46,10 +46,10 @@ def occlusion(canvas: Canvas) -> Tensor:
 
 
 def cast_shadow(canvas: Canvas, light: Tensor) -> Tensor:
-    """Share (n, H, W) of the key light that brow, nose, lips and hair keep from a point.
+    """Share (n, H, W) of the key light that brow, nose, lips and hair block at a point.
 
-    At half the resolution the relief is looked up at three places on the way to the light; where it stands above the
-    ray, the point lies in shadow, with a soft edge.
+    At half the resolution the relief is sampled at three positions along the ray to the light; where it is above the
+    ray, the point is in shadow, with a soft edge.
     """
     height = F.avg_pool2d(canvas.height[:, None], 2)
     rows, columns = height.shape[-2:]

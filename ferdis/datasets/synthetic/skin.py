@@ -36,7 +36,7 @@ def paint_skin(canvas: Canvas, face: Face) -> None:
     blotch = texture("blotch", seed, rows, columns, canvas.cell) * 0.05 * p.blotches
     grain = texture("grain", seed, rows, columns, canvas.cell) * 0.022
     lid_shade = bell(across - 2.9, 1.35) * bell(y + 0.75, 0.42)  # under the brow
-    root = bell(x, 1.2) * bell(y + 0.3, 1.1)  # the root of the nose lies in the shade of the brows
+    root = bell(x, 1.2) * bell(y + 0.3, 1.1)  # the brows shade the root of the nose
     tone = 1 + blotch + grain - hollow * (0.22 + 0.3 * p.eye_bag) - 0.07 * bell(across - 6.5, 1.6)
     tone = tone - lid_shade * (0.08 + 0.12 * p.socket_depth) - root * (0.06 + 0.08 * p.socket_depth)
     red = p.redness * (0.16 * blush + 0.05 + 0.6 * blotch)
