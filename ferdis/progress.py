@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -85,7 +85,7 @@ class Bar:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        speed = {"speed_estimate_period": _DAY} if self.each else {}
+        speed: dict[str, Any] = {"speed_estimate_period": _DAY} if self.each else {}
         return Progress(*columns, console=console, transient=not self.each, **speed)
 
     def step(self, name: str = "", count: int = 1) -> None:

@@ -37,7 +37,7 @@ from optuna.trial import Trial, TrialState
 
 from ferdis import run_folder
 from ferdis.evaluation.fit_and_score import accepts, describe, seeded_clone
-from ferdis.evaluation.progress import Bar
+from ferdis.progress import Bar
 from ferdis.evaluation.tuned_parameters import TunedParameters, name_spaces, people_of, person_digests
 from ferdis.faces import Faces
 from ferdis.protocol import Fold, SubjectKFold, row_names, write_folds
