@@ -5,7 +5,7 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 # Test processes. Each computes on one thread, so that two of them fill two cores and no more.
 WORKERS ?= 2
-CODE   := ferdis tests tools experiments examples benchmarks docs/conf.py docs/api_reference.py
+CODE   := ferdis tests tools experiments examples benchmarks docs/conf.py docs/api_reference.py docs/equation_index.py
 
 # A stamp a set of extras: pip runs again only after setup.cfg or pyproject.toml has changed.
 INSTALLED      := $(VENV)/.installed
@@ -43,7 +43,7 @@ docs: $(INSTALLED_DOCS)
 	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
 
 clean:
-	rm -rf docs/_build docs/gallery docs/papers docs/api build *.egg-info
+	rm -rf docs/_build docs/gallery docs/_generated docs/api build *.egg-info
 
 $(INSTALLED): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "ferdis needs Python 3.10 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'

@@ -6,8 +6,6 @@ from running examples/plot_*.py. All three loop over the registries: a new syste
 
 from __future__ import annotations
 
-import importlib
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,9 @@ DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 from api_reference import skip_foreign_members, write_reference
+from equation_index import write_equations
 
 import ferdis
-from ferdis.systems import GENERATORS, SYSTEMS
 
 project = "ferdis"
 author = "The ferdis authors"
@@ -34,7 +32,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
-exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py", "gallery/*.md5", "gallery/*.zip"]
+exclude_patterns = ["_build", "_generated", "gallery/*.ipynb", "gallery/*.py", "gallery/*.md5", "gallery/*.zip"]
 html_theme = "furo"
 html_title = f"ferdis {version}"
 myst_enable_extensions = ["dollarmath", "colon_fence"]
@@ -66,38 +64,12 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
 }
 
-ROW = re.compile(r"^(Eq\. ?\d+\w*)\s+:func:`(\w+)`\s+(.*)$", re.MULTILINE)
-
-
-def titled(title: str, *lines: str) -> str:
-    return "\n".join([title, "=" * len(title), "", *lines, ""])
-
 
 def write(path: Path, text: str) -> None:
     """Write unless it is there already, so that Sphinx rebuilds only what has changed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists() or path.read_text("utf-8") != text:
         path.write_text(text, "utf-8")
-
-
-def equation_index() -> None:
-    """docs/papers/: one table over all systems, and a page for each with its gaps and decisions."""
-    rows, pages = [], []
-    for module in sorted({target.split(":")[0] for target in {**SYSTEMS, **GENERATORS}.values()}):
-        docstring = importlib.import_module(module).__doc__ or ""
-        name = module.rpartition(".")[2]
-        found = ROW.findall(docstring)
-        for equation, function, text in found:
-            rows += [f"   * - :doc:`{name}`", f"     - {equation}"]
-            rows += [f"     - :func:`~{module}.{function}`", f"     - {text.strip()}"]
-        page = titled(name, f".. automodule:: {module}", "   :no-members:", "   :no-index:", "")
-        write(DOCS / "papers" / f"{name}.rst", page)
-        pages.append(f"   {name}")
-    table = [".. list-table::", "   :header-rows: 1", "", "   * - System", "     - Equation"]
-    table += ["     - Function", "     - What it is", *rows]
-    text = "Each loss is a pure function that cites its equation; a test holds this table to the code."
-    contents = [".. toctree::", "   :maxdepth: 1", "", *pages]
-    write(DOCS / "papers" / "index.rst", titled("Equation index", text, "", *table, "", *contents))
 
 
 def datasets_table() -> None:
@@ -115,6 +87,6 @@ def datasets_table() -> None:
 def setup(app: Any) -> None:
     """Write the generated pages before Sphinx looks for sources."""
     app.connect("autodoc-skip-member", skip_foreign_members)
-    equation_index()
+    write_equations(DOCS / "_generated", DOCS / "papers")
     write_reference(DOCS / "api")
     datasets_table()

@@ -26,7 +26,7 @@ import numpy as np
 from ferdis import EGGAN, load
 from ferdis.datasets.synthetic.dataset import with_action_units
 from ferdis.faces import AU_COLUMNS
-from ferdis.systems.eggan import interpolated_units
+from ferdis.systems.eggan import interpolated_action_units
 
 same = {"images_per_expression": 4, "image_size": 64, "seed": 4}
 train = load("synthetic", people=300, expressions=8, **same)
@@ -42,7 +42,7 @@ target = others.table[list(AU_COLUMNS)].to_numpy(np.float32)
 generated = model.interpolate(unseen, target, steps)  # (3, 6, 64, 64, 3)
 
 source = unseen.table[list(AU_COLUMNS)].to_numpy(np.float32)
-way = np.stack([interpolated_units(source, target, alpha) for alpha in np.linspace(0, 1, steps)], axis=1)
+way = np.stack([interpolated_action_units(source, target, alpha) for alpha in np.linspace(0, 1, steps)], axis=1)
 rows = np.repeat(np.arange(len(unseen)), steps)
 truth = with_action_units(unseen[rows], way.reshape(-1, len(AU_COLUMNS))).pixels()
 truth = truth.reshape(generated.shape)

@@ -35,7 +35,7 @@ def prepared(name: str) -> tuple[Modules, dict[str, Any], list[Phase]]:
         return modules, batch, list(phases.values())
     if name == "eggan":
         modules, batch, phases = test_eggan.ready(test_eggan.tiny(), test_eggan.faces())
-        return modules, batch, [phases["units"], phases["generator"]]
+        return modules, batch, [phases["action_units"], phases["generator"]]
     if name == "relgan":
         stage, modules, batch = test_relgan.ready(test_relgan.tiny(), test_relgan.posed())
     else:

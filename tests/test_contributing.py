@@ -115,9 +115,10 @@ class TestAddASystem:
         assert rows.groupby("subject")["fold"].nunique().eq(1).all()
 
     def test_the_equation_index_lists_its_equation(self):
-        listed = papers.equations(importlib.import_module("ferdis.systems.focal").__doc__ or "")
-        assert listed == [("Eq. 4", "focal_loss")]
-        papers.test_each_equation_has_a_function_that_cites_it("ferdis.systems.focal", *listed[0])
+        (row,) = papers.index.rows("ferdis.systems.focal")
+        listed = "\n".join(papers.index.index(papers.DOCS / "papers"))
+        assert row.equation == "Eq. 4" and "**Eq. 4** · {func}`~ferdis.systems.focal.focal_loss`" in listed
+        papers.test_each_equation_has_a_function_that_cites_it("ferdis.systems.focal", row)
         papers.test_each_system_names_its_source("ferdis.systems.focal")
 
 

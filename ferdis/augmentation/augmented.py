@@ -32,7 +32,7 @@ from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.evaluators.judges import ExpressionJudge, IdentityJudge
 from ferdis.faces import AU_COLUMNS, Faces
 from ferdis.systems import GENERATORS, SYSTEMS, get
-from ferdis.systems.action_units import units_of
+from ferdis.systems.action_units import action_units_of
 from ferdis.systems.base import check_choice, jsonable, resized
 
 __all__ = [
@@ -69,7 +69,7 @@ def express(generator: Any, faces: Faces, references: Faces) -> np.ndarray:
     """
     check_generator(generator)
     if hasattr(generator, "edit"):
-        return generator.edit(faces, units_of(references))
+        return generator.edit(faces, action_units_of(references))
     if "references" in inspect.signature(generator.transfer).parameters:
         return generator.transfer(faces, references)
     return generator.transfer(references, faces)  # REL-GAN's sources are whose expression it is
@@ -212,7 +212,7 @@ def _drawn(generator: Any, faces: Faces, sources: np.ndarray, references: np.nda
     if faces.has_subjects:
         table["subject"] = onto.subject
     if hasattr(generator, "edit"):
-        table[list(AU_COLUMNS)] = units_of(like).astype(np.float64)
+        table[list(AU_COLUMNS)] = action_units_of(like).astype(np.float64)
     return Faces(np.asarray(resized(whole, faces.shape[1])), table)
 
 

@@ -4,8 +4,8 @@
 >>> print(estimator.own)                                                                      # doctest: +SKIP
 >>> faces = estimator.annotate(faces)                                                         # doctest: +SKIP
 
-Its network is EGGAN's C_exp (Tang et al. 2020, Section 3.3): six levels for each unit. An intensity is the mean of its
-levels' distribution, over an image and its mirror image. Part of the people are never learned from; the error on them
+Its network is EGGAN's C_exp (Tang et al. 2020, Section 3.3): six levels for each action unit. An intensity is the mean
+of its levels' distribution, over an image and its mirror image. Part of the people are never learned from; the error on them
 stands beside every figure that rests on the estimates.
 """
 
@@ -27,7 +27,13 @@ from ferdis.evaluators.held_out import hold_out
 from ferdis.faces import AU_COLUMNS, Faces
 from ferdis.metrics.units import UnitAgreement, unit_agreement
 from ferdis.preprocess.augment import random_views, take_views, to_unit_range
-from ferdis.systems.action_units import VGGClassifier, coded_names, expected_units, unit_loss, units_of
+from ferdis.systems.action_units import (
+    VGGClassifier,
+    action_unit_loss,
+    action_units_of,
+    coded_action_units,
+    expected_action_units,
+)
 from ferdis.systems.base import Estimator, TrainingSet, resized
 from ferdis.training import Batch, Modules, Phase, Stage
 
@@ -90,7 +96,7 @@ class AUEstimator(Estimator):
         return f"mean MSE {self.error_.mse:.3f}, PCC {self.error_.pcc:.3f} on {where}{left}"
 
     def predict(self, pictures: Faces | np.ndarray) -> np.ndarray:
-        """Intensities, (n, 17) float32, 0..5; NaN for units that training never saw.
+        """Intensities, (n, 17) float32, 0..5; NaN for action units that training never saw.
 
         ``pictures`` are Faces or uint8 (n, H, W, 3) of any size.
         """
@@ -100,15 +106,15 @@ class AUEstimator(Estimator):
         network = self.modules_["units"]
 
         def read(images: Tensor) -> Tensor:
-            return (expected_units(network(images)) + expected_units(network(images.flip(-1)))) / 2
+            return (expected_action_units(network(images)) + expected_action_units(network(images.flip(-1)))) / 2
 
-        units = self._map(resized(pictures, self.image_size), read)
-        units[:, ~np.isin(AU_COLUMNS, self.coded_)] = np.nan
-        return units
+        action_units = self._map(resized(pictures, self.image_size), read)
+        action_units[:, ~np.isin(AU_COLUMNS, self.coded_)] = np.nan
+        return action_units
 
     def score(self, faces: Faces, y: ArrayLike | None = None) -> float:
-        """Mean Pearson correlation with the faces' own units, or with ``y`` (n, 17)."""
-        return unit_agreement(units_of(faces) if y is None else y, self.predict(faces)).pcc
+        """Mean Pearson correlation with the faces' own action units, or with ``y`` (n, 17)."""
+        return unit_agreement(action_units_of(faces) if y is None else y, self.predict(faces)).pcc
 
     def annotate(self, faces: Faces, *, overwrite: bool = False) -> Faces:
         """The faces with estimated action units; ``attrs["notes"]`` says whose and how good they are.
@@ -129,13 +135,13 @@ class AUEstimator(Estimator):
     # ---------------------------------------------------------------------------------------------- its training
 
     def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
-        units_of(faces)  # an error where nobody is coded comes before one about people
+        action_units_of(faces)  # an error where nobody is coded comes before one about people
         learned, unseen = hold_out(faces, self.held_out, self.seed)
-        units = units_of(learned)
-        self.coded_, _ = coded_names(units)
+        action_units = action_units_of(learned)
+        self.coded_, _ = coded_action_units(action_units)
         self.people_ = np.unique(faces.subject).tolist()
         images = resized(learned, self.image_size)
-        return TrainingSet(images=images, labels=units, faces=learned, held_out=unseen)
+        return TrainingSet(images=images, labels=action_units, faces=learned, held_out=unseen)
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         return {"units": VGGClassifier(self.image_size, self.channels, self.depths)}
@@ -144,8 +150,9 @@ class AUEstimator(Estimator):
         epochs = self.training_epochs(len(training))
         adam = partial(torch.optim.AdamW, lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)
         cycle = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=self.learning_rate, total_steps=epochs + 1)
-        phase = Phase("units", ("units",), _terms, {"units": 1.0}, adam, cycle)
-        return [Stage("units", self.modules_, [phase], epochs, training.batches(self.batch_size, self.seed), _views)]
+        phase = Phase("action_units", ("units",), _terms, {"action_units": 1.0}, adam, cycle)
+        batches = training.batches(self.batch_size, self.seed)
+        return [Stage("action_units", self.modules_, [phase], epochs, batches, _views)]
 
     def _after_training(self, training: TrainingSet) -> None:
         unseen = cast(Faces, training.held_out)
@@ -165,7 +172,7 @@ class AUEstimator(Estimator):
 
 
 def _terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
-    return {"units": unit_loss(modules.units(batch["image"]), batch["label"])}
+    return {"action_units": action_unit_loss(modules.units(batch["image"]), batch["label"])}
 
 
 def _views(_: Modules, batch: Batch, random: torch.Generator) -> Batch:

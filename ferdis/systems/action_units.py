@@ -1,6 +1,6 @@
 """Action units as levels: the classifier and its loss, which EGGAN and the estimator of action units share.
 
-An intensity of 0..5 is rounded to one of six levels, and a network gives each level of each of the 17 units a logit.
+An intensity of 0..5 is rounded to one of six levels; of each of the 17 action units each level has a logit.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
 from ferdis.losses import in_float32
 
 LEVELS = 6  # rounded intensities 0..5
-UNITS = len(AU_COLUMNS)
+N_ACTION_UNITS = len(AU_COLUMNS)
 
 
 class VGGClassifier(nn.Module):
-    """VGG19-like with batch norm: C_exp has 17 x 6 outputs, C_id one a person (Tang et al. 2020, Section 3.3).
+    """VGG19-like with batch norm: C_exp has 17 x 6 outputs, C_id one per person (Tang et al. 2020, Section 3.3).
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class VGGClassifier(nn.Module):
     """
 
     def __init__(
-        self, size: int, channels: Sequence[int], depths: Sequence[int], outputs: int = UNITS * LEVELS
+        self, size: int, channels: Sequence[int], depths: Sequence[int], outputs: int = N_ACTION_UNITS * LEVELS
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -49,7 +49,7 @@ class VGGClassifier(nn.Module):
         self.head = nn.Linear(before * (size // 2 ** len(channels)) ** 2, outputs)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pictures (n, 3, S, S) in [-1, 1] to logits (n, outputs)."""
+        """Images (n, 3, S, S) in [-1, 1] to logits (n, outputs)."""
         return self.head(self.layers(images).flatten(1))
 
     def maps(self, images: Tensor, layer: str) -> Tensor:
@@ -64,30 +64,30 @@ class VGGClassifier(nn.Module):
 
 
 @in_float32
-def unit_loss(logits: Tensor, units: Tensor) -> Tensor:
+def action_unit_loss(logits: Tensor, action_units: Tensor) -> Tensor:
     """Cross-entropy of each AU's level, the intensity rounded to the nearest of 0..5; mean over AUs and faces (Eq. 3).
 
     Parameters
     ----------
     logits : Tensor of shape (n, 17 * 6)
         Levels side by side, AU by AU.
-    units : Tensor of shape (n, 17)
+    action_units : Tensor of shape (n, 17)
         Intensities 0..5; NaN = not coded, masked. The loss is 0 if nothing is coded.
     """
-    known = ~units.isnan()
-    levels = (torch.where(known, units, 0) + 0.5).floor().long().clamp(0, LEVELS - 1)  # (n, 17)
+    known = ~action_units.isnan()
+    levels = (torch.where(known, action_units, 0) + 0.5).floor().long().clamp(0, LEVELS - 1)  # (n, 17)
     losses = F.cross_entropy(logits.reshape(-1, LEVELS), levels.flatten(), reduction="none")
     return (losses * known.flatten()).sum() / known.sum().clamp(min=1)
 
 
 @in_float32
-def expected_units(logits: Tensor) -> Tensor:
+def expected_action_units(logits: Tensor) -> Tensor:
     """Intensities (n, 17), 0..5: the mean of the levels' distribution; from logits (n, 17 * 6)."""
     levels = torch.arange(LEVELS, dtype=logits.dtype, device=logits.device)
     return logits.unflatten(1, (-1, LEVELS)).softmax(2) @ levels
 
 
-def units_of(faces: Faces) -> np.ndarray:
+def action_units_of(faces: Faces) -> np.ndarray:
     """The faces' action units, (n, 17) float32, 0..5; NaN = not coded.
 
     Raises
@@ -95,22 +95,22 @@ def units_of(faces: Faces) -> np.ndarray:
     ValueError
         If no face has any.
     """
-    units = faces.table.reindex(columns=list(AU_COLUMNS)).to_numpy(np.float32)
-    if np.isnan(units).all():
+    action_units = faces.table.reindex(columns=list(AU_COLUMNS)).to_numpy(np.float32)
+    if np.isnan(action_units).all():
         raise ValueError(
             f"none of the {len(faces)} faces has action units: give columns AU01 .. AU45, join a file of OpenFace or "
             f"py-feat (ferdis.datasets.au_files), or let an AUEstimator read them"
         )
-    return units
+    return action_units
 
 
-def coded_names(units: np.ndarray) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def coded_action_units(action_units: np.ndarray) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the AUs that some rows of (n, 17) have, and of those that all have."""
-    names, known = np.array(AU_COLUMNS), ~np.isnan(units)
+    names, known = np.array(AU_COLUMNS), ~np.isnan(action_units)
     return tuple(names[known.any(0)].tolist()), tuple(names[known.all(0)].tolist())
 
 
-def checked_units(
+def checked_action_units(
     au: ArrayLike | Mapping[str, float], n: int, coded: Sequence[str], rest: np.ndarray | float = 0.0
 ) -> np.ndarray:
     """Action units that somebody asks for, (n, 17) float32.
@@ -134,33 +134,40 @@ def checked_units(
     if isinstance(au, Mapping):
         if unknown := sorted(set(au) - set(AU_COLUMNS)):
             raise ValueError(f"no action unit is called {unknown[0]!r}: there are {', '.join(AU_COLUMNS)}")
-        units = np.array([au.get(name, np.nan) for name in AU_COLUMNS], np.float32)
+        action_units = np.array([au.get(name, np.nan) for name in AU_COLUMNS], np.float32)
     else:
-        units = np.asarray(au, dtype=np.float32)
-    if units.shape not in ((UNITS,), (n, UNITS)):
-        raise ValueError(f"au of shape {units.shape}: give ({UNITS},) or ({n}, {UNITS}), in the order of AU_COLUMNS")
-    if ((units < 0) | (units > AU_MAXIMUM)).any():
-        raise ValueError(f"au from {np.nanmin(units):g} to {np.nanmax(units):g}: intensities are 0 to 5")
-    units = np.broadcast_to(units, (n, UNITS))
+        action_units = np.asarray(au, dtype=np.float32)
+    if action_units.shape not in ((N_ACTION_UNITS,), (n, N_ACTION_UNITS)):
+        raise ValueError(
+            f"au of shape {action_units.shape}: give ({N_ACTION_UNITS},) or ({n}, {N_ACTION_UNITS}), "
+            "in the order of AU_COLUMNS"
+        )
+    if ((action_units < 0) | (action_units > AU_MAXIMUM)).any():
+        raise ValueError(f"au from {np.nanmin(action_units):g} to {np.nanmax(action_units):g}: intensities are 0 to 5")
+    action_units = np.broadcast_to(action_units, (n, N_ACTION_UNITS))
     uncoded = ~np.isin(AU_COLUMNS, coded)
-    if asked := [name for name, wanted in zip(AU_COLUMNS, uncoded & (units > 0).any(0), strict=True) if wanted]:
+    if asked := [name for name, wanted in zip(AU_COLUMNS, uncoded & (action_units > 0).any(0), strict=True) if wanted]:
         raise ValueError(f"{', '.join(asked)} cannot be asked for: no training face had it coded")
-    return np.where(np.isnan(units), rest, units).astype(np.float32) if isinstance(au, Mapping) else units.copy()
+    return (
+        np.where(np.isnan(action_units), rest, action_units).astype(np.float32)
+        if isinstance(au, Mapping)
+        else action_units.copy()
+    )
 
 
-def as_trained(units: np.ndarray, coded: Sequence[str], always: Sequence[str]) -> np.ndarray:
+def action_units_as_trained(action_units: np.ndarray, coded: Sequence[str], always: Sequence[str]) -> np.ndarray:
     """Action units (..., 17) with NaN where training never had any; what training always had must be there.
 
     Raises
     ------
     ValueError
-        If a unit is NaN that every training face had: the generator never learned what unknown means there.
+        If an action unit is NaN that every training face had: there the generator never learned what unknown means.
     """
-    units = np.where(np.isin(AU_COLUMNS, coded), units, np.float32(np.nan))
-    gaps = np.isnan(units).reshape(-1, UNITS).any(0) & np.isin(AU_COLUMNS, always)
+    action_units = np.where(np.isin(AU_COLUMNS, coded), action_units, np.float32(np.nan))
+    gaps = np.isnan(action_units).reshape(-1, N_ACTION_UNITS).any(0) & np.isin(AU_COLUMNS, always)
     if gaps.any():
         names = ", ".join(np.array(AU_COLUMNS)[gaps])
         raise ValueError(
             f"{names} is unknown, and no training face lacked it: give a value, or let an AUEstimator read it"
         )
-    return units
+    return action_units

@@ -21,38 +21,23 @@ Eq. 8    :func:`constancy_loss`       distance d of x'_A to x_A
 Eq. 9    :func:`mean_absolute`        that d is the L1 distance
 ======== ============================ =========================================================================
 
-Gaps in the text, and what is done here
----------------------------------------
-- E2's output is called a feature and a label. Here its fully connected layer (Section 3.1) gives both: the label is the
-  softmax over expressions, held to the faces' own by a cross-entropy, and 16 further numbers keep *how* this face does
-  it. Without pairs they also carry over who the reference is: overfitted on 12 painted faces, backgrounds came out 104
-  grey levels off, and 40 with ``condition="label"``, which leaves the label alone.
-- "Training two independent encoders has proven to be the best option" (Section 5): E2 learns alone, first.
-- Label and feature join z as constant maps, of which the next norm leaves little: they also set its scale and shift.
-- Instance norm takes from E1 whether an image is dark or light: 600 steps of 32x32 faces drew all in one light. Narrow
-  3x3 layers after Table 1 drew streaks for a mouth. ``norm="batch"`` and ``residual_blocks`` at the side of z are not
-  in the text, but in :meth:`DECGAN.small`: of 64x64 transfers to unseen people a judge read 63 % of what it reads off
-  the exact answers with four blocks (2,000 steps), 36 % without (1,500; one run each: reach, size and steps are not
-  told apart). With ``skips=True``, E1's larger maps as in a U-Net, it read 53 %.
-- Training faces are mirrored at random, no more. Small rotations and shifts as well took a small E2 from 82 % of the
-  expressions of people it had not seen to 89 %: :meth:`DECGAN.small` rotates by up to 8 degrees (``max_degrees``).
-- E2 names nearly all of the 2,520 faces that it learned from, and what it misreads of others no generator can mend. It
-  learns from the true answers of pairs as well: 91 % of 1,400 faces of other people after six epochs, 86 % without.
-- Generators are told softmax labels that are nearly 0 and 1, as E2 is sure of its training faces. In use they are told
-  1 for the likeliest expression: of transfers of three trained systems the judge read 0.4 to 3 points more.
-- "The category of the reconstructed face images must be the same as the original domain category" (Section 3.2) has no
-  equation. Here E2, its weights held, is to read the reference's expression off x_AB and the own one off x'_A.
-- D's copy of the label is detached: E2 cannot make D's work easy. A real pair is the reference and its own label.
-- The image library is CycleGAN's pool of 50 generated faces with labels: D gets the new one, or an older one instead.
-- Paired data is used for Fig. 3, without an equation. Where an image of the person with the reference's expression
-  exists (``ground_truth``), a term of weight ``pair_weight`` asks for it by L1; 0 is the text's unpaired training.
-- Eq. 2 and 3 ask for scalar products of codes; then the text says that the reconstruction does it. They are of E1's and
-  E2's maps, averaged over places, and the walk is to end at the same person (Haeusser et al. 2017): at the same
-  expression it would push that into the identity code. ``association_weight=0`` leaves it out.
-- Eq. 3 prints P^ab for the round trip P^aba. Table 1 prints 8 filters for the last layer: images have 3. It has four
-  deconvolutions where the text says three. The two of stride 1 are convolutions.
-- Not in the text: weights of the terms (1, and 10 for cycle and pairs), epochs, batch size, E2's pooling to 4x4 places,
-  padding, initial weights, the fall of the learning rate. D's sigmoid is in the loss.
+Departures from the text
+------------------------
+The reasons, what was measured, and how to run it on CK+ are in ``docs/papers/decgan.md``.
+
+- E2's output is both what the text calls it: a label (softmax, held to the face's own) and a feature of 16 numbers.
+- E2 learns alone, first, from the true answers of pairs too, and goes on learning with the generators.
+- Label and feature also set scale and shift after each norm; as constant maps alone the norms leave little of them.
+- ``norm="batch"``, ``residual_blocks``, ``skips`` and ``max_degrees`` are not in the text, and off by default.
+- In use the generators are told 1 for the likeliest expression, not its probability.
+- Section 3.2's "same category" is a cross-entropy of E2, its weights held, on x_AB and x'_A (``category_weight``).
+- D's copy of the label is detached; a real pair is the reference and its own label.
+- The image library is CycleGAN's pool: D gets the new image, or one of 50 older ones, with its label.
+- Where the answer is known (``ground_truth``), an L1 term asks for it; ``pair_weight=0`` is unpaired training.
+- The association is of maps averaged over places, ends at the same person, and is left out by default.
+- Eq. 3 prints P^ab for P^aba; Table 1 prints 8 filters for the last layer, of 3.
+- The deconvolutions of stride 1 in Table 1 are convolutions.
+- Not given: weights of the terms, epochs, batch size, E2's pooling, padding, initial weights, the learning rate's fall.
 """
 
 from __future__ import annotations

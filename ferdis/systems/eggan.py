@@ -6,48 +6,38 @@ An encoder maps a face to a code that a discriminator holds to a Gaussian; a gen
 the intensities of 17 action units (AUs) as asked. A classifier of AU levels, trained along, and a classifier of people,
 trained before and frozen, hold the image to both.
 
-======== ============================== ====================================================================
-Equation Function                       What it is
-======== ============================== ====================================================================
-Eq. 1    :func:`latent_loss`            discriminator of codes against the prior N(0, 1)
-Eq. 1    :func:`encoder_loss`           the encoder's side of it, non-saturating
-Eq. 2    :func:`critic_loss`            discriminator of images, without its penalty
-Eq. 2    :func:`generator_loss`         the generator's side of it
-Eq. 2    :func:`gradient_penalty`       the penalty, on interpolates or on real images
-Eq. 3    :func:`unit_loss`              6-way cross-entropy of each AU's rounded intensity
-Eq. 4    :func:`identity_loss`          cross-entropy of the person
-Eq. 5    :func:`perceptual_loss`        VGG19 features of source, edited and reconstructed image
-Eq. 6    :func:`reconstruction_loss`    L1 and MS-SSIM
-Eq. 7    :func:`generator_terms`        the terms that encoder and generator minimise, weighted 1, 1, 100, 60, 20, 100
-Eq. 8    :func:`interpolated_units`     AUs on the way from source to target
-======== ============================== ====================================================================
+======== ======================================================= ===================================================
+Equation Function                                                What it is
+======== ======================================================= ===================================================
+Eq. 1    :func:`latent_loss`                                     discriminator of codes against the prior N(0, 1)
+Eq. 1    :func:`encoder_loss`                                    the encoder's side of it, non-saturating
+Eq. 2    :func:`critic_loss`                                     discriminator of images, without its penalty
+Eq. 2    :func:`generator_loss`                                  the generator's side of it
+Eq. 2    :func:`gradient_penalty`                                the penalty, on interpolates or on real images
+Eq. 3    :func:`~ferdis.systems.action_units.action_unit_loss`   6-way cross-entropy of each AU's rounded intensity
+Eq. 4    :func:`identity_loss`                                   cross-entropy of the person
+Eq. 5    :func:`perceptual_loss`                                 VGG19 maps of source, edited and reconstructed image
+Eq. 6    :func:`reconstruction_loss`                             L1 and MS-SSIM
+Eq. 7    :func:`generator_terms`                                 terms of encoder and generator, weighted by lambdas
+Eq. 8    :func:`interpolated_action_units`                       AUs on the way from source to target
+======== ======================================================= ===================================================
 
-Gaps in the text, and what is done here
----------------------------------------
-- Eq. 2 prints log terms, the name WGAN-GP, and a penalty on *real* images with the wrong sign for a discriminator
-  that maximises. ``adversarial="wgan-gp"`` is WGAN-GP: critic values, the penalty on interpolates, five critic steps
-  for one of the generator. ``"r1-like"`` is Eq. 2 as printed, log terms and the penalty on real images. Either way
-  the penalty is minimised.
-- The text feeds the AUs to the generator with the code. Constant maps die in instance norm, so the vector joins the
-  code before the first layer, and by default also sets scale and shift after each norm (``au_injection="modulate"``;
-  ``"input"`` is the text alone).
-- Eq. 7 minimises the AU loss over the classifier on *generated* images too, which lets generator and classifier agree
-  on a private code. ``c_exp_on="real"`` trains it on photographs alone, ``"both"`` is Eq. 7. Generated images never
-  enter its batch norm.
-- Target AUs are those of another face of the batch: combinations that occur. An AU that is not coded (NaN) is masked in
-  Eq. 3, and the generator is told that it is unknown; no value is made up for it.
-- Eq. 5 prints an unsquared norm over C H W, which nearly vanishes. ``perceptual_norm="squared"`` is Johnson et al.'s
-  (2016); ``"norm"`` as printed. "Third layer" is the third convolution, ``relu2_1``.
-- VGG19's ImageNet weights cannot always be had. ``weights="identifier"``, in :meth:`EGGAN.small`, takes the maps of
-  C_id, which learned from the training people. Deep ones are nearly the same whatever the expression: those of
-  ``relu5_1`` tell whether two images of people that it never saw are of one, with 4 % errors (``relu4_1``: 16 %).
-- Six blocks that each double the side start at 2x2 for 128 pixels, and instance norm leaves little of four places.
-  :meth:`EGGAN.small` has three blocks from 8x8: after 1,000 steps of the autoencoder alone a judge took 70 % of its
-  images of unseen people for the same person, with four blocks 55 %, with five, from 2x2, 28 % (one run each).
-- torch's initial weights shrink differences between faces 60-fold on the way to the code: He's (2015) do not.
-- Every reduction is a mean: 100 times a mean L1 balances a critic of unit gradient, a sum would bury it.
-- Not in the text: a code of 128 numbers, the channels of generator and critic, batch norm in the VGG19-like classifiers
-  (without it they do not start), betas (0.5, 0.999), mirrored training faces, the scales of MS-SSIM.
+Departures from the text
+------------------------
+The reasons, what was measured, and how to run it on RaFD are in ``docs/papers/eggan.md``.
+
+- Eq. 2 is WGAN-GP, which the text names; ``adversarial="r1-like"`` has its log terms and its penalty on real images.
+- The penalty is minimised; its sign in Eq. 2 is wrong for a discriminator that maximises.
+- The critic takes ``critic_steps`` steps for one of encoder and generator.
+- AUs also set scale and shift after each norm; ``au_injection="input"`` feeds them with the code alone, as the text.
+- The AU classifier learns from photographs alone; ``c_exp_on="both"`` adds the generated images of Eq. 7.
+- Target AUs are those of another face of the batch.
+- An AU that is not coded (NaN) is masked in Eq. 3, and the generator is told that it is unknown.
+- Eq. 5 squares its norm; ``perceptual_norm="norm"`` is as printed. Its "third layer" is taken for ``relu2_1``.
+- Without VGG19's ImageNet weights Eq. 5 can take the maps of C_id (``weights="identifier"``, in :meth:`EGGAN.small`).
+- Every reduction is a mean.
+- Encoder and critic start from He's (2015) weights.
+- Not given: width of the code, channels of generator and critic, batch norm in the classifiers, betas, mirrored faces.
 """
 
 from __future__ import annotations
@@ -70,13 +60,13 @@ from ferdis.losses import accuracy, in_float32
 from ferdis.nn import ImageClassifier, eval_mode
 from ferdis.preprocess.augment import to_bytes, to_unit_range
 from ferdis.systems.action_units import (
-    UNITS,
+    N_ACTION_UNITS,
     VGGClassifier,
-    as_trained,
-    checked_units,
-    coded_names,
-    unit_loss,
-    units_of,
+    action_unit_loss,
+    action_units_as_trained,
+    action_units_of,
+    checked_action_units,
+    coded_action_units,
 )
 from ferdis.systems.base import Estimator, TrainingSet, check_choice, module_device, modules_in_eval_mode, resized
 from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage, linear_decay_second_half
@@ -118,21 +108,21 @@ class LatentDiscriminator(nn.Module):
 class UpBlock(nn.Module):
     """Residual block that doubles the map: instance norm, PReLU; AUs change scale and shift after each norm."""
 
-    def __init__(self, before: int, after: int, units: int) -> None:
+    def __init__(self, before: int, after: int, label_width: int) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(nn.InstanceNorm2d(c, affine=not units) for c in (before, after))
+        self.norms = nn.ModuleList(nn.InstanceNorm2d(c, affine=not label_width) for c in (before, after))
         self.convolutions = nn.ModuleList(nn.Conv2d(c, after, 3, 1, 1) for c in (before, after))
         self.activations = nn.ModuleList(nn.PReLU(c) for c in (before, after))
         self.shortcut = nn.Conv2d(before, after, 1)
-        self.styles = nn.ModuleList(nn.Linear(units, 2 * c) for c in (before, after)) if units else None
+        self.styles = nn.ModuleList(nn.Linear(label_width, 2 * c) for c in (before, after)) if label_width else None
 
-    def forward(self, x: Tensor, units: Tensor) -> Tensor:
-        """Maps (n, before, h, w) and AUs (n, units) to maps (n, after, 2h, 2w)."""
+    def forward(self, x: Tensor, action_units: Tensor) -> Tensor:
+        """Maps (n, before, h, w) and AUs (n, label_width) to maps (n, after, 2h, 2w)."""
         y = x
         for step in range(2):
             y = self.norms[step](y)
             if self.styles is not None:
-                scale, shift = self.styles[step](units)[..., None, None].chunk(2, 1)
+                scale, shift = self.styles[step](action_units)[..., None, None].chunk(2, 1)
                 y = y * (1 + scale) + shift
             y = self.activations[step](y)
             if step == 1:
@@ -165,18 +155,20 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self.start = size // 2 ** len(channels)
-        self.first = nn.Linear(width + 2 * UNITS, channels[0] * self.start**2)
-        units = 2 * UNITS if modulate else 0
-        self.blocks = nn.ModuleList(UpBlock(a, b, units) for a, b in pairwise((channels[0], *channels)))
+        self.first = nn.Linear(width + 2 * N_ACTION_UNITS, channels[0] * self.start**2)
+        label_width = 2 * N_ACTION_UNITS if modulate else 0
+        self.blocks = nn.ModuleList(UpBlock(a, b, label_width) for a, b in pairwise((channels[0], *channels)))
         self.head = nn.Sequential(nn.PReLU(channels[-1]), nn.Conv2d(channels[-1], 3, 3, 1, 1), nn.Tanh())
 
-    def forward(self, codes: Tensor, units: Tensor) -> Tensor:
+    def forward(self, codes: Tensor, action_units: Tensor) -> Tensor:
         """Codes (n, width) and AUs (n, 17) in 0..5, NaN = unknown, to images (n, 3, S, S) in [-1, 1]."""
-        known = ~units.isnan()
-        units = torch.cat([torch.where(known, units, 0) / AU_MAXIMUM, known.to(units.dtype)], 1)  # (n, 34)
-        x = self.first(torch.cat([codes, units], 1)).unflatten(1, (-1, self.start, self.start))
+        known = ~action_units.isnan()
+        action_units = torch.cat(
+            [torch.where(known, action_units, 0) / AU_MAXIMUM, known.to(action_units.dtype)], 1
+        )  # (n, 34)
+        x = self.first(torch.cat([codes, action_units], 1)).unflatten(1, (-1, self.start, self.start))
         for block in self.blocks:
-            x = block(x, units)
+            x = block(x, action_units)
         return self.head(x)  # (n, channels[-1], S, S) before
 
 
@@ -352,7 +344,7 @@ def reconstruction_loss(reconstructed: Tensor, image: Tensor, ssim_weight: float
     return loss
 
 
-def interpolated_units(source: np.ndarray, target: np.ndarray, alpha: float) -> np.ndarray:
+def interpolated_action_units(source: np.ndarray, target: np.ndarray, alpha: float) -> np.ndarray:
     """AUs (n, 17) a part ``alpha`` of the way from source to target, u_i + alpha (u_t - u_i) (Eq. 8)."""
     return source + alpha * (target - source)
 
@@ -370,9 +362,9 @@ def augment(_: Modules, batch: Batch, random: torch.Generator) -> Batch:
 def edit_and_reconstruct(modules: Modules, batch: Batch, random: torch.Generator) -> Batch:
     """The batch's faces, their codes, and what the generator makes of each with another face's AUs and its own."""
     batch = augment(modules, batch, random)
-    codes, units = modules.encoder(batch["image"]), batch["units"]
-    targets = units[torch.randperm(len(units), generator=random, device=units.device)]
-    edited, reconstructed = modules.generator(codes.repeat(2, 1), torch.cat([targets, units])).chunk(2)
+    codes, action_units = modules.encoder(batch["image"]), batch["action_units"]
+    targets = action_units[torch.randperm(len(action_units), generator=random, device=action_units.device)]
+    edited, reconstructed = modules.generator(codes.repeat(2, 1), torch.cat([targets, action_units])).chunk(2)
     return {**batch, "target": targets, "code": codes, "edited": edited, "reconstructed": reconstructed}
 
 
@@ -399,13 +391,13 @@ def critic_terms(modules: Modules, batch: Batch, *, adversarial: str) -> dict[st
     return {"critic": loss, "penalty": gradient_penalty(modules.critic, at)}
 
 
-def unit_terms(modules: Modules, batch: Batch, *, c_exp_on: str) -> dict[str, Tensor]:
+def action_unit_terms(modules: Modules, batch: Batch, *, c_exp_on: str) -> dict[str, Tensor]:
     """What C_exp minimises: on real images, and on edited ones for ``"both"`` (Eq. 7)."""
-    loss = unit_loss(modules.units(batch["image"]), batch["units"])
+    loss = action_unit_loss(modules.units(batch["image"]), batch["action_units"])
     if c_exp_on == "both":
         with eval_mode(modules.units) as read:
-            loss = loss + unit_loss(read(batch["edited"].detach()), batch["target"])
-    return {"units": loss}
+            loss = loss + action_unit_loss(read(batch["edited"].detach()), batch["target"])
+    return {"action_units": loss}
 
 
 def perceived(modules: Modules, pictures: Tensor, layer: str) -> Tensor:
@@ -426,11 +418,11 @@ def generator_terms(
     """The terms that encoder and generator minimise together (Eq. 7); identity and Eq. 5 only if they have weight."""
     edited, reconstructed, image = batch["edited"], batch["reconstructed"], batch["image"]
     with eval_mode(modules.units) as read:
-        units = unit_loss(read(edited), batch["target"])
+        action_units = action_unit_loss(read(edited), batch["target"])
     terms = {
         "latent": encoder_loss(modules.latent(batch["code"])),
         "critic": generator_loss(modules.critic(edited), adversarial),
-        "units": units,
+        "action_units": action_units,
         "reconstruction": reconstruction_loss(reconstructed, image, ssim_weight),
     }
     if weights["identity"]:
@@ -525,12 +517,12 @@ class EGGAN(Estimator):
     def edit(self, faces: Faces, au: ArrayLike | Mapping[str, float]) -> np.ndarray:
         """The faces with other action units, uint8 (n, image_size, image_size, 3).
 
-        ``au`` is as for :func:`~ferdis.systems.action_units.checked_units`, with its errors. A mapping changes the AUs
-        that it names (``{"AU12": 4}``) and leaves the others as the faces have them.
+        ``au`` is as for :func:`~ferdis.systems.action_units.checked_action_units`, with its errors. A mapping changes
+        the AUs that it names (``{"AU12": 4}``) and leaves the others as the faces have them.
         """
         check_is_fitted(self, "modules_")
-        rest = units_of(faces) if isinstance(au, Mapping) else 0.0
-        return self._draw(faces, checked_units(au, len(faces), self.coded_, rest)[:, None])[:, 0]
+        rest = action_units_of(faces) if isinstance(au, Mapping) else 0.0
+        return self._draw(faces, checked_action_units(au, len(faces), self.coded_, rest)[:, None])[:, 0]
 
     synthesize = edit
 
@@ -542,9 +534,11 @@ class EGGAN(Estimator):
         check_is_fitted(self, "modules_")
         if steps < 2:
             raise ValueError(f"steps={steps}: two or more, both ends included")
-        source = units_of(faces)
-        target = checked_units(au_target, len(faces), self.coded_, source)
-        path = [interpolated_units(source, target, alpha) for alpha in np.linspace(0, 1, steps, dtype=np.float32)]
+        source = action_units_of(faces)
+        target = checked_action_units(au_target, len(faces), self.coded_, source)
+        path = [
+            interpolated_action_units(source, target, alpha) for alpha in np.linspace(0, 1, steps, dtype=np.float32)
+        ]
         return self._draw(faces, np.stack(path, 1))
 
     def _graphs(self) -> dict[str, Callable[..., Tensor]]:
@@ -554,7 +548,7 @@ class EGGAN(Estimator):
 
     def reconstruct(self, faces: Faces) -> np.ndarray:
         """The faces through code and generator, with their own AUs; uint8 (n, image_size, image_size, 3)."""
-        return self._draw(faces, units_of(faces)[:, None])[:, 0]
+        return self._draw(faces, action_units_of(faces)[:, None])[:, 0]
 
     def sample(self, au: ArrayLike | Mapping[str, float], n: int, *, seed: int = 0) -> np.ndarray:
         """``n`` faces of nobody, their codes drawn from the prior; uint8 (n, image_size, image_size, 3).
@@ -562,11 +556,13 @@ class EGGAN(Estimator):
         ``au`` is as for :meth:`edit`; what a mapping does not name is 0.
         """
         check_is_fitted(self, "modules_")
-        units = torch.from_numpy(as_trained(checked_units(au, n, self.coded_), self.coded_, self.always_))
+        action_units = torch.from_numpy(
+            action_units_as_trained(checked_action_units(au, n, self.coded_), self.coded_, self.always_)
+        )
         device = module_device(self.modules_)
         codes = torch.randn(n, self.code_width, generator=torch.Generator().manual_seed(seed))
         with modules_in_eval_mode(self.modules_):
-            pairs = zip(codes.split(64), units.split(64), strict=True)
+            pairs = zip(codes.split(64), action_units.split(64), strict=True)
             drawn = [to_bytes(self.modules_["generator"](code.to(device), au.to(device))).cpu() for code, au in pairs]
         return torch.cat(drawn).numpy()
 
@@ -577,11 +573,11 @@ class EGGAN(Estimator):
         """Whether C_id is needed."""
         return self.identity_weight > 0 or (self.weights == IDENTIFIER and self.perceptual_weight > 0)
 
-    def _draw(self, faces: Faces, units: np.ndarray) -> np.ndarray:
+    def _draw(self, faces: Faces, action_units: np.ndarray) -> np.ndarray:
         """Each face with k rows of AUs (n, k, 17): uint8 (n, k, S, S, 3)."""
         check_is_fitted(self, "modules_")
         encoder, generator = self.modules_["encoder"], self.modules_["generator"]
-        rows = iter(torch.from_numpy(as_trained(units, self.coded_, self.always_)))
+        rows = iter(torch.from_numpy(action_units_as_trained(action_units, self.coded_, self.always_)))
 
         def draw(images: Tensor) -> Tensor:
             wanted = torch.stack([next(rows) for _ in images]).to(images)  # (b, k, 17)
@@ -602,17 +598,17 @@ class EGGAN(Estimator):
             raise ValueError("epochs, identity_epochs and critic_steps must be at least 1")
 
     def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
-        units, people, person = units_of(faces), np.empty(0), np.zeros(len(faces), np.int64)
+        action_units, people, person = action_units_of(faces), np.empty(0), np.zeros(len(faces), np.int64)
         if self._identifies and faces.has_subjects:
             people, person = np.unique(faces.subject, return_inverse=True)
         if self._identifies and len(people) < 2:
             terms = "identity_weight=0" + ", perceptual_weight=0" * (self.weights == IDENTIFIER)
             raise ValueError(f"identity needs the names of two people or more: add subjects, or pass {terms}")
-        self.people_, (self.coded_, self.always_) = len(people), coded_names(units)
-        if missing := int(np.isnan(units).any(1).sum()):
+        self.people_, (self.coded_, self.always_) = len(people), coded_action_units(action_units)
+        if missing := int(np.isnan(action_units).any(1).sum()):
             self.notes_.append(f"{missing} of {len(faces)} faces lack some AUs: masked, not imputed")
         images = resized(faces, self.image_size)
-        return TrainingSet(images=images, labels=units, faces=faces, people=person.astype(np.int64))
+        return TrainingSet(images=images, labels=action_units, faces=faces, people=person.astype(np.int64))
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         size, width = self.image_size, self.code_width
@@ -633,13 +629,13 @@ class EGGAN(Estimator):
         return modules
 
     def _stages(self, training: TrainingSet) -> list[Stage]:
-        arrays = {"image": training.images, "units": training.labels, "person": training.people}
+        arrays = {"image": training.images, "action_units": training.labels, "person": training.people}
         batches, epochs = ArrayBatches(arrays, self.batch_size, self.seed), self.training_epochs(len(training))
         adam = partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, fused=True)
         classifier_adam = partial(torch.optim.Adam, lr=self.classifier_learning_rate, fused=True)
         rate = linear_decay_second_half(epochs)
         critic = partial(critic_terms, adversarial=self.adversarial)
-        weights = {"latent": 1.0, "critic": 1.0, "units": self.unit_weight, "identity": self.identity_weight,
+        weights = {"latent": 1.0, "critic": 1.0, "action_units": self.unit_weight, "identity": self.identity_weight,
                    "perceptual": self.perceptual_weight, "reconstruction": self.reconstruction_weight}  # fmt: skip
         generator = partial(generator_terms, weights=weights, adversarial=self.adversarial,
                             ssim_weight=self.ssim_weight, layer=self.perceptual_layer,
@@ -647,8 +643,8 @@ class EGGAN(Estimator):
         phases = [
             Phase("latent", ("latent",), latent_terms, {"latent": 1.0}, adam, rate),
             Phase("critic", ("critic",), critic, {"critic": 1.0, "penalty": self.penalty_weight}, adam, rate),
-            Phase("units", ("units",), partial(unit_terms, c_exp_on=self.c_exp_on), {"units": 1.0}, classifier_adam,
-                  rate),
+            Phase("action_units", ("units",), partial(action_unit_terms, c_exp_on=self.c_exp_on), {"action_units": 1.0},
+                  classifier_adam, rate),
             Phase("generator", ("encoder", "generator"), generator, weights, adam, rate, every=self.critic_steps),
         ]  # fmt: skip
         frozen = tuple(name for name in ("identifier", "perceptual") if name in self.modules_)

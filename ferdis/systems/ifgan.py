@@ -17,26 +17,20 @@ Eq. 4    :func:`softmax_loss`         cross-entropy on the true and on the gener
 Eq. 5    :func:`island_loss`          compact classes, centres pushed apart
 ======== ============================ ======================================================================
 
-Gaps in the text, and what is done here
----------------------------------------
-- Eq. 4 conditions the classifier on the pair {input, average}; the abstract says that the generated image alone is
-  classified. ``classifier_input="generated"`` (default) is the paper's claim, ``"pair"`` is Eq. 4 to the letter.
-- Eq. 4 is printed without its minus sign; Eq. 1 leaves open what reaches the generator. The text says "jointly
-  optimized": softmax and island terms on the generated image reach the generator too; the discriminator alone has a
-  step of its own.
-- Channel counts are the figure's; depth and patch size are pix2pix's: 112-56-28-14-7 maps, tanh, 70x70 patches. C2 of
-  the attention is C1 / 8 and its gamma starts at 0 (SAGAN). The decoder doubles its maps by nearest neighbours and a
-  3x3 convolution: transposed ones left a chequerboard.
-- Instance norm in generator and discriminator. The text names none. With batch norm the generator is not the same
-  network in testing as in training: on 40 synthetic people (small preset, 10 epochs, two folds) UAR was 54 % with
-  batch norm and 64 % with instance norm, at about the same training accuracy.
-- Eq. 5 sums over images and features. With 2,048 features that dwarfs the term the paper calls dominant, so
-  ``island_reduction="mean"`` averages over both; ``"batch_mean"`` and ``"sum"`` (as printed) are there.
-- Centres start at the first batch's class means and move by the centre-loss rule plus the gradient of the alpha
-  term: with the centre-loss rule alone the cosines in Eq. 5 would have no effect at all.
-- Both images of Eq. 4 go through the classifier in one pass, so that its batch-norm statistics are not those of
-  seven average faces alone.
-- The average face takes its input's flip, rotation and crop. Rotation is uniform in [-5, 5] degrees.
+Departures from the text
+------------------------
+The reasons, what was measured, and the commands for the paper's tables are in ``docs/papers/ifgan.md``.
+
+- The classifier sees the generated image alone, as the abstract says; ``classifier_input="pair"`` is Eq. 4's pair.
+- Eq. 4 has the minus sign that it is printed without.
+- Softmax and island terms reach the generator too, through the generated image; the discriminator has its own step.
+- Depth and patch size are pix2pix's; C2 of the attention is C1 / 8 and its gamma starts at 0 (SAGAN).
+- Generator and discriminator have instance norm; the text names none.
+- The decoder doubles its maps by nearest neighbours and a 3x3 convolution.
+- Eq. 5 is a mean over images and features; ``island_reduction="batch_mean"`` and ``"sum"`` (as printed) are there.
+- Centres start at the first batch's class means and move by the centre-loss rule plus the gradient of the alpha term.
+- Both images of Eq. 4 go through the classifier in one pass, so that they share its batch statistics.
+- Rotation is uniform in [-5, 5] degrees; the average face takes its input's flip, rotation and crop.
 """
 
 from __future__ import annotations

@@ -14,26 +14,22 @@ Eq. 3    :func:`pixel_loss`           distance of the generated face to the grou
 Eq. 4    :func:`reenactment_terms`    the four terms of G's sum, weighted 0.7, 20, 50 and 30
 ======== ============================ ======================================================================
 
-Gaps in the text, and what is done here
----------------------------------------
-- Eq. 4 weights an adversarial term beside the two class terms that Eq. 2 holds already. Here the adversarial term is
-  -log(1 - p_fake), the expression term the cross-entropy over the real expressions alone and the identity term that
-  over the people: their plain sum is Eq. 2 exactly, and the weight against "fake" is 0.7.
-- A ground truth (the target's person with the source's expression) is not in every set. ``ground_truth`` says where
-  it comes from; the pixel term runs on the triplets that have one, and their share is in ``notes_``. The truth takes
-  the target's crop, rotation and flip, the source its own: otherwise the pixels could not be learned.
-- Downsampling is 2x2 average pooling, upsampling nearest neighbour; batch norm and ReLU between. Five of each: sizes
-  are divisible by 32. Weights start at N(0, 0.02) and Adam's beta2 is 0.999, the practice of DCGAN, which the paper
-  follows.
-- Eq. 1 has D name the source's expression and the target's person; the text below it, both of any real image. So here.
-- D's four "CNN blocks" are the encoder's, and its linear layers have batch norm too. G has no other teacher of
-  expression than D, and with DCGAN's strided convolutions and bare linear layers D knew 35 % of other people's
-  expressions after 400 steps of 64 synthetic faces; so it knew 69 %.
-- "In later iterations, when D reaches a near-optimal solution, G is updated more frequently": D takes one step in
-  ``generator_steps`` while the mean of its accuracies on real expressions and on fakes over its last 100 steps is above
-  ``near_optimal``.
-- The patches come from an image of ``image_size`` (110 for 96), and the unrotated ones stay: 5 places x 5 angles x 2.
-- The MLP has one hidden layer of 128 and dropout 0.2. Faces are aligned by a similarity, not by frontalisation.
+Departures from the text
+------------------------
+The reasons, what was measured, and the commands for the paper's tables are in ``docs/papers/relgan.md``.
+
+- Eq. 4's adversarial term is -log(1 - p_fake), its class terms leave "fake" out: their plain sum is Eq. 2 exactly.
+- The pixel term runs on the triplets that have a ground truth (``ground_truth``); their share is in ``notes_``.
+- The ground truth takes the target's crop, rotation and flip; the source has its own.
+- D names expression and person of source and target alike, as the text says; Eq. 1 has one of each.
+- Downsampling is 2x2 average pooling, upsampling nearest neighbour, with batch norm and ReLU: sizes divide by 32.
+- D's four blocks are the encoder's, with LeakyReLU, and its linear layers have batch norm too.
+- Weights start at N(0, 0.02) and Adam's beta2 is 0.999 (DCGAN, which the text follows).
+- D takes one step in ``generator_steps`` while its mean accuracy over 100 steps is above ``near_optimal``.
+- Patches come from an image of ``image_size`` (110 for 96), and the unrotated ones stay: 5 places x 5 angles x 2.
+- An epoch shows one random view of each face; ``views="all"`` shows all 50.
+- The MLP has one hidden layer of 128 and dropout 0.2.
+- Faces are aligned by a similarity transform, not by frontalisation.
 """
 
 from __future__ import annotations

@@ -18,17 +18,17 @@ from ferdis.systems.eggan import (
     Encoder,
     Generator,
     LatentDiscriminator,
+    action_unit_terms,
     critic_loss,
     critic_terms,
     encoder_loss,
     generator_loss,
     identity_loss,
-    interpolated_units,
+    interpolated_action_units,
     latent_loss,
     latent_terms,
     perceptual_loss,
     reconstruction_loss,
-    unit_terms,
 )
 from ferdis.training.phases import Modules
 
@@ -59,14 +59,14 @@ def tiny(**changes) -> EGGAN:
 def faces(n: int = 24, size: int = 32, seed: int = 0, people: int = 3) -> Faces:
     """People of three colours; AU12 is how bright a bar at the mouth is, AU45 nobody coded."""
     random = np.random.default_rng(seed)
-    units = pd.DataFrame(np.zeros((n, len(AU_COLUMNS))), columns=list(AU_COLUMNS)).assign(AU45=np.nan)
-    units["AU12"] = np.arange(n) * 2 % 6
+    action_units = pd.DataFrame(np.zeros((n, len(AU_COLUMNS))), columns=list(AU_COLUMNS)).assign(AU45=np.nan)
+    action_units["AU12"] = np.arange(n) * 2 % 6
     person = np.arange(n) % people
     images = random.integers(0, 40, (n, size, size, 3)).astype(np.uint8)
     for row in range(n):
         images[row, :, :, person[row] % 3] += 80
-        images[row, size // 2 : size // 2 + 8, 6:26] = 40 * int(units["AU12"][row])
-    table = units.assign(expression="neutral", subject=[f"t/{k}" for k in person])
+        images[row, size // 2 : size // 2 + 8, 6:26] = 40 * int(action_units["AU12"][row])
+    table = action_units.assign(expression="neutral", subject=[f"t/{k}" for k in person])
     return Faces(images, table)
 
 
@@ -197,9 +197,9 @@ class TestEquation6:
 
 def test_equation_8() -> None:
     source, target = np.array([[0.0, 2.0]]), np.array([[4.0, 1.0]])
-    np.testing.assert_allclose(interpolated_units(source, target, 0.25), [[1.0, 1.75]])
-    np.testing.assert_array_equal(interpolated_units(source, target, 0), source)
-    np.testing.assert_array_equal(interpolated_units(source, target, 1), target)
+    np.testing.assert_allclose(interpolated_action_units(source, target, 0.25), [[1.0, 1.75]])
+    np.testing.assert_array_equal(interpolated_action_units(source, target, 0), source)
+    np.testing.assert_array_equal(interpolated_action_units(source, target, 1), target)
 
 
 class TestNetworks:
@@ -222,11 +222,11 @@ class TestNetworks:
     def test_units_reach_the_picture(self, modulate: bool) -> None:
         torch.manual_seed(0)
         generator = Generator(32, 16, (16, 12, 8, 8), modulate)
-        codes, units = torch.randn(1, 16), torch.zeros(1, 17)
-        other, unknown = units.clone(), units.clone()
+        codes, action_units = torch.randn(1, 16), torch.zeros(1, 17)
+        other, unknown = action_units.clone(), action_units.clone()
         other[0, 8], unknown[0, 8] = 5, float("nan")
         with torch.no_grad():
-            pictures = [generator(codes, u) for u in (units, other, unknown)]
+            pictures = [generator(codes, u) for u in (action_units, other, unknown)]
         assert all(picture.isfinite().all() for picture in pictures)
         for a, b in ((0, 1), (0, 2), (1, 2)):  # unknown is neither 0 nor 5
             assert (pictures[a] - pictures[b]).abs().max() > 1e-4
@@ -250,7 +250,7 @@ class TestPhases:
         assert all(p.grad is None for name in ("encoder", "generator") for p in getattr(modules, name).parameters())
         assert all(p.grad is not None for name in ("critic", "latent") for p in getattr(modules, name).parameters())
 
-    @pytest.mark.parametrize("term", ["latent", "critic", "units", "identity", "perceptual", "reconstruction"])
+    @pytest.mark.parametrize("term", ["latent", "critic", "action_units", "identity", "perceptual", "reconstruction"])
     def test_every_term_of_eq_7_reaches_encoder_and_generator(self, term: str, monkeypatch) -> None:
         monkeypatch.setattr(eggan, "VGG19Features", lambda *_: nn.Conv2d(3, 4, 3))
         modules, batch, phases = ready(tiny(perceptual_weight=20.0), faces())
@@ -268,7 +268,7 @@ class TestPhases:
             modules.units(batch["image"])
             alone = {k: v.clone() for k, v in modules.units.state_dict().items() if "running" in k}
             modules, batch, phases = ready(tiny(c_exp_on=c_exp_on), faces())
-            unit_terms(modules, batch, c_exp_on=c_exp_on)
+            action_unit_terms(modules, batch, c_exp_on=c_exp_on)
             phases["generator"].terms(modules, batch)
             after = modules.units.state_dict()
             assert all(torch.equal(value, after[name]) for name, value in alone.items())
@@ -276,13 +276,13 @@ class TestPhases:
 
     def test_eq_7_lets_the_classifier_learn_from_generated_pictures(self) -> None:
         modules, batch, _ = ready(tiny(), faces())
-        real = unit_terms(modules, batch, c_exp_on="real")["units"]
-        assert unit_terms(modules, batch, c_exp_on="both")["units"] > real * 1.2
+        real = action_unit_terms(modules, batch, c_exp_on="real")["action_units"]
+        assert action_unit_terms(modules, batch, c_exp_on="both")["action_units"] > real * 1.2
 
     def test_targets_are_other_faces_units(self) -> None:
         _, batch, _ = ready(tiny(), faces())
-        assert not torch.equal(batch["target"].nan_to_num(-1), batch["units"].nan_to_num(-1))
-        rows = {tuple(row) for row in batch["units"].nan_to_num(-1).tolist()}
+        assert not torch.equal(batch["target"].nan_to_num(-1), batch["action_units"].nan_to_num(-1))
+        rows = {tuple(row) for row in batch["action_units"].nan_to_num(-1).tolist()}
         assert {tuple(row) for row in batch["target"].nan_to_num(-1).tolist()} <= rows
 
     def test_mirroring_is_of_whole_pictures(self) -> None:
@@ -296,7 +296,7 @@ class TestPhases:
     def test_weights_and_settings_are_the_papers(self) -> None:
         _, _, phases = ready(tiny(), faces())
         assert phases["generator"].weights == {
-            "latent": 1, "critic": 1, "units": 100, "identity": 60, "perceptual": 0, "reconstruction": 100,
+            "latent": 1, "critic": 1, "action_units": 100, "identity": 60, "perceptual": 0, "reconstruction": 100,
         }  # fmt: skip
         assert phases["critic"].weights == {"critic": 1, "penalty": 20}
         default = EGGAN()
@@ -401,17 +401,17 @@ class TestEstimator:
 
     def test_rows_keep_their_order(self, fitted: EGGAN) -> None:
         data = faces(70)  # more than one batch of prediction
-        units = eggan.units_of(data)
-        whole = fitted.edit(data, units[::-1])
+        action_units = eggan.action_units_of(data)
+        whole = fitted.edit(data, action_units[::-1])
         for row in (0, 40, 69):
-            alone = fitted.edit(data[[row]], units[::-1][[row]])[0]
+            alone = fitted.edit(data[[row]], action_units[::-1][[row]])[0]
             assert np.abs(whole[row].astype(int) - alone).max() <= 1
 
     def test_a_mapping_changes_what_it_names(self, fitted: EGGAN) -> None:
         data = faces(4)
-        units = eggan.units_of(data)
-        units[:, AU_COLUMNS.index("AU12")] = 3
-        np.testing.assert_array_equal(fitted.edit(data, {"AU12": 3}), fitted.edit(data, units))
+        action_units = eggan.action_units_of(data)
+        action_units[:, AU_COLUMNS.index("AU12")] = 3
+        np.testing.assert_array_equal(fitted.edit(data, {"AU12": 3}), fitted.edit(data, action_units))
 
     def test_sampling_is_seeded(self, fitted: EGGAN) -> None:
         first, again, other = (fitted.sample({"AU12": 2}, 3, seed=seed) for seed in (1, 1, 2))
