@@ -170,9 +170,23 @@ class Faces:
             If the set cannot do this.
         """
         if not self.has_counterparts:
-            raise ValueError("these faces cannot be redrawn with another expression: only load('synthetic') can")
+            raise ValueError("these faces cannot be redrawn with another expression: only drawn people's can")
         module, _, name = self.attrs["counterpart"].partition(":")
         return getattr(import_module(module), name)(self, expression_of)
+
+    def region_masks(self) -> dict[str, np.ndarray]:
+        """Masks of regions of the face (``eyes``, ``brows``, ``mouth``, ...), (n, H, W) bool each.
+
+        Only a set that draws its people has them: the module that ``attrs["counterpart"]`` names has the function, too.
+
+        Raises
+        ------
+        ValueError
+            If the set cannot do this.
+        """
+        if not self.has_counterparts:
+            raise ValueError("where the regions of these faces lie is not known: only drawn people's are")
+        return import_module(self.attrs["counterpart"].partition(":")[0]).region_masks(self)
 
     def to_frame(self) -> pd.DataFrame:
         """A copy of the table."""

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from tools.synthetic_checks import Measurement, detection, expressions, people, real, speed, units
+from tools.synthetic_checks.sets import SETS
 
-CHECKS: dict[int, Callable[[bool], Measurement]] = {
+CHECKS: dict[int, Callable[[bool, str], Measurement]] = {
     1: detection.measure,
     2: units.measure_locality,
     3: units.measure_readback,
@@ -27,13 +28,14 @@ CHECKS: dict[int, Callable[[bool], Measurement]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the chosen checks; returns 0 if all requirements are met."""
     parser = argparse.ArgumentParser(prog="python -m tools.check_synthetic_people", description=__doc__.split("\n")[0])
+    parser.add_argument("--name", default="synthetic", choices=SETS, help="which people: $FERDIS_FACEKIT for facekit")
     parser.add_argument("--only", type=int, nargs="+", choices=sorted(CHECKS), help="numbers of the checks to run")
     parser.add_argument("--quick", action="store_true", help="smaller samples: a rough answer in minutes")
     chosen = parser.parse_args(arguments)
     results: list[Measurement] = []
     for number in chosen.only or sorted(CHECKS):
         started = time.perf_counter()
-        results.append(CHECKS[number](chosen.quick))
+        results.append(CHECKS[number](chosen.quick, chosen.name))
         print(results[-1], f"({time.perf_counter() - started:.0f} s)\n", sep="\n", flush=True)
     print("== Summary")
     for result in results:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ferdis.cli.arguments import long_form
+from ferdis.cli.arguments import UsageError, long_form
 from ferdis.cli.parsers import parser_of
+
+SETS = ("synthetic", "facekit")
 
 
 def run(argv: Sequence[str]) -> None:
-    """Draw synthetic people into a folder: images, and a faces.csv that `manifest` reads back."""
-    from ferdis.datasets.synthetic.dataset import load_synthetic, write_images
+    """Draw people into a folder: images, and a faces.csv that `manifest` reads back."""
+    from ferdis.datasets import entry
+    from ferdis.datasets.rendered import write_images
 
+    argv = long_form(argv)
+    name = next((value for token in argv for option, _, value in [token.partition("=")] if option == "--name"), SETS[0])
+    if name not in SETS:
+        raise UsageError(f"--name {name}: choose {' or '.join(SETS)}, the sets that are drawn")
+    load = entry(name).load_function()
     parser = parser_of("render", run)
+    parser.add_argument("--name", type=str, default=name, help=f"which people: {' or '.join(SETS)}")
     parser.add_argument("--out", type=str, required=True, help="folder for the images and faces.csv")
-    parser.add_function_arguments(load_synthetic, skip={"cache"})
-    arguments = parser.parse_args(long_form(argv)).as_dict()
-    out = arguments.pop("out")
-    faces = load_synthetic(**arguments, cache=False)
+    parser.add_function_arguments(load, skip={"cache"})
+    arguments = parser.parse_args(argv).as_dict()
+    out, _ = arguments.pop("out"), arguments.pop("name")
+    faces = load(**arguments, cache=False)
     print(f"{faces} -> {write_images(faces, out)}")

@@ -81,6 +81,17 @@ REGISTRY: dict[str, Entry] = _registry(
         subject_namespace="synthetic",
     ),
     Entry(
+        name="facekit",
+        loader="ferdis.datasets.facekit.dataset:load_facekit",
+        title="People from measured faces",
+        people="as asked",
+        classes="7",
+        images="as asked",
+        layout="FaceXModel/*.obj of a checkout of ICT-FaceKit, or facekit.npz",
+        where="rendered from github.com/ICT-VGL/ICT-FaceKit, MIT licence (Li et al. 2020)",
+        subject_namespace="facekit",
+    ),
+    Entry(
         name="manifest",
         loader="ferdis.datasets.manifest:load_manifest",
         title="Bring your own data: one CSV file",

@@ -34,8 +34,9 @@ from ferdis.faces import Faces
 from ferdis.protocol import read_fold_table, row_names
 from ferdis.saved_models import load_model
 
+RENDERED_SETS = ("synthetic", "facekit")
 DRAWN = re.compile(
-    r"synthetic/s(?P<seed>\d+)/P(?P<person>\d+)/(?P<difficulty>\w+)/[^/]*?(?:-at-(?P<intensity>[\d.]+))?$"
+    r"(?P<name>synthetic|facekit)/s(?P<seed>\d+)/P(?P<person>\d+)/(?P<difficulty>\w+)/[^/]*?(?:-at-(?P<intensity>[\d.]+))?$"
 )
 GRID_TARGETS = 5
 
@@ -189,16 +190,18 @@ def further_people(run: str | Path, people: int, images: int, seed: int = 0) -> 
     run = Path(run)
     found = [DRAWN.match(path) for path in sorted(set(_fold_lists(run)["path"].astype(str)))]
     drawn = [match.groupdict() for match in found if match]
-    kinds = {(item["seed"], item["difficulty"], item["intensity"]) for item in drawn}
+    kinds = {(item["name"], item["seed"], item["difficulty"], item["intensity"]) for item in drawn}
     if len(drawn) < len(found) or len(kinds) != 1:
         raise ValueError(
             f"{run} was not made on synthetic people of one population: measure on its test people (--on test), or "
             "name other faces with --faces"
         )
-    population, difficulty, intensity = kinds.pop()
+    name, population, difficulty, intensity = kinds.pop()
+    root = (_dataset(run)[1] or {}).get("root")
     about = run_folder.read_json(run / "resolved.json")["faces"]
     faces = load(
-        "synthetic",
+        name,
+        **({"root": root} if root else {}),
         people=people,
         expressions=list(about["classes"]),
         images_per_expression=-(-images // len(about["classes"])),
@@ -227,7 +230,7 @@ def _choose(
         if shared := sorted(set(faces.subject) & seen_people(run)):
             raise ValueError(f"{shared[0]} is one of the run's own people: measure on others, or with --on test")
         return lambda fit: faces, f"{faces!r} of another set"
-    if on == "further" or (on == "auto" and _dataset(run)[0] == "synthetic"):
+    if on == "further" or (on == "auto" and _dataset(run)[0] in RENDERED_SETS):
         further = further_people(run, people, images, seed)
         what = f"{people} further people of the run's population, {images} images of each"
         return lambda fit: further, what
@@ -253,14 +256,13 @@ def _judge(fits: Sequence[Fit], faces: Faces, seed: int) -> Callable[[Any, Faces
     if not faces.has_counterparts or not any(hasattr(load_fit(fit), "transfer") for fit in _first_of_each(fits)):
         return None
     from ferdis.datasets import load
-    from ferdis.datasets.synthetic.dataset import region_masks
     from ferdis.evaluators.judges import standard_judges
 
     print("judges: trained on other people the first time, then read from the cache", file=sys.stderr, flush=True)
     classes = 8 if "contempt" in faces.classes else 7
     expressions, identities = standard_judges(load, expressions=classes, judged=faces)
     return partial(
-        measure_transfer, counterpart=Faces.counterpart, region_masks=region_masks, expressions=expressions,
+        measure_transfer, counterpart=Faces.counterpart, region_masks=Faces.region_masks, expressions=expressions,
         identities=identities, seed=seed,
     )  # fmt: skip
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ferdis.datasets.synthetic.dataset import LANDMARK_COLUMNS, load_synthetic, with_action_units
-from ferdis.datasets.synthetic.identity import IDENTITY_NAMES, sample_people
+from ferdis.datasets.rendered import LANDMARK_COLUMNS
 from ferdis.faces import ACTION_UNITS, EXPRESSIONS, Faces
 from tools.synthetic_checks import Demand, Measurement
+from tools.synthetic_checks.sets import draw, functions
 
 PROBABILITY = 0.95
 NEAR = 0.08  # of the distance between the eyes
@@ -19,6 +19,7 @@ _POINT_ROWS = [0, 1, 3, 4]  # without the nose: the requirement is on eyes and m
 # Mean offset of MTCNN's points from the true ones, in eye distances along and across the line of the eyes, averaged
 # with mirror images, over 300 neutral faces of seed 101 (``calibrate()``); used on every other seed.
 HABIT = np.array([[0.023, -0.016], [-0.023, -0.016], [-0.024, 0.005], [0.024, 0.005]])
+HABITS = {"synthetic": HABIT, "facekit": np.zeros((4, 2))}
 
 
 class Detector:
@@ -67,53 +68,69 @@ def truth_of(faces: Faces) -> np.ndarray:
     return faces.table[list(LANDMARK_COLUMNS)].to_numpy().reshape(len(faces), 5, 2)
 
 
-def calibrate(people: int = 300, seed: int = 101) -> np.ndarray:
-    """Measure :data:`HABIT` on neutral faces of a seed that no check uses; symmetric by construction."""
-    faces = load_synthetic(people, ["neutral"], 1, seed=seed, cache=False)
+def calibrate(people: int = 300, seed: int = 101, name: str = "synthetic") -> np.ndarray:
+    """Measure :data:`HABITS` on neutral faces of a seed that no check uses; symmetric by construction."""
+    faces = draw(name, people, ["neutral"], 1, seed=seed)
     apart = np.nanmean(offsets(mirror_averaged(Detector(), faces.pixels())[1], truth_of(faces)), axis=0)
     swapped = apart[[1, 0, 3, 2]] * [-1, 1]
     return (apart + swapped) / 2
 
 
-def sparse_units(faces: Faces, seed: int) -> Faces:
+def sparse_units(faces: Faces, seed: int, name: str = "synthetic") -> Faces:
     """The same people with one to three action units at 1..5."""
     rng = np.random.default_rng(seed)
     units = np.zeros((len(faces), len(ACTION_UNITS)))
     for row in units:
         row[rng.choice(len(row), rng.integers(1, 4), replace=False)] = rng.uniform(1, 5)
-    return with_action_units(faces, units)
+    return functions(name).with_action_units(faces, units)
 
 
-def measure(quick: bool = False) -> Measurement:
+def melanin_of(name: str, people: int, seed: int) -> np.ndarray:
+    """Melanin 0..1 of the first people of a population, (people,)."""
+    if name == "facekit":
+        from ferdis.datasets.facekit.anatomy import anatomy_of
+        from ferdis.datasets.facekit.identity import IDENTITY_NAMES, sample_people
+        from ferdis.datasets.facekit.model import load_model
+
+        table, names = sample_people(anatomy_of(load_model()), range(people), seed), IDENTITY_NAMES
+    else:
+        from ferdis.datasets.synthetic import identity
+
+        table, names = identity.sample_people(range(people), seed), identity.IDENTITY_NAMES
+    return table[:, names.index("melanin")].numpy()
+
+
+def measure(quick: bool = False, name: str = "synthetic") -> Measurement:
     """Run the check: 1,000 images of ``normal`` (quick: 200)."""
     people = 25 if quick else 125
     detector = Detector()
-    posed = load_synthetic(people, 8, 1, seed=1, cache=False)
-    still = load_synthetic(2 * people, ["neutral"], 1, seed=2, cache=False)
-    sparse = sparse_units(load_synthetic(2 * people, ["neutral"], 1, seed=3, cache=False), seed=3)
+    posed = draw(name, people, 8, 1, seed=1)
+    still = draw(name, 2 * people, ["neutral"], 1, seed=2)
+    sparse = sparse_units(draw(name, 2 * people, ["neutral"], 1, seed=3), seed=3, name=name)
     sure, points = mirror_averaged(detector, posed.pixels())
     found = sure > PROBABILITY
     classes = pd.DataFrame(
-        [[name, found[posed.expression == name].mean(), (posed.expression == name).sum()] for name in EXPRESSIONS],
+        [[kind, found[posed.expression == kind].mean(), (posed.expression == kind).sum()] for kind in EXPRESSIONS],
         columns=["expression", "found", "n"],
     ).set_index("expression")
-    tone = sample_people(range(people), 1)[:, IDENTITY_NAMES.index("melanin")].numpy()
+    tone = melanin_of(name, people, 1)
     quarter = np.repeat(np.argsort(np.argsort(tone)) * 4 // people, len(EXPRESSIONS))
     tones = pd.DataFrame({"quarter": ["lightest", "light", "dark", "darkest"]}).set_index("quarter")
     tones["found"] = [found[quarter == q].mean() for q in range(4)]
     groups = {"prototypes": (posed, points)}
-    for name, faces in (("neutral", still), ("sparse action units", sparse)):
-        groups[name] = (faces, mirror_averaged(detector, faces.pixels())[1])
-    errors = {name: _errors(found_at, truth_of(faces)) for name, (faces, found_at) in groups.items()}
-    near = {name: error < NEAR for name, error in errors.items()}
+    for group, faces in (("neutral", still), ("sparse action units", sparse)):
+        groups[group] = (faces, mirror_averaged(detector, faces.pixels())[1])
+    habit = HABITS[name]
+    errors = {group: _errors(found_at, truth_of(faces), habit) for group, (faces, found_at) in groups.items()}
+    near = {group: error < NEAR for group, error in errors.items()}
     expressive = posed.expression != "neutral"
-    classes["near"] = [near["prototypes"][posed.expression == name].mean() for name in EXPRESSIONS]
-    classes["error"] = [np.nanmean(errors["prototypes"][posed.expression == name]) for name in EXPRESSIONS]
+    classes["near"] = [near["prototypes"][posed.expression == kind].mean() for kind in EXPRESSIONS]
+    classes["error"] = [np.nanmean(errors["prototypes"][posed.expression == kind]) for kind in EXPRESSIONS]
     calm = np.concatenate([near["neutral"], near["sparse action units"], near["prototypes"][~expressive]])
     apart = pd.DataFrame(
         {
-            f"{name} {axis}": np.nanmean(offsets(at, truth_of(faces)) - HABIT, axis=0)[:, column]
-            for name, (faces, at) in groups.items()
+            f"{group} {axis}": np.nanmean(offsets(at, truth_of(faces)) - habit, axis=0)[:, column]
+            for group, (faces, at) in groups.items()
             for column, axis in enumerate(("along", "across"))
         },
         index=POINTS,
@@ -131,7 +148,7 @@ def measure(quick: bool = False) -> Measurement:
     )
 
 
-def _errors(points: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def _errors(points: np.ndarray, truth: np.ndarray, habit: np.ndarray) -> np.ndarray:
     """Mean distance of eyes and mouth corners in eye distances, (n,); infinite where no face was found."""
-    apart = np.linalg.norm(offsets(points, truth) - HABIT, axis=2).mean(axis=1)
+    apart = np.linalg.norm(offsets(points, truth) - habit, axis=2).mean(axis=1)
     return np.where(np.isnan(apart), np.inf, apart)

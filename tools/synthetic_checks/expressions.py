@@ -6,17 +6,18 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ferdis.datasets.synthetic.dataset import DIFFICULTIES, load_synthetic
+from ferdis.datasets.rendered import DIFFICULTIES
 from ferdis.faces import SEVEN_EXPRESSIONS
 from tools.synthetic_checks import Demand, Measurement
 from tools.synthetic_checks.cnn import FiveBlockCNN, Recipe, mirrored_shifted, plain, predict, train
+from tools.synthetic_checks.sets import draw
 
 
-def measure(quick: bool = False) -> Measurement:
+def measure(quick: bool = False, name: str = "synthetic") -> Measurement:
     """Train on 50 people, test on 50 others, 4 images per expression, mean of 3 seeds (quick: 1)."""
     seeds = (0,) if quick else (0, 1, 2)
-    results = {name: [accuracy(name, seed) for seed in seeds] for name in DIFFICULTIES}
-    scores = pd.DataFrame({name: [score for score, _ in runs] for name, runs in results.items()}, index=list(seeds))
+    results = {level: [accuracy(level, seed, name=name) for seed in seeds] for level in DIFFICULTIES}
+    scores = pd.DataFrame({level: [score for score, _ in runs] for level, runs in results.items()}, index=list(seeds))
     normal = sum(confusion for _, confusion in results["normal"])
     mean = scores.mean()
     return Measurement(
@@ -31,10 +32,12 @@ def measure(quick: bool = False) -> Measurement:
     )
 
 
-def accuracy(difficulty: str, seed: int, epochs: int = 16, people: int = 50) -> tuple[float, pd.DataFrame]:
+def accuracy(
+    difficulty: str, seed: int, epochs: int = 16, people: int = 50, name: str = "synthetic"
+) -> tuple[float, pd.DataFrame]:
     """Train and test once; returns the accuracy and the confusion counts (rows true)."""
-    fitted = load_synthetic(people, 7, 4, 64, difficulty, seed=10 + seed, cache=False)
-    unseen = load_synthetic(people, 7, 4, 64, difficulty, seed=10 + seed, first_person=people, cache=False)
+    fitted = draw(name, people, 7, 4, 64, difficulty, seed=10 + seed)
+    unseen = draw(name, people, 7, 4, 64, difficulty, seed=10 + seed, first_person=people)
     names = np.array(SEVEN_EXPRESSIONS)
     recipe = Recipe(epochs=epochs, batch_size=32, learning_rate=4e-3, seed=seed)
     torch.manual_seed(seed)

@@ -9,19 +9,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ferdis.datasets.synthetic.dataset import load_synthetic
 from ferdis.faces import SEVEN_EXPRESSIONS
 from tools.synthetic_checks import Demand, Measurement
+from tools.synthetic_checks.sets import draw
 
 TRAIN, TEST = 20, 5  # images per person
 _COMPONENTS = 250  # a linear projection of pixels, so that the probe stays linear
 _TRIPLETS = 20_000
 
 
-def measure(quick: bool = False) -> Measurement:
+def measure(quick: bool = False, name: str = "synthetic") -> Measurement:
     """Identify 100 people (quick: 40) from pixels, and compare distances in the probe's space."""
     people = 40 if quick else 100
-    named, nearer, triplets = probe(people)
+    named, nearer, triplets = probe(people, name)
     table = pd.DataFrame({"people": [people], "named": [named], "triplets": [triplets], "nearer": [nearer]})
     return Measurement(
         "5. People differ (easy, 64x64, linear probe on pixels)",
@@ -33,9 +33,9 @@ def measure(quick: bool = False) -> Measurement:
     )
 
 
-def probe(people: int) -> tuple[float, float, int]:
+def probe(people: int, name: str = "synthetic") -> tuple[float, float, int]:
     """Fit the probe on 20 images per person; accuracy on 5 others, share of correct triplets, number of triplets."""
-    faces = load_synthetic(people, 7, 4, 64, "easy", seed=20, cache=False)
+    faces = draw(name, people, 7, 4, 64, "easy", seed=20)
     rng = np.random.default_rng(0)
     per_person = 4 * len(SEVEN_EXPRESSIONS)
     order = np.stack([p * per_person + rng.permutation(per_person) for p in range(people)])

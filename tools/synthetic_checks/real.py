@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from ferdis.datasets.synthetic.dataset import LANDMARK_COLUMNS, load_synthetic
+from ferdis.datasets.rendered import LANDMARK_COLUMNS
 from ferdis.faces import AU_COLUMNS, SEVEN_EXPRESSIONS, Faces
 from tools.synthetic_checks import Demand, Measurement
 from tools.synthetic_checks.cnn import (
@@ -27,7 +27,8 @@ from tools.synthetic_checks.cnn import (
     unweighted_recall,
 )
 from tools.synthetic_checks.crops import crop_grey
-from tools.synthetic_checks.detection import HABIT
+from tools.synthetic_checks.detection import HABITS
+from tools.synthetic_checks.sets import draw
 
 SIZE, STORED = 48, 64  # the network's input; crops are stored a third wider, so that shifts show real surroundings
 MARGIN = (STORED / SIZE - 1) / 2
@@ -48,7 +49,11 @@ TUNED = (
     "the development halves; nothing was chosen on the held-out halves"
 )
 # Offsets of MTCNN's eyes and nose from the renderer's, in eye distances along and across the line of the eyes.
-FRAME_HABIT = np.array([*HABIT[:2], [0.0, -0.019]])
+FRAME_HABITS = {
+    "synthetic": np.array([*HABITS["synthetic"][:2], [0.0, -0.019]]),
+    "facekit": np.array([*HABITS["facekit"][:2], [0.0, 0.0]]),
+}
+FRAME_HABIT = FRAME_HABITS["synthetic"]
 _DRAWN_AT = 112  # side in pixels, about the size of a face in a press photograph
 _CHUNK = 512
 
@@ -64,7 +69,7 @@ def half_of(subject: str) -> str:
     return HALVES[hashlib.sha256(subject.encode()).digest()[0] % 2]
 
 
-def drawn_crops(people: int, seed: int) -> tuple[np.ndarray, Faces]:
+def drawn_crops(people: int, seed: int, name: str = "synthetic") -> tuple[np.ndarray, Faces]:
     """Grey crops (n, 64, 64, 1) of synthetic people, framed as MTCNN would frame them, and their table.
 
     Each of :data:`SORTS` has ``people`` people of its own, each with every expression once but two smiles:
@@ -74,9 +79,9 @@ def drawn_crops(people: int, seed: int) -> tuple[np.ndarray, Faces]:
     parts = []
     for k, (difficulty, smiles, strength) in enumerate(SORTS):
         for names, apex in (*((["happiness"], smile) for smile in smiles), (others, strength)):
-            parts.append(load_synthetic(people, names, 1, _DRAWN_AT, difficulty, seed + k, intensity=apex, cache=False))
+            parts.append(draw(name, people, names, 1, _DRAWN_AT, difficulty, seed + k, intensity=apex))
     faces = Faces.concat(parts)
-    landmarks = as_detected(faces.table[list(LANDMARK_COLUMNS)].to_numpy().reshape(-1, 5, 2))
+    landmarks = as_detected(faces.table[list(LANDMARK_COLUMNS)].to_numpy().reshape(-1, 5, 2), name)
     crops = np.empty((len(faces), STORED, STORED, 1), np.uint8)
     for start in range(0, len(faces), _CHUNK):
         rows = slice(start, start + _CHUNK)
@@ -84,12 +89,12 @@ def drawn_crops(people: int, seed: int) -> tuple[np.ndarray, Faces]:
     return crops, faces
 
 
-def as_detected(landmarks: np.ndarray) -> np.ndarray:
+def as_detected(landmarks: np.ndarray, name: str = "synthetic") -> np.ndarray:
     """Landmarks (n, 5, 2) with eyes and nose where MTCNN would find them, so that crops match those of photographs."""
     along = (landmarks[:, 1] - landmarks[:, 0])[:, None]  # its length is the distance of the eyes
     across = np.stack([-along[..., 1], along[..., 0]], axis=-1)
     moved = landmarks.copy()
-    moved[:, :3] += FRAME_HABIT[:, :1] * along + FRAME_HABIT[:, 1:] * across
+    moved[:, :3] += FRAME_HABITS[name][:, :1] * along + FRAME_HABITS[name][:, 1:] * across
     return moved
 
 
@@ -183,7 +188,7 @@ def fit(crops: np.ndarray, faces: Faces, epochs: int, seed: int = 0) -> FiveBloc
     return train(model, crops, labels, units, augment, recipe)
 
 
-def score(name: str, probabilities: np.ndarray, true: np.ndarray) -> tuple[float, pd.DataFrame]:
+def score(probabilities: np.ndarray, true: np.ndarray) -> tuple[float, pd.DataFrame]:
     """UAR over the classes of the set (the most probable of these is predicted); confusion shares (rows true)."""
     names = np.array(SEVEN_EXPRESSIONS)
     offered = np.isin(names, true)
@@ -193,7 +198,7 @@ def score(name: str, probabilities: np.ndarray, true: np.ndarray) -> tuple[float
     return unweighted_recall(true, predicted), shares
 
 
-def measure(quick: bool = False, half: str = "both") -> Measurement:
+def measure(quick: bool = False, name: str = "synthetic", half: str = "both") -> Measurement:
     """Train five networks on 16,000 rendered faces (quick: one on 4,000), test on real ones, one half or both."""
     folder = shared_folder()
     if not (folder / "london" / "faces.csv").exists():
@@ -204,20 +209,20 @@ def measure(quick: bool = False, half: str = "both") -> Measurement:
             [f"skipped: no real faces in {folder}; name their folder in $FERDIS_SHARED"],
         )
     people, networks = (125, 1) if quick else (500, NETWORKS)
-    crops, faces = drawn_crops(people, seed=40)
+    crops, faces = drawn_crops(people, 40, name)
     models = [fit(crops, faces, epochs=2, seed=k) for k in range(networks)]
     tables, demands, remarks = {}, [], [TUNED]
-    for name in ("london", "wild"):
-        images, table = real_crops(name, folder)
+    for photographed in ("london", "wild"):
+        images, table = real_crops(photographed, folder)
         chosen = table["expression"].isin(SEVEN_EXPRESSIONS).to_numpy()
         halves = np.array([half_of(subject) for subject in table["subject"]])
         probabilities = read(models, images)
-        remarks.append(f"{name}: MTCNN found {table['detected'].sum()} of {len(table)} faces")
+        remarks.append(f"{photographed}: MTCNN found {table['detected'].sum()} of {len(table)} faces")
         for part in ("whole set", *HALVES) if half == "both" else (half,):
             rows = chosen if part == "whole set" else chosen & (halves == part)
-            uar, confusion = score(name, probabilities[rows], table["expression"].to_numpy()[rows])
-            tables[f"{name}, {part}: UAR {uar:.3f} (rows true)"] = confusion
-            if name == "london" and part != HALVES[0]:  # the half it was tuned on is no evidence by itself
+            uar, confusion = score(probabilities[rows], table["expression"].to_numpy()[rows])
+            tables[f"{photographed}, {part}: UAR {uar:.3f} (rows true)"] = confusion
+            if photographed == "london" and part != HALVES[0]:  # the half it was tuned on is no evidence by itself
                 demands.append(Demand(f"london, neutral against happiness, {part}, UAR", uar, 0.80))
     return Measurement(
         f"7. It transfers to photographs (grey 48x48, {len(crops)} rendered training faces)",

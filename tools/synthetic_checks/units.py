@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ferdis.datasets.synthetic.dataset import load_synthetic, region_masks, with_action_units
 from ferdis.faces import ACTION_UNITS, AU_COLUMNS, Faces
 from tools.synthetic_checks import Demand, Measurement
 from tools.synthetic_checks.cnn import FiveBlockCNN, Recipe, mirrored_shifted, plain, predict, train
+from tools.synthetic_checks.sets import draw, functions
 
 # Where FACS says each action unit is visible.
 REGIONS: dict[int, tuple[str, ...]] = {
@@ -23,13 +23,13 @@ _RAISED = 3
 _HOLDS = 0.9  # share of people for whom a property must hold
 
 
-def measure_locality(quick: bool = False) -> Measurement:
+def measure_locality(quick: bool = False, name: str = "synthetic") -> Measurement:
     """Raise one action unit at a time on neutral faces and compare its region with the rest of the image."""
     people = 12 if quick else 40
-    still = with_action_units(load_synthetic(people, ["neutral"], 1, seed=4, cache=False), np.zeros(len(ACTION_UNITS)))
+    still = functions(name).with_action_units(draw(name, people, ["neutral"], 1, seed=4), np.zeros(len(ACTION_UNITS)))
     before = still.pixels().astype(np.int16)
-    masks = region_masks(still)
-    table = pd.DataFrame([_unit_row(still, before, masks, unit) for unit in ACTION_UNITS]).set_index("unit")
+    masks = still.region_masks()
+    table = pd.DataFrame([_unit_row(still, before, masks, unit, name) for unit in ACTION_UNITS]).set_index("unit")
     return Measurement(
         "2. Each action unit is visible and local (normal, 128x128, 0 to 3)",
         [
@@ -42,17 +42,17 @@ def measure_locality(quick: bool = False) -> Measurement:
     )
 
 
-def _unit_row(still: Faces, before: np.ndarray, masks: dict[str, np.ndarray], unit: int) -> dict:
+def _unit_row(still: Faces, before: np.ndarray, masks: dict[str, np.ndarray], unit: int, name: str) -> dict:
     """Mean change of one action unit's own region and of the rest, by level."""
     own = np.zeros(before.shape[:3], bool)
     changes = []
     for level in LEVELS[1:]:
         units = np.where(np.array(ACTION_UNITS) == unit, level, 0.0)
-        raised = with_action_units(still, units)
+        raised = functions(name).with_action_units(still, units)
         if level == _RAISED:
-            after = region_masks(raised)
-            for name in REGIONS[unit]:
-                own |= masks[name] | after[name]
+            after = raised.region_masks()
+            for region in REGIONS[unit]:
+                own |= masks[region] | after[region]
         changes.append(np.abs(raised.pixels().astype(np.int16) - before).mean(axis=3))
     inside = np.stack([_mean_in(change, own) for change in changes])  # (levels, people)
     outside = _mean_in(changes[_RAISED - 1], ~own)
@@ -67,11 +67,11 @@ def _unit_row(still: Faces, before: np.ndarray, masks: dict[str, np.ndarray], un
     }  # fmt: skip
 
 
-def measure_readback(quick: bool = False) -> Measurement:
+def measure_readback(quick: bool = False, name: str = "synthetic") -> Measurement:
     """Train on independent action units of 200 people, test on 50 unseen ones."""
     people, images = (80, 15) if quick else (200, 25)
-    fitted = load_synthetic(people, "action_units", images, 64, seed=5, cache=False)
-    unseen = load_synthetic(50, "action_units", 20, 64, seed=5, first_person=people, cache=False)
+    fitted = draw(name, people, "action_units", images, 64, seed=5)
+    unseen = draw(name, 50, "action_units", 20, 64, seed=5, first_person=people)
     torch.manual_seed(0)
     model = FiveBlockCNN(3, 0, len(ACTION_UNITS), widths=(16, 32, 64, 96, 128), dropout=0.0)
     recipe = Recipe(epochs=15 if quick else 35, batch_size=32, learning_rate=3e-3)

@@ -88,6 +88,7 @@ def sample_expression(
     style: np.ndarray | None,
     difficulty: str,
     intensity: float | None = None,
+    prototype: dict[int, float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sample the action units of one image.
 
@@ -103,6 +104,8 @@ def sample_expression(
         ``easy``, ``normal`` or ``hard``: spread of intensity, noise, asymmetry, talking and blinking.
     intensity
         Share of the apex, 0..1; None samples it.
+    prototype
+        Action units and their intensities at the apex; None samples one of `PROTOTYPES`.
 
     Returns
     -------
@@ -114,7 +117,8 @@ def sample_expression(
     if expression not in PROTOTYPES:
         raise ValueError(f"expression {expression!r} is unknown; choose one of {', '.join(EXPRESSIONS)}")
     variants = PROTOTYPES[expression]
-    prototype = variants[int(rng.integers(0, 840)) % len(variants)]
+    number = int(rng.integers(0, 840)) % len(variants)
+    prototype = variants[number] if prototype is None else prototype
     drawn = sample_intensity(rng, difficulty=difficulty)
     share = drawn if intensity is None else float(intensity)
     apex = np.array([prototype.get(unit, 0.0) for unit in ACTION_UNITS])

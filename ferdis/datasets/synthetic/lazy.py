@@ -133,23 +133,31 @@ class RenderedImages:
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_store": None}  # a worker process opens the map itself
 
+    def chunks(self, recipes: Recipes) -> Iterator[tuple[slice, Any]]:
+        """Render images: rows and an object with their ``images``, in order. Another renderer overrides this."""
+        return render_recipes(recipes, self.size)
+
+    def renderer(self) -> str:
+        """Identifies the renderer: images cached by another are never used."""
+        return renderer_digest()
+
     def _draw(self, rows: np.ndarray) -> np.ndarray:
         out = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        for chunk, drawn in render_recipes(self.recipes.take(rows), self.size):
+        for chunk, drawn in self.chunks(self.recipes.take(rows)):
             out[chunk] = _pixels(drawn)
         return out
 
     def _kept(self, rows: np.ndarray, folder: Path) -> np.ndarray:
         pixels, done = self._open(folder)
         missing = np.unique(rows[done[rows] == 0])
-        for chunk, drawn in render_recipes(self.recipes.take(missing), self.size):
+        for chunk, drawn in self.chunks(self.recipes.take(missing)):
             pixels[missing[chunk]] = _pixels(drawn)  # pixels before the flag: a killed run only renders again
             done[missing[chunk]] = 1
         return np.asarray(pixels[rows])
 
     def _open(self, folder: Path) -> tuple[np.ndarray, np.ndarray]:
         if self._store is None:
-            name = hashlib.sha256(f"{renderer_digest()} {self.recipes.digest()} {self.size}".encode()).hexdigest()[:20]
+            name = hashlib.sha256(f"{self.renderer()} {self.recipes.digest()} {self.size}".encode()).hexdigest()[:20]
             place = folder / "synthetic" / name
             try:
                 place.mkdir(parents=True, exist_ok=True)
@@ -192,7 +200,7 @@ def _tensor(values: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.array(values, dtype=np.float32))  # a copy: the source may be read-only
 
 
-def _pixels(drawn: Rendered) -> np.ndarray:
+def _pixels(drawn: Any) -> np.ndarray:
     return np.asarray(drawn.images)
 
 
