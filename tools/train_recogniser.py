@@ -130,7 +130,9 @@ def write_weights(models: list[FiveBlockCNN], out: Path) -> None:
     """Each network as safetensors."""
     out.mkdir(parents=True, exist_ok=True)
     for number, model in enumerate(models):
-        save_file({name: value.contiguous() for name, value in model.state_dict().items()}, out / f"{number}.safetensors")
+        save_file(
+            {name: value.contiguous() for name, value in model.state_dict().items()}, out / f"{number}.safetensors"
+        )
 
 
 def cache_place() -> Path:

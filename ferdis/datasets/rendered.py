@@ -135,7 +135,9 @@ class RenderedPeople:
         table = faces.to_frame()
         for name in (*AU_COLUMNS, *ASYMMETRY_COLUMNS, "asymmetry", "expression", "intensity"):
             table[name] = other[name].to_numpy()
-        table["path"] = [f"{own}+{self._tail(source)}" for own, source in zip(table["path"], other["path"], strict=True)]
+        table["path"] = [
+            f"{own}+{self._tail(source)}" for own, source in zip(table["path"], other["path"], strict=True)
+        ]
         return self._redrawn(faces, table)
 
     def with_action_units(self, faces: Faces, units: pd.DataFrame | np.ndarray) -> Faces:
@@ -195,7 +197,11 @@ class RenderedPeople:
             strength = float(max(left.max(), right.max())) / AU_MAXIMUM
             label = nearest_expression((left + right) / 2)
         else:
-            drawn = sample_intensity(face, difficulty=request.difficulty) if request.intensity is None else request.intensity
+            drawn = (
+                sample_intensity(face, difficulty=request.difficulty)
+                if request.intensity is None
+                else request.intensity
+            )
             strength, label = drawn, name
             left, right = self.sample_expression(
                 name, face, style=style, difficulty=request.difficulty, intensity=strength

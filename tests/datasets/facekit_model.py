@@ -27,13 +27,24 @@ _PARTS = (
 def _wanted_landmarks() -> np.ndarray:
     """Where 68 landmarks of a plain face lie, (68, 2): x to the person's left, y up, cm."""
     jaw = [(7.0 * np.sin(a), 2.0 - 10.5 * np.cos(a) ** 1.5) for a in np.linspace(-np.pi / 2, np.pi / 2, 17)]
-    brows = [(x, 5.6 + 0.5 * (1 - (abs(x) - 3.4) ** 2 / 6)) for x in (-5.6, -4.6, -3.5, -2.4, -1.2, 1.2, 2.4, 3.5, 4.6, 5.6)]
+    brows = [
+        (x, 5.6 + 0.5 * (1 - (abs(x) - 3.4) ** 2 / 6)) for x in (-5.6, -4.6, -3.5, -2.4, -1.2, 1.2, 2.4, 3.5, 4.6, 5.6)
+    ]
     nose = [(0, 3.6), (0, 2.5), (0, 1.4), (0, 0.3), (-1.3, -0.9), (-0.6, -1.1), (0, -1.2), (0.6, -1.1), (1.3, -0.9)]
     right_eye = [(-4.4, 3.4), (-3.6, 3.9), (-2.6, 3.9), (-1.8, 3.3), (-2.6, 3.0), (-3.6, 3.0)]
     left_eye = [(1.8, 3.3), (2.6, 3.9), (3.6, 3.9), (4.4, 3.4), (3.6, 3.0), (2.6, 3.0)]
     outer = [(-2.5, -3.4), (-1.6, -2.8), (-0.7, -2.5), (0, -2.6), (0.7, -2.5), (1.6, -2.8), (2.5, -3.4)]
     outer += [(1.6, -4.0), (0.8, -4.3), (0, -4.4), (-0.8, -4.3), (-1.6, -4.0)]
-    inner = [(-2.1, -3.4), (-1.0, -3.25), (0, -3.25), (1.0, -3.25), (2.1, -3.4), (1.0, -3.55), (0, -3.55), (-1.0, -3.55)]
+    inner = [
+        (-2.1, -3.4),
+        (-1.0, -3.25),
+        (0, -3.25),
+        (1.0, -3.25),
+        (2.1, -3.4),
+        (1.0, -3.55),
+        (0, -3.55),
+        (-1.0, -3.55),
+    ]
     return np.array([*jaw, *brows, *nose, *right_eye, *left_eye, *outer, *inner], dtype=float)
 
 
@@ -51,9 +62,7 @@ def make_model() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     x, y, z = vertices.T / 10
     smooth = np.stack([np.ones_like(x), x, y, z, x * x, y * y, x * x * y, y**3, z * z])
-    identity = np.stack(
-        [0.12 / (1 + 0.05 * k) * (rng.normal(size=(3, len(smooth))) @ smooth).T for k in range(MODES)]
-    )
+    identity = np.stack([0.12 / (1 + 0.05 * k) * (rng.normal(size=(3, len(smooth))) @ smooth).T for k in range(MODES)])
     identity[:, :, 0] = 0.3 * np.sign(vertices[:, 0]) * np.abs(identity[:, :, 0]) * np.abs(x)
     shapes = np.stack([_shape(name, vertices) for name in SHAPES])
     return {
@@ -126,7 +135,9 @@ def _shape(name: str, vertices: np.ndarray) -> np.ndarray:
     }  # fmt: skip
     if name in CENTRAL:
         if name == "jawOpen":
-            return np.stack([0 * vertices[:, 0], -3.0 * (vertices[:, 1] < -3.4) * (vertices[:, 2] > 0), 0 * vertices[:, 2]], 1)
+            return np.stack(
+                [0 * vertices[:, 0], -3.0 * (vertices[:, 1] < -3.4) * (vertices[:, 2] > 0), 0 * vertices[:, 2]], 1
+            )
         bump = np.exp(-0.5 * ((vertices[:, 0] / 1.5) ** 2 + ((vertices[:, 1] + 3.4) / 0.8) ** 2)) * (vertices[:, 2] > 0)
         return bump[:, None] * np.array([0.0, 0.3, 0.4])
     start = max((key for key in pushes if name.startswith(key)), key=len)

@@ -51,7 +51,9 @@ def test_images_are_faces_and_people_differ(faces: Faces, pixels: np.ndarray):
 
 
 def test_the_same_arguments_give_the_same_pixels_and_another_seed_others(root: Path, pixels: np.ndarray):
-    again = load("facekit", root=root, people=2, expressions=8, images_per_expression=1, image_size=48, seed=7, cache=False)
+    again = load(
+        "facekit", root=root, people=2, expressions=8, images_per_expression=1, image_size=48, seed=7, cache=False
+    )
     assert np.array_equal(again.pixels(), pixels)
     other = load_facekit(root, 1, 8, 1, 48, seed=8, cache=False)
     assert other.subject[0] == "facekit/s8/P0000" and not np.array_equal(other.pixels(), pixels[:8])
@@ -210,7 +212,12 @@ def test_a_cut_off_text_file_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
-    [({"people": 0}, "people=0"), ({"expressions": ["joy"]}, "joy"), ({"difficulty": "brutal"}, "brutal"), ({"seed": -1}, "seed")],
+    [
+        ({"people": 0}, "people=0"),
+        ({"expressions": ["joy"]}, "joy"),
+        ({"difficulty": "brutal"}, "brutal"),
+        ({"seed": -1}, "seed"),
+    ],
 )
 def test_wrong_arguments_are_named_before_the_model_is_read(arguments: dict, named: str):
     with pytest.raises(ValueError, match=named):

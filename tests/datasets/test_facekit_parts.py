@@ -46,7 +46,9 @@ def naive(screen: np.ndarray, triangles: np.ndarray, size: int) -> np.ndarray:
 
 def test_rasteriser_agrees_with_a_naive_one():
     rng = np.random.default_rng(3)
-    screen = np.concatenate([rng.uniform(-4, 28, (2, 60, 2)), rng.uniform(-9, 9, (2, 60, 1))], axis=2).astype(np.float32)
+    screen = np.concatenate([rng.uniform(-4, 28, (2, 60, 2)), rng.uniform(-9, 9, (2, 60, 1))], axis=2).astype(
+        np.float32
+    )
     triangles = rng.permutation(60).reshape(20, 3)
     seen = rasterise(torch.from_numpy(screen), torch.from_numpy(triangles), 24)
     for image in range(2):
@@ -55,7 +57,10 @@ def test_rasteriser_agrees_with_a_naive_one():
         assert (seen.triangle[image].numpy() == expected).mean() > 0.998  # a centre on an edge may fall to either side
     covered = seen.triangle >= 0
     assert torch.allclose(seen.weights[covered].sum(-1), torch.ones(()), atol=1e-5)
-    place = (seen.weights.unsqueeze(-1) * torch.from_numpy(screen)[:, triangles][torch.arange(2)[:, None, None], seen.triangle]).sum(-2)
+    place = (
+        seen.weights.unsqueeze(-1)
+        * torch.from_numpy(screen)[:, triangles][torch.arange(2)[:, None, None], seen.triangle]
+    ).sum(-2)
     down, across = torch.meshgrid(torch.arange(24) + 0.5, torch.arange(24) + 0.5, indexing="ij")
     assert torch.allclose(place[..., 0][covered], across.expand(2, -1, -1)[covered], atol=1e-3)
     assert torch.allclose(place[..., 1][covered], down.expand(2, -1, -1)[covered], atol=1e-3)
@@ -141,7 +146,9 @@ def test_expressions_have_variants_that_people_show():
     assert set(VARIANTS) == set(EXPRESSIONS)
     assert any(25 not in units for _, units in VARIANTS["happiness"])
     assert any(25 in units for _, units in VARIANTS["anger"]) and any(25 not in units for _, units in VARIANTS["anger"])
-    assert any(1 not in units for _, units in VARIANTS["sadness"]) and any(2 not in units for _, units in VARIANTS["fear"])
+    assert any(1 not in units for _, units in VARIANTS["sadness"]) and any(
+        2 not in units for _, units in VARIANTS["fear"]
+    )
     for name in EXPRESSIONS:
         left, right = sample_expression(name, np.random.default_rng(1), style=None, difficulty="normal", intensity=1.0)
         assert left.shape == (17,) and left.min() >= 0 and max(left.max(), right.max()) <= 5

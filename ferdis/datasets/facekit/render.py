@@ -88,9 +88,7 @@ def on_screen(posed: _Posed, points: Tensor, size: int) -> Tensor:
     """Points (n, k, 3) of the heads as pixels and depth (n, k, 3)."""
     v = posed.scene
     shift = torch.cat((v.shift_x, v.shift_y), 1)[..., 0]
-    return geometry.project(
-        geometry.turn(points, posed.matrix), v.scale[:, 0, 0], shift, v.distance[:, 0, 0], size
-    )
+    return geometry.project(geometry.turn(points, posed.matrix), v.scale[:, 0, 0], shift, v.distance[:, 0, 0], size)
 
 
 def landmarks_of(anatomy: Anatomy, posed: _Posed, size: int) -> Tensor:
@@ -278,5 +276,7 @@ def _regions(head: Fragments, pixel: Tensor, parts: Tensor, chart: Tensor, size:
     chin = skin & ~mouth & (t < -3.4) & (s < 3.6)
     cheeks = skin & ~(eyes | brows | mouth | nose | forehead | chin) & (t > -6.5)
     found = dict(zip(REGIONS, (eyes, brows, mouth, nose, cheeks, chin, forehead), strict=True))
-    shrunk = {name: F.interpolate(mask[:, None].float(), (size, size), mode="area")[:, 0] for name, mask in found.items()}
+    shrunk = {
+        name: F.interpolate(mask[:, None].float(), (size, size), mode="area")[:, 0] for name, mask in found.items()
+    }
     return {name: (mask >= 0.5).cpu() for name, mask in shrunk.items()}

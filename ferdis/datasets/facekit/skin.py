@@ -106,7 +106,13 @@ def _make_up_eyes(albedo: Tensor, maps: SkinMaps, p: Columns) -> Tensor:
     """Lash line, eye shadow."""
     liner = bell(maps.eye + 0.03, 0.07 + 0.06 * p.makeup) * (0.25 + 0.5 * p.lashes + 0.5 * p.makeup).clamp(max=0.95)
     upper = smooth(maps.over_eye, -0.25, 0.05)
-    shadow = bell(maps.over_eye - 0.25, 0.3) * smooth(maps.s.abs(), 1.6, 2.4) * smooth(maps.s.abs(), 5.3, 4.5) * 0.5 * p.makeup
+    shadow = (
+        bell(maps.over_eye - 0.25, 0.3)
+        * smooth(maps.s.abs(), 1.6, 2.4)
+        * smooth(maps.s.abs(), 5.3, 4.5)
+        * 0.5
+        * p.makeup
+    )
     albedo = albedo * (1 - (shadow * upper).unsqueeze(1))
     return albedo * (1 - (liner * (0.35 + 0.65 * upper) * 0.85).unsqueeze(1))
 
@@ -118,7 +124,11 @@ def _lips(albedo: Tensor, maps: SkinMaps, p: Columns) -> Tensor:
     natural = base * base.new_tensor((0.92, 0.58, 0.6)).view(1, 3, 1, 1)
     natural = mix(base * 0.85, natural, (0.35 + 0.65 * p.lip_colour).unsqueeze(1))
     hue = p.lipstick_hue.unsqueeze(1)
-    stick = mix(base.new_tensor((0.35, 0.03, 0.05)).view(1, 3, 1, 1), base * base.new_tensor((0.9, 0.5, 0.55)).view(1, 3, 1, 1), hue)
+    stick = mix(
+        base.new_tensor((0.35, 0.03, 0.05)).view(1, 3, 1, 1),
+        base * base.new_tensor((0.9, 0.5, 0.55)).view(1, 3, 1, 1),
+        hue,
+    )
     colour = mix(natural, stick, (0.8 * smooth(p.makeup, 0.25, 0.6)).unsqueeze(1))
     shade = 1 - 0.14 * maps.upper - 0.55 * bell(maps.seam, 0.1)
     return mix(albedo, colour * shade.unsqueeze(0), inside)
@@ -156,10 +166,14 @@ def skin_maps(anatomy: Anatomy) -> SkinMaps:
     away, along = along_line(np.abs(s), t, tuple(map(tuple, half)))
     above = np.interp(np.abs(s), half[:, 0], half[:, 1])
     inner, outer = half[0, 0], half[-1, 0]
-    along = along + np.minimum(np.abs(s) - inner, 0) / (outer - inner) + np.maximum(np.abs(s) - outer, 0) / (outer - inner)
+    along = (
+        along + np.minimum(np.abs(s) - inner, 0) / (outer - inner) + np.maximum(np.abs(s) - outer, 0) / (outer - inner)
+    )
     eye = (marks[42:48] + marks[[39, 38, 37, 36, 41, 40]] * [-1, 1]) / 2
     lip_points, inner_points = marks[48:60], marks[60:68]
-    seam_t = np.interp(s, inner_points[[0, 1, 2, 3, 4], 0], (inner_points[[0, 1, 2, 3, 4], 1] + inner_points[[0, 7, 6, 5, 4], 1]) / 2)
+    seam_t = np.interp(
+        s, inner_points[[0, 1, 2, 3, 4], 0], (inner_points[[0, 1, 2, 3, 4], 1] + inner_points[[0, 7, 6, 5, 4], 1]) / 2
+    )
     lid_t = np.interp(np.abs(s), eye[:4, 0], eye[:4, 1])
     low = _soft(t - np.interp(np.abs(s), [0, 2.2, 3.6, 5.5, 8.2], [-4.6, -4.4, -3.2, -2.2, 2.6]), -0.35)
     whiskers = low * _soft(np.abs(s) - 9.6, -0.4)
