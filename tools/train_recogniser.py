@@ -1,8 +1,8 @@
-"""Train recognisers that have never seen a photograph, and test them on photographs: ``python -m tools.train_recogniser``.
+"""Train recognisers that have never seen a photograph, and test them on photographs.
 
-Each mixture ``SYNTHETIC+FACEKIT`` names how many people of either set there are per sort of image (there are four sorts of
-eight images per person, see ``tools/synthetic_checks/real.py``); each is drawn once and kept in ``$FERDIS_CACHE``. The
-networks learn expressions and action units together. Photographs are only ever tested on; choices are to be made on
+Run it as ``python -m tools.train_recogniser``. Each mixture ``SYNTHETIC+FACEKIT`` names how many people of either set
+there are per sort of image (there are four sorts of eight images per person, see ``tools/synthetic_checks/real.py``);
+each is drawn once and kept in ``$FERDIS_CACHE``. The networks learn expressions and action units together. Photographs are only ever tested on; choices are to be made on
 the development half (``--half``), and the other half is for one report at the end.
 """
 

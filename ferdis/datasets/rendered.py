@@ -17,9 +17,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ferdis.datasets.synthetic.expression import PROTOTYPES, person_style
+from ferdis.datasets.synthetic.expression import PROTOTYPES, person_style, sample_intensity
 from ferdis.datasets.synthetic.expression import sample_expression as sample_drawn_expression
-from ferdis.datasets.synthetic.expression import sample_intensity
 from ferdis.datasets.synthetic.lazy import LANDMARKS, Recipes
 from ferdis.faces import (
     ACTION_UNITS,

@@ -37,9 +37,9 @@ from optuna.trial import Trial, TrialState
 
 from ferdis import run_folder
 from ferdis.evaluation.fit_and_score import accepts, describe, seeded_clone
-from ferdis.progress import Bar
 from ferdis.evaluation.tuned_parameters import TunedParameters, name_spaces, people_of, person_digests
 from ferdis.faces import Faces
+from ferdis.progress import Bar
 from ferdis.protocol import Fold, SubjectKFold, row_names, write_folds
 from ferdis.protocol.leakage import NEAR_DUPLICATE, audit, audit_parameters
 from ferdis.run_folder import RunFolder

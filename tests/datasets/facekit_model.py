@@ -128,9 +128,11 @@ def _landmarks_in_place(points: np.ndarray) -> np.ndarray:
 def _shape(name: str, vertices: np.ndarray) -> np.ndarray:
     """A soft push where the shape's name says, on its side."""
     pushes = {
-        "brow": ((3.0, 5.8), 1.2, {"Down": (0, -0.6, 0.1), "Up": (0, 0.7, 0)}), "eye": ((3.0, 3.8), 0.7, {"": (0, -0.5, 0)}),
+        "brow": ((3.0, 5.8), 1.2, {"Down": (0, -0.6, 0.1), "Up": (0, 0.7, 0)}),
+        "eye": ((3.0, 3.8), 0.7, {"": (0, -0.5, 0)}),
         "cheek": ((4.5, 0.5), 1.5, {"": (0, 0.6, 0.2)}), "nose": ((1.5, 0.5), 1.0, {"": (0, 0.8, 0)}),
-        "mouthSmile": ((2.4, -3.4), 1.0, {"": (0.7, 1.0, -0.5)}), "mouthFrown": ((2.4, -3.4), 1.0, {"": (0.2, -0.6, -0.2)}),
+        "mouthSmile": ((2.4, -3.4), 1.0, {"": (0.7, 1.0, -0.5)}),
+        "mouthFrown": ((2.4, -3.4), 1.0, {"": (0.2, -0.6, -0.2)}),
         "mouth": ((1.5, -3.4), 1.0, {"": (0.2, 0.4, 0.1)}),
     }  # fmt: skip
     if name in CENTRAL:

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from ferdis.datasets import load
-from ferdis.datasets.rendered import ASYMMETRY_COLUMNS, LANDMARK_COLUMNS
 from ferdis.datasets.facekit.dataset import counterpart, load_facekit, region_masks, with_action_units
 from ferdis.datasets.facekit.model import SHAPES, load_model
 from ferdis.datasets.facekit.scene import SCENE_NAMES
+from ferdis.datasets.rendered import ASYMMETRY_COLUMNS, LANDMARK_COLUMNS
 from ferdis.datasets.synthetic import dataset as synthetic
 from ferdis.datasets.synthetic.dataset import load_synthetic
 from ferdis.faces import ACTION_UNITS, AU_COLUMNS, EXPRESSIONS, Faces
@@ -147,7 +147,7 @@ def test_without_a_model_one_line_names_source_and_licence(monkeypatch: pytest.M
     assert "\n" not in str(raised.value)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "x.txt").write_text("")
-    with pytest.raises(FileNotFoundError, match="holds neither facekit.npz nor"):
+    with pytest.raises(FileNotFoundError, match=r"holds neither facekit\.npz nor"):
         load_facekit(tmp_path / "other")
 
 

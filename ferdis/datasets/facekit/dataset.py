@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ferdis.datasets.rendered import Request, RenderedPeople, cache_folder
 from ferdis.datasets.facekit.expression import sample_expression
 from ferdis.datasets.facekit.lazy import FacekitImages, landmarks, render_recipes
 from ferdis.datasets.facekit.model import register_model
 from ferdis.datasets.facekit.scene import SCENE_NAMES, sample_scene
+from ferdis.datasets.rendered import RenderedPeople, Request, cache_folder
 from ferdis.datasets.synthetic.lazy import Recipes
 from ferdis.faces import Faces
 

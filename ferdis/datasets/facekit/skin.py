@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -180,7 +181,8 @@ def skin_maps(anatomy: Anatomy) -> SkinMaps:
     upper_lip = _soft(np.abs(s) - 2.7, -0.4) * _soft(t + 1.5 + 0.28 * np.abs(s), -0.2) * _soft(t + 4.2, 0.3)
     hairline = 9.4 - 0.035 * s**2 - 0.0012 * s**4
     values = {
-        "s": s, "t": t, "brow_along": along, "brow_across": np.where(away < np.abs(t - above), np.sign(t - above) * away, t - above),
+        "s": s, "t": t, "brow_along": along,
+        "brow_across": np.where(away < np.abs(t - above), np.sign(t - above) * away, t - above),
         "lips": _inside_polygon(s, t, lip_points), "upper": (t > seam_t).astype(float), "seam": t - seam_t,
         "eye": _inside_polygon(np.abs(s), t, eye), "over_eye": t - lid_t,
         "beard": whiskers, "moustache": upper_lip, "scalp": _soft(t - hairline, 0.8),
@@ -200,7 +202,7 @@ def _inside_polygon(s: np.ndarray, t: np.ndarray, points: np.ndarray) -> np.ndar
     closed = np.concatenate([points, points[:1]])
     away, _ = along_line(s, t, tuple(map(tuple, closed)))
     inside = np.zeros(s.shape, bool)
-    for (s0, t0), (s1, t1) in zip(closed[:-1], closed[1:], strict=True):
+    for (s0, t0), (s1, t1) in pairwise(closed):
         crosses = (t0 > t) != (t1 > t)
         inside ^= crosses & (s < (s1 - s0) * (t - t0) / (t1 - t0 if t1 != t0 else 1e-9) + s0)
     return np.where(inside, away, -away)

@@ -27,7 +27,7 @@ class Surface:
 
 def interpolated(seen: Fragments, rows: Tensor, triangles: Tensor, pixel: Tensor) -> Tensor:
     """Attributes (n, V, c) of vertices at the pixels of a list: (c, P)."""
-    count, vertices, channels = rows.shape
+    _, vertices, channels = rows.shape
     image = torch.div(pixel, seen.triangle.shape[1] * seen.triangle.shape[2], rounding_mode="floor")
     corners = triangles.index_select(0, seen.triangle.view(-1).index_select(0, pixel)) + (image * vertices)[:, None]
     values = rows.reshape(-1, channels).index_select(0, corners.view(-1)).view(-1, 3, channels)
