@@ -3,8 +3,8 @@ People from measured faces
 ==========================
 
 People whose heads come from light-stage scans (ICT-FaceKit's modes) and whose skin, folds, eyes, hair and light are
-drawn. The face model is not part of ferdis: clone https://github.com/ICT-VGL/ICT-FaceKit (MIT licence) and name the folder in
-``$FERDIS_FACEKIT``. Where only some of its files are there, this page shows what they hold.
+drawn. The face model is not part of ferdis: clone https://github.com/ICT-VGL/ICT-FaceKit (MIT licence) and name the
+folder in ``$FERDIS_FACEKIT``. Where only some of its files are there, this page shows what they hold.
 """
 
 from __future__ import annotations
