@@ -3,7 +3,8 @@
 Run it as ``python -m tools.train_recogniser``. Each mixture ``SYNTHETIC+FACEKIT`` names how many people of either set
 there are per sort of image (there are four sorts of eight images per person, see ``tools/synthetic_checks/real.py``);
 each is drawn once and kept in ``$FERDIS_CACHE``. The networks learn expressions and action units together. Photographs
-are only ever tested on; choices are to be made on the development half (``--half``), and the other half is for one report at the end.
+are only ever tested on; choices are to be made on the development half (``--half``), and the other half is for one
+report at the end.
 """
 
 from __future__ import annotations
