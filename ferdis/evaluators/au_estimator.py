@@ -5,8 +5,8 @@
 >>> faces = estimator.annotate(faces)                                                         # doctest: +SKIP
 
 Its network is EGGAN's C_exp (Tang et al. 2020, Section 3.3): six levels for each action unit. An intensity is the mean
-of its levels' distribution, over an image and its mirror image. Part of the people are never learned from; the error on them
-stands beside every figure that rests on the estimates.
+of its levels' distribution, over an image and its mirror image. Part of the people are never learned from; the error on
+them stands beside every figure that rests on the estimates.
 """
 
 from __future__ import annotations
