@@ -87,8 +87,10 @@ def hair_layer(anatomy: Anatomy, vertices: Tensor, normals: Tensor, p: Columns) 
     across = chart[:, 0] + 0 * field
     shell = scalp + outward * lift.unsqueeze(-1)
     ones = torch.ones_like(field)
-    shell_attributes = torch.stack((*outward.unbind(-1), field, across, chart[:, 1] * ones, HAIR * ones), -1)
-    curtain, curtain_attributes = _curtain(vertices, p)
+    shell_attributes = torch.stack(
+        (*outward.unbind(-1), field, across, chart[:, 1] * ones, HAIR * ones), -1
+    )
+    curtain, curtain_attributes = _curtain(p)
     frames, frame_attributes = _glasses(anatomy, vertices, p)
     positions = torch.cat((shell, curtain, frames), 1)
     attributes = torch.cat((shell_attributes, curtain_attributes, frame_attributes), 1)
@@ -118,13 +120,13 @@ def _sheet(side: int) -> np.ndarray:
     return np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
 
 
-def _curtain(vertices: Tensor, p: Columns) -> tuple[Tensor, Tensor]:
+def _curtain(p: Columns) -> tuple[Tensor, Tensor]:
     """Hair that falls beside the face: two sheets from the temples to the back of the neck."""
-    n, device = len(vertices), vertices.device
+    n, device = len(p.hair_style), p.hair_style.device
     angle = torch.linspace(0.0, 1.0, _COLUMNS, device=device)
     fall = torch.linspace(0.0, 1.0, _ROWS, device=device)[:, None]
     length, volume = p.hair_length, p.hair_volume
-    half = vertices[..., 0].abs().amax(1)[:, None, None] * 0 + 7.9 + 0.5 * (volume + 1)
+    half = 7.9 + 0.5 * (volume + 1)
     front = 0.95 + 0.12 * volume
     sheets, attributes = [], []
     for sign in (-1.0, 1.0):
@@ -185,14 +187,14 @@ def _glasses(anatomy: Anatomy, vertices: Tensor, p: Columns) -> tuple[Tensor, Te
             rings.append(centre[:, None] + torch.cat((flat, depth.unsqueeze(-1)), -1))
         middles.append(centre)
     extra = []
-    thick = (width[:, 0] * marks.new_tensor([1.0])).unsqueeze(-1)
+    thick = width[:, 0]
     left, right = middles
     bridge = [left + left.new_tensor((2.5, 0.3, 0.0)), right + right.new_tensor((-2.5, 0.3, 0.0))]
-    extra.append(_ribbon(bridge[0], bridge[1], thick[:, 0]))
+    extra.append(_ribbon(bridge[0], bridge[1], thick))
     for middle, sign in ((left, -1.0), (right, 1.0)):
         hinge = middle + middle.new_tensor((sign * 2.55, 0.5, -0.6))
         ear = torch.stack((torch.full_like(hinge[:, 0], sign * 8.3), hinge[:, 1] + 0.2, hinge[:, 2] * 0), -1)
-        extra.append(_ribbon(hinge, ear, thick[:, 0]))
+        extra.append(_ribbon(hinge, ear, thick))
     positions = torch.cat((*rings, *extra), 1)
     shown = torch.where(p.glasses[:, 0] > 0.5, 9.0, -9.0).expand(n, positions.shape[1])
     zero = torch.zeros_like(shown)

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ferdis.datasets.facekit.anatomy import Anatomy
 from ferdis.datasets.facekit.folds import CHART_SIZE, along_line, chart_grid
-from ferdis.datasets.facekit.identity import BALD
 from ferdis.datasets.synthetic.canvas import Columns, bell, mix, smooth
 
 # Linear reflectance of very light and very dark skin; between them mixed in the logarithm, as Beer's law says.
@@ -125,11 +124,8 @@ def _lips(albedo: Tensor, maps: SkinMaps, p: Columns) -> Tensor:
     natural = base * base.new_tensor((0.92, 0.58, 0.6)).view(1, 3, 1, 1)
     natural = mix(base * 0.85, natural, (0.35 + 0.65 * p.lip_colour).unsqueeze(1))
     hue = p.lipstick_hue.unsqueeze(1)
-    stick = mix(
-        base.new_tensor((0.35, 0.03, 0.05)).view(1, 3, 1, 1),
-        base * base.new_tensor((0.9, 0.5, 0.55)).view(1, 3, 1, 1),
-        hue,
-    )
+    red, rose = (base.new_tensor(colour).view(1, 3, 1, 1) for colour in ((0.35, 0.03, 0.05), (0.9, 0.5, 0.55)))
+    stick = mix(red, base * rose, hue)
     colour = mix(natural, stick, (0.8 * smooth(p.makeup, 0.25, 0.6)).unsqueeze(1))
     shade = 1 - 0.14 * maps.upper - 0.55 * bell(maps.seam, 0.1)
     return mix(albedo, colour * shade.unsqueeze(0), inside)
@@ -234,6 +230,3 @@ def _noise_tiles(kind: str) -> Tensor:
         band = np.exp(-0.5 * (((down * 0.8 + across * 0.6) / 0.8) ** 2 + ((across * 0.8 - down * 0.6) / 3.0) ** 2))
     noise = np.fft.irfft2(white * band, s=(_TILE, _TILE))
     return torch.from_numpy((noise / noise.std()).astype(np.float32))
-
-
-__all__ = ["BALD", "SkinMaps", "hair_colour", "paint_skin", "skin_maps", "skin_tone"]
