@@ -8,6 +8,7 @@ on disk to be decoded) until somebody asks for them.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ferdis.messages import NAMED, and_more, named, quoted
+from ferdis._tables import MISSING
+from ferdis.messages import NAMED, and_more, named, quoted, short
 
 EXPRESSIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 SIX_EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
@@ -25,6 +27,8 @@ AU_COLUMNS = tuple(f"AU{unit:02d}" for unit in ACTION_UNITS)
 AU_MAXIMUM = 5.0  # FACS intensities A to E, and OpenFace's 0..5
 
 _DIGEST_IMAGES = 64  # images that enter Faces.digest(): enough to tell two sets apart, cheap for 100,000
+_DIGEST_ATTRS = ("posed", "counterpart")  # what a fit reads beside the table
+_NOT_DIGESTED = ("detection_probability", "au_confidence")
 
 
 class Faces:
@@ -45,8 +49,9 @@ class Faces:
     Raises
     ------
     ValueError
-        If the row count differs from the image count, an expression has no known name or is missing, a subject
-        is missing in some rows, or an AU lies outside 0..5. The message names the rows.
+        If the row count differs from the image count, a column is there twice, an expression has no known name or is
+        missing, a subject is missing in some rows (``None``, ``"NA"``, ``"n/a"`` and the like are no names), or an AU
+        lies outside 0..5. The message names the rows.
 
     Examples
     --------
@@ -211,13 +216,21 @@ class Faces:
         return Faces(_Joined([part.images for part in parts]), table, _joined_attrs(parts))
 
     def digest(self) -> str:
-        """SHA-256 (hex) of paths, labels and people of all rows and the pixels of up to 64 spread-out images.
+        """SHA-256 (hex) of what a fit may read of these faces: it stands for them wherever parameters are written down.
 
-        It stands for these faces wherever parameters are written down. Column order does not matter.
+        It covers every column of the table in every row (paths, labels, subjects, action units, pose, whatever else
+        there is), ``attrs["posed"]`` and ``attrs["counterpart"]`` (where a ground truth comes from), the image size,
+        and the pixels of up to 64 spread-out images. Numbers count to single precision; missing values are alike.
+
+        It leaves out ``detection_probability`` and ``au_confidence`` (how sure a program was, which no fit reads and
+        which may differ in the last digit from machine to machine), the order of the columns, and all other attrs.
         """
         sha = hashlib.sha256()
-        known = [name for name in ("path", "expression", "subject") if name in self._table]
-        sha.update(self._table[known].to_csv(index=False).encode())
+        about = [[name, self.attrs.get(name)] for name in _DIGEST_ATTRS]
+        sha.update(json.dumps([self.shape, about], default=str).encode())
+        for name in sorted(set(self._table.columns) - set(_NOT_DIGESTED), key=str):
+            sha.update(json.dumps(str(name)).encode())
+            sha.update(_column_bytes(self._table[name]))
         spread = np.unique(np.linspace(0, len(self) - 1, min(_DIGEST_IMAGES, len(self))).astype(int))
         sha.update(np.ascontiguousarray(self.pixels(spread)).tobytes() if len(self) else b"")
         return sha.hexdigest()
@@ -329,9 +342,24 @@ def _check_images(images: Any) -> None:
         raise ValueError(f"images must be uint8 (0..255), got {dtype}")
 
 
+def _column_bytes(column: pd.Series) -> bytes:
+    """A column as bytes: 3 and 3.0 are alike, and so are all missing values; a text is told from its neighbour."""
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        if pd.api.types.is_float_dtype(column):
+            with np.errstate(over="ignore"):
+                values = values.astype(np.float32).astype(np.float64)
+        return (np.where(np.isnan(values), np.nan, values) + 0.0).tobytes()  # -0.0 becomes 0.0
+    missing = column.isna().to_numpy()
+    return json.dumps([None if gone else str(value) for value, gone in zip(column, missing, strict=True)]).encode()
+
+
 def _check_table(table: pd.DataFrame) -> None:
+    doubled = table.columns[table.columns.duplicated()]
+    if len(doubled):
+        raise ValueError(f"the table has two columns {quoted(doubled[0])}: remove or rename one")
     if "expression" not in table:
-        raise ValueError(f"the table has no 'expression' column, only {list(table.columns)}")
+        raise ValueError(f"the table has no 'expression' column, only {named(map(short, table.columns))}")
     unknown = ~table["expression"].isin(EXPRESSIONS)
     if unknown.any():
         names = sorted({str(name) for name in table.loc[unknown, "expression"]})
@@ -340,7 +368,7 @@ def _check_table(table: pd.DataFrame) -> None:
             f"known are {', '.join(EXPRESSIONS)}"
         )
     if "subject" in table and not table["subject"].isna().all():
-        missing = table["subject"].isna() | (table["subject"].astype(str).str.strip() == "")
+        missing = table["subject"].isna() | table["subject"].astype(str).str.strip().str.casefold().isin(MISSING)
         if missing.any():
             raise ValueError(f"no subject in {_these_rows(table, missing)}: name the person of every row, or drop them")
     for name in table.columns.intersection(AU_COLUMNS):
@@ -354,7 +382,7 @@ def _check_table(table: pd.DataFrame) -> None:
 
 def _these_rows(table: pd.DataFrame, mask: pd.Series) -> str:
     rows = np.flatnonzero(mask.to_numpy())
-    shown = [f"{row} ({table['path'].iloc[row]})" if "path" in table else str(row) for row in rows[:NAMED]]
+    shown = [f"{row} ({short(table['path'].iloc[row])})" if "path" in table else str(row) for row in rows[:NAMED]]
     return f"row{'s' * (len(rows) > 1)} {', '.join(shown)}{and_more(len(rows) - NAMED)}"
 
 

@@ -4,6 +4,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
 
@@ -76,6 +77,15 @@ def test_memory_map_is_not_copied(tmp_path) -> None:
         ),
         (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(expression=["fear", None, "anger"]), "row 1"),
         (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(subject=["a", None, "b"]), "no subject in row 1"),
+        (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(subject=["a", "n/a", "b"]), "no subject in row 1"),
+        (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(subject=["NA", " None ", "Null"]), "no subject in rows 0"),
+        (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(subject=["a", "b", "nan"]), "no subject in row 2"),
+        (
+            np.zeros((3, 4, 4, 3), np.uint8),
+            pd.concat([table(3), table(3)[["subject"]]], axis=1),
+            "two columns 'subject': remove or rename one",
+        ),
+        (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(expression="x" * 10_000), r"unknown expression 'xx.{1,80}'"),
         (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(AU12=[0, 5.1, np.nan]), "AU12 outside 0..5 in row 1"),
     ],
 )
@@ -112,6 +122,72 @@ def test_frozen_copies_and_digest() -> None:
     frame = faces.to_frame()
     frame["expression"] = "anger"
     assert faces.classes == ("anger", "fear", "surprise")
+
+
+DIGESTED = ("path", "expression", "subject", "sequence", "frame", "split", "yaw", "age", *AU_COLUMNS)
+
+
+def digested(**columns) -> Faces:
+    frame = table(3).assign(
+        sequence=["a", "a", None], frame=[1, 2, 3], split="train", yaw=[0.5, -1.0, np.nan], age=[30, 31, 32]
+    )
+    frame[list(AU_COLUMNS)] = np.arange(3 * len(AU_COLUMNS)).reshape(3, -1) % 5 / 2
+    return Faces(np.zeros((3, 4, 4, 3), np.uint8), frame.assign(**columns))
+
+
+@pytest.mark.parametrize("name", DIGESTED)
+def test_digest_covers_every_column(name: str) -> None:
+    faces = digested()
+    values = list(faces.table[name])
+    other = {"expression": "surprise", "sequence": "b"}.get(name, "x" if isinstance(values[2], str) else 0.25)
+    assert digested(**{name: [*values[:2], other]}).digest() != faces.digest()
+    assert digested(**{name: [*values[:2], values[2]]}).digest() == faces.digest()
+
+
+def test_digest_covers_where_a_ground_truth_comes_from_and_the_image_size() -> None:
+    faces = digested()
+    for attrs in ({"posed": True}, {"counterpart": "module:name"}):
+        assert Faces(faces.images, faces.table, attrs).digest() != faces.digest()
+    assert Faces(faces.images, faces.table, {"notes": ["a note"], "dataset": "x"}).digest() == faces.digest()
+    assert Faces(np.zeros((3, 2, 8, 3), np.uint8), faces.table).digest() != faces.digest()
+
+
+def test_digest_does_not_depend_on_order_dtype_or_a_program_s_confidence() -> None:
+    faces, frame = digested(), digested().to_frame()
+    same = frame[sorted(frame.columns)].assign(
+        age=frame["age"].astype(float), frame=frame["frame"].astype("Int64"), yaw=frame["yaw"].astype(np.float32)
+    )
+    same["expression"] = same["expression"].astype("category")
+    same = same.assign(detection_probability=0.5, au_confidence=0.1)
+    assert Faces(faces.images, same).digest() == faces.digest()
+    assert digested(yaw=[0.5, -1.0, 0.0]).digest() == digested(yaw=[0.5, -1.0, -0.0]).digest()
+    assert digested(yaw=[0.5, -1.0, 0.0]).digest() != faces.digest()  # not coded is not 0
+
+
+def test_digest_tells_texts_from_their_neighbours_and_from_nothing() -> None:
+    digests = {
+        digested(note=note).digest() for note in (["a", "b", "c"], ["a,b", "", "c"], ["a", "b,c", ""], ["a", "b", None])
+    }
+    assert len(digests) == 4 and digested(note=["a", "b", "None"]).digest() not in digests
+    renamed = digested().to_frame().rename(columns={"age": "years"})
+    assert Faces(digested().images, renamed).digest() != digested().digest()
+
+
+def test_a_fit_on_other_action_units_does_not_reuse_the_weights_in_its_folder(tmp_path) -> None:
+    from tests.systems.test_eggan import faces as people
+    from tests.systems.test_eggan import tiny
+
+    one = people(n=12)
+    other = one.with_table(one.to_frame().assign(AU12=0.0, AU04=np.arange(12) % 3))
+
+    def weights(faces: Faces, folder) -> dict:
+        system = tiny().fit(faces, run_dir=folder)
+        return {key: value for name in system.modules_ for key, value in system.modules_[name].state_dict().items()}
+
+    fresh, first = weights(other, tmp_path / "fresh"), weights(one, tmp_path / "shared")
+    again = weights(other, tmp_path / "shared")
+    assert any(not torch.equal(first[key], fresh[key]) for key in fresh)  # these units do change the training
+    assert all(torch.equal(again[key], fresh[key]) for key in fresh)
 
 
 def test_vocabulary_is_sorted_and_aus_have_17_names() -> None:

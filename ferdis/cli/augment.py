@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> None:
     parser.add_argument("--filter", type=bool, default=True, help="reject faces that two judges do not accept")
     parser.add_function_arguments(write_generated, skip={"faces", "generator", "filter"})
     parser.describe("", write_generated)
-    add_named(parser, "dataset", entry(chosen.dataset).load_function(), chosen.dataset)
+    add_named(parser, "dataset", entry(chosen.dataset).imported(), chosen.dataset)
     add_system(parser, label, cls, chosen)
     settings = parser.parse_args(long_form(spread(argv, chosen))).as_dict()
     arguments = run_folder.plain(settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ferdis.cli.arguments import USER_ERROR, long_form
-from ferdis.cli.parsers import parser_of
+from ferdis.cli.parsers import add_arguments, parser_of
 
 
 def run(argv: Sequence[str]) -> int:
@@ -15,9 +15,9 @@ def run(argv: Sequence[str]) -> int:
     parser = parser_of("check", run, f"Data sets: {', '.join(REGISTRY)}; name one to see its arguments.")
     parser.add_argument("name", type=str, help="the data set")
     if argv and not argv[0].startswith("-"):
-        loader = entry(argv[0]).load_function()
-        parser.add_function_arguments(loader)
-        parser.describe("", loader)
+        imported = entry(argv[0]).imported()
+        add_arguments(parser, imported)
+        parser.describe("", imported)
     arguments = parser.parse_args([*argv[:1], *long_form(argv[1:])]).as_dict()
     from ferdis.datasets.check import check as look_over
 

@@ -51,10 +51,15 @@ def descriptions(docstring: str) -> dict[str, str]:
     return texts
 
 
-def add_named(parser: Parser, key: str, function: Callable[..., Any], name: str) -> None:
-    """Add ``--KEY.name`` and, below ``--KEY``, the arguments of a function or constructor."""
+def add_arguments(parser: Parser, function: Callable[..., Any], key: str | None = None) -> None:
+    """Add the arguments of a function or constructor, below ``--KEY`` if there is one."""
     add = parser.add_class_arguments if inspect.isclass(function) else parser.add_function_arguments
     add(function, key)  # type: ignore[operator]
+
+
+def add_named(parser: Parser, key: str, function: Callable[..., Any], name: str) -> None:
+    """Add ``--KEY.name`` and, below ``--KEY``, the arguments of a function or constructor."""
+    add_arguments(parser, function, key)
     parser.describe(key, function)
     parser.add_argument(f"--{key}.name", type=str, default=name, help=f"which {key}; --{key} NAME is short for it")
 
@@ -89,7 +94,7 @@ def experiment_parser(verb: str, function: Callable[..., Any], chosen: Chosen) -
     parser.add_argument("--print_config", action="store_true", help="show what would be run, and stop")
     parser.add_argument("--system", type=list[str], default=DEFAULTS["system"], help="NAME or LABEL=NAME, one or more")
     parser.add_argument("--preset", type=Literal["paper", "small"], default="paper", help="the systems' starting point")
-    add_named(parser, "dataset", entry(chosen.dataset).load_function(), chosen.dataset)
+    add_named(parser, "dataset", entry(chosen.dataset).imported(), chosen.dataset)
     add_named(parser, "protocol", imported(PROTOCOLS[chosen.protocol]), chosen.protocol)
     for label, cls in chosen.systems.items():
         add_system(parser, label, cls, chosen)

@@ -19,7 +19,7 @@ def run(argv: Sequence[str]) -> None:
     name = next((value for token in argv for option, _, value in [token.partition("=")] if option == "--name"), SETS[0])
     if name not in SETS:
         raise UsageError(f"--name {name}: choose {' or '.join(SETS)}, the sets that are drawn")
-    load = entry(name).load_function()
+    load = entry(name).imported()
     parser = parser_of("render", run)
     parser.add_argument("--name", type=str, default=name, help=f"which people: {' or '.join(SETS)}")
     parser.add_argument("--out", type=str, required=True, help="folder for the images and faces.csv")

@@ -1,14 +1,11 @@
-"""Data sets: the registry, a line each, and :func:`load`.
+"""Data sets: the registry, one line each, and :func:`load`.
 
-A new data set is one file in this folder and one line in :data:`REGISTRY`. The file of an official layout writes one
-function that reads names, and :func:`ferdis.datasets.tree.loaders` makes what follows of it. Any file has
-
-- a loader, a function with plain typed keyword arguments (the command line is built from them) that gives a
-  :class:`~ferdis.faces.Faces`;
-- ``build_table(root, ..., problems=None) -> (table, notes)``, which reads names and labels but no pixels, so that
-  :func:`ferdis.datasets.check.check` can look at a folder that does not load: given a list, it puts there what is
-  wrong with single files instead of raising it. The loader passes the table to
-  :func:`ferdis.datasets.common.prepared`.
+A new data set is one class in one file in this folder and one line in :data:`REGISTRY`. The class is a
+:class:`~ferdis.datasets.base.Dataset`: its constructor's plain, typed keyword arguments and its docstring are what the
+command line shows and reads; its ``table`` gives names and labels without reading pixels, which is what ``ferdis check``
+looks through; its ``load`` gives :class:`~ferdis.faces.Faces`. A set whose file names say what is in them is a
+:class:`~ferdis.datasets.tree.TreeDataset` and writes ``rows`` instead of ``table``. A set that draws its images is a
+function that gives the faces.
 """
 
 from __future__ import annotations
@@ -20,8 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ferdis.datasets.common import closest
-from ferdis.faces import Faces
+from ferdis.datasets.base import Dataset
+from ferdis.faces import EXPRESSIONS, Faces
+from ferdis.messages import closest
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Entry:
     name : str
         What :func:`load` and the command line call it.
     loader : str
-        ``"module:function"``; imported when the set is first loaded.
+        ``"module:name"`` of its class, or of a function that gives the faces; imported when it is first used.
     title, people, classes, images : str
         Its name in words, and how many of each there are.
     layout : str
@@ -58,10 +56,18 @@ class Entry:
     subject_namespace: str
     posed: bool = False
 
-    def load_function(self) -> Callable[..., Faces]:
-        """Import the loader."""
-        module, function = self.loader.split(":")
-        return getattr(importlib.import_module(module), function)
+    def imported(self) -> type[Dataset] | Callable[..., Faces]:
+        """Import what :attr:`loader` names: its signature and docstring are the command line's options and help."""
+        module, name = self.loader.split(":")
+        return getattr(importlib.import_module(module), name)
+
+    def load(self, **arguments: Any) -> Faces:
+        """The faces, for arguments that :meth:`imported` takes."""
+        made = self.imported()(**arguments)
+        return made.load() if isinstance(made, Dataset) else made
+
+
+OWN_LABELS = f"any of {', '.join(EXPRESSIONS)}; other names through labels="
 
 
 def _registry(*entries: Entry) -> dict[str, Entry]:
@@ -93,10 +99,10 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="manifest",
-        loader="ferdis.datasets.manifest:load_manifest",
+        loader="ferdis.datasets.manifest:Manifest",
         title="Bring your own data: one CSV file",
         people="any",
-        classes="any",
+        classes=OWN_LABELS,
         images="any",
         layout="faces.csv (path, expression, subject, any further column) beside the pictures",
         where="yours",
@@ -104,10 +110,10 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="folder",
-        loader="ferdis.datasets.folder:load_folder",
+        loader="ferdis.datasets.folder:Folder",
         title="Folders named after expressions",
         people="any",
-        classes="any",
+        classes=OWN_LABELS,
         images="any",
         layout="{anger,disgust,...}/picture.jpg, the person in the path, found by a regular expression",
         where="yours",
@@ -115,7 +121,7 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="ckplus",
-        loader="ferdis.datasets.ckplus:load_ckplus",
+        loader="ferdis.datasets.ckplus:CKPlus",
         title="Extended Cohn-Kanade (CK+), official layout",
         people="118",
         classes="7 with contempt, 6 without",
@@ -127,7 +133,7 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="ck48",
-        loader="ferdis.datasets.ck48:load_ck48",
+        loader="ferdis.datasets.ck48:CK48",
         title="CK+48: CK+'s last three frames, cropped to 48x48",
         people="118",
         classes="7 with contempt, 6 without",
@@ -139,7 +145,7 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="oulucasia",
-        loader="ferdis.datasets.oulucasia:load_oulucasia",
+        loader="ferdis.datasets.oulucasia:OuluCASIA",
         title="Oulu-CASIA NIR&VIS",
         people="80",
         classes="6, 7 with the first frames as neutral",
@@ -151,7 +157,7 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="bu3dfe",
-        loader="ferdis.datasets.bu3dfe:load_bu3dfe",
+        loader="ferdis.datasets.bu3dfe:BU3DFE",
         title="BU-3DFE, the texture pictures",
         people="100",
         classes="6, 7 with neutral",
@@ -163,7 +169,7 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="bu4dfe",
-        loader="ferdis.datasets.bu4dfe:load_bu4dfe",
+        loader="ferdis.datasets.bu4dfe:BU4DFE",
         title="BU-4DFE, the texture pictures",
         people="101",
         classes="6, 7 with the first frames as neutral",
@@ -175,7 +181,7 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="sfew",
-        loader="ferdis.datasets.sfew:load_sfew",
+        loader="ferdis.datasets.sfew:SFEW",
         title="SFEW 2.0: stills of films",
         people="not known",
         classes="7",
@@ -186,7 +192,7 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="mmi",
-        loader="ferdis.datasets.mmi:load_mmi",
+        loader="ferdis.datasets.mmi:MMI",
         title="MMI: videos of posed expressions",
         people="31 in frontal view with a label",
         classes="6, 7 with the first frames as neutral",
@@ -198,7 +204,7 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="rafdb",
-        loader="ferdis.datasets.rafdb:load_rafdb",
+        loader="ferdis.datasets.rafdb:RAFDB",
         title="RAF-DB, basic expressions",
         people="not known",
         classes="7",
@@ -209,7 +215,7 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="rafd",
-        loader="ferdis.datasets.rafd:load_rafd",
+        loader="ferdis.datasets.rafd:RaFD",
         title="RaFD, Radboud Faces",
         people="67",
         classes="8",
@@ -220,7 +226,7 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="jaffe",
-        loader="ferdis.datasets.jaffe:load_jaffe",
+        loader="ferdis.datasets.jaffe:JAFFE",
         title="JAFFE, Japanese Female Facial Expression",
         people="10",
         classes="7",
@@ -232,7 +238,7 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="yale",
-        loader="ferdis.datasets.yale:load_yale",
+        loader="ferdis.datasets.yale:Yale",
         title="Yale Face Database",
         people="15",
         classes="4: happiness, neutral, sadness, surprise",
@@ -243,7 +249,7 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="fer2013",
-        loader="ferdis.datasets.fer2013:load_fer2013",
+        loader="ferdis.datasets.fer2013:FER2013",
         title="FER2013: web images of 48x48 pixels",
         people="not known",
         classes="7",
@@ -254,7 +260,7 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="ferplus",
-        loader="ferdis.datasets.ferplus:load_ferplus",
+        loader="ferdis.datasets.ferplus:FERPlus",
         title="FER+: FER2013 with ten people's votes",
         people="not known",
         classes="8",
@@ -265,7 +271,7 @@ REGISTRY: dict[str, Entry] = _registry(
     ),
     Entry(
         name="disfa",
-        loader="ferdis.datasets.disfa:load_disfa",
+        loader="ferdis.datasets.disfa:DISFA",
         title="DISFA: 12 action units coded by hand, frame by frame",
         people="27",
         classes="none coded",
@@ -314,15 +320,14 @@ def load(name: str, **arguments: Any) -> Faces:
         If the data is not where ``root`` says.
     """
     about = entry(name)
-    function = about.load_function()
-    check_arguments(name, function, arguments)
-    faces = function(**arguments)
+    check_arguments(name, about.imported(), arguments)
+    faces = about.load(**arguments)
     return Faces(faces.images, faces.table, {**faces.attrs, "posed": True}) if about.posed else faces
 
 
-def check_arguments(name: str, function: Callable[..., Any], arguments: dict[str, Any]) -> None:
-    """Raise a ValueError that lists the choices if ``arguments`` do not fit the loader of ``name``."""
-    parameters = inspect.signature(function).parameters
+def check_arguments(name: str, imported: Callable[..., Any], arguments: dict[str, Any]) -> None:
+    """Raise a ValueError that lists the choices if ``arguments`` do not fit the class or function of a data set."""
+    parameters = inspect.signature(imported).parameters
     choices = ", ".join(parameters)
     for argument in arguments:
         if argument not in parameters:

@@ -17,13 +17,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from ferdis.datasets.common import named, walk_files
+from ferdis._tables import header_of, read_csv
+from ferdis.datasets.listing import walk_files
 from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
+from ferdis.messages import named, quoted
 
 KEYS = ("source", "frame", "face_id", "confidence")
 _OPENFACE = {f"{name}_r": name for name in AU_COLUMNS}
@@ -173,14 +175,14 @@ def join_units(
 
 def _read_file(path: Path, source: str, scale: Literal[1, 5] | None) -> pd.DataFrame:
     """One CSV file as KEYS, AU_COLUMNS (0..5) and ``success``."""
-    header = list(_csv(path, nrows=0).columns)
+    header = header_of(path)
     openface = any(name in _OPENFACE for name in header)
     columns = _OPENFACE if openface else {name: name for name in AU_COLUMNS}
     columns = {theirs: ours for theirs, ours in columns.items() if theirs in header}
     if not columns:
         raise ValueError(f"{path}: {_no_units(header)}")
     wanted = {*columns, "input", *(name for names in _NUMBERS.values() for name in names)}
-    raw = _csv(path, usecols=lambda name: name.strip() in wanted)
+    raw = read_csv(path, usecols=lambda name: name.strip() in wanted, index_col=False)
     table = pd.DataFrame({"source": source}, index=raw.index)
     if "input" in raw:
         table["source"] = [_stem(str(name)) for name in raw["input"]]
@@ -200,18 +202,6 @@ def _read_file(path: Path, source: str, scale: Literal[1, 5] | None) -> pd.DataF
     return table
 
 
-def _csv(path: Path, **arguments: Any) -> pd.DataFrame:
-    """The file with its column names stripped."""
-    try:
-        raw = pd.read_csv(path, encoding="utf-8-sig", skipinitialspace=True, index_col=False, **arguments)
-    except pd.errors.EmptyDataError:
-        raise ValueError(f"{path} is empty: it is no output of OpenFace or py-feat") from None
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as comma-separated text: {' '.join(str(error).split())}") from None
-    raw.columns = raw.columns.str.strip()
-    return raw
-
-
 def _stem(path: str) -> str:
     """A path without its suffix, with forward slashes."""
     return PurePosixPath(path.replace("\\", "/")).with_suffix("").as_posix()
@@ -228,7 +218,9 @@ def _numbers(column: pd.Series, path: Path) -> pd.Series:
     numbers = pd.to_numeric(column, errors="coerce")
     if (wrong := numbers.isna() & column.notna()).any():
         row = int(np.flatnonzero(wrong)[0])
-        raise ValueError(f"{path} line {row + 2}: {column.name} is {column.iloc[row]!r}, no number")
+        raise ValueError(f"{path} line {row + 2}: {column.name} is {quoted(column.iloc[row])}, no number")
+    if (wrong := np.isinf(numbers)).any():
+        raise ValueError(f"{path} line {int(np.flatnonzero(wrong)[0]) + 2}: {column.name} is infinite")
     return numbers.astype(float)
 
 

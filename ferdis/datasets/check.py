@@ -6,23 +6,23 @@ Nothing is changed and nothing is aligned: images are read as they are.
 from __future__ import annotations
 
 import hashlib
-import importlib
-import inspect
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ferdis.datasets import check_arguments, entry
-from ferdis.datasets.common import Problem, named
+from ferdis.datasets.base import Dataset
+from ferdis.datasets.common import Problem
 from ferdis.faces import Faces
+from ferdis.messages import named, quoted
 from ferdis.preprocess.images import read_image, resize
+from ferdis.protocol.look_alikes import look_alike_subjects
 from ferdis.protocol.near_duplicates import NEAR_DUPLICATE, fingerprints, similar
 
 _THUMBNAIL = 48  # side at which near-duplicates are compared; where the audit's false alarms were measured
@@ -127,19 +127,15 @@ def check(name: str, /, **arguments: Any) -> CheckReport:
         If the set, its folder or its table cannot be found or read at all; single bad rows are reported
         instead.
     """
-    loader = entry(name).load_function()
-    check_arguments(name, loader, arguments)
-    module = importlib.import_module(entry(name).loader.split(":")[0])
-    if "root" in arguments and hasattr(module, "build_table"):
-        accepted = inspect.signature(module.build_table).parameters
-        problems: list[Problem] = []
-        given = {**arguments, "problems": problems}
-        table, notes = module.build_table(**{key: value for key, value in given.items() if key in accepted})
-        root = Path(arguments["root"]).expanduser()
-        paths = list(table["path"]) if len(table) else []
-        return examine(name, table, lambda row: read_image(root / paths[row]), notes, problems)
-    faces = loader(**arguments)
-    return examine_faces(name, faces)
+    imported = entry(name).imported()
+    check_arguments(name, imported, arguments)
+    made = imported(**arguments)
+    if not isinstance(made, Dataset):
+        return examine_faces(name, made)
+    problems: list[Problem] = []
+    table, notes = made.table(problems)
+    paths = list(table["path"]) if len(table) else []
+    return examine(name, table, lambda row: read_image(made.root / paths[row]), notes, problems)
 
 
 def examine_faces(name: str, faces: Faces) -> CheckReport:
@@ -299,6 +295,12 @@ def _say_balance(report: CheckReport) -> None:
         remarks.append("people are not known: only an official split can be used")
         return
     people = table["subject"].nunique()
+    groups = look_alike_subjects(table["subject"].dropna())
+    if groups:
+        shown = named(" and ".join(map(quoted, group)) for group in groups)
+        remarks.append(
+            f"subject names that may be one person's ({len(groups)}): {shown}; the audit refuses them in two parts"
+        )
     if people < _FOLDS:
         remarks.append(f"{people} people: too few for {_FOLDS} subject-exclusive folds")
     in_class = table.groupby("expression")["subject"].nunique()

@@ -17,15 +17,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from ferdis.datasets.base import Cache, Errors, functions_of
 from ferdis.datasets.common import is_image
 from ferdis.datasets.frames import FrameRule, Row
 from ferdis.datasets.labels import Expressions, chosen_expressions
-from ferdis.datasets.tree import WITH_CONTEMPT, Tree, loaders
+from ferdis.datasets.tree import WITH_CONTEMPT, Tree, TreeDataset
 from ferdis.faces import ACTION_UNITS
 from ferdis.messages import named, quoted
 
@@ -58,13 +60,14 @@ def published_counts(keep: Collection[str], frames_each: int | None = 3) -> dict
     }
 
 
-def _rows(
-    tree: Tree, *, expressions: Expressions = 7, frames: str = "last3", neutral: str | None = None
-) -> pd.DataFrame:
-    """Load the labelled sequences of CK+.
+class CKPlus(TreeDataset):
+    """CK+: the labelled sequences in their official layout.
 
     Parameters
     ----------
+    root : path
+        The folder that holds the set, at any depth:
+        ``cohn-kanade-images/S005/001/S005_001_00000001.png and Emotion/S005/001/S005_001_00000011_emotion.txt``.
     expressions : int, str or sequence of str
         7 with contempt (327 sequences, 981 images), 6 without (309 sequences, 927 images), 8 with contempt and neutral
         (the first frame of each sequence), or names.
@@ -73,36 +76,64 @@ def _rows(
         ``"first+last"`` takes the first frame too, as a neutral face.
     neutral : "first" or None
         "first" adds the first frame of each sequence as a neutral face, whatever ``frames`` says.
+    image_size, align, cache, device, errors, progress
+        See :class:`~ferdis.datasets.base.Dataset`.
 
-    Returns
-    -------
-    Faces
-        ``subject`` is ``ck/S005``, ``sequence`` ``ck/S005/001``, ``frame`` the number in the file name; ``position``
-        counts back from the peak (0 = last frame). With ``FACS`` there, ``AU01`` .. ``AU45`` hold the peak's
-        intensities 1 (A) to 5 (E), 0 for a unit not listed, NaN for one listed without intensity; ``AU01_present`` ..
-        say whether a unit was listed (1) or not (0). Units outside the 17 that occur have columns of both kinds too,
-        and ``facs`` lists all as coded (``"1c+2c+25d"``). Everything is NaN on neutral frames and in sequences without
-        a code; AU 45 (a blink, a movement) is NaN unless listed.
+    Notes
+    -----
+    ``subject`` is ``ck/S005``, ``sequence`` ``ck/S005/001``, ``frame`` the number in the file name; ``position``
+    counts back from the peak (0 = last frame). With ``FACS`` there, ``AU01`` .. ``AU45`` hold the peak's
+    intensities 1 (A) to 5 (E), 0 for a unit not listed, NaN for one listed without intensity; ``AU01_present`` ..
+    say whether a unit was listed (1) or not (0). Units outside the 17 that occur have columns of both kinds too,
+    and ``facs`` lists all as coded (``"1c+2c+25d"``). Everything is NaN on neutral frames and in sequences without
+    a code; AU 45 (a blink, a movement) is NaN unless listed.
     """
-    if neutral not in (None, "first"):
-        raise ValueError(f"neutral={neutral!r}: choose 'first' (the first frame of each sequence) or None")
-    keep = chosen_expressions(expressions, seven=WITH_CONTEMPT)
-    rule = FrameRule.parse(frames, "last", neutral=neutral == "first" or "neutral" in keep)
-    files = _find(tree)
-    if not files.images or not files.emotions:
-        lacking = "images" if not files.images else "emotion labels"
-        raise FileNotFoundError(f"{tree.root} holds no CK+ {lacking}: expected {tree.layout}")
-    labels = _read_labels(tree, files.emotions)
-    counts = published_counts(keep, None if rule.where == "all" else rule.count)
-    rows = list(_labelled_frames(files.images, labels))
-    if not rows and not tree.problems:
-        raise ValueError(f"{tree.root}: no labelled sequence has images; expected {tree.layout}")
-    table = tree.table(rows, keep=keep, frames=rule, key=("sequence", "frame"), published=counts)
-    _name_cut(tree, files.images, labels)
-    if any("published" in note for note in tree.notes):
-        _name_missing(tree, files.images, labels)
-    codes = _read_facs(tree, files.facs)
-    return _with_units(table, codes) if codes and len(table) else table
+
+    name = "ckplus"
+    layout = "cohn-kanade-images/S005/001/S005_001_00000001.png and Emotion/S005/001/S005_001_00000011_emotion.txt"
+
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        expressions: Expressions = 7,
+        frames: str = "last3",
+        neutral: str | None = None,
+        image_size: int = 256,
+        align: bool = True,
+        cache: Cache = None,
+        device: str = "cpu",
+        errors: Errors = "raise",
+        progress: bool = True,
+    ) -> None:
+        super().__init__(
+            root, image_size=image_size, align=align, cache=cache, device=device, errors=errors, progress=progress
+        )
+        self.expressions = expressions
+        self.frames = frames
+        self.neutral = neutral
+
+    def rows(self, tree: Tree) -> pd.DataFrame:
+        """One row per image; see :class:`~ferdis.datasets.tree.TreeDataset`."""
+        if self.neutral not in (None, "first"):
+            raise ValueError(f"neutral={self.neutral!r}: choose 'first' (the first frame of each sequence) or None")
+        keep = chosen_expressions(self.expressions, seven=WITH_CONTEMPT)
+        rule = FrameRule.parse(self.frames, "last", neutral=self.neutral == "first" or "neutral" in keep)
+        files = _find(tree)
+        if not files.images or not files.emotions:
+            lacking = "images" if not files.images else "emotion labels"
+            raise FileNotFoundError(f"{tree.root} holds no CK+ {lacking}: expected {tree.layout}")
+        labels = _read_labels(tree, files.emotions)
+        counts = published_counts(keep, None if rule.where == "all" else rule.count)
+        rows = list(_labelled_frames(files.images, labels))
+        if not rows and not tree.problems:
+            raise ValueError(f"{tree.root}: no labelled sequence has images; expected {tree.layout}")
+        table = tree.table(rows, keep=keep, frames=rule, key=("sequence", "frame"), published=counts)
+        _name_cut(tree, files.images, labels)
+        if any("published" in note for note in tree.notes):
+            _name_missing(tree, files.images, labels)
+        codes = _read_facs(tree, files.facs)
+        return _with_units(table, codes) if codes and len(table) else table
 
 
 class _Files(NamedTuple):
@@ -123,7 +154,7 @@ def _find(tree: Tree) -> _Files:
         other = group.setdefault(sequence, {}).setdefault(frame, path)
         # Emotion beside Emotion_labels: one label in two files.
         if other != path and (group is files.images or tree.text(path) != tree.text(other)):
-            tree.problem(path, f" is there a second time as {other}: give root= one copy of CK+")
+            tree.problem(path, f" is there a second time as {other}: give root= one copy of CK+", "twice")
     return files
 
 
@@ -133,7 +164,7 @@ def _read_labels(tree: Tree, emotions: Mapping[Sequence, Mapping[int, str]]) -> 
     for sequence, by_frame in emotions.items():
         (frame, path), *others = by_frame.items()
         if others:
-            tree.problem(path, f": its sequence has a second label, {others[0][1]}; remove one")
+            tree.problem(path, f": its sequence has a second label, {others[0][1]}; remove one", "second")
             continue
         text = tree.text(path).strip()
         try:
@@ -242,8 +273,4 @@ def _name_missing(
         tree.notes.append(f"people with images and no label ({len(silent)}): {names}")
 
 
-build_table, load_ckplus = loaders(
-    _rows,
-    "ckplus",
-    "cohn-kanade-images/S005/001/S005_001_00000001.png and Emotion/S005/001/S005_001_00000011_emotion.txt",
-)
+build_table, load_ckplus = functions_of(CKPlus)

@@ -1,37 +1,107 @@
-"""What the loaders share: finding the folder, listing images, saying what is wrong, preprocessing."""
+"""What the loaders share: finding the folder, listing images, and putting down what is wrong, cause by cause."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
 from ferdis.datasets.listing import walk_files
-from ferdis.faces import Faces
 from ferdis.messages import closest, named
-
-if TYPE_CHECKING:
-    from ferdis.preprocess.align import Preprocessor
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "Problem",
+    "Problems",
     "checked_root",
     "closest",
     "is_image",
     "keep_expressions",
     "named",
-    "prepared",
-    "raise_problems",
     "walk_files",
 ]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
 
-Problem = ValueError | FileNotFoundError
+
+@dataclass
+class Problem:
+    """One mistake and every place where it was made: one line, however many rows it concerns.
+
+    Attributes
+    ----------
+    first : str
+        The line about the first place. It names file and row, and the way out.
+    places : list
+        All places, the first included: line numbers, or paths.
+    kind : type
+        What it is raised as: ValueError or FileNotFoundError.
+    """
+
+    first: str
+    places: list[int] | list[str] = field(default_factory=list)
+    kind: type[ValueError] | type[FileNotFoundError] = ValueError
+
+    def __str__(self) -> str:
+        others = self.places[1:]
+        if not others:
+            return self.first
+        what = "lines" if isinstance(others[0], int) else "files"
+        return f"{self.first} ({len(others)} more {what if len(others) > 1 else what[:-1]} alike: {named(others)})"
+
+
+class Problems:
+    """What is wrong with the files or rows of one data set, one entry per cause in the order they were met."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, Problem] = {}
+
+    def add(
+        self,
+        cause: str,
+        first: str,
+        places: list[int] | list[str],
+        kind: type[ValueError] | type[FileNotFoundError] = ValueError,
+    ) -> None:
+        """Put down a mistake.
+
+        Parameters
+        ----------
+        cause : str
+            What tells this mistake from others: all places with one cause become one line.
+        first : str
+            The whole line about the first place, if it is new.
+        places : list
+            Line numbers, or paths.
+        kind : type
+            What it is raised as.
+        """
+        self._of.setdefault(cause, Problem(first, [], kind)).places.extend(places)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(self._of.values())
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def settle(self, collected: list[Problem] | None, dataset: str) -> None:
+        """Hand the problems over to a list, or raise the first of them.
+
+        Parameters
+        ----------
+        collected : list or None
+            Where they go; None raises the first, which says how many other causes there are.
+        dataset : str
+            The data set as ``ferdis check`` is told of it (``"jaffe --root DIR"``), for that line.
+        """
+        if collected is not None:
+            collected.extend(self)
+        elif len(self):
+            first, more = next(iter(self)), len(self) - 1
+            rest = f" ({more} more: `ferdis check {dataset}` lists all)" if more else ""
+            raise first.kind(f"{first}{rest}")
 
 
 def checked_root(root: str | Path, dataset: str) -> Path:
@@ -57,14 +127,6 @@ def is_image(path: str) -> bool:
     return path.lower().endswith(IMAGE_SUFFIXES)
 
 
-def raise_problems(problems: Sequence[Problem], dataset: str) -> None:
-    """Raise the first of ``problems``, saying how many follow; nothing if there are none."""
-    if problems:
-        more = len(problems) - 1
-        rest = f" ({more} more: `ferdis check {dataset}` lists all)" if more else ""
-        raise type(problems[0])(f"{problems[0]}{rest}")
-
-
 def keep_expressions(table: pd.DataFrame, keep: Sequence[str], notes: list[str]) -> pd.DataFrame:
     """The rows whose expression is in ``keep``; how many others were dropped goes into ``notes``.
 
@@ -83,50 +145,3 @@ def keep_expressions(table: pd.DataFrame, keep: Sequence[str], notes: list[str])
     dropped = ", ".join(f"{name} {count}" for name, count in counts.items())
     notes.append(f"dropped {int((~kept).sum())} of {len(table)} rows outside the chosen expressions: {dropped}")
     return table[kept].reset_index(drop=True)
-
-
-def prepared(
-    root: Path,
-    table: pd.DataFrame,
-    notes: Sequence[str],
-    *,
-    dataset: str,
-    image_size: int,
-    align: bool | Preprocessor,
-    cache: str | Path | bool | None,
-    device: str,
-    errors: Literal["raise", "skip"],
-    progress: bool,
-) -> Faces:
-    """Hand the table to :func:`ferdis.preprocess.prepare` and say the loader's notes aloud.
-
-    Parameters
-    ----------
-    root : Path
-        The folder that ``table["path"]`` is relative to.
-    table : DataFrame
-        What the loader knows, one row an image.
-    dataset : str
-        The set's name, for ``faces.attrs["dataset"]`` and as the beginning of each note.
-    notes : sequence of str
-        What was dropped or differs; printed to stderr, one line each, unless ``progress`` is off, and kept in
-        ``faces.attrs["notes"]``.
-    """
-    from ferdis.preprocess import prepare
-
-    if progress:
-        for note in notes:
-            print(f"{dataset}: {note}", file=sys.stderr)
-    faces = prepare(
-        [root / path for path in table["path"]],
-        table,
-        image_size=image_size,
-        align=align,
-        cache=cache,
-        device=device,
-        errors=errors,
-        progress=progress,
-    )
-    attrs: dict[str, Any] = {**faces.attrs, "dataset": dataset}
-    attrs["notes"] = [*notes, *faces.attrs.get("notes", [])]
-    return Faces(faces.images, faces.table, attrs)

@@ -25,8 +25,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ferdis.datasets.common import Problem, checked_root, is_image, named, prepared, raise_problems, walk_files
-from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
+from ferdis.datasets.base import Cache, Dataset, Errors, functions_of
+from ferdis.datasets.common import Problem, Problems, checked_root, is_image
+from ferdis.datasets.listing import walk_files
+from ferdis.faces import AU_COLUMNS, AU_MAXIMUM
+from ferdis.messages import named, quoted
 from ferdis.preprocess.containers import VIDEO_SUFFIXES, count_frames
 
 UNITS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
@@ -50,20 +53,8 @@ _FRAME = re.compile(r"(\d+)$")
 Labels = dict[str, pd.DataFrame]  # subject -> frames (index) by AU columns
 
 
-def load_disfa(
-    root: str | Path,
-    *,
-    camera: Literal["left", "right"] = "left",
-    every: int = 1,
-    first_frame: int = 1,
-    image_size: int = 256,
-    align: bool = True,
-    cache: str | Path | bool | None = None,
-    device: str = "cpu",
-    errors: Literal["raise", "skip"] = "raise",
-    progress: bool = True,
-) -> Faces:
-    """Load DISFA's coded frames.
+class DISFA(Dataset):
+    """DISFA: the coded frames.
 
     Parameters
     ----------
@@ -76,71 +67,59 @@ def load_disfa(
     first_frame : int
         The number of the first image where frames were extracted: 1 like the labels, or 0.
     image_size, align, cache, device, errors, progress
-        As in :func:`ferdis.datasets.manifest.load_manifest`.
+        See :class:`~ferdis.datasets.base.Dataset`.
 
-    Returns
-    -------
-    Faces
-        ``subject`` is ``disfa/SN001``, ``sequence`` the same (one recording a person), ``frame`` as in the labels,
-        from 1. ``AU01`` .. ``AU26`` hold the 12 coded units, 0..5; the other five are NaN. ``expression`` is derived
-        from them.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder is missing or empty, holds no labels or images in this layout, or lacks a unit of a person.
-    ValueError
-        If a label file cannot be read, an image is there twice, or numbers do not fit. The message names the file.
+    Notes
+    -----
+    ``subject`` is ``disfa/SN001``, ``sequence`` the same (one recording per person), ``frame`` as in the labels, from
+    1. ``AU01`` .. ``AU26`` hold the 12 coded units, 0..5; the other five are NaN. ``expression`` is derived from them.
     """
-    table, notes = build_table(root, camera=camera, every=every, first_frame=first_frame)
-    return prepared(
-        Path(root).expanduser(),
-        table,
-        notes,
-        dataset="disfa",
-        image_size=image_size,
-        align=align,
-        cache=cache,
-        device=device,
-        errors=errors,
-        progress=progress,
-    )
 
+    name = "disfa"
 
-def build_table(
-    root: str | Path,
-    *,
-    camera: Literal["left", "right"] = "left",
-    every: int = 1,
-    first_frame: int = 1,
-    problems: list[Problem] | None = None,
-) -> tuple[pd.DataFrame, list[str]]:
-    """DISFA as a table, and what to say about it; arguments and errors as :func:`load_disfa`.
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        camera: Literal["left", "right"] = "left",
+        every: int = 1,
+        first_frame: int = 1,
+        image_size: int = 256,
+        align: bool = True,
+        cache: Cache = None,
+        device: str = "cpu",
+        errors: Errors = "raise",
+        progress: bool = True,
+    ) -> None:
+        super().__init__(
+            root, image_size=image_size, align=align, cache=cache, device=device, errors=errors, progress=progress
+        )
+        self.camera = camera
+        self.every = every
+        self.first_frame = first_frame
 
-    With a list given as ``problems``, what is wrong with single files is put there and the file left out.
-    """
-    if camera not in ("left", "right"):
-        raise ValueError(f"camera={camera!r}: choose 'left' or 'right'")
-    if every < 1 or first_frame not in (0, 1):
-        raise ValueError(f"every={every!r}, first_frame={first_frame!r}: give every >= 1 and first_frame 1 or 0")
-    folder = checked_root(root, "disfa")
-    wrong: list[Problem] = []
-    files = _find(folder, camera, first_frame, wrong)
-    if not files.pictures and problems is None:
-        raise_problems(wrong, f"disfa --root {root}")
-    if not files.labels or not files.pictures:
-        lacking = "labels" if not files.labels else f"videos or frames of the {camera} camera"
-        raise FileNotFoundError(f"{folder} holds no DISFA {lacking}: expected {_LAYOUT}")
-    labels = _read_labels(folder, files.labels, wrong)
-    if problems is None:
-        raise_problems(wrong, f"disfa --root {root}")
-    else:
-        problems += wrong
-    notes: list[str] = []
-    table = _rows(labels, files.pictures, every, notes)
-    if table.empty and problems is None:
-        raise ValueError(f"{folder}: no coded frame has an image; expected {_LAYOUT}")
-    return table, notes
+    def table(self, problems: list[Problem] | None = None) -> tuple[pd.DataFrame, list[str]]:
+        """As :meth:`Dataset.table <ferdis.datasets.base.Dataset.table>`; a missing unit of a person is named too."""
+        camera, every, first_frame = self.camera, self.every, self.first_frame
+        if camera not in ("left", "right"):
+            raise ValueError(f"camera={camera!r}: choose 'left' or 'right'")
+        if every < 1 or first_frame not in (0, 1):
+            raise ValueError(f"every={every!r}, first_frame={first_frame!r}: give every >= 1 and first_frame 1 or 0")
+        folder = checked_root(self.root, self.name)
+        wrong = Problems()
+        files = _find(folder, camera, first_frame, wrong)
+        if not files.pictures and problems is None:
+            wrong.settle(None, f"disfa --root {self.root}")
+        if not files.labels or not files.pictures:
+            lacking = "labels" if not files.labels else f"videos or frames of the {camera} camera"
+            raise FileNotFoundError(f"{folder} holds no DISFA {lacking}: expected {_LAYOUT}")
+        labels = _read_labels(folder, files.labels, wrong)
+        wrong.settle(problems, f"disfa --root {self.root}")
+        notes: list[str] = []
+        table = _rows(labels, files.pictures, every, notes)
+        if table.empty and problems is None:
+            raise ValueError(f"{folder}: no coded frame has an image; expected {_LAYOUT}")
+        return table, notes
 
 
 def nearest_expressions(units: np.ndarray) -> np.ndarray:
@@ -168,7 +147,7 @@ class _Files(NamedTuple):
     pictures: dict[str, dict[int, str]]  # subject -> frame from 1 -> path
 
 
-def _find(folder: Path, camera: str, first_frame: int, problems: list[Problem]) -> _Files:
+def _find(folder: Path, camera: str, first_frame: int, problems: Problems) -> _Files:
     """Labels and images of every person, by the names of the files."""
     files, videos = _Files({}, {}), dict[str, str]()
     other = "right" if camera == "left" else "left"
@@ -176,7 +155,7 @@ def _find(folder: Path, camera: str, first_frame: int, problems: list[Problem]) 
         if match := _LABEL.search(path):
             by_unit = files.labels.setdefault(match["subject"].upper(), {})
             if by_unit.setdefault(int(match["unit"]), path) != path:
-                problems.append(_twice(folder, path, by_unit[int(match["unit"])]))
+                _twice(problems, folder, path, by_unit[int(match["unit"])])
             continue
         video = path.lower().endswith(VIDEO_SUFFIXES)
         people = _SUBJECT.findall(path)
@@ -185,7 +164,7 @@ def _find(folder: Path, camera: str, first_frame: int, problems: list[Problem]) 
         subject = people[-1].upper()
         if video:
             if videos.setdefault(subject, path) != path:
-                problems.append(_twice(folder, path, videos[subject]))
+                _twice(problems, folder, path, videos[subject])
             continue
         stem = Path(path).stem
         number = _FRAME.search(stem[: -len(subject)] if stem.upper().endswith(subject) else stem)
@@ -193,31 +172,33 @@ def _find(folder: Path, camera: str, first_frame: int, problems: list[Problem]) 
             continue
         frame = int(number[1]) + 1 - first_frame
         if frame < 1:
-            problems.append(ValueError(f"{folder / path}: frames are numbered from 0: pass first_frame=0"))
+            problems.add("zero", f"{folder / path}: frames are numbered from 0: pass first_frame=0", [path])
         elif files.pictures.setdefault(subject, {}).setdefault(frame, path) != path:
-            problems.append(_twice(folder, path, files.pictures[subject][frame]))
+            _twice(problems, folder, path, files.pictures[subject][frame])
     for subject, path in videos.items():
         if subject in files.pictures:
             continue  # frames were extracted from it
         try:
             files.pictures[subject] = {k + 1: f"{path}#{k}" for k in range(count_frames(folder / path))}
         except ValueError as error:
-            problems.append(error)
+            problems.add("video", str(error), [path])
     return files
 
 
-def _twice(folder: Path, path: str, other: str) -> Problem:
-    return ValueError(f"{folder / path} is there a second time as {other}: give root= one copy of DISFA")
+def _twice(problems: Problems, folder: Path, path: str, other: str) -> None:
+    what = f"{folder / path} is there a second time as {other}: give root= one copy of DISFA"
+    problems.add("twice", what, [path])
 
 
-def _read_labels(folder: Path, labels: Mapping[str, Mapping[int, str]], problems: list[Problem]) -> Labels:
+def _read_labels(folder: Path, labels: Mapping[str, Mapping[int, str]], problems: Problems) -> Labels:
     """Intensities of each person, all twelve units side by side."""
     found: Labels = {}
     for subject, by_unit in sorted(labels.items()):
         if lacking := [unit for unit in UNITS if unit not in by_unit]:
             there = folder / next(iter(by_unit.values()))
             text = ", ".join(f"{subject}_au{unit}.txt" for unit in lacking)
-            problems.append(FileNotFoundError(f"{there.parent} lacks {text}: copy the labels again"))
+            what = f"{there.parent} lacks {text}: copy the labels again"
+            problems.add("lacking", what, [subject], FileNotFoundError)
             continue
         columns = {f"AU{unit:02d}": _read_unit(folder / by_unit[unit], problems) for unit in UNITS}
         if all(column is not None for column in columns.values()):
@@ -225,7 +206,7 @@ def _read_labels(folder: Path, labels: Mapping[str, Mapping[int, str]], problems
     return found
 
 
-def _read_unit(path: Path, problems: list[Problem]) -> pd.Series | None:
+def _read_unit(path: Path, problems: Problems) -> pd.Series | None:
     """Intensities of one unit by frame, or None."""
     intensities: dict[int, float] = {}
     for line, text in enumerate(path.read_text(errors="replace").splitlines(), start=1):
@@ -235,15 +216,16 @@ def _read_unit(path: Path, problems: list[Problem]) -> pd.Series | None:
         try:
             frame, intensity = int(parts[0]), float(parts[1])
         except (ValueError, IndexError):
-            problems.append(ValueError(f"{path} line {line}: {text.strip()!r} is not frame,intensity; copy it again"))
+            what = f"{path} line {line}: {quoted(text.strip())} is not frame,intensity; copy it again"
+            problems.add("pair", what, [path.name])
             return None
         if not 0 <= intensity <= AU_MAXIMUM or frame in intensities:
             what = f"frame {frame} a second time" if frame in intensities else f"intensity {intensity:g}, not 0..5"
-            problems.append(ValueError(f"{path} line {line}: {what}; copy it again"))
+            problems.add("value", f"{path} line {line}: {what}; copy it again", [path.name])
             return None
         intensities[frame] = intensity
     if not intensities:
-        problems.append(ValueError(f"{path} is empty: expected lines frame,intensity; copy it again"))
+        problems.add("empty", f"{path} is empty: expected lines frame,intensity; copy it again", [path.name])
         return None
     return pd.Series(intensities)
 
@@ -284,3 +266,6 @@ def _completed(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     notes.append("expression is derived from the coded action units (nearest EMFACS prototype): nobody labelled it")
     units = table[coded].reindex(columns=list(AU_COLUMNS))
     return pd.concat([table.drop(columns=coded), units], axis=1)
+
+
+build_table, load_disfa = functions_of(DISFA)

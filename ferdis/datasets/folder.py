@@ -15,130 +15,119 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
-from ferdis.datasets.common import (
-    Problem,
-    checked_root,
-    is_image,
-    keep_expressions,
-    named,
-    prepared,
-    raise_problems,
-    walk_files,
-)
+from ferdis.datasets.base import Cache, Dataset, Errors, functions_of
+from ferdis.datasets.common import Problem, Problems, checked_root, is_image, keep_expressions
 from ferdis.datasets.labels import chosen_expressions, closest_expression, expression_of
-from ferdis.faces import Faces
+from ferdis.datasets.listing import walk_files
+from ferdis.messages import named, quoted
 
 _TREE = "root/{anger,contempt,disgust,fear,happiness,neutral,sadness,surprise}/*.jpg"
+_FIXED = ("path", "expression", "subject")
 
 
-def load_folder(
-    root: str | Path,
-    *,
-    subject: str,
-    expressions: str | Sequence[str] | None = None,
-    labels: Mapping[str, str] | None = None,
-    namespace: str | None = None,
-    image_size: int = 256,
-    align: bool = True,
-    cache: str | Path | bool | None = None,
-    device: str = "cpu",
-    errors: Literal["raise", "skip"] = "raise",
-    progress: bool = True,
-) -> Faces:
-    r"""Load images from folders named after expressions.
+class Folder(Dataset):
+    r"""Images in folders named after expressions.
 
     Parameters
     ----------
     root : path
         The folder that holds the expression folders.
     subject : str
-        Regular expression searched in each picture's path relative to ``root`` (forward slashes). Its group
+        Regular expression searched in each image's path relative to ``root`` (forward slashes). Its group
         ``subject`` (or its only group, or the whole match) is the person. Further named groups become
         columns; ``sequence`` and ``frame`` are the video's. Example:
         ``r"(?P<subject>S\d+)_(?P<sequence>\d+)_(?P<frame>\d+)"``.
     expressions : sequence of str, "six", "seven" or None
-        Classes to keep; images of other classes are dropped, counted and said. None keeps all.
+        Classes to keep; images of other classes are dropped and counted in a note. None keeps all.
     labels : mapping, optional
         Folder names to expression names, for example ``{"4": "happiness"}``.
     namespace : str, optional
         What subjects are prefixed with, by default the folder's name.
     image_size, align, cache, device, errors, progress
-        As in :func:`ferdis.datasets.manifest.load_manifest`.
-
-    Returns
-    -------
-    Faces
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder is missing, empty, or holds no image.
-    ValueError
-        If an image lies in no expression folder, or ``subject`` does not match its path. The message names
-        the file.
+        See :class:`~ferdis.datasets.base.Dataset`.
     """
-    table, notes = build_table(root, subject=subject, expressions=expressions, labels=labels, namespace=namespace)
-    return prepared(
-        Path(root).expanduser(),
-        table,
-        notes,
-        dataset=namespace or Path(root).expanduser().resolve().name,
-        image_size=image_size,
-        align=align,
-        cache=cache,
-        device=device,
-        errors=errors,
-        progress=progress,
-    )
 
+    name = "folder"
 
-def build_table(
-    root: str | Path,
-    *,
-    subject: str,
-    expressions: str | Sequence[str] | None = None,
-    labels: Mapping[str, str] | None = None,
-    namespace: str | None = None,
-    problems: list[Problem] | None = None,
-) -> tuple[pd.DataFrame, list[str]]:
-    """The folders as a table, and what to say about it; arguments and errors as :func:`load_folder`.
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        subject: str,
+        expressions: str | Sequence[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        namespace: str | None = None,
+        image_size: int = 256,
+        align: bool = True,
+        cache: Cache = None,
+        device: str = "cpu",
+        errors: Errors = "raise",
+        progress: bool = True,
+    ) -> None:
+        super().__init__(
+            root, image_size=image_size, align=align, cache=cache, device=device, errors=errors, progress=progress
+        )
+        self.subject = subject
+        self.expressions = expressions
+        self.labels = labels
+        self.namespace = namespace
 
-    With a list given as ``problems``, what is wrong with single images is put there and the image left
-    out.
-    """
-    keep = chosen_expressions(expressions)
-    pattern = _compiled(subject)
-    folder = checked_root(root, "folder")
-    files = walk_files(folder)
-    pictures = [path for path in files if is_image(path)]
-    if not pictures:
-        raise FileNotFoundError(f"{folder} holds no pictures: expected {_TREE}")
-    prefix = namespace or folder.resolve().name
-    rows: list[dict[str, object]] = []
-    wrong: list[Problem] = []
-    for path in pictures:
-        row = _row(path, pattern, labels, prefix, folder)
-        (wrong if isinstance(row, Exception) else rows).append(row)  # type: ignore[arg-type]
-    if problems is None:
-        raise_problems(wrong, f"folder --root {root}")
-    else:
-        problems += wrong
-    notes: list[str] = []
-    others = [path for path in files if not is_image(path)]
-    if others:
-        notes.append(f"files that are no images, left alone ({len(others)}): {named(others)}")
-    table = pd.DataFrame(rows, columns=_columns(pattern))
-    for name in table.columns.difference(["path", "expression", "subject", "sequence", "split"]):
-        numbers = pd.to_numeric(table[name], errors="coerce")
-        if (numbers.notna() | table[name].isna()).all():
-            table[name] = numbers
-    if len(table) or problems is None:
-        table = keep_expressions(table, keep, notes)
-    return table, notes
+    @property
+    def title(self) -> str:
+        """The namespace, by default the folder's name."""
+        return self.namespace or self.root.resolve().name
+
+    def table(self, problems: list[Problem] | None = None) -> tuple[pd.DataFrame, list[str]]:
+        """As :meth:`Dataset.table <ferdis.datasets.base.Dataset.table>`; an image in no such folder is named."""
+        keep = chosen_expressions(self.expressions)
+        pattern = _compiled(self.subject)
+        folder = checked_root(self.root, self.name)
+        files = walk_files(folder)
+        images = [path for path in files if is_image(path)]
+        if not images:
+            raise FileNotFoundError(f"{folder} holds no images: expected {_TREE}")
+        wrong = Problems()
+        rows = [row for path in images if (row := self._row(path, pattern, wrong)) is not None]
+        wrong.settle(problems, f"folder --root {self.root}")
+        notes: list[str] = []
+        others = [path for path in files if not is_image(path)]
+        if others:
+            notes.append(f"files that are no images, left alone ({len(others)}): {named(others)}")
+        table = _typed(pd.DataFrame(rows, columns=_columns(pattern)))
+        if len(table) or problems is None:
+            table = keep_expressions(table, keep, notes)
+        return table, notes
+
+    def _row(self, path: str, pattern: re.Pattern[str], wrong: Problems) -> dict[str, object] | None:
+        """What the path says of one image; None, and a problem, if that is not enough."""
+        file = self.root / path
+        parents = path.split("/")[:-1]
+        found = sorted({name for part in parents if (name := expression_of(part, self.labels))})
+        if len(found) > 1:
+            wrong.add("two", f"{file} lies in folders of {' and '.join(found)}: move it to one of them", [path])
+            return None
+        if not parents:
+            wrong.add("none", f"{file} lies in no expression folder: expected {_TREE}", [path])
+            return None
+        if not found:
+            name = parents[-1]
+            what = f"folder {quoted(name)} is no expression; {closest_expression(name)}"
+            wrong.add(f"folder {name}", f"{file}: {what} (rename it, or pass labels={{{name!r}: ...}})", [path])
+            return None
+        match = pattern.search(path)
+        groups = match.groupdict() if match else {}
+        person = groups.get("subject") or (match.group(1 if pattern.groups == 1 else 0) if match else None)
+        if not person:
+            what = f"subject={pattern.pattern!r} finds no person in {path!r}"
+            wrong.add("subject", f"{file}: {what}; change the expression or the file name", [path])
+            return None
+        row: dict[str, object] = {**groups, "path": path, "expression": found[0], "subject": f"{self.title}/{person}"}
+        if groups.get("sequence") is not None:
+            row["sequence"] = f"{self.title}/{person}/{groups['sequence']}"
+        return row
 
 
 def _compiled(subject: str) -> re.Pattern[str]:
@@ -155,33 +144,13 @@ def _columns(pattern: re.Pattern[str]) -> list[str]:
     return ["path", "expression", "subject", *(name for name in pattern.groupindex if name not in _FIXED)]
 
 
-_FIXED = ("path", "expression", "subject")
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Numbers where a whole column is numbers."""
+    for name in table.columns.difference(["path", "expression", "subject", "sequence", "split"]):
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        if (numbers.notna() | table[name].isna()).all():
+            table[name] = numbers
+    return table
 
 
-def _row(
-    path: str, pattern: re.Pattern[str], labels: Mapping[str, str] | None, prefix: str, folder: Path
-) -> dict[str, object] | Problem:
-    """What the path says of one image, or what is wrong with it."""
-    parents = path.split("/")[:-1]
-    found = sorted({name for part in parents if (name := expression_of(part, labels))})
-    if len(found) > 1:
-        return ValueError(f"{folder / path} lies in folders of {' and '.join(found)}: move it to one of them")
-    if not found:
-        if not parents:
-            return ValueError(f"{folder / path} lies in no expression folder: expected {_TREE}")
-        return ValueError(
-            f"{folder / path}: folder {parents[-1]!r} is no expression; {closest_expression(parents[-1])}"
-            f" (rename it, or pass labels={{{parents[-1]!r}: ...}})"
-        )
-    match = pattern.search(path)
-    groups = match.groupdict() if match else {}
-    person = groups.get("subject") or (match.group(1 if pattern.groups == 1 else 0) if match else None)
-    if not person:
-        return ValueError(
-            f"{folder / path}: subject={pattern.pattern!r} finds no person in {path!r}; "
-            "change the expression or the file name"
-        )
-    row: dict[str, object] = {**groups, "path": path, "expression": found[0], "subject": f"{prefix}/{person}"}
-    if groups.get("sequence") is not None:
-        row["sequence"] = f"{prefix}/{person}/{groups['sequence']}"
-    return row
+build_table, load_folder = functions_of(Folder)

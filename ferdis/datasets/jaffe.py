@@ -10,11 +10,13 @@ Lyons, Akamatsu, Kamachi, Gyoba: Coding Facial Expressions with Gabor Wavelets, 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pandas as pd
 
+from ferdis.datasets.base import Cache, Errors, functions_of
 from ferdis.datasets.labels import Expressions, chosen_expressions
-from ferdis.datasets.tree import Tree, loaders
+from ferdis.datasets.tree import Tree, TreeDataset
 from ferdis.faces import SEVEN_EXPRESSIONS
 
 LABELS = {
@@ -32,38 +34,64 @@ _FILE = re.compile(
 )
 
 
-def _rows(tree: Tree, *, expressions: Expressions = 7) -> pd.DataFrame:
-    """Load JAFFE.
+class JAFFE(TreeDataset):
+    """JAFFE: 213 posed images of 10 women.
 
     Parameters
     ----------
+    root : path
+        The folder that holds the set, at any depth: ``KA.AN1.39.tiff``.
     expressions : int, str or sequence of str
         7 (basic and neutral, 213 images), 6 (without neutral, 183), or names.
+    image_size, align, cache, device, errors, progress
+        See :class:`~ferdis.datasets.base.Dataset`.
 
-    Returns
-    -------
-    Faces
-        ``subject`` is ``jaffe/KA``, ``take`` the number of the pose, ``serial`` that of the image.
+    Notes
+    -----
+    ``subject`` is ``jaffe/KA``, ``take`` the number of the pose, ``serial`` that of the image.
     """
-    keep = chosen_expressions(expressions)
-    rows = []
-    for path, match in tree.find(_FILE):
-        rows.append(
-            {
-                "path": path,
-                "expression": tree.expression(path, match["label"].upper(), LABELS),
-                "subject": f"jaffe/{match['subject'].upper()}",
-                "take": int(match["take"]),
-                "serial": int(match["serial"]),
-            }
+
+    name = "jaffe"
+    layout = "KA.AN1.39.tiff"
+
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        expressions: Expressions = 7,
+        image_size: int = 256,
+        align: bool = True,
+        cache: Cache = None,
+        device: str = "cpu",
+        errors: Errors = "raise",
+        progress: bool = True,
+    ) -> None:
+        super().__init__(
+            root, image_size=image_size, align=align, cache=cache, device=device, errors=errors, progress=progress
         )
-    return tree.table(
-        rows,
-        keep=keep,
-        key=("subject", "expression", "take", "serial"),
-        published=PUBLISHED if keep == SEVEN_EXPRESSIONS else {"subjects": 10},
-        expected={"subject": PEOPLE, "expression": [name for name in keep if name in SEVEN_EXPRESSIONS]},
-    )
+        self.expressions = expressions
+
+    def rows(self, tree: Tree) -> pd.DataFrame:
+        """One row per image; see :class:`~ferdis.datasets.tree.TreeDataset`."""
+        keep = chosen_expressions(self.expressions)
+        rows = []
+        for path, match in tree.find(_FILE):
+            rows.append(
+                {
+                    "path": path,
+                    "expression": tree.expression(path, match["label"].upper(), LABELS),
+                    "subject": f"jaffe/{match['subject'].upper()}",
+                    "take": int(match["take"]),
+                    "serial": int(match["serial"]),
+                }
+            )
+        return tree.table(
+            rows,
+            keep=keep,
+            key=("subject", "expression", "take", "serial"),
+            published=PUBLISHED if keep == SEVEN_EXPRESSIONS else {"subjects": 10},
+            expected={"subject": PEOPLE, "expression": [name for name in keep if name in SEVEN_EXPRESSIONS]},
+        )
 
 
-build_table, load_jaffe = loaders(_rows, "jaffe", "KA.AN1.39.tiff")
+build_table, load_jaffe = functions_of(JAFFE)

@@ -1,48 +1,42 @@
 """Bring your own data: a folder with images and one CSV file.
 
-``faces.csv`` has one row an image and a header::
+``faces.csv`` has one row per image and a header::
 
     path,expression,subject,age,split
     images/001.jpg,happiness,anna,31,train
 
-``path`` is relative to the folder, ``expression`` one of the eight names (or a usual spelling: ``happy``),
-``subject`` who it is. Every further column is kept: ``sequence`` and ``frame`` (video), ``split`` (an
-official split), ``AU01`` .. ``AU45`` (0..5, empty = not coded), ``age``, anything.
+``path`` is relative to the folder (an absolute path and ``../`` are followed too), ``expression`` one of the eight
+names (or a usual spelling: ``happy``), ``subject`` who it is. Every further column is kept: ``sequence`` and ``frame``
+(video), ``split`` (an official split), ``AU01`` .. ``AU45`` (0..5, empty = not coded), ``age``, anything. In every
+column an empty cell, ``nan``, ``None``, ``null``, ``NA`` and ``n/a`` are missing values.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
+import numpy as np
 import pandas as pd
 
-from ferdis.datasets.common import Problem, checked_root, closest, keep_expressions, prepared, raise_problems
+from ferdis._tables import missing, read_csv
+from ferdis.datasets.base import Cache, Dataset, Errors, functions_of
+from ferdis.datasets.common import Problem, Problems, checked_root, keep_expressions
 from ferdis.datasets.labels import chosen_expressions, closest_expression, expression_of
-from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
+from ferdis.faces import AU_COLUMNS, AU_MAXIMUM
+from ferdis.messages import closest, named, quoted, short
+from ferdis.preprocess.containers import file_of
 
 _TEXT_COLUMNS = ("path", "expression", "subject", "sequence", "split")
-_EMPTY = ("", "nan", "none", "null", "na", "n/a")
+_LABELS = 10  # unknown labels that have a line of their own
+_FEW = 32  # files of one folder that are looked at one by one; more, and the folder is listed
+_CONFIRMED = 100  # files not in their folder's listing that are looked for all the same
 
 
-def load_manifest(
-    root: str | Path,
-    *,
-    csv: str = "faces.csv",
-    expressions: str | Sequence[str] | None = None,
-    labels: Mapping[str, str] | None = None,
-    namespace: str | None = None,
-    without_subjects: bool = False,
-    image_size: int = 256,
-    align: bool = True,
-    cache: str | Path | bool | None = None,
-    device: str = "cpu",
-    errors: Literal["raise", "skip"] = "raise",
-    progress: bool = True,
-) -> Faces:
-    """Load the images that a CSV file lists.
+class Manifest(Dataset):
+    """The images that a CSV file lists.
 
     Parameters
     ----------
@@ -51,7 +45,7 @@ def load_manifest(
     csv : str
         The file's name.
     expressions : sequence of str, "six", "seven" or None
-        Classes to keep; rows of other classes are dropped, counted and said. None keeps all.
+        Classes to keep; rows of other classes are dropped and counted in a note. None keeps all.
     labels : mapping, optional
         The file's own label names to expression names, for example ``{"4": "happiness"}``.
     namespace : str, optional
@@ -60,126 +54,89 @@ def load_manifest(
     without_subjects : bool
         State that this set does not know its people: no ``subject`` column is asked for, a ``split`` column
         is.
-    image_size : int
-        Side of the square faces, pixels.
-    align : bool
-        Align on eye centres and nose tip; False takes the images as they are (centre crop, resized).
-    cache : path, bool or None
-        Folder of decoded faces, None for the default one, False for none.
-    device : str
-        Where faces are detected.
-    errors : "raise" or "skip"
-        What to do about images that cannot be read: an error that names them, or go on without them, named.
-    progress : bool
-        Show progress and say what was dropped.
-
-    Returns
-    -------
-    Faces
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder, the CSV file or an image is missing.
-    ValueError
-        If a column is missing, a label is empty or unknown, a subject is missing, an AU lies outside 0..5, or
-        two rows name one image. The message names the file and the line.
+    image_size, align, cache, device, errors, progress
+        See :class:`~ferdis.datasets.base.Dataset`.
     """
-    table, notes = build_table(
-        root,
-        csv=csv,
-        expressions=expressions,
-        labels=labels,
-        namespace=namespace,
-        without_subjects=without_subjects,
-    )
-    return prepared(
-        Path(root).expanduser(),
-        table,
-        notes,
-        dataset=namespace or Path(root).expanduser().resolve().name,
-        image_size=image_size,
-        align=align,
-        cache=cache,
-        device=device,
-        errors=errors,
-        progress=progress,
-    )
+
+    name = "manifest"
+
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        csv: str = "faces.csv",
+        expressions: str | Sequence[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        namespace: str | None = None,
+        without_subjects: bool = False,
+        image_size: int = 256,
+        align: bool = True,
+        cache: Cache = None,
+        device: str = "cpu",
+        errors: Errors = "raise",
+        progress: bool = True,
+    ) -> None:
+        super().__init__(
+            root, image_size=image_size, align=align, cache=cache, device=device, errors=errors, progress=progress
+        )
+        self.csv = csv
+        self.expressions = expressions
+        self.labels = labels
+        self.namespace = namespace
+        self.without_subjects = without_subjects
+
+    @property
+    def title(self) -> str:
+        """The namespace, by default the folder's name."""
+        return self.namespace or self.root.resolve().name
+
+    def table(self, problems: list[Problem] | None = None) -> tuple[pd.DataFrame, list[str]]:
+        """As :meth:`Dataset.table <ferdis.datasets.base.Dataset.table>`; a bad row is named by its line."""
+        keep = chosen_expressions(self.expressions)
+        folder = checked_root(self.root, self.name)
+        raw = _read(folder / self.csv)
+        if self.without_subjects and "subject" in raw and missing(raw["subject"]).all():
+            raw = raw.drop(columns="subject")
+        _require_columns(raw, folder / self.csv, self.without_subjects)
+        rows = _Rows(raw, folder / self.csv)
+        table = _typed(_checked(rows, folder, self.labels))
+        rows.problems().settle(problems, f"manifest --root {self.root}")
+        if "subject" in table:
+            table["subject"] = self.title + "/" + table["subject"]
+            if "sequence" in table:  # often numbered afresh for each person
+                table["sequence"] = (table["subject"] + "/" + table["sequence"]).where(table["sequence"].notna(), None)
+        notes: list[str] = []
+        if len(table) or problems is None:
+            table = keep_expressions(table, keep, notes)
+        return table, notes
 
 
-def build_table(
-    root: str | Path,
-    *,
-    csv: str = "faces.csv",
-    expressions: str | Sequence[str] | None = None,
-    labels: Mapping[str, str] | None = None,
-    namespace: str | None = None,
-    without_subjects: bool = False,
-    problems: list[Problem] | None = None,
-) -> tuple[pd.DataFrame, list[str]]:
-    """The manifest as a table, and what to say about it; arguments and errors as :func:`load_manifest`.
-
-    With a list given as ``problems``, what is wrong with single rows is put there and the row left out,
-    instead of raised.
-    """
-    keep = chosen_expressions(expressions)
-    folder = checked_root(root, "manifest")
-    raw = _read_csv(folder / csv)
-    _require_columns(raw, folder / csv, without_subjects)
-    wrong: list[Problem] = []
-    table = _checked_rows(raw, folder, csv, labels, wrong)
-    if problems is None:
-        raise_problems(wrong, f"manifest --root {root}")
-    else:
-        problems += wrong
-    table = _typed(table)
-    if "subject" in table:
-        name = namespace or folder.resolve().name
-        table["subject"] = name + "/" + table["subject"]
-        if "sequence" in table:  # often numbered afresh for each person
-            table["sequence"] = (table["subject"] + "/" + table["sequence"]).where(table["sequence"].notna(), None)
-    notes: list[str] = []
-    if len(table) or problems is None:
-        table = keep_expressions(table, keep, notes)
-    return table, notes
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    """The file as text, indexed by line number; known column names in our spelling."""
+def _read(path: Path) -> pd.DataFrame:
+    """The file as text without blanks around it, indexed by line number; known column names in our spelling."""
     if not path.is_file():
         others = sorted(entry.name for entry in path.parent.iterdir() if entry.suffix.lower() == ".csv")
-        found = f"; the folder has {', '.join(others)}: name it with csv=" if others else ""
+        found = f"; the folder has {named(others)}: name it with csv=" if others else ""
         raise FileNotFoundError(
-            f"{path} does not exist{found or ': it lists path, expression and subject of each picture'}"
+            f"{path} does not exist{found or ': it lists path, expression and subject of each image'}"
         )
-    try:
-        raw = pd.read_csv(
-            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True, skip_blank_lines=False
-        )
-    except pd.errors.EmptyDataError:
-        raise ValueError(
-            f"{path} is empty: it needs a header line path,expression,subject and one line a picture"
-        ) from None
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path} cannot be read as comma-separated UTF-8 text: {reason}") from None
-    if isinstance(raw.index, pd.MultiIndex) or not isinstance(raw.index, pd.RangeIndex):
+    raw = read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
+    if not isinstance(raw.index, pd.RangeIndex):
         raise ValueError(f"{path}: lines have more values than the header has columns; quote values that hold a comma")
     known = {name.lower(): name for name in (*_TEXT_COLUMNS, "frame", *AU_COLUMNS)}
-    raw.columns = [known.get(str(name).strip().lower(), str(name).strip()) for name in raw.columns]
+    raw.columns = [known.get(name.lower(), name) for name in raw.columns]
     doubled = raw.columns[raw.columns.duplicated()]
     if len(doubled):
-        raise ValueError(f"{path} has two columns {doubled[0]!r}: remove or rename one")
+        raise ValueError(f"{path} has two columns {quoted(doubled[0])}: remove or rename one")
     raw.index = raw.index + 2  # the line in the file: 1 is the header
     raw = raw.fillna("").apply(lambda column: column.str.strip())  # a line cut short has empty values
     return raw[(raw != "").any(axis=1)]
 
 
 def _require_columns(raw: pd.DataFrame, path: Path, without_subjects: bool) -> None:
-    columns = list(raw.columns)
+    columns = [str(name) for name in raw.columns]
     for name in ("path", "expression"):
         if name not in columns:
-            hint = closest(name, columns) or f" (it has {', '.join(columns)})"
+            hint = closest(name, [short(other) for other in columns]) or f" (it has {named(map(short, columns))})"
             if len(columns) == 1 and any(mark in columns[0] for mark in ";\t"):
                 hint = ": the header is not comma-separated; save the file with commas"
             raise ValueError(f"{path} has no column {name!r}{hint}")
@@ -192,72 +149,154 @@ def _require_columns(raw: pd.DataFrame, path: Path, without_subjects: bool) -> N
     if "subject" not in columns and "split" not in columns:
         raise ValueError(f"{path} has neither 'subject' nor 'split': without people only an official split can be used")
     if raw.empty:
-        raise ValueError(f"{path} has a header and no rows: add one line a picture")
+        raise ValueError(f"{path} has a header and no rows: add one line per image")
 
 
-def _checked_rows(
-    raw: pd.DataFrame, folder: Path, csv: str, labels: Mapping[str, str] | None, problems: list[Problem]
-) -> pd.DataFrame:
-    """The rows of ``raw`` that are right, expressions in the vocabulary; the others go into ``problems``."""
-    rows: list[dict[str, object]] = []
-    first_line: dict[str, int] = {}
-    for line, row in zip(raw.index, raw.to_dict("records"), strict=True):
-        where = f"{folder / csv} line {line}"
-        problem = _row_problem(row, folder, where, labels)
-        path = _relative(row["path"])
-        if problem is None and path in first_line:
-            problem = ValueError(f"{where}: {path} was already named in line {first_line[path]}; remove one")
-        first_line.setdefault(path, line)
-        if problem is not None:
-            problems.append(problem)
-            continue
-        rows.append({**row, "path": path, "expression": expression_of(row["expression"], labels)})
-    return pd.DataFrame(rows, columns=raw.columns)
+class _Rows:
+    """The rows of the file, which of them are right so far, and what is wrong with the others."""
+
+    def __init__(self, raw: pd.DataFrame, file: Path) -> None:
+        self.raw, self.file = raw, file
+        self.line = raw.index.to_numpy()
+        self.right = np.ones(len(raw), dtype=bool)
+        self.wrong: list[tuple[str, np.ndarray, type[ValueError] | type[FileNotFoundError]]] = []
+
+    def refuse(
+        self,
+        which: np.ndarray | pd.Series,
+        what: Callable[[int], str],
+        kind: type[ValueError] | type[FileNotFoundError] = ValueError,
+    ) -> None:
+        """Take out the rows of a mask with which nothing else is wrong; ``what`` words it for the first of them."""
+        rows = np.flatnonzero(np.asarray(which, dtype=bool) & self.right)
+        if len(rows):
+            self.right[rows] = False
+            self.wrong.append((f"{self.file} line {self.line[rows[0]]}: {what(int(rows[0]))}", self.line[rows], kind))
+
+    def problems(self) -> Problems:
+        """What was refused, in the order of the first line of each."""
+        found = Problems()
+        for number, (first, lines, kind) in enumerate(sorted(self.wrong, key=lambda item: item[1][0])):
+            found.add(str(number), first, lines.tolist(), kind)
+        return found
 
 
-def _row_problem(row: Mapping[str, str], folder: Path, where: str, labels: Mapping[str, str] | None) -> Problem | None:
-    """What is wrong with one row, or None."""
-    if not row["path"]:
-        return ValueError(f"{where}: the path is empty: name the image or remove the line")
-    if row["expression"].lower() in _EMPTY and not (labels and row["expression"] in labels):
-        return ValueError(f"{where}: {row['path']} has no expression: label it or remove the line")
-    if expression_of(row["expression"], labels) is None:
-        return ValueError(
-            f"{where}: unknown expression {row['expression']!r} of {row['path']}; "
-            f"{closest_expression(row['expression'])}"
+def _checked(rows: _Rows, folder: Path, labels: Mapping[str, str] | None) -> pd.DataFrame:
+    """The rows that are right: paths in one spelling, expressions in the vocabulary."""
+    raw = rows.raw
+    path = [_relative(text) for text in raw["path"]]
+    rows.refuse(missing(raw["path"]), lambda row: "the path is empty: name the image or remove the line")
+    expression = _expressions(rows, path, labels)
+    if "subject" in raw:
+        rows.refuse(
+            missing(raw["subject"]),
+            lambda row: f"{short(path[row])} has no subject: name the person or remove the line",
         )
-    if row.get("subject", "-") == "" or row.get("subject", "-").lower() == "nan":
-        return ValueError(f"{where}: {row['path']} has no subject: name the person or remove the line")
-    for name in AU_COLUMNS:
-        text = row.get(name, "")
-        if text.lower() not in _EMPTY and not _is_intensity(text):
-            return ValueError(f"{where}: {name} is {text!r}; an intensity is 0 to 5, empty if it was not coded")
-    if not (folder / _relative(row["path"])).is_file():
-        return FileNotFoundError(f"{where}: {folder / row['path']} does not exist: correct the path or remove the line")
-    return None
+    for name in raw.columns.intersection(AU_COLUMNS):
+        _refuse_intensities(rows, name)
+    rows.refuse(
+        _absent(folder, path, rows.right),
+        lambda row: f"{short(folder / path[row], 200)} does not exist: correct the path or remove the line",
+        FileNotFoundError,
+    )
+    file = pd.Series([_one_name(text, folder) for text in path], dtype=object)
+    rows.refuse(
+        file.duplicated(),
+        lambda row: (
+            f"{short(path[row])} was already named in line {rows.line[(file == file[row]).idxmax()]}; remove one"
+        ),
+    )
+    return raw.assign(path=path, expression=expression)[rows.right].reset_index(drop=True)
 
 
-def _is_intensity(text: str) -> bool:
+def _expressions(rows: _Rows, path: Sequence[str], labels: Mapping[str, str] | None) -> np.ndarray:
+    """Names in the vocabulary, None where there is none; a line for each unknown label, up to ten."""
+    given = rows.raw["expression"]
+    own = given.isin(list(labels)) if labels else pd.Series(False, index=given.index)
+    rows.refuse(missing(given) & ~own, lambda row: f"{short(path[row])} has no expression: label it or remove the line")
+    code, spellings = pd.factorize(given)
+    names = np.array([expression_of(text, labels) for text in spellings], dtype=object)
+    unknown = np.array([name is None for name in names], dtype=bool)[code] & rows.right
+    lines_of_their_own = list(dict.fromkeys(code[unknown]))[:_LABELS]
+
+    def unknown_label(row: int) -> str:
+        text = given.iloc[row]
+        return f"unknown expression {quoted(text)} of {short(path[row])}; {closest_expression(text)}"
+
+    for which in (*(code == label for label in lines_of_their_own), unknown):
+        rows.refuse(which & unknown, unknown_label)
+    return names[code]
+
+
+def _refuse_intensities(rows: _Rows, name: str) -> None:
+    given = rows.raw[name]
+    values = pd.to_numeric(given.where(~missing(given)), errors="coerce")
+    rows.refuse(
+        ~missing(given) & ~values.between(0, AU_MAXIMUM),
+        lambda row: f"{name} is {quoted(given.iloc[row])}; an intensity is 0 to 5, empty if it was not coded",
+    )
+
+
+def _absent(folder: Path, paths: Sequence[str], asked: np.ndarray) -> np.ndarray:
+    """Which of the paths asked for name no file, (n,) of bool.
+
+    A folder that many rows name is listed once. A file that its listing does not have is looked for all the same, until
+    a hundred were not there: some file systems do not tell capitals from small letters, or spell accents their own way.
+    """
+    absent = np.zeros(len(paths), dtype=bool)
+    by_folder: dict[str, list[int]] = {}
+    for row in np.flatnonzero(asked):
+        by_folder.setdefault(posixpath.dirname(paths[row]), []).append(int(row))
+    unconfirmed = _CONFIRMED
+    for name, rows in by_folder.items():
+        files = [file_of(os.path.join(folder, paths[row])) for row in rows]  # noqa: PTH118
+        listed = _listing(os.path.join(folder, name)) if len(rows) > _FEW else frozenset()  # noqa: PTH118
+        for row, file in zip(rows, files, strict=True):
+            if os.path.basename(file) in listed:  # noqa: PTH119
+                continue
+            if unconfirmed > 0 or len(rows) <= _FEW:
+                absent[row] = not os.path.isfile(file)  # noqa: PTH113
+                unconfirmed -= int(absent[row])
+            else:
+                absent[row] = True
+    return absent
+
+
+def _listing(folder: str) -> frozenset[str]:
+    """Names of the files in a folder; none if there is no such folder."""
     try:
-        return 0 <= float(text) <= AU_MAXIMUM
-    except ValueError:
-        return False
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name for entry in entries if entry.is_file())
+    except (OSError, ValueError):  # a path with a NUL is a ValueError
+        return frozenset()
 
 
 def _relative(path: str) -> str:
-    """One spelling a path: ``./a.jpg`` beside ``a.jpg`` must not hide a second row for one image."""
-    return Path(os.path.normpath(path.replace("\\", "/"))).as_posix()
+    """One spelling per path: ``./a.jpg`` beside ``a.jpg`` must not hide a second row for one image."""
+    return posixpath.normpath(path.replace("\\", "/"))
+
+
+def _one_name(path: str, folder: Path) -> str:
+    """A path that leaves the folder by the way that may lead back into it."""
+    if not path.startswith(("/", "..")):
+        return path
+    return os.path.relpath(os.path.join(folder, path), folder)  # noqa: PTH118
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
     """Numbers where a whole column is numbers; paths, labels and names stay text (``001`` is a name)."""
     for name in table.columns:
-        if name in _TEXT_COLUMNS:
-            if name in ("sequence", "split"):
-                table[name] = table[name].where(table[name] != "", None)
+        if name in ("path", "expression", "subject"):
             continue
-        present = ~table[name].str.lower().isin(_EMPTY)
+        present = ~missing(table[name])
         numbers = pd.to_numeric(table[name].where(present), errors="coerce")
-        if name in AU_COLUMNS or (present.any() and numbers[present].notna().all()):
-            table[name] = numbers.astype(float) if name in AU_COLUMNS else numbers
+        if name in AU_COLUMNS:
+            table[name] = numbers.astype(float)
+        elif name not in _TEXT_COLUMNS and present.any() and numbers[present].notna().all():
+            table[name] = numbers
+        else:
+            table[name] = table[name].astype(object).where(present, None)
     return table
+
+
+build_table, load_manifest = functions_of(Manifest)

@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree
 
 import pandas as pd
 
+from ferdis.datasets.base import Cache, Errors, functions_of
 from ferdis.datasets.frames import FrameRule, Row
 from ferdis.datasets.labels import Expressions, chosen_expressions
-from ferdis.datasets.tree import Tree, loaders
-from ferdis.faces import SIX_EXPRESSIONS
+from ferdis.datasets.tree import Tree, TreeDataset
+from ferdis.faces import SIX_EXPRESSIONS, Faces
 from ferdis.preprocess.containers import count_frames, require_video_reader
 
 LABELS = {"1": "anger", "2": "disgust", "3": "fear", "4": "happiness", "5": "sadness", "6": "surprise"}
@@ -35,17 +37,14 @@ _CLIP = re.compile(
 _XML = re.compile(r"(?:^|/)[^/]+\.xml$", re.IGNORECASE)
 
 
-def _rows(
-    tree: Tree,
-    *,
-    expressions: Expressions = 6,
-    frames: str = "middle3",
-    view: Literal["frontal", "all"] = "frontal",
-) -> pd.DataFrame:
-    """Load MMI's labelled videos.
+class MMI(TreeDataset):
+    """MMI: the labelled videos.
 
     Parameters
     ----------
+    root : path
+        The folder that holds the set, at any depth:
+        ``Sessions/<number>/S001-002.avi with S001-002.xml and session.xml``.
     expressions : int, str or sequence of str
         6, or names. With neutral among them (7) the first frame of each video is a neutral face.
     frames : str
@@ -53,26 +52,68 @@ def _rows(
         middle one), ``"first+middle3"``, ``"all"``.
     view : "frontal" or "all"
         Side views and double views are left out unless asked for. A session that does not tell counts as frontal.
+    image_size, align, cache, device, errors, progress
+        See :class:`~ferdis.datasets.base.Dataset`.
+    openface : path, optional
+        OpenFace's CSV file, or a folder of them: ``AU01`` .. ``AU45`` are read from there, NaN where an image is not
+        in it, and counted in a note.
 
-    Returns
-    -------
-    Faces
-        ``subject`` is ``mmi/S034``, ``sequence`` ``mmi/S034-001``, ``frame`` counts from 0, ``position`` frames before
-        the middle (negative after it); ``session``, ``view``.
+    Notes
+    -----
+    ``subject`` is ``mmi/S034``, ``sequence`` ``mmi/S034-001``, ``frame`` counts from 0, ``position`` frames before
+    the middle (negative after it); ``session``, ``view``.
     """
-    if view not in ("frontal", "all"):
-        raise ValueError(f"view={view!r}: choose 'frontal' or 'all'")
-    require_video_reader()
-    keep = chosen_expressions(expressions)
-    rule = FrameRule.parse(frames, "middle", neutral="neutral" in keep)
-    rows = [
-        {**clip, "path": f"{clip['path']}#{frame}", "frame": frame}
-        for clip, length in _labelled_clips(tree, view)
-        for frame in range(length)
-    ]
-    whole = view == "frontal" and set(SIX_EXPRESSIONS) <= set(keep)
-    published = {"sequences": 208, "subjects": 31, **({"images": 208 * rule.count} if rule.where != "all" else {})}
-    return tree.table(rows, keep=keep, frames=rule, key=("sequence", "frame"), published=published if whole else {})
+
+    name = "mmi"
+    layout = "Sessions/<number>/S001-002.avi with S001-002.xml and session.xml"
+
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        expressions: Expressions = 6,
+        frames: str = "middle3",
+        view: Literal["frontal", "all"] = "frontal",
+        image_size: int = 256,
+        align: bool = True,
+        cache: Cache = None,
+        device: str = "cpu",
+        errors: Errors = "raise",
+        progress: bool = True,
+        openface: str | Path | None = None,
+    ) -> None:
+        super().__init__(
+            root, image_size=image_size, align=align, cache=cache, device=device, errors=errors, progress=progress
+        )
+        self.expressions = expressions
+        self.frames = frames
+        self.view = view
+        self.openface = openface
+
+    def rows(self, tree: Tree) -> pd.DataFrame:
+        """One row per image; see :class:`~ferdis.datasets.tree.TreeDataset`."""
+        if self.view not in ("frontal", "all"):
+            raise ValueError(f"view={self.view!r}: choose 'frontal' or 'all'")
+        require_video_reader()
+        keep = chosen_expressions(self.expressions)
+        rule = FrameRule.parse(self.frames, "middle", neutral="neutral" in keep)
+        rows = [
+            {**clip, "path": f"{clip['path']}#{frame}", "frame": frame}
+            for clip, length in _labelled_clips(tree, self.view)
+            for frame in range(length)
+        ]
+        whole = self.view == "frontal" and set(SIX_EXPRESSIONS) <= set(keep)
+        published = {"sequences": 208, "subjects": 31, **({"images": 208 * rule.count} if rule.where != "all" else {})}
+        return tree.table(rows, keep=keep, frames=rule, key=("sequence", "frame"), published=published if whole else {})
+
+    def load(self) -> Faces:
+        """The labelled frames; recordings that lie on their side are turned upright while faces are aligned."""
+        from ferdis.preprocess import Aligner
+
+        align = Aligner(self.device, turned=True) if self.align else False
+        faces = self.prepared(*self.table(), align=align)
+        # OpenFace counts frames from 1.
+        return self.with_openface(faces, self.openface, by="frame", video="sequence", frame_offset=-1)
 
 
 def _labelled_clips(tree: Tree, view: str) -> list[tuple[Row, int]]:
@@ -101,7 +142,7 @@ def _labelled_clips(tree: Tree, view: str) -> list[tuple[Row, int]]:
         try:
             clips.append((clip, count_frames(tree.root / path)))
         except ValueError as error:
-            tree.problems.append(error)
+            tree.problems.add("video", str(error), [path])
     if dropped:
         tree.notes.append("videos left out: " + ", ".join(f"{number} {why}" for why, number in sorted(dropped.items())))
     return clips
@@ -129,10 +170,4 @@ def _attribute(tree: Tree, path: str | None, tag: str, attribute: str, name: str
     return None
 
 
-build_table, load_mmi = loaders(
-    _rows,
-    "mmi",
-    "Sessions/<number>/S001-002.avi with S001-002.xml and session.xml",
-    turned=True,
-    openface={"by": "frame", "video": "sequence", "frame_offset": -1},  # OpenFace counts frames from 1
-)
+build_table, load_mmi = functions_of(MMI)

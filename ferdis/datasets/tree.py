@@ -1,37 +1,81 @@
-"""What every loader of an official layout does: a function that reads file names becomes a loader.
+"""Data sets whose file names say what is in them: the official layouts.
 
-A data set's file writes one function, ``_rows(tree, *, ...) -> DataFrame``. It asks the :class:`Tree` for the files
-whose names it knows, makes a row of each, and hands the rows to :meth:`Tree.table` with what the papers count.
-:func:`loaders` makes the two public functions of it: ``build_table``, which looks and does not decode, and the loader.
+Such a set is a :class:`TreeDataset`. Its file writes :meth:`TreeDataset.rows`, which asks the :class:`Tree` for the
+files whose names it knows, makes a row of each, and hands the rows to :meth:`Tree.table` with what the papers count.
 """
 
 from __future__ import annotations
 
-import inspect
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import pandas as pd
 
-from ferdis.datasets.common import Problem, checked_root, is_image, prepared, raise_problems
+from ferdis.datasets.au_files import join_units, read_units
+from ferdis.datasets.base import Dataset
+from ferdis.datasets.common import Problem, Problems, checked_root, is_image
 from ferdis.datasets.frames import FrameRule, Row, choose_frames
 from ferdis.datasets.labels import closest_expression, expression_of
 from ferdis.datasets.listing import walk_files
 from ferdis.datasets.published import Counts, differing, missing
 from ferdis.faces import EXPRESSIONS, SEVEN_EXPRESSIONS, SIX_EXPRESSIONS, Faces
-from ferdis.messages import named
-
-Rows = Callable[..., pd.DataFrame]
+from ferdis.messages import named, quoted
 
 WITH_CONTEMPT = tuple(sorted((*SIX_EXPRESSIONS, "contempt")))
 _RULES = (SIX_EXPRESSIONS, SEVEN_EXPRESSIONS, WITH_CONTEMPT, EXPRESSIONS)
 
 
+class TreeDataset(Dataset):
+    """A data set in its official layout; parameters as of :class:`~ferdis.datasets.base.Dataset`."""
+
+    layout: ClassVar[str]
+    """The expected tree in one line, for messages."""
+
+    def table(self, problems: list[Problem] | None = None) -> tuple[pd.DataFrame, list[str]]:
+        """As :meth:`Dataset.table <ferdis.datasets.base.Dataset.table>`."""
+        tree = Tree(self.root, self.name, self.layout)
+        table = self.rows(tree)
+        tree.problems.settle(problems, f"{self.name} --root {self.root}")
+        return table, tree.notes
+
+    @abstractmethod
+    def rows(self, tree: Tree) -> pd.DataFrame:
+        """The set's table, from the names of its files.
+
+        Parameters
+        ----------
+        tree : Tree
+            The files; it takes what is wrong with them and what is to be noted.
+
+        Returns
+        -------
+        DataFrame
+            From :meth:`Tree.table`.
+        """
+
+    def with_openface(self, faces: Faces, units: str | Path | None, **how: Any) -> Faces:
+        """The faces with OpenFace's action units, NaN where an image has no row; unchanged without any.
+
+        Parameters
+        ----------
+        faces : Faces
+        units : path or None
+            What :func:`ferdis.datasets.au_files.read_units` reads.
+        **how
+            How rows and images belong together, see :func:`ferdis.datasets.au_files.join_units`.
+        """
+        if units is None:
+            return faces
+        joined = join_units(faces, read_units(units), missing="nan", **how)
+        self.say(joined.attrs["notes"][len(faces.attrs["notes"]) :])
+        return joined
+
+
 class Tree:
-    """The files of a copy of a data set, what is wrong with them, and what is to be said about them.
+    """The files of a copy of a data set, what is wrong with them, and what is to be noted about them.
 
     Parameters
     ----------
@@ -40,24 +84,22 @@ class Tree:
         The loader's name.
     layout : str
         The expected tree in one line, for messages.
-    cache : path, bool or None
-        Where the listing is remembered, see :func:`ferdis.datasets.listing.walk_files`.
 
     Attributes
     ----------
     files : list of str
         Relative paths, sorted.
-    problems : list of ValueError or FileNotFoundError
-        What must be put right, a line each.
+    problems : Problems
+        What must be put right, one line per cause.
     notes : list of str
         What was dropped, left alone, or counted differently.
     """
 
-    def __init__(self, root: str | Path, dataset: str, layout: str, *, cache: str | Path | bool | None = False) -> None:
+    def __init__(self, root: str | Path, dataset: str, layout: str) -> None:
         self.root = checked_root(root, dataset)
         self.dataset, self.layout = dataset, layout
-        self.files = walk_files(self.root, cache)
-        self.problems: list[Problem] = []
+        self.files = walk_files(self.root)
+        self.problems = Problems()
         self.notes: list[str] = []
         self._above = self.root.resolve().as_posix().rstrip("/") + "/"
         self._known: set[str] = set()
@@ -78,16 +120,26 @@ class Tree:
         """A label file's text."""
         return (self.root / path).read_text(encoding="utf-8-sig", errors="replace")
 
-    def problem(self, path: str, what: str) -> None:
-        """Put down what is wrong with a file."""
-        self.problems.append(ValueError(f"{self.root / path}{what}"))
+    def problem(self, path: str, what: str, cause: str | None = None) -> None:
+        """Put down what is wrong with a file.
+
+        Parameters
+        ----------
+        path : str
+            The file, relative to the root.
+        what : str
+            What follows its name in the message: ``" line 3: ..."`` or ``": ..."``.
+        cause : str, optional
+            What all files of one mistake share; by default ``what``.
+        """
+        self.problems.add(cause or what, f"{self.root / path}{what}", [path])
 
     def expression(self, path: str, label: str, labels: Mapping[str, str] | None = None) -> str | None:
         """The vocabulary's name for a label; None, and a problem, if it has none."""
         name = expression_of(label, labels)
         if name is None:
             known = f"known are {', '.join(labels)}" if labels else closest_expression(label)
-            self.problem(path, f": {label!r} is no expression of this set; {known}")
+            self.problem(path, f": {quoted(label)} is no expression of this set; {known}")
         return name
 
     def table(
@@ -152,7 +204,8 @@ class Tree:
         for row in rows:
             other = first.setdefault(tuple(row[name] for name in key), row)
             if other is not row:
-                self.problem(row["path"], f" is there a second time as {other['path']}: give root= one copy of the set")
+                what = f" is there a second time as {other['path']}: give root= one copy of the set"
+                self.problem(row["path"], what, "twice")
         return list(first.values())
 
     def _kept(self, rows: Sequence[Row], keep: Sequence[str]) -> list[Row]:
@@ -165,163 +218,3 @@ class Tree:
         if len(dropped) and tuple(keep) not in _RULES:
             self.notes.append(f"dropped {len(dropped)} of {len(rows)} rows outside the chosen expressions: {counts}")
         return kept
-
-
-def _pixels(
-    image_size: int = 256,
-    align: bool = True,
-    cache: str | Path | bool | None = None,
-    device: str = "cpu",
-    errors: Literal["raise", "skip"] = "raise",
-    progress: bool = True,
-) -> None:
-    """The arguments about pixels, which all loaders share.
-
-    Parameters
-    ----------
-    image_size : int
-        Side of the square faces, pixels.
-    align : bool
-        Align on eye centres and nose tip; False takes the images as they are (centre square, resized).
-    cache : path, bool or None
-        Folder of decoded faces and remembered listings, None for the default one, False for none.
-    device : str
-        Where faces are detected.
-    errors : "raise" or "skip"
-        What to do about images that cannot be read: an error that names them, or go on without them, named.
-    progress : bool
-        Show progress and say what was dropped.
-    """
-
-
-def _units(*, openface: str | Path | None = None) -> None:
-    """The argument of sets whose action units come from a program.
-
-    Parameters
-    ----------
-    openface : path, optional
-        OpenFace's CSV file, or a folder of them: ``AU01`` .. ``AU45`` are read from there, NaN where an image is not
-        in it, counted and said.
-    """
-
-
-def _with_units(faces: Faces, units: str | Path, how: Mapping[str, Any], progress: bool) -> Faces:
-    """The faces with OpenFace's action units, and what is to be said about them."""
-    from ferdis.datasets.au_files import join_units, read_units
-
-    joined = join_units(faces, read_units(units), missing="nan", **how)
-    for note in joined.attrs["notes"][len(faces.attrs["notes"]) :] if progress else ():
-        print(f"{faces.attrs['dataset']}: {note}", file=sys.stderr)
-    return joined
-
-
-def loaders(
-    rows: Rows,
-    dataset: str,
-    layout: str,
-    *,
-    image_size: int = 256,
-    align: bool = True,
-    turned: bool = False,
-    openface: Mapping[str, Any] | None = None,
-) -> tuple[Callable[..., tuple[pd.DataFrame, list[str]]], Callable[..., Faces]]:
-    """Make ``build_table`` and the loader of a data set.
-
-    Parameters
-    ----------
-    rows : function (tree, *, ...) -> DataFrame
-        Its keyword arguments and its docstring are those of the loader.
-    dataset, layout : str
-        The registry's name, and the expected tree in one line.
-    image_size, align
-        Defaults: sets that come as crops are not aligned.
-    turned : bool
-        Recordings may lie on their side, see :class:`ferdis.preprocess.Aligner`.
-    openface : mapping, optional
-        The loader takes ``openface=``, files of action units; how they are joined to the faces, see
-        :func:`ferdis.datasets.au_files.join_units`.
-
-    Returns
-    -------
-    build_table : function (root, *, ..., cache=False, problems=None) -> (table, notes)
-        Names and labels, no pixels. With a list given as ``problems``, what is wrong with single files is put there
-        and the file left out, instead of raised.
-    load : function (root, *, ..., image_size=, align=, cache=, device=, errors=, progress=) -> Faces
-    """
-    own = list(inspect.signature(rows, eval_str=True).parameters.values())[1:]
-    pixels = {
-        name: parameter.replace(
-            kind=inspect.Parameter.KEYWORD_ONLY,
-            default={"image_size": image_size, "align": align}.get(name, parameter.default),
-        )
-        for name, parameter in inspect.signature(_pixels, eval_str=True).parameters.items()
-    }
-    if openface is not None:
-        pixels |= inspect.signature(_units, eval_str=True).parameters
-    root = inspect.Parameter("root", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=str | Path)
-    problems = inspect.Parameter(
-        "problems", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=list[Problem] | None
-    )
-
-    def build_table(*args: Any, **kwargs: Any) -> tuple[pd.DataFrame, list[str]]:
-        given = _bound(build_table, args, kwargs)
-        tree = Tree(given.pop("root"), dataset, layout, cache=given.pop("cache"))
-        collected = given.pop("problems")
-        table = rows(tree, **given)
-        if collected is None:
-            raise_problems(tree.problems, f"{dataset} --root {tree.root}")
-        else:
-            collected += tree.problems
-        return table, tree.notes
-
-    def load(*args: Any, **kwargs: Any) -> Faces:
-        given = _bound(load, args, kwargs)
-        chosen = {name: given.pop(name) for name in pixels}
-        table, notes = build_table(**given, cache=chosen["cache"])
-        if turned and chosen["align"]:
-            from ferdis.preprocess import Aligner
-
-            chosen["align"] = Aligner(chosen["device"], turned=True)
-        units = chosen.pop("openface", None)
-        faces = prepared(Path(given["root"]).expanduser(), table, notes, dataset=dataset, **chosen)
-        return faces if units is None else _with_units(faces, units, openface or {}, chosen["progress"])
-
-    listing = pixels["cache"].replace(default=False)
-    _sign(build_table, "build_table", rows, [root, *own, listing, problems])
-    _sign(load, f"load_{dataset}", rows, [root, *own, *pixels.values()])
-    build_table.__doc__ = f"{dataset} as a table, and what to say about it; arguments as :func:`load_{dataset}`."
-    load.__doc__ = _documented(
-        inspect.getdoc(rows) or "", layout, [_pixels, *([_units] if openface is not None else [])]
-    )
-    return build_table, load
-
-
-def _bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments by name, defaults filled in; a TypeError as Python's own if they do not fit."""
-    bound = inspect.signature(function).bind(*args, **kwargs)
-    bound.apply_defaults()
-    return dict(bound.arguments)
-
-
-def _sign(function: Any, name: str, like: Callable[..., Any], parameters: Sequence[inspect.Parameter]) -> None:
-    """Give a function its name, its module and its signature, for help pages and the command line."""
-    function.__name__ = function.__qualname__ = name
-    function.__module__ = like.__module__
-    function.__signature__ = inspect.Signature(parameters)
-    function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-
-
-def _documented(own: str, layout: str, functions: Sequence[Callable[..., None]]) -> str:
-    """The docstring of a rows function with the arguments that all loaders share."""
-    mark = "Parameters\n----------\n"
-    about, _, described = own.partition(mark)
-    arguments, gap, rest = described.partition("\n\n")
-    shared = "\n".join((inspect.getdoc(function) or "").partition(mark)[2] for function in functions)
-    raises = (
-        "Raises\n------\nFileNotFoundError\n    If the folder is missing or empty, or is no such tree.\n"
-        "ValueError\n    If a label has no name, an image is there twice, or an argument is wrong. It is named."
-    )
-    root = f"root : path\n    The folder that holds the set, at any depth: ``{layout}``."
-    return "\n".join(
-        [about + mark.rstrip("\n"), root, *filter(None, [arguments]), shared, "", rest, *([""] * bool(gap)), raises]
-    )

@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 
 from ferdis.faces import Faces
-from ferdis.messages import and_more, named
+from ferdis.messages import and_more, named, quoted
 from ferdis.protocol.folds import PARTS, Fold, read_fold_table, read_folds, row_names
+from ferdis.protocol.look_alikes import look_alikes_across, subject_key
 from ferdis.protocol.near_duplicates import (
     MOST_PAIRS,
     NEAR_DUPLICATE,
@@ -54,6 +55,7 @@ _REMEDY = {
     "sequence": "keep a sequence in one part; if they are two, name them apart (subject/sequence)",
     "duplicate": "remove one of the two, or give both the name of the one person they show",
     "near-duplicate": "look at both: give them one person's name, remove one, or raise the threshold",
+    "look-alike": "give the person one name; if they are two people pass allow_overlap=True",
     "may overlap": "the two sets share people under different names; pass allow_overlap=True if yours do not",
 }
 
@@ -70,7 +72,7 @@ class Leak:
     ----------
     kind : str
         ``person``, ``picture`` (the same row), ``sequence``, ``duplicate``, ``near-duplicate``, ``may
-        overlap``.
+        overlap``, ``look-alike`` (two names that may be one person's).
     fold : int
     parts : (str, str)
         Where it is: ``train``, ``validation``, ``test``, or the name of an estimator's parameter.
@@ -204,8 +206,8 @@ def audit(
     threshold : float
         Similarity (-1..1) above which two people's images count as one image.
     allow_overlap : bool
-        Accept two sets that may show the same people under different names (BU-3DFE and BU-4DFE) in
-        different parts.
+        Accept in different parts what may show the same people under different names: two sets (BU-3DFE and
+        BU-4DFE), and names that look alike (``7`` and ``007``, ``anna`` and ``Anna``).
     raise_on_leak : bool
         False: only report, as for a list that somebody else published.
 
@@ -371,6 +373,7 @@ def _audit_names(names: _Names, folds: Sequence[Fold], allow_overlap: bool) -> A
         report.leaks += _shared(folds, code, names.path, "person", lambda row: f"the same person {subject[row]}")
         if not allow_overlap:
             report.leaks += _overlapping(folds, names.path, subject)
+            report.leaks += _look_alikes(folds, names.path, subject)
     if names.sequence is not None:
         sequence = names.sequence
         code = np.unique(sequence, return_inverse=True)[1]
@@ -448,6 +451,16 @@ def _overlapping(folds: Sequence[Fold], path: np.ndarray, subject: np.ndarray) -
     return leaks
 
 
+def _look_alikes(folds: Sequence[Fold], path: np.ndarray, subject: np.ndarray) -> list[Leak]:
+    """Leaks for names in two parts that may be one person's: ``7`` and ``007``, ``anna`` and ``Anna``."""
+    leaks = []
+    for found in look_alikes_across(folds, subject, _ACROSS):
+        paths = (str(path[found.rows[0]]), str(path[found.rows[1]]))
+        what = f"{quoted(found.names[0])} and {quoted(found.names[1])} may be one person"
+        leaks.append(Leak("look-alike", found.fold, found.parts, paths, what, found.count))
+    return leaks
+
+
 def _namespace(subject: np.ndarray) -> np.ndarray:
     """What stands before the first slash of each name: ``bu3d`` of ``bu3d/F0001``; empty without a slash."""
     return np.array([name.split("/", 1)[0] if "/" in name else "" for name in subject], dtype=str)
@@ -513,6 +526,11 @@ def _links(parameter: str, theirs: _Names, ours: _Names, allow_overlap: bool) ->
     yield _Link("person", first, second, f"{parameter} holds a person who is evaluated,")
     if allow_overlap:
         return
+    like = {subject_key(name): row for name, row in earliest.items()}
+    near = {name: like.get(subject_key(name)) for name in np.setdiff1d(ours.subject, theirs.subject)}
+    second = np.flatnonzero([near.get(name) is not None for name in ours.subject])
+    first = np.array([near[name] for name in ours.subject[second]], dtype=np.int64)
+    yield _Link("look-alike", first, second, f"{parameter} holds a name that may be an evaluated person's,")
     spaces, our_spaces = _namespace(theirs.subject), _namespace(ours.subject)
     for group in MAY_OVERLAP:
         for name in sorted(group & set(spaces)):
@@ -545,8 +563,10 @@ def _refuse_links(parameter: str, link: _Link, theirs: _Names, ours: _Names, fol
             if not len(hit):
                 continue
             first, second = link.first[hit[0]], link.second[hit[0]]
-            person = f" {ours.subject[second]}" if link.kind == "person" and ours.subject is not None else ""
-            remedy = _REMEDY[link.kind] if link.kind == "may overlap" else f"take it out of {parameter}"
+            by_name = ours.subject is not None and link.kind in ("person", "look-alike")
+            person = f" {ours.subject[second]}" if by_name else ""  # type: ignore[index]
+            told = link.kind in ("may overlap", "look-alike")
+            remedy = _REMEDY[link.kind] if told else f"take it out of {parameter}"
             raise LeakError(
                 f"fold {fold.index}: {link.what}{person}: {theirs.path[first]} ({parameter}) and "
                 f"{ours.path[second]} ({part}){and_more(len(hit) - 1)}: {remedy}"

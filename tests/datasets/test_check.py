@@ -71,7 +71,7 @@ def test_mirrored_copy(tmp_path):
 def test_picture_that_is_its_own_mirror_image_is_no_pair():
     half = noise(3, (16, 8))
     images = np.stack([np.concatenate([half, half[:, ::-1]], axis=1), noise(4, (16, 16))])
-    table = pd.DataFrame({"expression": ["fear", "anger"], "subject": ["n/a", "n/b"]})
+    table = pd.DataFrame({"expression": ["fear", "anger"], "subject": ["m/a", "m/b"]})
     assert examine_faces("own", Faces(images, table)).mirrored == []
 
 
@@ -130,13 +130,30 @@ def test_problems_of_a_layout_do_not_stop_the_look(tmp_path):
     assert report.unreadable == ["cohn-kanade-images/S005/001/S005_001_00000011.png"]
 
 
+@pytest.mark.parametrize("other", ["7", "007", "7.0"])
+def test_look_alike_names_are_warned_of(tmp_path, other):
+    lines = [line.replace("p07", "07").replace("p03", other) for line in PEOPLE]
+    report = check("manifest", root=manifest(tmp_path / "mine", lines))
+    assert report.ok and len(report.remarks) == 1
+    assert f"'mine/07' and 'mine/{other}'" in report.remarks[0] or f"'mine/{other}' and 'mine/07'" in report.remarks[0]
+
+
+def test_one_cause_is_one_line_however_many_rows_it_concerns(tmp_path):
+    bad = [f"gone{row}.jpg,fear,p01" for row in range(200)] + [f"{row}.png,hapy,p01" for row in range(50)]
+    report = check("manifest", root=manifest(tmp_path, [*PEOPLE, *bad]))
+    assert len(report.wrong) == 2 and len(str(report).splitlines()) < 15
+    assert "faces.csv line 26: " in report.wrong[0] and "gone0.jpg does not exist" in report.wrong[0]
+    assert "(199 more lines alike: 27, 28, 29, 30, 31 and 194 more)" in report.wrong[0]
+    assert "unknown expression 'hapy'" in report.wrong[1] and "(49 more lines alike: 227," in report.wrong[1]
+
+
 def test_every_row_is_bad(tmp_path):
     report = check("manifest", root=manifest(tmp_path, ["gone.jpg,fear,a"]))
     assert not report.ok and len(report.wrong) == 1 and "0 images" in str(report)
 
 
 def test_faces_in_memory_and_arguments():
-    table = pd.DataFrame({"expression": ["fear", "anger"], "subject": ["n/a", "n/b"]})
+    table = pd.DataFrame({"expression": ["fear", "anger"], "subject": ["m/a", "m/b"]})
     report = examine_faces("mine", Faces(np.stack([noise(1), noise(1)]), table, {"notes": ["said by the loader"]}))
     assert report.duplicates == [("row 0", "row 1")] and not report.ok
     assert report.remarks[0] == "said by the loader"

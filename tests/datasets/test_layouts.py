@@ -34,7 +34,7 @@ def listed(tmp_path, monkeypatch):
     def root_of(pictures, files=None):
         written(tmp_path, [layouts.Picture("readme.txt", None)], files)
         paths = sorted([*(item.path for item in pictures), *(files or {})])
-        monkeypatch.setattr("ferdis.datasets.tree.walk_files", lambda root, cache=False: paths)
+        monkeypatch.setattr("ferdis.datasets.tree.walk_files", lambda root: paths)
         return tmp_path
 
     return root_of
@@ -499,37 +499,6 @@ def test_frames_are_read_in_any_order(tmp_path):
 # --------------------------------------------------------------------------------------------------- the listing
 
 
-def test_second_listing_reads_no_folder_and_a_change_is_seen(tmp_path, monkeypatch):
-    root, cache = tmp_path / "set", tmp_path / "cache"
-    small("jaffe", root / "a")
-    small("jaffe", root / "b")
-    long_ago = 1_600_000_000.5
-    for folder in (root, root / "a", root / "b"):
-        os.utime(folder, (long_ago, long_ago))
-    from ferdis.datasets import listing
-
-    first = listing.walk_files(root, cache)
-    with monkeypatch.context() as patched:
-        patched.setattr(listing, "_walk", lambda root: pytest.fail("walked again"))
-        assert listing.walk_files(root, cache) == first
-    (root / "b" / "new.tiff").touch()
-    assert listing.walk_files(root, cache) == sorted([*first, "b/new.tiff"])
-    (root / "b" / "new.tiff").unlink()
-    os.utime(root / "b", (long_ago, long_ago))
-    next(cache.glob("listings/*.json")).write_text("{ cut")
-    assert listing.walk_files(root, cache) == first
-
-
-def test_a_folder_that_has_just_changed_is_not_remembered(tmp_path):
-    from ferdis.datasets.listing import walk_files
-
-    (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "a.png").touch()
-    walk_files(tmp_path / "set", tmp_path / "cache")
-    assert not list((tmp_path / "cache").rglob("*.json"))
-    assert walk_files(tmp_path / "set") == ["a.png"]
-
-
 def test_links_are_followed_once(tmp_path):
     from ferdis.datasets.listing import walk_files
 
@@ -550,8 +519,8 @@ def test_rows_do_not_depend_on_the_order_of_the_disk(tmp_path, order):
 
 
 @pytest.mark.slow
-def test_an_index_is_built_at_100_000_pictures_in_20_seconds(tmp_path):
-    """A fifth of them in a fifth of the time, by this process's clock: other work on the machine does not count."""
+def test_an_index_of_20_000_images_takes_a_fifth_of_a_second_and_some(tmp_path):
+    """By this process's clock: other work on the machine does not count. docs/datasets.md has the figure of 100,000."""
     names = [f"{frame:03d}.jpg" for frame in range(33)]
     for item in layouts.bu4dfe(frames=1):
         folder = tmp_path / "set" / item.path.rpartition("/")[0]
@@ -559,10 +528,7 @@ def test_an_index_is_built_at_100_000_pictures_in_20_seconds(tmp_path):
         for name in names:
             os.close(os.open(f"{folder}/{name}", os.O_CREAT))
     start = time.process_time()
-    first, _ = table_of("bu4dfe", tmp_path / "set", cache=tmp_path / "cache")
-    built = time.process_time()
-    second, _ = table_of("bu4dfe", tmp_path / "set", cache=tmp_path / "cache")
-    again = time.process_time() - built
-    assert len(first) == 606 * 33 and first.equals(second)
-    assert built - start < 4 and again < 1
+    table, _ = table_of("bu4dfe", tmp_path / "set")
+    assert len(table) == 606 * 33
+    assert time.process_time() - start < 1
     shutil.rmtree(tmp_path / "set")

@@ -154,7 +154,7 @@ def test_no_row_is_lost_or_doubled(tmp_path_factory, rows):
     (root / "faces.csv").write_text("\n".join(["path,expression,subject", *lines]) + "\n")
     problems: list = []
     table, _ = build_table(root, problems=problems)
-    named = Counter(int(str(problem).split(" line ")[1].split(":")[0]) - 2 for problem in problems)
+    named = Counter(line - 2 for problem in problems for line in problem.places)
     assert set(named.values()) <= {1}
     right = [row for row in range(len(rows)) if row not in named]
     assert list(table["path"]) == [f"{rows[row][0]}.png" for row in right]

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from ferdis.datasets import REGISTRY, describe_datasets, entry, load
+from ferdis.datasets.base import Dataset
 from ferdis.datasets.labels import chosen_expressions, expression_of
 from ferdis.faces import EXPRESSIONS, SEVEN_EXPRESSIONS, Faces
 from tests.datasets.trees import ck48
@@ -34,7 +35,7 @@ def test_missing_root_is_one_line_that_says_what_is_expected(name):
 
 @pytest.mark.parametrize("name", WITH_ROOT)
 def test_root_that_is_missing_empty_or_a_file(name, tmp_path):
-    arguments = {"subject": r"(\d+)"} if name == "folder" else {}
+    arguments = ARGUMENTS.get(name, {})
     with pytest.raises(FileNotFoundError, match=r"nowhere does not exist: give root="):
         load(name, root=tmp_path / "nowhere", **arguments)
     with pytest.raises(FileNotFoundError, match="is empty: give root="):
@@ -44,17 +45,32 @@ def test_root_that_is_missing_empty_or_a_file(name, tmp_path):
         load(name, root=tmp_path / "file", **arguments)
 
 
+ARGUMENTS = {"folder": {"subject": r"(\d+)"}}
+
+
 @pytest.mark.parametrize("name", WITH_ROOT)
-def test_loaders_and_tables_take_the_same_arguments(name):
-    """What a table depends on can be given to the loader, with the same default; and everything is typed."""
-    loader = REGISTRY[name].load_function()
-    parameters = inspect.signature(loader).parameters
-    module = importlib.import_module(REGISTRY[name].loader.split(":")[0])
-    for key, parameter in inspect.signature(module.build_table).parameters.items():
-        if key not in ("problems", "cache"):  # a look at a folder remembers nothing
-            assert parameters[key].default == parameter.default, key
-    assert all(parameter.annotation is not inspect.Parameter.empty for parameter in parameters.values())
-    assert {"image_size", "align", "cache"} <= set(parameters)
+def test_a_data_set_is_a_class_whose_constructor_stores_every_argument(name, tmp_path):
+    """Explicit, typed keyword arguments: the signature is the one in the file, and the constructor reads nothing."""
+    cls = REGISTRY[name].imported()
+    assert issubclass(cls, Dataset) and "__init__" in vars(cls) and cls.name == name
+    parameters = inspect.signature(cls).parameters
+    assert not hasattr(cls.__init__, "__signature__") and not hasattr(cls, "__signature__")
+    assert [name for name, parameter in parameters.items() if parameter.kind is not parameter.KEYWORD_ONLY] == ["root"]
+    assert all(parameter.annotation is not parameter.empty for parameter in parameters.values())
+    shared = set(inspect.signature(Dataset).parameters)
+    assert shared <= set(parameters)
+    made = cls(tmp_path / "nowhere", **ARGUMENTS.get(name, {}))
+    for key, parameter in parameters.items():
+        given = ARGUMENTS.get(name, {}).get(key, parameter.default)
+        assert getattr(made, key) == (tmp_path / "nowhere" if key == "root" else given), key
+
+
+@pytest.mark.parametrize("name", WITH_ROOT)
+def test_the_functions_of_before_go_on_working(name, tmp_path):
+    module = importlib.import_module(f"ferdis.datasets.{name}")
+    for function in (module.build_table, getattr(module, f"load_{name}")):
+        with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
+            function(tmp_path / "nowhere", **ARGUMENTS.get(name, {}))
 
 
 def test_registry_keys_are_the_entries_names():
@@ -74,7 +90,7 @@ def test_names_as_papers_write_them(written, name):
 
 def test_loaders_help_names_every_argument():
     for name in WITH_ROOT:
-        loader = REGISTRY[name].load_function()
+        loader = REGISTRY[name].imported()
         text = inspect.getdoc(loader) or ""
         described = {
             word.strip() for line in re.findall(r"^(\w[\w, ]*?) : ", text, re.MULTILINE) for word in line.split(",")
