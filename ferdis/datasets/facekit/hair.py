@@ -87,9 +87,7 @@ def hair_layer(anatomy: Anatomy, vertices: Tensor, normals: Tensor, p: Columns) 
     across = chart[:, 0] + 0 * field
     shell = scalp + outward * lift.unsqueeze(-1)
     ones = torch.ones_like(field)
-    shell_attributes = torch.stack(
-        (*outward.unbind(-1), field, across, chart[:, 1] * ones, HAIR * ones), -1
-    )
+    shell_attributes = torch.stack((*outward.unbind(-1), field, across, chart[:, 1] * ones, HAIR * ones), -1)
     curtain, curtain_attributes = _curtain(p)
     frames, frame_attributes = _glasses(anatomy, vertices, p)
     positions = torch.cat((shell, curtain, frames), 1)
