@@ -364,7 +364,7 @@ class TestPhases:
         assert torch.equal(batch["expressions"][2 * n :], batch["expressions"][:n])
         some = batch["known"].clone()
         some[::3] = False
-        labels = torch.cat([batch["expressions"][: 2 * n], batch["expressions"][:n].where(some, decgan.NONE)])
+        labels = torch.cat([batch["expressions"][: 2 * n], batch["expressions"][:n].where(some, decgan.UNKNOWN)])
         modules.expression_encoder.eval()
         found = decgan.expression_terms(modules, {**batch, "expressions": labels})
         seen = torch.cat([torch.ones(2 * n, dtype=torch.bool), some])
