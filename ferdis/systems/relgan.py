@@ -315,7 +315,7 @@ class RELGAN(PatchClassifier):
         The pixel weight's factor from the first epoch of reenactment to the last; kept after a pretraining.
     ground_truth : str
         Where the target's person with the source's expression comes from. "counterparts": the set draws it (the
-        embedded one); "pairs": another image of that person, for sets where pose and light are the same in all of
+        synthetic one); "pairs": another image of that person, for sets where pose and light are the same in all of
         them; "off": the pixel term does not run. "auto": counterparts where they can be drawn, pairs where the loader
         says that the set is posed (``attrs["posed"]``), otherwise off.
     truths : counterparts drawn for each training face
@@ -414,7 +414,7 @@ class RELGAN(PatchClassifier):
     synthesize = reconstruct
 
     def decode(self, expression_codes: np.ndarray, identity_codes: np.ndarray) -> np.ndarray:
-        """Pictures of codes (n, 30) and (n, 50), uint8 (n, crop_size, crop_size, 3)."""
+        """Images of codes (n, 30) and (n, 50), uint8 (n, crop_size, crop_size, 3)."""
         check_is_fitted(self, "modules_")
         codes = torch.from_numpy(np.concatenate([expression_codes, identity_codes], 1))
         device = module_device(self.modules_)

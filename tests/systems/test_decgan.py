@@ -249,7 +249,7 @@ class TestNetworks:
             assert torch.equal(generator(changed, torch.zeros(1, 5)), before) != skips
 
     def test_residual_blocks_see_further(self) -> None:
-        """How far a change of one place of z is seen in the picture: 3x3 convolutions a block, four pixels each."""
+        """How far a change of one place of z is seen in the image: 3x3 convolutions a block, four pixels each."""
 
         def reach(blocks: int) -> int:
             torch.manual_seed(0)
