@@ -88,7 +88,7 @@ def index(folder: Path) -> Iterator[str]:
         page = folder / f"{module.rpartition('.')[2]}.md"
         latex = mathematics(page)
         title = (importlib.import_module(module).__doc__ or "").split(":")[0]
-        yield f"## [{title}]({page.name})" if page.exists() else f"## {title}"
+        yield f"### [{title}]({page.name})" if page.exists() else f"### {title}"
         for equation, group in groupby(table, key=lambda row: row.equation):
             functions = list(group)
             yield f"**{equation}** · " + "; ".join(f"{{func}}`~{row.function}`: {row.text}" for row in functions)

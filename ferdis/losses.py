@@ -1,4 +1,4 @@
-"""Loss terms that two or more systems share: pure functions of tensors, computed in float32."""
+"""Terms that two or more papers share: pure functions of tensors, computed in float32."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def in_float32(function: Function) -> Function:
-    """Decorate a loss: half-precision tensors arrive as float32 and autocast is off inside; float64 stays."""
+    """Decorate a loss: half-precision tensors are converted to float32 and autocast is off; float64 stays."""
 
     def widen(value: Any) -> Any:
         half = isinstance(value, Tensor) and value.dtype in (torch.bfloat16, torch.float16)
@@ -29,7 +29,7 @@ def in_float32(function: Function) -> Function:
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Share of rows of ``logits`` (n, classes) whose largest is that of ``labels`` (n,): to log, not to learn from."""
+    """Share of rows of ``logits`` (n, K) whose largest value is that of ``labels`` (n,); it has no gradient."""
     return (logits.argmax(1) == labels).float().mean()
 
 

@@ -1,4 +1,4 @@
-"""Networks and habits that two or more systems share."""
+"""Networks that two or more systems share, and what they have in common: eval mode, initial weights."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class ImageClassifier(nn.Module):
     name : str
         A timm model name, such as ``resnet101.tv_in1k`` (``timm.list_models()`` lists them).
     n_classes : int
-        Logits.
+        Number of logits.
     in_channels : int
-        3 for one image, 6 for two on top of each other; pretrained three-channel stems are repeated and rescaled.
+        3 for one image, 6 for two concatenated; a pretrained three-channel stem is repeated and rescaled.
     weights : str or None
         ``"imagenet"`` (downloaded through timm), the path of a ``.safetensors`` file for this network, or None for
         random weights.
@@ -45,7 +45,7 @@ class ImageClassifier(nn.Module):
     ValueError
         If timm has no such network, or the file does not fit it.
     FileNotFoundError
-        If the weights cannot be had. Nothing falls back to random weights.
+        If the weights cannot be found or downloaded. Nothing falls back to random weights.
     """
 
     mean: Tensor
@@ -71,11 +71,11 @@ class ImageClassifier(nn.Module):
 
     @property
     def width(self) -> int:
-        """Features an image."""
+        """Features per image."""
         return int(getattr(self.network, "head_hidden_size", self.network.num_features))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (n, C, S, S) in [-1, 1] to features (n, width) and logits (n, K)."""
+        """Images (n, C, S, S) in [-1, 1] to features (n, width) and logits (n, K)."""
         images = ((images + 1) / 2 - self.mean) / self.std
         maps = self.network.forward_features(images)
         features = self.network.forward_head(maps, pre_logits=True)
@@ -84,7 +84,7 @@ class ImageClassifier(nn.Module):
 
 @contextmanager
 def eval_mode(module: nn.Module) -> Iterator[nn.Module]:
-    """The module in eval mode inside the block: what it is given leaves no trace in its batch norm."""
+    """The module in eval mode inside the block: its inputs do not change its batch statistics."""
     before = module.training
     module.eval()
     try:
@@ -94,7 +94,7 @@ def eval_mode(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def initialise_normal(module: nn.Module, std: float = 0.02) -> None:
-    """DCGAN's and pix2pix's start: N(0, std) weights, norm scales N(1, std), biases 0, in place."""
+    """DCGAN's and pix2pix's initial weights, in place: N(0, std), norm scales N(1, std), biases 0."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(layer.weight, 0.0, std)
@@ -141,7 +141,7 @@ def _imagenet(name: str, arguments: dict[str, Any]) -> nn.Module:
 
 
 def _check_network() -> None:
-    """Without a network the hub client retries for most of a minute, once a fold; a name look-up fails at once."""
+    """Fail at once without a network connection: the hub client would retry for most of a minute, in each fold."""
     host = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname
     cached = Path(HF_HUB_CACHE).is_dir() and any(Path(HF_HUB_CACHE).iterdir())
     if not cached and not getproxies():

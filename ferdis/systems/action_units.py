@@ -1,6 +1,6 @@
-"""Action units as levels: the classifier and its loss, which EGGAN and the estimator of action units share.
+"""Action units as levels: the classifier and its loss, which EGGAN and the AU estimator share.
 
-An intensity of 0..5 is rounded to one of six levels; of each of the 17 action units each level has a logit.
+Each intensity of 0..5 is rounded to one of six levels; a classifier has one logit per action unit and level.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ N_ACTION_UNITS = len(AU_COLUMNS)
 
 
 class VGGClassifier(nn.Module):
-    """VGG19-like with batch norm: C_exp has 17 x 6 outputs, C_id one per person (Tang et al. 2020, Section 3.3).
+    """A VGG19-like network with batch norm: EGGAN's C_exp and C_id (Tang et al. 2020, Section 3.3).
 
     Parameters
     ----------
     size : int
         Side of the images.
     channels, depths : sequence of int
-        Of each block, and convolutions in it; a pooling ends each. VGG19 has 2, 2, 4, 4 and 4.
+        Channels and convolutions of each block, which ends with a pooling. VGG19 has 2, 2, 4, 4 and 4 convolutions.
     outputs : int
+        17 x 6 for C_exp; for C_id one per person.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class VGGClassifier(nn.Module):
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        self.places: dict[str, int] = {}  # how many of the layers end with a name's
+        self.places: dict[str, int] = {}  # name of a layer -> how many layers lead up to it
         before = 3
         for block, (after, depth) in enumerate(zip(channels, depths, strict=True), 1):
             for number in range(1, depth + 1):
@@ -57,7 +58,7 @@ class VGGClassifier(nn.Module):
         return self.layers[: self.check_layer(layer)](images)
 
     def check_layer(self, layer: str) -> int:
-        """Where a layer is; ValueError if there is none of this name."""
+        """How many layers lead up to the named one, itself included; ValueError if there is no such layer."""
         if layer not in self.places:
             raise ValueError(f"perceptual_layer={layer!r}: choose one of {', '.join(self.places)}")
         return self.places[layer]
@@ -65,14 +66,19 @@ class VGGClassifier(nn.Module):
 
 @in_float32
 def action_unit_loss(logits: Tensor, action_units: Tensor) -> Tensor:
-    """Cross-entropy of each AU's level, the intensity rounded to the nearest of 0..5; mean over AUs and faces (Eq. 3).
+    """Cross-entropy of each AU's level, its intensity rounded to the nearest of 0..5 (EGGAN's Eq. 3).
 
     Parameters
     ----------
     logits : Tensor of shape (n, 17 * 6)
-        Levels side by side, AU by AU.
+        The levels of the first AU, those of the second, and so on.
     action_units : Tensor of shape (n, 17)
-        Intensities 0..5; NaN = not coded, masked. The loss is 0 if nothing is coded.
+        Intensities 0..5; NaN = not coded, masked.
+
+    Returns
+    -------
+    Tensor
+        Scalar, the mean over coded AUs and faces; 0 if nothing is coded.
     """
     known = ~action_units.isnan()
     levels = (torch.where(known, action_units, 0) + 0.5).floor().long().clamp(0, LEVELS - 1)  # (n, 17)
@@ -82,7 +88,7 @@ def action_unit_loss(logits: Tensor, action_units: Tensor) -> Tensor:
 
 @in_float32
 def expected_action_units(logits: Tensor) -> Tensor:
-    """Intensities (n, 17), 0..5: the mean of the levels' distribution; from logits (n, 17 * 6)."""
+    """Intensities (n, 17) in 0..5: the expectation of the level under logits (n, 17 * 6)."""
     levels = torch.arange(LEVELS, dtype=logits.dtype, device=logits.device)
     return logits.unflatten(1, (-1, LEVELS)).softmax(2) @ levels
 
@@ -105,7 +111,7 @@ def action_units_of(faces: Faces) -> np.ndarray:
 
 
 def coded_action_units(action_units: np.ndarray) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the AUs that some rows of (n, 17) have, and of those that all have."""
+    """Names of the AUs that are coded in some rows of (n, 17), and of those that are coded in all."""
     names, known = np.array(AU_COLUMNS), ~np.isnan(action_units)
     return tuple(names[known.any(0)].tolist()), tuple(names[known.all(0)].tolist())
 
@@ -113,18 +119,18 @@ def coded_action_units(action_units: np.ndarray) -> tuple[tuple[str, ...], tuple
 def checked_action_units(
     au: ArrayLike | Mapping[str, float], n: int, coded: Sequence[str], rest: np.ndarray | float = 0.0
 ) -> np.ndarray:
-    """Action units that somebody asks for, (n, 17) float32.
+    """Requested action units, checked and completed, (n, 17) float32.
 
     Parameters
     ----------
     au : array-like of shape (17,) or (n, 17), or mapping
-        Intensities 0..5 in the order of ``AU_COLUMNS``, for all faces or row by row. Or some by name.
+        Intensities 0..5: in the order of ``AU_COLUMNS``, one row for all faces or one row per face; or some by name.
     n : int
-        Faces.
+        Number of faces.
     coded : sequence of str
-        AUs that the training faces had: of others only 0 or NaN may be asked.
+        AUs that the training faces had; of the others only 0 or NaN can be requested.
     rest : ndarray of shape (n, 17), or 0
-        What the AUs are that a mapping does not name.
+        Intensities of the AUs that a mapping does not name.
 
     Raises
     ------
@@ -156,12 +162,12 @@ def checked_action_units(
 
 
 def action_units_as_trained(action_units: np.ndarray, coded: Sequence[str], always: Sequence[str]) -> np.ndarray:
-    """Action units (..., 17) with NaN where training never had any; what training always had must be there.
+    """Action units (..., 17) as the generator knows them: NaN where no training face was coded.
 
     Raises
     ------
     ValueError
-        If an action unit is NaN that every training face had: there the generator never learned what unknown means.
+        If an action unit is NaN that was coded in every training face: the generator never saw it unknown.
     """
     action_units = np.where(np.isin(AU_COLUMNS, coded), action_units, np.float32(np.nan))
     gaps = np.isnan(action_units).reshape(-1, N_ACTION_UNITS).any(0) & np.isin(AU_COLUMNS, always)

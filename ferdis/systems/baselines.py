@@ -1,9 +1,9 @@
-"""What the papers compare with: the same classifier on the image as it is.
+"""The baselines of the papers: the same classifiers, without a generator.
 
 ``BaselineCNN`` is the baseline of REL-GAN's Tables 1 to 4: "The CNN baseline network used in this paper is the encoder
 G_es network with one additional FC layer for expression classification" (Ali & Hughes 2020, Section 4.1).
 ``ResNetClassifier`` is the baseline of IF-GAN's Tables 1 and 2: "To make a fair comparison, the island loss is also
-employed" (Cai et al., ICIP 2021, footnote 2). Same network, terms, optimiser and crops; no generator.
+employed" (Cai et al., ICIP 2021, footnote 2). It has the same network, terms, optimiser and crops.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def crop(
     max_degrees: float,
     augment: bool,
 ) -> Batch:
-    """One random view of each face, once a step; or, without ``augment``, its centre crop."""
+    """One random view of each face, drawn once per step; without ``augment`` its centre crop."""
     faces = to_unit_range(batch["image"])
     if not augment:
         return {"face": centre_crop(faces, crop_size), "label": batch["label"]}

@@ -64,17 +64,26 @@ from ferdis.systems.classifier import TrainingSet
 from ferdis.systems.triplets import GROUND_TRUTHS, Triplets
 from ferdis.training import Batch, Modules, Phase, Stage, linear_decay_second_half
 
-FEATURE = 16  # numbers that say how a face shows its expression
-PLACES = 4  # E2's maps are pooled to 4x4 places before its fully connected layer
+FEATURE = 16  # width of the feature that describes how a face shows its expression
+PLACES = 4  # E2's maps are pooled to 4x4 before its fully connected layer
 SLOPE = 0.01  # of LeakyReLU (Section 4.2)
-NONE = -100  # in place of an expression that is not known
+UNKNOWN = -100  # the label of an expression that is not known; the cross-entropy leaves it out
 NORMS: Mapping[str, Callable[..., nn.Module]] = {"instance": nn.InstanceNorm2d, "batch": nn.BatchNorm2d}
 
 # ----------------------------------------------------------------------------------------------------- networks
 
 
 class Encoder(nn.Module):
-    """Table 1: three convolutions, the last two of which halve the side: E1. ``kernel`` is the first one's."""
+    """E1: three convolutions, of which the last two halve the side (Table 1).
+
+    Parameters
+    ----------
+    channels : sequence of three int
+    kernel : int
+        Side of the first convolution's kernel.
+    norm : str
+        A key of ``NORMS``.
+    """
 
     def __init__(self, channels: Sequence[int] = (64, 128, 256), kernel: int = 7, norm: str = "instance") -> None:
         super().__init__()
@@ -82,7 +91,7 @@ class Encoder(nn.Module):
         self.layers = nn.Sequential(*(_convolution(a, b, k, stride, norm) for (a, b), k, stride in steps))
 
     def forward(self, face: Tensor) -> tuple[Tensor, ...]:
-        """Faces (n, 3, S, S) in [-1, 1] to the three maps, of side S, S / 2 and S / 4; the last one is z."""
+        """Faces (n, 3, S, S) in [-1, 1] to maps of side S, S / 2 and S / 4; the last one is z."""
         maps = [face]
         for layer in self.layers:
             maps.append(layer(maps[-1]))
@@ -90,9 +99,14 @@ class Encoder(nn.Module):
 
 
 class ExpressionEncoder(nn.Module):
-    """The same three convolutions, pooling, and one fully connected layer: E2.
+    """E2: the convolutions of :class:`Encoder`, pooling, and one fully connected layer (Section 3.1).
 
-    ``further`` are the channels of 3x3 convolutions between, each of which halves the side.
+    Parameters
+    ----------
+    n_expressions : int
+    channels, kernel, norm : as for :class:`Encoder`
+    further : sequence of int
+        Channels of further 3x3 convolutions before the pooling, each of which halves the side.
     """
 
     def __init__(
@@ -107,21 +121,23 @@ class ExpressionEncoder(nn.Module):
         self.head = nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(PLACES), nn.Flatten(), linear)
 
     def forward(self, face: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Faces (n, 3, S, S) in [-1, 1] to maps like z, logits (n, N) of expressions, features (n, 16) in -1..1."""
+        """Faces (n, 3, S, S) in [-1, 1] to maps like z, expression logits (n, N) and features (n, 16) in [-1, 1]."""
         maps = self.layers(face)
         logits, feature = self.head(maps).split([self.n_expressions, FEATURE], 1)
         return maps, logits, feature.tanh()
 
 
 class ConditionalLayer(nn.Module):
-    """A layer, then a norm whose scale and shift a label sets.
+    """A layer and a norm, whose scale and shift are linear functions of a label.
 
     Parameters
     ----------
-    layer : gives maps of ``width`` channels.
-    norm : of ``width`` channels, without scale and shift of its own.
-    width : channels.
-    label_width : numbers of a label.
+    layer : Module
+        Gives maps of ``width`` channels.
+    norm : Module
+        For ``width`` channels, without scale and shift of its own.
+    width, label_width : int
+        Channels of the maps, and length of a label.
     """
 
     def __init__(self, layer: nn.Module, norm: nn.Module, width: int, label_width: int) -> None:
@@ -135,13 +151,14 @@ class ConditionalLayer(nn.Module):
 
 
 class ConditionalResidual(nn.Module):
-    """A residual block of two 3x3 convolutions with norms that a label styles.
+    """A residual block of two 3x3 convolutions, each a :class:`ConditionalLayer`.
 
     Parameters
     ----------
-    width : channels.
-    label_width : numbers of a label.
-    norm : width -> norm without scale and shift of its own.
+    width, label_width : int
+        Channels of the maps, and length of a label.
+    norm : callable
+        From a width to a norm without scale and shift of its own.
     """
 
     def __init__(self, width: int, label_width: int, norm: Callable[[int], nn.Module]) -> None:
@@ -151,15 +168,29 @@ class ConditionalResidual(nn.Module):
         )
 
     def forward(self, maps: Tensor, label: Tensor) -> Tensor:
-        """Maps (n, ``width``, h, w) and labels (n, ``label_width``) to maps alike."""
+        """Maps (n, ``width``, h, w) and labels (n, ``label_width``) to maps of the same shape."""
         return maps + self.second(self.first(maps, label).relu(), label)
 
 
 class Generator(nn.Module):
-    """Table 1: z and the label to a face; the first two layers double the side: G1 and G2.
+    """G1 and G2: from z and a label to a face; the first two layers double the side (Table 1).
 
-    The label (n, ``label_width``) also sets scale and shift after each norm. ``blocks`` residual blocks come before.
-    With ``skips``, E1's larger maps join those of their side. ``kernel`` is that of the last two layers.
+    Parameters
+    ----------
+    encoder_channels : sequence of three int
+        Of :class:`Encoder`.
+    label_width : int
+        Length of a label, which joins z as constant maps and sets scale and shift after each norm.
+    channels : sequence of three int
+        Of the layers before the last one.
+    kernel : int
+        Side of the last two layers' kernels.
+    norm : str
+        A key of ``NORMS``.
+    skips : bool
+        The larger maps of E1 join those of the same side.
+    blocks : int
+        Residual blocks at the side of z.
     """
 
     def __init__(
@@ -194,14 +225,14 @@ class Generator(nn.Module):
         fine, middle, x = maps
         for block in self.blocks:
             x = block(x, label)
-        joined = (_replicated(label, x), middle, fine)  # what joins before each layer
+        joined = (_replicated(label, x), middle, fine)  # concatenated before each layer
         for number, layer in enumerate(self.layers):
             x = layer(torch.cat([x, joined[number]], 1) if self.skips or number == 0 else x, label).relu()
         return self.head(x).tanh()
 
 
 class Discriminator(nn.Module):
-    """Table 2: five convolutions; the label joins after the first."""
+    """D: five convolutions, of which the second also sees the label (Table 2)."""
 
     def __init__(self, label_width: int, channels: Sequence[int] = (64, 128, 256, 512), kernel: int = 7) -> None:
         super().__init__()
@@ -212,11 +243,11 @@ class Discriminator(nn.Module):
             layers += [nn.Conv2d(before, after, kernel, stride, kernel // 2), nn.LeakyReLU(SLOPE)]
         self.rest = nn.Sequential(*layers, nn.Conv2d(rest[-1], 1, kernel, 1, kernel // 2))
         for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):  # without norms, anything smaller has faded away after five of them
+            if isinstance(layer, nn.Conv2d):  # smaller weights would let the signal fade: there are no norms
                 nn.init.kaiming_normal_(layer.weight, SLOPE, nonlinearity="leaky_relu")
 
     def forward(self, face: Tensor, label: Tensor) -> Tensor:
-        """Faces (n, 3, S, S) in [-1, 1] and labels (n, L) to logits (n, 1, S / 4, S / 4): one a place."""
+        """Faces (n, 3, S, S) in [-1, 1] and labels (n, L) to logits (n, 1, S / 4, S / 4)."""
         x = self.first(face)
         return self.rest(torch.cat([x, _replicated(label, x)], 1))
 
@@ -236,39 +267,48 @@ def _replicated(label: Tensor, maps: Tensor) -> Tensor:
 
 @in_float32
 def transition(start: Tensor, end: Tensor) -> Tensor:
-    """P^ab_ij = P(B_j | A_i), the softmax over j of the scalar products of codes (Eq. 2).
+    """P^ab_ij = P(B_j | A_i), softmax over j of the scalar products of representations (Eq. 2).
 
     Parameters
     ----------
     start, end : Tensor of shape (n, d), (m, d)
-        Codes A and B.
+        Representations A and B.
 
     Returns
     -------
-    Tensor of shape (n, m), rows sum to 1
+    Tensor of shape (n, m)
+        Its rows sum to 1.
     """
     return (start @ end.T).softmax(1)
 
 
 @in_float32
 def round_trip(there: Tensor, back: Tensor) -> Tensor:
-    """P^aba = P^ab P^ba (Eq. 3): from each code of A through all of B to each of A.
+    """P^aba = P^ab P^ba: from each face of A through all of B to each face of A (Eq. 3).
 
-    ``there`` (n, m) and ``back`` (m, n) are transitions; the result is (n, n), its rows sum to 1.
+    Parameters
+    ----------
+    there, back : Tensor of shape (n, m), (m, n)
+        From :func:`transition`.
+
+    Returns
+    -------
+    Tensor of shape (n, n)
+        Its rows sum to 1.
     """
     return there @ back
 
 
 @in_float32
 def association_loss(walk: Tensor, people: Tensor) -> Tensor:
-    """Cross-entropy of the round trip with an end at a face of the same person (Eq. 3; Haeusser et al. 2017).
+    """Cross-entropy of the round trip's end with the faces of the same person (Eq. 3; Haeusser et al. 2017).
 
     Parameters
     ----------
     walk : Tensor of shape (n, n)
         From :func:`round_trip`.
     people : Tensor of shape (n,), int64
-        Of the faces where it starts and ends.
+        The person of each face of A.
     """
     same = (people[:, None] == people[None, :]).to(walk.dtype)
     return -(same / same.sum(1, keepdim=True) * (walk + 1e-8).log()).sum(1).mean()
@@ -292,7 +332,7 @@ def synthesise(modules: Modules, face: Tensor, label: Tensor) -> Tensor:
 
 
 def restore(modules: Modules, generated: Tensor, own: Tensor) -> Tensor:
-    """x'_A = G2(x_AB, l') (Eq. 7): generated faces (n, 3, S, S) with the labels (n, L) that they had before."""
+    """x'_A = G2(x_AB, l') (Eq. 7): generated faces (n, 3, S, S) with their former labels (n, L)."""
     return modules.restorer(modules.identity_encoder(generated), own)
 
 
@@ -313,12 +353,12 @@ def constancy_loss(
 
 
 class ImagePool(nn.Module):
-    """Generated faces and their labels, kept for D (Section 4.2; the pool of Zhu et al. 2017).
+    """A pool of generated faces with their labels, from which D is trained (Section 4.2; Zhu et al. 2017, Section 4).
 
     Parameters
     ----------
     size : int
-        Faces that it holds; 0 gives every face straight on.
+        Number of faces in the pool; with 0 every face is passed on at once.
     label_width, image_size : int
     """
 
@@ -334,16 +374,16 @@ class ImagePool(nn.Module):
 
     @torch.no_grad()
     def exchange(self, faces: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Take new faces (n, 3, S, S) and labels (n, L) in; give as many out, some of them older."""
+        """Put faces (n, 3, S, S) and labels (n, L) into the pool and draw as many, some of them older ones."""
         faces, labels = faces.float().clone(), labels.float().clone()
         size = len(self.faces)
-        fresh = min(len(faces), size - int(self.filled))  # until it is full it keeps what it sees, and passes it on
+        fresh = min(len(faces), size - int(self.filled))  # a pool that is not full stores faces and passes them on
         places = torch.arange(fresh) + int(self.filled)
         self.faces[places], self.labels[places] = faces[:fresh], labels[:fresh]
         self.filled += fresh
         if fresh == len(faces) or not size:
             return faces, labels
-        # Each of the others changes places with a random older one, or goes straight on, at even odds.
+        # Each of the others is exchanged for a random older one, or passed on, with probability 1/2.
         swapped = fresh + torch.nonzero(torch.rand(len(faces) - fresh) < 0.5).flatten()[:size]
         places = torch.randperm(size)[: len(swapped)]
         older = self.faces[places].clone(), self.labels[places].clone()
@@ -352,29 +392,40 @@ class ImagePool(nn.Module):
         return faces, labels
 
 
-def labels_of(read: tuple[Tensor, Tensor, Tensor], condition: str, sure: bool = False) -> Tensor:
-    """What generators and D are told of what E2 read: softmax of the logits and feature, or the first alone; (n, L).
+def labels_of(encoded: tuple[Tensor, Tensor, Tensor], condition: str, sure: bool = False) -> Tensor:
+    """The label that generators and D are given: probabilities of the expressions, and E2's feature.
 
-    ``sure``: 1 for the likeliest expression, 0 for the others, which is what the softmax of nearly all faces to learn
-    from becomes.
+    Parameters
+    ----------
+    encoded : tuple
+        What :class:`ExpressionEncoder` returns: maps, logits (n, N), features (n, 16).
+    condition : str
+        "feature", or "label" to leave the feature out.
+    sure : bool
+        Probability 1 for the likeliest expression, as E2 comes to give nearly all of its training faces.
+
+    Returns
+    -------
+    Tensor of shape (n, N + 16) or (n, N)
     """
-    _, logits, feature = read
+    _, logits, feature = encoded
     label = (logits >= logits.amax(1, keepdim=True)) if sure else logits.float().softmax(1)
     label = label.to(feature.dtype)
     return torch.cat([label, feature], 1) if condition == "feature" else label
 
 
-def show(_: Modules, batch: Batch, random: torch.Generator, *, max_degrees: float, truths: bool) -> Batch:
-    """Views of faces, references and truths in [-1, 1]; all that E2 learns from, and the expressions there.
+def augment(_: Modules, batch: Batch, random: torch.Generator, *, max_degrees: float, truths: bool) -> Batch:
+    """Random views of faces, references and ground truths in [-1, 1], and all images that E2 learns from.
 
-    Truths, where there are ``truths`` at all, come last, those that are not known without an expression.
+    E2's images are the references, the faces and, with ``truths``, the ground truths; the expression of a ground truth
+    that does not exist is ``UNKNOWN``.
     """
     n, size = batch["target"].shape[:2]
     draw = partial(random_views, n, size, size, max_degrees=max_degrees, generator=random, device=random.device)
     own, others = draw(), draw()
     face, truth = (take_views(to_unit_range(batch[name]), own, size) for name in ("target", "truth"))
     reference, known = take_views(to_unit_range(batch["source"]), others, size), batch["known"]
-    expressions = [batch["expression"], batch["target_expression"], batch["expression"].where(known, NONE)]
+    expressions = [batch["expression"], batch["target_expression"], batch["expression"].where(known, UNKNOWN)]
     return {
         "face": face,
         "reference": reference,
@@ -389,35 +440,35 @@ def show(_: Modules, batch: Batch, random: torch.Generator, *, max_degrees: floa
 def cycle_forward(
     modules: Modules, batch: Batch, random: torch.Generator, *, condition: str, max_degrees: float, truths: bool
 ) -> Batch:
-    """What is made of the batch's faces and references, and what comes back: once a step."""
-    batch = show(modules, batch, random, max_degrees=max_degrees, truths=truths)
+    """Each face with its reference's expression, and back again (Eq. 6 and 7): once a step."""
+    batch = augment(modules, batch, random, max_degrees=max_degrees, truths=truths)
     face = batch["face"]
-    read = modules.expression_encoder(batch["shown"])
-    label, own = labels_of(read, condition)[: 2 * len(face)].chunk(2)
-    code = modules.identity_encoder(face)
-    generated = modules.generator(code, label)  # Eq. 6, its z kept for the association
+    encoded = modules.expression_encoder(batch["shown"])
+    label, own = labels_of(encoded, condition)[: 2 * len(face)].chunk(2)
+    maps = modules.identity_encoder(face)
+    generated = modules.generator(maps, label)  # Eq. 6; z is needed again for the association
     return {
         **batch,
-        "logits": read[1],
+        "logits": encoded[1],
         "label": label,
-        "code": code[-1].mean((2, 3)),
-        "reference_code": read[0][: len(face)].mean((2, 3)),
+        "representation": maps[-1].mean((2, 3)),
+        "reference_representation": encoded[0][: len(face)].mean((2, 3)),
         "generated": generated,
         "restored": restore(modules, generated, own),
     }
 
 
 def expression_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
-    """What E2 minimises, alone and first."""
+    """What E2 minimises in its own stage, before the generators."""
     _, logits, _ = modules.expression_encoder(batch["shown"])
     return _label_terms(logits, batch["expressions"])
 
 
 def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
-    """What D minimises (Eq. 4), on a real pair and on what the library gives; and how often it is right."""
+    """What D minimises, on real pairs and on faces from the pool (Eq. 4); and how often it is right."""
     label = batch["label"].detach()
     real = modules.discriminator(batch["reference"], label)
-    fake = modules.discriminator(*modules.library.exchange(batch["generated"].detach(), label))
+    fake = modules.discriminator(*modules.image_pool.exchange(batch["generated"].detach(), label))
     return {
         "adversarial": discriminator_loss(real, fake),
         "real_accuracy": (real > 0).float().mean(),
@@ -426,29 +477,32 @@ def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
 
 
 def generator_terms(modules: Modules, batch: Batch, *, association: bool) -> dict[str, Tensor]:
-    """What both encoders and both generators minimise together; the phase weights it."""
-    reader = modules.expression_encoder
-    held = {name: parameter.detach() for name, parameter in reader.named_parameters()}
-    with eval_mode(reader):  # generated faces leave no trace in its batch norm
-        _, read, _ = functional_call(reader, held, (torch.cat([batch["generated"], batch["restored"]]),))
+    """What both encoders and both generators minimise together (Eq. 3, 5, 9); the phase weights it."""
+    encoder = modules.expression_encoder
+    held = {name: parameter.detach() for name, parameter in encoder.named_parameters()}
+    with eval_mode(encoder):  # generated faces must not enter the statistics of its batch norm
+        _, logits, _ = functional_call(encoder, held, (torch.cat([batch["generated"], batch["restored"]]),))
     expressions = batch["expressions"]
     terms = {
         "adversarial": generator_loss(modules.discriminator(batch["generated"], batch["label"].detach())),
         "cycle": constancy_loss(batch["restored"], batch["face"]),
         **_label_terms(batch["logits"], expressions),
-        "category": F.cross_entropy(read.float(), expressions[: len(read)]),
+        "category": F.cross_entropy(logits.float(), expressions[: len(logits)]),
         "pair": masked_l1(batch["generated"], batch["truth"], batch["known"]),
     }
     if association:
-        here, there = batch["code"], batch["reference_code"]
+        here, there = batch["representation"], batch["reference_representation"]
         walk = round_trip(transition(here, there), transition(there, here))
         terms["association"] = association_loss(walk, batch["people"])
     return terms
 
 
 def _label_terms(logits: Tensor, expressions: Tensor) -> dict[str, Tensor]:
-    right, known = (logits.argmax(1) == expressions).sum(), (expressions != NONE).sum()
-    return {"label": F.cross_entropy(logits.float(), expressions, ignore_index=NONE), "label_accuracy": right / known}
+    right, known = (logits.argmax(1) == expressions).sum(), (expressions != UNKNOWN).sum()
+    return {
+        "label": F.cross_entropy(logits.float(), expressions, ignore_index=UNKNOWN),
+        "label_accuracy": right / known,
+    }
 
 
 # ---------------------------------------------------------------------------------------------------- estimator
@@ -628,7 +682,7 @@ class DECGAN(Estimator):
         modules = {
             **self.modules_,
             "discriminator": Discriminator(self._label_width, self.discriminator_channels, self.kernel),
-            "library": ImagePool(self.library_size, self._label_width, self.image_size),
+            "image_pool": ImagePool(self.library_size, self._label_width, self.image_size),
         }
         epochs = self.training_epochs(len(training))
         names = ("adversarial", "cycle", "label", "category", "pair", "association")
@@ -648,7 +702,7 @@ class DECGAN(Estimator):
             ),
             Phase("generator", tuple(self.modules_), generate, weights, adam, linear_decay_second_half(epochs)),
         ]
-        turned = partial(show, max_degrees=self.max_degrees, truths=sampler.share > 0)
+        turned = partial(augment, max_degrees=self.max_degrees, truths=sampler.share > 0)
         prepare = partial(cycle_forward, condition=self.condition, **turned.keywords)
         return [
             Stage("expression", {"expression_encoder": modules["expression_encoder"]}, [alone], first, sampler, turned),

@@ -71,14 +71,14 @@ from ferdis.systems.action_units import (
 from ferdis.systems.base import Estimator, TrainingSet, check_choice, module_device, modules_in_eval_mode, resized
 from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage, linear_decay_second_half
 
-IDENTIFIER = "identifier"  # in place of VGG19's weights: C_id gives the maps of Eq. 5
-_MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+IDENTIFIER = "identifier"  # the value of ``weights`` for which C_id gives the maps of Eq. 5, not VGG19
+MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales (Wang et al. 2003)
 
 # ----------------------------------------------------------------------------------------------------- networks
 
 
 class Encoder(nn.Module):
-    """Face to code: stride-2 convolutions and one linear layer (Section 4.1)."""
+    """E: from a face to its latent code by stride-2 convolutions and one linear layer (Section 4.1)."""
 
     def __init__(self, size: int, channels: Sequence[int] = (16, 32, 64, 128, 256), width: int = 128) -> None:
         super().__init__()
@@ -86,12 +86,13 @@ class Encoder(nn.Module):
         self.code = nn.Linear(channels[-1] * (size // 2 ** len(channels)) ** 2, width)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pictures (n, 3, S, S) in [-1, 1] to codes (n, width)."""
-        return self.code(self.layers(images).flatten(1))  # (n, channels[-1], S / 32, S / 32) before
+        """Images (n, 3, S, S) in [-1, 1] to codes (n, width)."""
+        maps = self.layers(images)  # (n, channels[-1], S / 32, S / 32)
+        return self.code(maps.flatten(1))
 
 
 class LatentDiscriminator(nn.Module):
-    """Code to logit: fully connected 256-128-64-32-16-1; positive means drawn from the prior."""
+    """D_z: fully connected layers 256-128-64-32-16-1; a positive logit means that the code is drawn from the prior."""
 
     def __init__(self, width: int = 128, widths: Sequence[int] = (256, 128, 64, 32, 16)) -> None:
         super().__init__()
@@ -106,7 +107,10 @@ class LatentDiscriminator(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Residual block that doubles the map: instance norm, PReLU; AUs change scale and shift after each norm."""
+    """Residual block that doubles the side: instance norm, PReLU, convolution, twice.
+
+    With ``label_width`` the AUs set scale and shift after each norm; 0 gives the norms their own.
+    """
 
     def __init__(self, before: int, after: int, label_width: int) -> None:
         super().__init__()
@@ -132,18 +136,18 @@ class UpBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """Code and AUs to a face: up-sampling residual blocks (Section 4.1).
+    """G: from a code and AUs to a face, by residual blocks that double the side (Section 4.1).
 
     Parameters
     ----------
     size : int
         Side of the images.
     width : int
-        Numbers of a code.
+        Length of a code.
     channels : sequence of int
-        Of the maps after each block; the first block's input is size / 2^blocks wide (2 in the paper's six at 128).
+        Of the maps after each block. The first block starts at size / 2^blocks: 2 for the paper's six blocks at 128.
     modulate : bool
-        AUs in every block, not at the input alone.
+        The AUs enter every block, not the first layer alone.
     """
 
     def __init__(
@@ -169,34 +173,34 @@ class Generator(nn.Module):
         x = self.first(torch.cat([codes, action_units], 1)).unflatten(1, (-1, self.start, self.start))
         for block in self.blocks:
             x = block(x, action_units)
-        return self.head(x)  # (n, channels[-1], S, S) before
+        return self.head(x)  # (n, channels[-1], S, S) -> (n, 3, S, S)
 
 
 class Critic(Encoder):
-    """Picture to a number: six stride-2 convolutions and a linear layer; no norm, as the penalty is a picture's own."""
+    """D_img: six stride-2 convolutions and a linear layer. No batch statistics: the penalty is of single images."""
 
     def __init__(self, size: int = 128, channels: Sequence[int] = (32, 64, 128, 256, 256, 256)) -> None:
         super().__init__(size, channels, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pictures (n, 3, S, S) in [-1, 1] to values (n,); higher means more real."""
+        """Images (n, 3, S, S) in [-1, 1] to values (n,); higher means more real."""
         return super().forward(images)[:, 0]
 
 
 class VGG19Features(nn.Module):
-    """VGG19 up to a layer, for perceptual losses.
+    """phi of Eq. 5: VGG19 up to a layer.
 
     Parameters
     ----------
     layer : str
         ``"relu2_1"`` is the activation after the first convolution of the second block.
     weights : str or None
-        As for :class:`ImageClassifier`.
+        As for :class:`~ferdis.nn.ImageClassifier`.
 
     Raises
     ------
     ValueError, FileNotFoundError
-        If there is no such layer, or as :class:`ImageClassifier`.
+        If there is no such layer; for weights that cannot be used, as :class:`~ferdis.nn.ImageClassifier`.
     """
 
     mean: Tensor
@@ -204,7 +208,7 @@ class VGG19Features(nn.Module):
 
     def __init__(self, layer: str, weights: str | None) -> None:
         super().__init__()
-        depths, first = (2, 2, 4, 4, 4), (1, 6, 11, 20, 29)  # convolutions in each block; where relu<block>_1 lies
+        depths, first = (2, 2, 4, 4, 4), (1, 6, 11, 20, 29)  # convolutions per block; index of relu<block>_1
         places = {f"relu{b + 1}_{k + 1}": first[b] + 2 * k for b in range(5) for k in range(depths[b])}
         if layer not in places:
             raise ValueError(f"VGG19 has no layer {layer!r}: choose one of {', '.join(places)}")
@@ -214,12 +218,12 @@ class VGG19Features(nn.Module):
         self.register_buffer("std", classifier.std, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pictures (n, 3, S, S) in [-1, 1] to maps (n, C, h, w)."""
+        """Images (n, 3, S, S) in [-1, 1] to maps (n, C, h, w)."""
         return self.layers(((images + 1) / 2 - self.mean) / self.std)
 
 
 def _down(before: int, after: int) -> nn.Sequential:
-    """Halve the maps. He's start keeps their size: of torch's, without norms, little is left after five layers."""
+    """Halve the side. He's initial weights keep the variance; there are no norms that would restore it."""
     convolution = nn.Conv2d(before, after, 4, 2, 1)
     nn.init.kaiming_normal_(convolution.weight, 0.2, nonlinearity="leaky_relu")
     return nn.Sequential(convolution, nn.LeakyReLU(0.2))
@@ -230,21 +234,38 @@ def _down(before: int, after: int) -> nn.Sequential:
 
 @in_float32
 def latent_loss(prior: Tensor, codes: Tensor) -> Tensor:
-    """What D_z minimises: -log D_z(z) - log(1 - D_z(E(I))), means over logits (n,) of prior and codes (Eq. 1)."""
+    """What D_z minimises: -log D_z(z) - log(1 - D_z(E(I))) (Eq. 1).
+
+    Parameters
+    ----------
+    prior, codes : Tensor of shape (n,)
+        Logits of D_z on draws from N(0, 1) and on codes of faces; the loss is the sum of two means.
+    """
     return F.softplus(-prior).mean() + F.softplus(codes).mean()
 
 
 @in_float32
 def encoder_loss(codes: Tensor) -> Tensor:
-    """The encoder's side, non-saturating: -log D_z(E(I)), mean over logits (n,) (Eq. 1)."""
+    """The encoder's side, non-saturating: -log D_z(E(I)) (Eq. 1; Goodfellow et al. 2014).
+
+    Parameters
+    ----------
+    codes : Tensor of shape (n,)
+        Logits of D_z on codes of faces.
+    """
     return F.softplus(-codes).mean()
 
 
 @in_float32
 def critic_loss(real: Tensor, fake: Tensor, adversarial: str = "wgan-gp") -> Tensor:
-    """What D_img minimises besides its penalty, from its values (n,) of real and edited images (Eq. 2).
+    """What D_img minimises besides its penalty (Eq. 2).
 
-    ``"wgan-gp"``: mean D(fake) - mean D(real). ``"r1-like"``: -log D(real) - log(1 - D(fake)), as printed.
+    Parameters
+    ----------
+    real, fake : Tensor of shape (n,)
+        Values of D_img for real and edited images.
+    adversarial : str
+        ``"wgan-gp"``: mean D(fake) - mean D(real); ``"r1-like"``: -log D(real) - log(1 - D(fake)), as printed.
     """
     if adversarial == "wgan-gp":
         return fake.mean() - real.mean()
@@ -253,13 +274,21 @@ def critic_loss(real: Tensor, fake: Tensor, adversarial: str = "wgan-gp") -> Ten
 
 @in_float32
 def generator_loss(fake: Tensor, adversarial: str = "wgan-gp") -> Tensor:
-    """The generator's side: -mean D(fake), or -log D(fake) for ``"r1-like"``; values (n,) (Eq. 2)."""
+    """The generator's side: -mean D(fake), or non-saturating -log D(fake) for ``"r1-like"`` (Eq. 2).
+
+    Parameters
+    ----------
+    fake : Tensor of shape (n,)
+        Values of D_img for edited images.
+    adversarial : str
+        As for :func:`critic_loss`.
+    """
     return -fake.mean() if adversarial == "wgan-gp" else F.softplus(-fake).mean()
 
 
 @in_float32
 def gradient_penalty(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Mean of ``(|grad D(I)|_2 - 1)^2`` over images, WGAN-GP's (Gulrajani et al. 2017; EGGAN's Eq. 2).
+    """Mean of ``(|grad D(I)|_2 - 1)^2`` over images (Eq. 2; Gulrajani et al. 2017).
 
     Parameters
     ----------
@@ -270,21 +299,33 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tens
     """
     images = images.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
-    # The norm's own gradient is infinite at 0, where a critic that is still constant stands.
+    # The derivative of the norm is infinite at 0, which is the gradient of a constant critic.
     return ((gradient.square().sum((1, 2, 3)) + 1e-12).sqrt() - 1).square().mean()
 
 
 @in_float32
 def identity_loss(logits: Tensor, people: Tensor) -> Tensor:
-    """Cross-entropy of the person: logits (n, people) of C_id, numbers (n,) int64 (Eq. 4)."""
+    """Cross-entropy of the person (Eq. 4).
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n, P)
+        Of C_id, for P people.
+    people : Tensor of shape (n,), int64
+    """
     return F.cross_entropy(logits, people)
 
 
 @in_float32
 def perceptual_loss(source: Tensor, edited: Tensor, reconstructed: Tensor, norm: str = "squared") -> Tensor:
-    """Distance of VGG19 maps (n, C, h, w) of the source to those of the edited and reconstructed image (Eq. 5).
+    """Distance of the source's maps to those of the edited and of the reconstructed image (Eq. 5).
 
-    ``norm="squared"``: ``|a - b|^2 / (C h w)``; ``"norm"``: ``|a - b| / (C h w)``, as printed. Means over images.
+    Parameters
+    ----------
+    source, edited, reconstructed : Tensor of shape (n, C, h, w)
+        Maps of VGG19 or of C_id.
+    norm : str
+        ``"squared"``: ``|a - b|^2 / (C h w)``; ``"norm"``: ``|a - b| / (C h w)``, as printed. Means over images.
     """
 
     def distance(maps: Tensor) -> Tensor:
@@ -298,8 +339,8 @@ def perceptual_loss(source: Tensor, edited: Tensor, reconstructed: Tensor, norm:
 def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     """Multi-scale structural similarity of images, 1 for equal ones (Wang, Simoncelli, Bovik 2003).
 
-    Five scales from 128 pixels on, three from 64, one below, their weights renormalised; windows of 7 pixels, as 11 do
-    not fit the last scale. A scale below 1e-4 counts as that: one negative scale would take the gradient of all.
+    There are five scales from 128 pixels on, three from 64 and one below, with renormalised weights. Windows have 7
+    pixels: 11 do not fit the last scale. A scale's mean is clamped to 1e-4, as a negative one would have no real power.
 
     Parameters
     ----------
@@ -309,9 +350,10 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (n,)
+        At most 1.
     """
     scales = 5 if a.shape[-1] >= 128 else 3 if a.shape[-1] >= 64 else 1
-    weights = _MS_SSIM_WEIGHTS[:scales]
+    weights = MS_SSIM_WEIGHTS[:scales]
     place = torch.arange(7, dtype=a.dtype, device=a.device) - 3
     window = (-place.square() / (2 * 1.5**2)).exp()
     window = window / window.sum()
@@ -337,7 +379,15 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 
 @in_float32
 def reconstruction_loss(reconstructed: Tensor, image: Tensor, ssim_weight: float = 1.0) -> Tensor:
-    """Mean absolute difference plus 1 - MS-SSIM, of images (n, 3, S, S) in [-1, 1] (Eq. 6)."""
+    """Mean absolute difference plus 1 - MS-SSIM (Eq. 6).
+
+    Parameters
+    ----------
+    reconstructed, image : Tensor of shape (n, 3, S, S)
+        Images in [-1, 1].
+    ssim_weight : float
+        Of 1 - MS-SSIM; 0 leaves it out.
+    """
     loss = (reconstructed - image).abs().mean()
     if ssim_weight:
         loss = loss + ssim_weight * (1 - ms_ssim((reconstructed + 1) / 2, (image + 1) / 2)).mean()
@@ -345,7 +395,14 @@ def reconstruction_loss(reconstructed: Tensor, image: Tensor, ssim_weight: float
 
 
 def interpolated_action_units(source: np.ndarray, target: np.ndarray, alpha: float) -> np.ndarray:
-    """AUs (n, 17) a part ``alpha`` of the way from source to target, u_i + alpha (u_t - u_i) (Eq. 8)."""
+    """Intensities on the way from source to target: u_i + alpha (u_t - u_i) (Eq. 8).
+
+    Parameters
+    ----------
+    source, target : ndarray of shape (n, 17)
+    alpha : float
+        0 gives the source, 1 the target.
+    """
     return source + alpha * (target - source)
 
 
@@ -353,14 +410,14 @@ def interpolated_action_units(source: np.ndarray, target: np.ndarray, alpha: flo
 
 
 def augment(_: Modules, batch: Batch, random: torch.Generator) -> Batch:
-    """The batch with its images in [-1, 1], each mirrored with probability 1/2: AUs are of both sides of a face."""
+    """The batch with its images in [-1, 1], each mirrored with probability 1/2: AUs do not tell left from right."""
     images = to_unit_range(batch["image"])
     flip = torch.rand(len(images), 1, 1, 1, generator=random, device=images.device) < 0.5
     return {**batch, "image": torch.where(flip, images.flip(-1), images)}
 
 
 def edit_and_reconstruct(modules: Modules, batch: Batch, random: torch.Generator) -> Batch:
-    """The batch's faces, their codes, and what the generator makes of each with another face's AUs and its own."""
+    """Each face's code, and the images of it with another face's AUs (edited) and with its own (reconstructed)."""
     batch = augment(modules, batch, random)
     codes, action_units = modules.encoder(batch["image"]), batch["action_units"]
     targets = action_units[torch.randperm(len(action_units), generator=random, device=action_units.device)]
@@ -369,20 +426,20 @@ def edit_and_reconstruct(modules: Modules, batch: Batch, random: torch.Generator
 
 
 def identity_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
-    """What C_id minimises, alone and first (Eq. 4)."""
+    """What C_id minimises in its own stage, before the others (Eq. 4)."""
     logits = modules.identifier(batch["image"])
     return {"identity": identity_loss(logits, batch["person"]), "accuracy": accuracy(logits, batch["person"])}
 
 
 def latent_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
-    """What D_z minimises."""
+    """What D_z minimises (Eq. 1)."""
     codes = batch["code"].detach()
     prior = torch.randn_like(codes)
     return {"latent": latent_loss(modules.latent(prior), modules.latent(codes))}
 
 
 def critic_terms(modules: Modules, batch: Batch, *, adversarial: str) -> dict[str, Tensor]:
-    """What D_img minimises."""
+    """What D_img minimises (Eq. 2)."""
     real, fake = batch["image"], batch["edited"].detach()
     at = real
     if adversarial == "wgan-gp":
@@ -392,17 +449,17 @@ def critic_terms(modules: Modules, batch: Batch, *, adversarial: str) -> dict[st
 
 
 def action_unit_terms(modules: Modules, batch: Batch, *, c_exp_on: str) -> dict[str, Tensor]:
-    """What C_exp minimises: on real images, and on edited ones for ``"both"`` (Eq. 7)."""
+    """What C_exp minimises: Eq. 3 on real images, and on edited ones too for ``"both"`` (Eq. 7)."""
     loss = action_unit_loss(modules.units(batch["image"]), batch["action_units"])
     if c_exp_on == "both":
-        with eval_mode(modules.units) as read:
-            loss = loss + action_unit_loss(read(batch["edited"].detach()), batch["target"])
+        with eval_mode(modules.units) as classifier:  # edited images must not enter its batch statistics
+            loss = loss + action_unit_loss(classifier(batch["edited"].detach()), batch["target"])
     return {"action_units": loss}
 
 
-def perceived(modules: Modules, pictures: Tensor, layer: str) -> Tensor:
-    """Eq. 5's maps of images (n, 3, S, S): VGG19's where it is, C_id's otherwise."""
-    return modules.perceptual(pictures) if hasattr(modules, "perceptual") else modules.identifier.maps(pictures, layer)
+def perceptual_maps(modules: Modules, images: Tensor, layer: str) -> Tensor:
+    """Maps for Eq. 5 of images (n, 3, S, S): those of VGG19 if it is among the modules, otherwise those of C_id."""
+    return modules.perceptual(images) if hasattr(modules, "perceptual") else modules.identifier.maps(images, layer)
 
 
 def generator_terms(
@@ -415,10 +472,10 @@ def generator_terms(
     layer: str,
     norm: str,
 ) -> dict[str, Tensor]:
-    """The terms that encoder and generator minimise together (Eq. 7); identity and Eq. 5 only if they have weight."""
+    """The terms that encoder and generator minimise together (Eq. 7); Eq. 4 and 5 only if they have a weight."""
     edited, reconstructed, image = batch["edited"], batch["reconstructed"], batch["image"]
-    with eval_mode(modules.units) as read:
-        action_units = action_unit_loss(read(edited), batch["target"])
+    with eval_mode(modules.units) as classifier:
+        action_units = action_unit_loss(classifier(edited), batch["target"])
     terms = {
         "latent": encoder_loss(modules.latent(batch["code"])),
         "critic": generator_loss(modules.critic(edited), adversarial),
@@ -428,9 +485,8 @@ def generator_terms(
     if weights["identity"]:
         terms["identity"] = identity_loss(modules.identifier(edited), batch["person"])
     if weights["perceptual"]:
-        pictures = torch.cat([image, edited, reconstructed])
-        source, after, back = perceived(modules, pictures, layer).chunk(3)
-        terms["perceptual"] = perceptual_loss(source, after, back, norm)
+        maps = perceptual_maps(modules, torch.cat([image, edited, reconstructed]), layer)
+        terms["perceptual"] = perceptual_loss(*maps.chunk(3), norm)
     return terms
 
 
@@ -618,7 +674,7 @@ class EGGAN(Estimator):
             "generator": Generator(size, width, self.generator_channels, self.au_injection == "modulate"),
             "latent": LatentDiscriminator(width),
             "critic": Critic(size, self.critic_channels),
-            "units": classifier(),
+            "units": classifier(),  # C_exp; "units" is its name in saved files
         }
         if self.people_:
             modules["identifier"] = identifier = classifier(outputs=self.people_)

@@ -60,7 +60,7 @@ ISLAND_REDUCTIONS = ("mean", "batch_mean", "sum")
 
 
 class SelfAttention(nn.Module):
-    """Self-attention over the places of a map, added to it with a trainable weight (Fig. 4).
+    """Self-attention over the positions of a map, added to it with a trainable weight (Fig. 4).
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps (n, C1, h, w) to maps of the same shape."""
         query, key, value = (_places(layer(x)) for layer in (self.query, self.key, self.value))
-        # The paper's softmax has no 1/sqrt(C2). The extra axis (heads) is what the fused kernels ask for.
+        # The paper's softmax has no 1/sqrt(C2); the fused kernels require an axis of heads.
         seen = F.scaled_dot_product_attention(query[:, None], key[:, None], value[:, None], scale=1.0)[:, 0]
         return x + self.gamma * seen.transpose(1, 2).reshape(x.shape)
 
@@ -93,7 +93,7 @@ class SelfAttention(nn.Module):
 
 
 class Generator(nn.Module):
-    """U-Net from a face to the average person's face with the same expression (Fig. 3).
+    """G: a U-Net from a face to the average person's face with the same expression (Fig. 3).
 
     Parameters
     ----------
@@ -101,18 +101,18 @@ class Generator(nn.Module):
         Channels after each halving: the paper's 64-128-256-512-512 take 224 to 112-56-28-14-7.
     attention : bool
         Self-attention at a quarter of the input's size (56x56): in the encoder, on the skip connection and in the
-        decoder. Without it this is the paper's ablation.
+        decoder; False is the paper's ablation.
     """
 
     def __init__(self, channels: Sequence[int] = (64, 128, 256, 512, 512), attention: bool = True) -> None:
         super().__init__()
         last = len(channels) - 1
         self.encoder = nn.ModuleList(
-            # No norm at the input (pix2pix), nor where the maps are smallest: statistics of a few places.
+            # No norm at the input (pix2pix), nor at the smallest maps, which have too few positions for statistics.
             _down(3 if level == 0 else channels[level - 1], channels[level], norm=level not in (0, last))
             for level in range(last + 1)
         )
-        self.decoder = nn.ModuleList(  # decoder[k] leads to the size of encoder[k]'s maps, where it meets them
+        self.decoder = nn.ModuleList(  # decoder[k] gives maps of the size of encoder[k]'s, which are concatenated
             _up(channels[level + 1] * (1 if level == last - 1 else 2), channels[level]) for level in range(last)
         )
         self.head = nn.Sequential(
@@ -138,7 +138,7 @@ class Generator(nn.Module):
 
 
 class PatchDiscriminator(nn.Module):
-    """PatchGAN: one logit for each 70x70 patch of a pair (input, average face), on six channels (pix2pix)."""
+    """D: a PatchGAN with one logit per 70x70 patch of a pair (input, average face), on six channels (pix2pix)."""
 
     def __init__(self, channels: int = 64) -> None:
         super().__init__()
@@ -163,8 +163,7 @@ def _down(before: int, after: int, norm: bool) -> nn.Sequential:
 
 def _up(before: int, after: int) -> nn.Sequential:
     """Double the maps: ReLU, nearest neighbours, convolution 3x3, instance norm."""
-    # A transposed convolution draws its chequerboard over the face for as long as the discriminator leads, which in a
-    # short training is until the end; the text leaves the choice open (Odena et al. 2016).
+    # Not a transposed convolution, which leaves a checkerboard pattern (Odena et al. 2016); the text leaves it open.
     return nn.Sequential(
         nn.ReLU(),
         nn.Upsample(scale_factor=2),
@@ -192,7 +191,7 @@ def cgan_loss(real: Tensor, fake: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        Scalar; each expectation is a mean over samples and patches. 2 log 2 for a D that cannot tell.
+        Scalar; each expectation is a mean over samples and patches. 2 log 2 if D gives every pair probability 1/2.
     """
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
@@ -230,7 +229,7 @@ def softmax_loss(
     Parameters
     ----------
     on_average, on_generated : Tensor of shape (n, K)
-        Logits of E; ``on_average`` may be empty (0, K): the baseline sees one image only.
+        Logits of E; ``on_average`` may be empty (0, K), as for the baseline, which sees one image only.
     labels : Tensor of shape (n,), int64
     class_weights : Tensor of shape (K,), optional
     """
@@ -257,19 +256,19 @@ def island_loss(
         Pooled features x of E.
     labels : Tensor of shape (n,), int64
     centres : Tensor of shape (K, d)
-        No gradient flows into them: :meth:`Centres.move` moves them.
+        They receive no gradient: :meth:`Centres.move` moves them.
     alpha : float
         0 makes it the centre loss.
     reduction : str
         Of the first term: ``"mean"`` over images and features, ``"batch_mean"`` over images, ``"sum"`` as printed.
     known : Tensor of shape (K,), bool, optional
-        Centres that are set; the others attract nothing and enter no cosine.
+        Centres that are set; the others attract no feature and enter no cosine.
     """
     if reduction not in ISLAND_REDUCTIONS:
         raise ValueError(f"island_reduction={reduction!r}: choose one of {', '.join(ISLAND_REDUCTIONS)}")
     centres = centres.detach().to(features.dtype)
     squared = (features - centres[labels]).square().sum(1)
-    if known is not None:  # a class that has no centre yet pulls nowhere
+    if known is not None:  # a class without a centre has no distance
         squared = squared * known[labels]
     divisor = {"mean": features.numel(), "batch_mean": len(features), "sum": 1}[reduction]
     return squared.sum() / divisor + alpha * _cosine_sum(centres, known)
@@ -288,12 +287,12 @@ def _cosine_sum(centres: Tensor, known: Tensor | None = None) -> Tensor:
 
 
 class Centres(nn.Module):
-    """One centre a class for the island loss, in float32; moved by :meth:`move`, not by an optimiser.
+    """One centre per class for the island loss, in float32; moved by :meth:`move`, not by an optimiser.
 
     Parameters
     ----------
     n_classes, width : int
-        Centres, and features of each.
+        Number of centres, and their length.
     alpha : float
         Weight of the cosine term of Eq. 5.
     rate : float
@@ -311,7 +310,7 @@ class Centres(nn.Module):
 
     @torch.no_grad()
     def move(self, features: Tensor, labels: Tensor, reduce: Callable[[Tensor], Tensor] = lambda x: x) -> None:
-        """Step by -rate * (centre-loss delta + gradient of the alpha term); a class first seen starts at its mean.
+        """Step by -rate * (centre-loss delta + gradient of the alpha term); a new class starts at its mean.
 
         Parameters
         ----------
@@ -337,14 +336,14 @@ class Centres(nn.Module):
 class Averages(nn.Module):
     """The average face of each class: images (K, 3, S, S) in [-1, 1]; data, not weights."""
 
-    pictures: Tensor
+    pictures: Tensor  # the name in saved files
 
     def __init__(self, n_classes: int, size: int) -> None:
         super().__init__()
         self.register_buffer("pictures", torch.zeros(n_classes, 3, size, size))
 
     def fit(self, images: Any, labels: np.ndarray, rows: np.ndarray, chunk: int = 256) -> None:
-        """Mean of ``images[rows]`` (uint8, n, S, S, 3) for each class; a class without rows is an error."""
+        """Average ``images[rows]`` (uint8, n, S, S, 3) by class; ValueError if a class has no rows."""
         sums = np.zeros((len(self.pictures), *images.shape[1:]))
         for start in range(0, len(rows), chunk):
             part = rows[start : start + chunk]
@@ -358,7 +357,7 @@ class Averages(nn.Module):
 def generate(
     modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int, max_degrees: float
 ) -> Batch:
-    """One view of each face, the same view of its class's average, and the generated average: once a step."""
+    """One view of each face, the same view of its class's average face, and the generated one: once a step."""
     faces, labels = to_unit_range(batch["image"]), batch["label"]
     views = random_views(
         len(faces), image_size, crop_size, max_degrees=max_degrees, generator=random, device=faces.device
@@ -369,7 +368,7 @@ def generate(
 
 
 def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
-    """What D minimises (Eq. 2), and how often it is right."""
+    """What D minimises (Eq. 2), and its accuracy."""
     real = modules.discriminator(batch["face"], batch["average"])
     fake = modules.discriminator(batch["face"], batch["generated"].detach())
     right = ((real > 0).float().mean() + (fake < 0).float().mean()) / 2
@@ -387,8 +386,8 @@ def joint_terms(
 ) -> dict[str, Tensor]:
     """The four terms of the objective that generator and classifier minimise together (Eq. 1).
 
-    Both images of Eq. 4 pass through E at once; island loss and centres see the generated half. ``features`` stay in
-    the batch for :func:`move_centres`.
+    Both images of Eq. 4 pass through E at once; the island loss and the centres use the features of the generated one,
+    which stay in the batch for :func:`move_centres`.
     """
     face, average, generated, labels = (batch[name] for name in ("face", "average", "generated", "label"))
     fake = modules.discriminator(face, generated)
@@ -400,7 +399,7 @@ def joint_terms(
     if class_weights is not None:
         class_weights = class_weights.to(logits.device)
     on_average, on_generated = logits.chunk(2)
-    centres = modules.centres  # none is known in the first step: they start at its class means, after it
+    centres = modules.centres  # unknown in the first step, after which they start at its class means
     island = island_loss(batch["features"], labels, centres.values, alpha, reduction, centres.known)
     return {
         "cgan": generator_cgan_loss(fake),
@@ -412,7 +411,7 @@ def joint_terms(
 
 
 def move_centres(modules: Modules, batch: Batch, reduce: Callable[[Tensor], Tensor]) -> None:
-    """Move the island loss's centres by the features of this step."""
+    """Move the centres of the island loss by the features of this step."""
     modules.centres.move(batch["features"], batch["label"], reduce)
 
 

@@ -3,7 +3,7 @@
 K. Ali, C. E. Hughes, "Face Reenactment Based Facial Expression Recognition", EasyChair preprint, October 2020.
 
 A generator learns to draw one person's expression on another person. Its expression encoder can then know nothing of
-who the first person was: it is frozen, and a small network classifies its 30-d code.
+who the first person was: it is frozen, and a small network classifies its 30-d representation.
 
 ======== ============================ ======================================================================
 Equation Function                     What it is
@@ -63,7 +63,7 @@ LABELS = ("expression", "identity", "source_identity", "target_expression", "kno
 
 
 class Encoder(nn.Module):
-    """Five blocks of a 3x3 convolution and downsampling, then one linear layer: G_es and G_et.
+    """G_es and G_et: five blocks of a 3x3 convolution and downsampling, then one linear layer.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Five blocks of upsampling and a 3x3 convolution on the joined codes: G_de."""
+    """G_de: five blocks of upsampling and a 3x3 convolution, from both codes to a face."""
 
     def __init__(self, size: int = 96, channels: Sequence[int] = (512, 256, 128, 64, 32)) -> None:
         super().__init__()
@@ -107,9 +107,15 @@ class Decoder(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Multi-task D: four blocks and a 1024-d layer, then a branch for expressions and fakes and one for people.
+    """D: four shared blocks and a 1024-d layer, then a branch for expressions and "fake" and one for people.
 
-    ``n_expressions`` and ``n_people`` are N_e and N_i; without people (0) there is no second branch.
+    Parameters
+    ----------
+    n_expressions, n_people : int
+        N_e and N_i. Without people (0) there is no second branch.
+    size : int
+        Side of the images, divisible by 16.
+    channels : sequence of four int
     """
 
     def __init__(
@@ -127,7 +133,7 @@ class Discriminator(nn.Module):
         self.identity_head = nn.Linear(256, n_people) if n_people else None
 
     def with_new_heads(self, fresh: Discriminator) -> Discriminator:
-        """This network with the last layers of a ``fresh`` one: for its expressions and its people."""
+        """This network with the last layers of ``fresh``, which knows other expressions and people."""
         self.expression_head, self.identity_head = fresh.expression_head, fresh.identity_head
         self.identity = fresh.identity if self.identity is None else self.identity
         return self
@@ -168,7 +174,7 @@ def discriminator_loss(
     expression : Tensor of shape (m,), int64
         Their expressions, 0 .. N_e - 1.
     real_people : Tensor of shape (m, N_i) or None
-        Logits of D^i on real faces; None leaves the term out: the set does not know its people.
+        Logits of D^i on real faces; None, for a set without known people, leaves the term out.
     identity : Tensor of shape (m,), int64
         Their people.
     fake : Tensor of shape (n, N_e + 1)
@@ -183,7 +189,7 @@ def discriminator_loss(
 def generator_losses(
     expression_logits: Tensor, expression: Tensor, identity_logits: Tensor | None, identity: Tensor
 ) -> dict[str, Tensor]:
-    """G's side in three parts, whose sum is -log D^e_y(G) - log D^i_y(G) (Eq. 2).
+    """G's side in three parts, whose sum is -log D^e_y(G) - log D^i_y(G) (Eq. 2, as Eq. 4 weights it).
 
     Parameters
     ----------
@@ -218,7 +224,7 @@ def pixel_loss(generated: Tensor, truth: Tensor, known: Tensor) -> Tensor:
     generated, truth : Tensor of shape (n, 3, S, S)
         Images in [-1, 1].
     known : Tensor of shape (n,), bool
-        Which samples have a ground truth; the mean is over their pixels, and 0 if there are none.
+        Which samples have a ground truth: the mean is over their pixels, and 0 if there are none.
     """
     return masked_l1(generated, truth, known)
 
@@ -227,17 +233,17 @@ def pixel_loss(generated: Tensor, truth: Tensor, known: Tensor) -> Tensor:
 
 
 def reenact(modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int) -> Batch:
-    """Views of source, target and truth, and the generated face: once a step."""
+    """Views of source, target and ground truth, and the generated face: once a step."""
     own, others = (patch_views(batch[f"{name}_view"], image_size, crop_size) for name in ("source", "target"))
     source = take_views(to_unit_range(batch["source"]), own, crop_size)
     target, truth = (take_views(to_unit_range(batch[name]), others, crop_size) for name in ("target", "truth"))
     codes = torch.cat([modules.expression_encoder(source), modules.identity_encoder(target)], 1)  # (n, 30 + 50)
-    pictures = {"source": source, "target": target, "truth": truth, "generated": modules.decoder(codes)}
-    return pictures | {name: batch[name] for name in LABELS}
+    images = {"source": source, "target": target, "truth": truth, "generated": modules.decoder(codes)}
+    return images | {name: batch[name] for name in LABELS}
 
 
 def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
-    """What D minimises (Eq. 1), and how often it is right."""
+    """What D minimises (Eq. 1), and its accuracies."""
     real, people = modules.discriminator(torch.cat([batch["source"], batch["target"]]))
     fake, _ = modules.discriminator(batch["generated"].detach())
     expression = torch.cat([batch["expression"], batch["target_expression"]])
@@ -262,18 +268,18 @@ def reenactment_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
 
 
 def discriminator_every(history: History, *, near_optimal: float, generator_steps: int) -> int:
-    """G's steps for each of D's: more than one while D is near its optimum (Section 4.1)."""
+    """Steps of G per step of D: more than one while D is near its optimum (Section 4.1)."""
     right = [history.mean(f"discriminator/{name}_accuracy", last=100) for name in ("real", "fake")]
     return generator_steps if sum(right) / 2 > near_optimal else 1
 
 
 def encode(modules: Modules, batch: Batch, _: torch.Generator, *, image_size: int, crop_size: int) -> Batch:
-    """The frozen expression code of one view of each face: once a step of the second stage."""
+    """The frozen expression representation of one view of each face: once a step of the second stage."""
     return {"code": modules.expression_encoder(patch(batch, image_size, crop_size)), "label": batch["label"]}
 
 
 def classifier_terms(modules: Modules, batch: Batch, *, class_weights: Tensor | None) -> dict[str, Tensor]:
-    """Cross-entropy of the MLP on frozen codes (Section 3.2)."""
+    """Cross-entropy of the MLP on frozen representations (Section 3.2)."""
     logits = modules.classifier(batch["code"]).float()
     if class_weights is not None:
         class_weights = class_weights.to(logits.device)
@@ -284,7 +290,7 @@ def classifier_terms(modules: Modules, batch: Batch, *, class_weights: Tensor | 
 
 
 def _growing(weight: float, growth: float, epochs: int, done: bool, epoch: int) -> float:
-    """``weight`` in the first epoch, ``growth`` times as much in the last, or from the first when that is done."""
+    """A weight that grows by the factor ``growth`` from the first epoch to the last, or has grown if ``done``."""
     return weight * growth ** (1.0 if done else epoch / max(1, epochs - 1))
 
 
@@ -309,7 +315,7 @@ class RELGAN(PatchClassifier):
         The pixel weight's factor from the first epoch of reenactment to the last; kept after a pretraining.
     ground_truth : str
         Where the target's person with the source's expression comes from. "counterparts": the set draws it (the
-        embedded one); "pairs": another image of that person, for sets where pose and light are the same in all of
+        synthetic one); "pairs": another image of that person, for sets where pose and light are the same in all of
         them; "off": the pixel term does not run. "auto": counterparts where they can be drawn, pairs where the loader
         says that the set is posed (``attrs["posed"]``), otherwise off.
     truths : counterparts drawn for each training face
@@ -408,7 +414,7 @@ class RELGAN(PatchClassifier):
     synthesize = reconstruct
 
     def decode(self, expression_codes: np.ndarray, identity_codes: np.ndarray) -> np.ndarray:
-        """Pictures of codes (n, 30) and (n, 50), uint8 (n, crop_size, crop_size, 3)."""
+        """Images of codes (n, 30) and (n, 50), uint8 (n, crop_size, crop_size, 3)."""
         check_is_fitted(self, "modules_")
         codes = torch.from_numpy(np.concatenate([expression_codes, identity_codes], 1))
         device = module_device(self.modules_)

@@ -249,7 +249,7 @@ class TestNetworks:
             assert torch.equal(generator(changed, torch.zeros(1, 5)), before) != skips
 
     def test_residual_blocks_see_further(self) -> None:
-        """How far a change of one place of z is seen in the picture: 3x3 convolutions a block, four pixels each."""
+        """How far a change of one place of z is seen in the image: 3x3 convolutions a block, four pixels each."""
 
         def reach(blocks: int) -> int:
             torch.manual_seed(0)
@@ -364,7 +364,7 @@ class TestPhases:
         assert torch.equal(batch["expressions"][2 * n :], batch["expressions"][:n])
         some = batch["known"].clone()
         some[::3] = False
-        labels = torch.cat([batch["expressions"][: 2 * n], batch["expressions"][:n].where(some, decgan.NONE)])
+        labels = torch.cat([batch["expressions"][: 2 * n], batch["expressions"][:n].where(some, decgan.UNKNOWN)])
         modules.expression_encoder.eval()
         found = decgan.expression_terms(modules, {**batch, "expressions": labels})
         seen = torch.cat([torch.ones(2 * n, dtype=torch.bool), some])

@@ -73,7 +73,8 @@ def faces(n: int = 24, size: int = 32, seed: int = 0, people: int = 3) -> Faces:
 def ready(system: EGGAN, data: Faces):
     """Modules of an untrained system, one prepared batch, and the phases by name."""
     torch.manual_seed(0)
-    system.notes_, training = [], system._training_set(data, None)
+    system.notes_ = []
+    training = system._training_set(data, None)
     system.modules_ = system._build()
     stage = system._stages(training)[-1]
     modules = Modules(**system.modules_)
@@ -185,9 +186,9 @@ class TestEquation6:
         assert reconstruction_loss(a, b, 0).item() == pytest.approx(1)
 
     def test_limits(self) -> None:
-        picture = torch.rand(2, 3, 64, 64) * 2 - 1
-        assert reconstruction_loss(picture, picture).item() == pytest.approx(0, abs=1e-5)
-        assert reconstruction_loss(-picture, picture).item() > 1.2  # negative structure is clamped, not NaN
+        image = torch.rand(2, 3, 64, 64) * 2 - 1
+        assert reconstruction_loss(image, image).item() == pytest.approx(0, abs=1e-5)
+        assert reconstruction_loss(-image, image).item() > 1.2  # negative structure is clamped, not NaN
 
     def test_gradients(self) -> None:
         a, b = double(1, 1, 8, 8).tanh(), double(1, 1, 8, 8, seed=1).tanh()
@@ -209,9 +210,9 @@ class TestNetworks:
         for block in generator.blocks:
             block.register_forward_hook(lambda _, __, out: seen.append(out.shape[-1]))
         with torch.no_grad():
-            picture = generator(torch.randn(2, 128), torch.rand(2, 17) * 5)
-            codes, values = Encoder(128)(picture), Critic()(picture)
-        assert seen == [4, 8, 16, 32, 64, 128] and picture.shape == (2, 3, 128, 128) and picture.abs().max() <= 1
+            image = generator(torch.randn(2, 128), torch.rand(2, 17) * 5)
+            codes, values = Encoder(128)(image), Critic()(image)
+        assert seen == [4, 8, 16, 32, 64, 128] and image.shape == (2, 3, 128, 128) and image.abs().max() <= 1
         assert codes.shape == (2, 128) and values.shape == (2,)
         convolutions = [m for m in Encoder(128).modules() if isinstance(m, nn.Conv2d)]
         assert [m.out_channels for m in convolutions] == [16, 32, 64, 128, 256]
@@ -219,17 +220,17 @@ class TestNetworks:
         assert layers == [256, 128, 64, 32, 16, 1]
 
     @pytest.mark.parametrize("modulate", [True, False])
-    def test_units_reach_the_picture(self, modulate: bool) -> None:
+    def test_action_units_reach_the_image(self, modulate: bool) -> None:
         torch.manual_seed(0)
         generator = Generator(32, 16, (16, 12, 8, 8), modulate)
         codes, action_units = torch.randn(1, 16), torch.zeros(1, 17)
         other, unknown = action_units.clone(), action_units.clone()
         other[0, 8], unknown[0, 8] = 5, float("nan")
         with torch.no_grad():
-            pictures = [generator(codes, u) for u in (action_units, other, unknown)]
-        assert all(picture.isfinite().all() for picture in pictures)
+            images = [generator(codes, u) for u in (action_units, other, unknown)]
+        assert all(image.isfinite().all() for image in images)
         for a, b in ((0, 1), (0, 2), (1, 2)):  # unknown is neither 0 nor 5
-            assert (pictures[a] - pictures[b]).abs().max() > 1e-4
+            assert (images[a] - images[b]).abs().max() > 1e-4
 
     @pytest.mark.parametrize("network", [Encoder, Critic])
     def test_faces_are_told_apart_from_the_start(self, network: type) -> None:
@@ -262,7 +263,7 @@ class TestPhases:
         assert reached["encoder"] > 0
         assert (reached["generator"] > 0) == (term != "latent")
 
-    def test_generated_pictures_leave_no_trace_in_the_classifier(self) -> None:
+    def test_generated_images_leave_no_trace_in_the_classifier(self) -> None:
         for c_exp_on in ("real", "both"):
             modules, batch, phases = ready(tiny(c_exp_on=c_exp_on), faces())
             modules.units(batch["image"])
@@ -274,7 +275,7 @@ class TestPhases:
             assert all(torch.equal(value, after[name]) for name, value in alone.items())
             assert modules.units.training
 
-    def test_eq_7_lets_the_classifier_learn_from_generated_pictures(self) -> None:
+    def test_eq_7_lets_the_classifier_learn_from_generated_images(self) -> None:
         modules, batch, _ = ready(tiny(), faces())
         real = action_unit_terms(modules, batch, c_exp_on="real")["action_units"]
         assert action_unit_terms(modules, batch, c_exp_on="both")["action_units"] > real * 1.2
@@ -285,7 +286,7 @@ class TestPhases:
         rows = {tuple(row) for row in batch["action_units"].nan_to_num(-1).tolist()}
         assert {tuple(row) for row in batch["target"].nan_to_num(-1).tolist()} <= rows
 
-    def test_mirroring_is_of_whole_pictures(self) -> None:
+    def test_mirroring_is_of_whole_images(self) -> None:
         images = torch.randint(0, 256, (40, 4, 6, 3), dtype=torch.uint8)
         out = eggan.augment(Modules(), {"image": images}, torch.Generator().manual_seed(0))["image"]
         plain = images.permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -329,9 +330,9 @@ class TestPerceivedPeople:
         modules.identifier.eval()  # as frozen modules are
         before = {name: value.clone() for name, value in modules.identifier.state_dict().items()}
         found = phases["generator"].terms(modules, batch)["perceptual"]
-        pictures = (batch["image"], batch["edited"], batch["reconstructed"])
+        images = (batch["image"], batch["edited"], batch["reconstructed"])
         layers = modules.identifier.layers
-        deep = [layers[:11](picture) for picture in pictures]  # two blocks of four, then convolution, norm, ReLU
+        deep = [layers[:11](image) for image in images]  # two blocks of four, then convolution, norm, ReLU
         torch.testing.assert_close(found, perceptual_loss(*deep))
         assert isinstance(layers[10], nn.ReLU) and isinstance(layers[11], nn.MaxPool2d)
         assert all(torch.equal(value, before[name]) for name, value in modules.identifier.state_dict().items())
@@ -392,12 +393,12 @@ def fitted() -> EGGAN:
 class TestEstimator:
     def test_shapes_and_ranges(self, fitted: EGGAN) -> None:
         data, target = faces(5), np.zeros(17)
-        for pictures in (fitted.edit(data, target), fitted.reconstruct(data), fitted.sample(target, 5)):
-            assert pictures.shape == (5, 32, 32, 3) and pictures.dtype == np.uint8 and pictures.std() > 1
+        for images in (fitted.edit(data, target), fitted.reconstruct(data), fitted.sample(target, 5)):
+            assert images.shape == (5, 32, 32, 3) and images.dtype == np.uint8 and images.std() > 1
         path = fitted.interpolate(data, {"AU12": 5.0}, steps=4)
         assert path.shape == (5, 4, 32, 32, 3)
-        for end, pictures in ((path[:, 0], fitted.reconstruct(data)), (path[:, -1], fitted.edit(data, {"AU12": 5.0}))):
-            assert np.abs(end.astype(int) - pictures).max() <= 1
+        for end, images in ((path[:, 0], fitted.reconstruct(data)), (path[:, -1], fitted.edit(data, {"AU12": 5.0}))):
+            assert np.abs(end.astype(int) - images).max() <= 1
 
     def test_rows_keep_their_order(self, fitted: EGGAN) -> None:
         data = faces(70)  # more than one batch of prediction
@@ -479,7 +480,7 @@ def test_overfits_and_edits_one_batch(seed: int) -> None:
     """Twelve faces: reconstructed closely, and the bar at the mouth brightens with AU12.
 
     A wide code knows twelve bars by heart, and a faint pattern is enough for a classifier that knows twelve faces; with
-    two numbers the bar can only be taken from the units.
+    two numbers the bar can only be taken from the action units.
     """
     data = faces(12)
     system = tiny(epochs=150, seed=seed, code_width=2).fit(data)
@@ -487,4 +488,6 @@ def test_overfits_and_edits_one_batch(seed: int) -> None:
     assert error < 25  # flat grey is 60 away
     path = system.interpolate(data[data.table["AU12"] == 0], {"AU12": 4.0}, steps=3)
     mouth = path[:, :, 17:23, 8:24].mean((0, 2, 3, 4))
-    assert mouth[0] < mouth[1] < mouth[2] and mouth[2] - mouth[0] > 40, mouth  # brighter with the unit, and clearly so
+    assert mouth[0] < mouth[1] < mouth[2] and mouth[2] - mouth[0] > 40, (
+        mouth
+    )  # brighter with the action unit, and clearly so

@@ -81,13 +81,13 @@ class TestNetworks:
 
     def test_patches_are_70_pixels(self) -> None:
         network = PatchDiscriminator(8)
-        picture = torch.zeros(1, 3, 224, 224, requires_grad=True)
-        # instance norm looks at the whole picture: without it the receptive field can be read off the gradient
+        image = torch.zeros(1, 3, 224, 224, requires_grad=True)
+        # instance norm looks at the whole image: without it the receptive field can be read off the gradient
         network.layers = nn.Sequential(*(layer for layer in network.layers if not isinstance(layer, nn.InstanceNorm2d)))
-        logits = network(picture, torch.zeros(1, 3, 224, 224))
+        logits = network(image, torch.zeros(1, 3, 224, 224))
         assert logits.shape == (1, 1, 26, 26)
         logits[0, 0, 13, 13].backward()
-        rows = picture.grad[0].abs().sum((0, 2)).nonzero()
+        rows = image.grad[0].abs().sum((0, 2)).nonzero()
         assert rows.max() - rows.min() + 1 == 70
 
     def test_attention_starts_as_identity_and_follows_the_formula(self) -> None:
@@ -143,7 +143,7 @@ class TestTraining:
         stage.phases[1].terms(modules, batch)[term].backward()
         assert sum(p.grad.abs().sum() for p in modules.generator.parameters() if p.grad is not None) > 0
 
-    def test_both_pictures_pass_the_classifier_at_once(self) -> None:
+    def test_both_images_pass_the_classifier_at_once(self) -> None:
         stage, modules, batch = ready(tiny(), faces())
         sizes = []
         modules.classifier.register_forward_hook(lambda _, inputs, __: sizes.append(len(inputs[0])))

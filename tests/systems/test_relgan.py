@@ -159,9 +159,9 @@ class TestLosses:
         one, two, three = (self.logits(k=k).requires_grad_() for k in (3, 4, 3))
         assert torch.autograd.gradcheck(lambda a, b, c: discriminator_loss(a, labels, b, people, c), (one, two, three))
         assert torch.autograd.gradcheck(lambda a, b: tuple(generator_losses(a, labels, b, people).values()), (one, two))
-        pictures = torch.rand(2, 3, 2, 2, dtype=torch.float64, requires_grad=True)
+        images = torch.rand(2, 3, 2, 2, dtype=torch.float64, requires_grad=True)
         truth = torch.rand(2, 3, 2, 2, dtype=torch.float64)
-        assert torch.autograd.gradcheck(lambda x: pixel_loss(x, truth, torch.tensor([True, False])), (pictures,))
+        assert torch.autograd.gradcheck(lambda x: pixel_loss(x, truth, torch.tensor([True, False])), (images,))
 
 
 class TestTraining:
