@@ -63,6 +63,26 @@ def with_kind(error: BaseException, most: int = LINE) -> str:
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
+def markdown_table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
+    """A table in Markdown, a line for each row; what a cell holds is shown as text, be it Markdown or HTML.
+
+    Parameters
+    ----------
+    head : names of the columns.
+    rows : the cells of each row, by their ``str``.
+    """
+    names = list(head)
+    lines = [map(_cell, names), ["---"] * len(names), *(map(_cell, row) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(value: object) -> str:
+    text = " ".join(str(value).split())
+    for sign, shown in (("|", r"\|"), ("<", "&lt;"), ("![", r"!\["), ("](", r"]\(")):
+        text = text.replace(sign, shown)
+    return text
+
+
 def closest(text: str, choices: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` if one of ``choices`` is near ``text``, else nothing."""
     near = difflib.get_close_matches(text, list(choices), n=1, cutoff=0.6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+import markdown_it
 import pytest
 
 from ferdis import messages
@@ -61,3 +62,22 @@ def test_only_errors_that_do_not_speak_to_the_user_say_what_they_are() -> None:
 def test_a_near_name_is_offered() -> None:
     assert messages.closest("hapiness", ["happiness", "fear"]) == "; did you mean 'happiness'?"
     assert messages.closest("zebra", ["happiness", "fear"]) == ""
+
+
+def test_a_markdown_table_shows_its_cells_as_text() -> None:
+    rows = [["a|b", 1], ["two\nlines", "<img src=x>"], ["![x](http://x/y.png)", "[link](http://x)"]]
+    table = messages.markdown_table(["name", "value"], rows)
+    assert table.splitlines()[:3] == ["| name | value |", "| --- | --- |", r"| a\|b | 1 |"]
+    html = markdown_it.MarkdownIt("commonmark", {"html": True}).enable("table").render(table)
+    assert html.count("<tr>") == 4 and html.count("<td>") == 6
+    assert "<img" not in html and "<a " not in html
+    for shown in ("a|b", "two lines", "&lt;img src=x&gt;", "![x](http://x/y.png)", "[link](http://x)"):
+        assert f"<td>{shown}</td>" in html
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.44, "0.4 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert messages.duration(seconds) == text

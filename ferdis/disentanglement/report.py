@@ -31,6 +31,7 @@ from ferdis.disentanglement.representations import (
 )
 from ferdis.disentanglement.transfer import Transfer, measure_transfer
 from ferdis.faces import Faces
+from ferdis.messages import markdown_table
 from ferdis.protocol import read_fold_table, row_names
 from ferdis.saved_models import load_model
 
@@ -339,18 +340,20 @@ def _markdown(table: pd.DataFrame, moved: pd.DataFrame, said: str, baseline: str
     head = ["system", "representation", "dimensions (effective)", "identity, logistic (%)", "nearest (%)",
             "of baseline's", "expression, logistic (%)", "nearest (%)", "note"]  # fmt: skip
     chance = table.iloc[0]
-    lines = [f"# What the representations hold: {said}", "", _row(head), "|" + " --- |" * len(head)]
+    rows = []
     for line in table.to_dict("records"):
-        lines.append(_row([
+        rows.append([
             line["system"], line["representation"], f"{line['dimensions']:.0f} ({line['effective_dimensions']:.1f})",
             _percent(line["identity"], line["identity_std"]), _percent(line["identity_nearest"]),
             _share(line.get("identity_ratio")),
             _percent(line["expression"], line["expression_std"]), _percent(line["expression_nearest"]), line["note"],
-        ]))  # fmt: skip
+        ])  # fmt: skip
     read, all_of_them = (int(chance[name]) for name in ("identity_images", "images"))
     only = "" if read == all_of_them else f", of the {read} of {all_of_them} images whose person has two or more"
-    lines += [
+    lines = [
+        f"# What the representations hold: {said}",
         "",
+        markdown_table(head, rows),
         f"- Chance: identity {_percent(chance['identity_chance'])} %, expression "
         f"{_percent(chance['expression_chance'])} %. Means of {chance['fits']} fits per system; ± is over fits.",
         f"- Identity: fitted on half of each person's images, scored on the other half, five halvings{only}. "
@@ -367,12 +370,13 @@ def _alignment_table(table: pd.DataFrame) -> list[str]:
     if "mig" not in table or table["mig"].isna().all():
         return []
     head = ["system", "representation", "MIG", "DCI disentanglement", "completeness", "informativeness", "SAP"]
-    lines = ["", "## Single dimensions against person, action units, pose and light", ""]
-    lines += [_row(head), "|" + " --- |" * len(head)]
     keys = ("mig", "disentanglement", "completeness", "informativeness", "sap")
-    for line in table.to_dict("records"):
-        lines.append(_row([line["system"], line["representation"], *(f"{line[key]:.3f}" for key in keys)]))
-    return lines
+    rows = [
+        [line["system"], line["representation"], *(f"{line[key]:.3f}" for key in keys)]
+        for line in table.to_dict("records")
+    ]
+    title = "## Single dimensions against person, action units, pose and light"
+    return ["", title, "", markdown_table(head, rows).rstrip()]
 
 
 def _swap_table(table: pd.DataFrame) -> list[str]:
@@ -385,11 +389,11 @@ def _swap_table(table: pd.DataFrame) -> list[str]:
         "with the target's",
         "same expression predicted (%)",
     ]
-    lines = ["", "## The system's own representation of its transfers", "", _row(head), "|" + " --- |" * len(head)]
+    rows = []
     for line in table[table["swap_source"].notna()].to_dict("records"):
         cosines = (f"{line[key]:.2f}" for key in ("swap_source", "swap_target"))
-        lines.append(_row([line["system"], line["representation"], *cosines, _percent(line.get("swap_agreement"))]))
-    return lines
+        rows.append([line["system"], line["representation"], *cosines, _percent(line.get("swap_agreement"))])
+    return ["", "## The system's own representation of its transfers", "", markdown_table(head, rows).rstrip()]
 
 
 def _transfer_table(moved: pd.DataFrame) -> list[str]:
@@ -398,30 +402,27 @@ def _transfer_table(moved: pd.DataFrame) -> list[str]:
     head = ["system", "L1 to the truth", "doing nothing", "below it", "given the truth itself",
             "source's expression read (%)", "on true counterparts (%)", "share",
             "nearer to the target's person (%)", "on true counterparts (%)"]  # fmt: skip
-    lines = ["", "## Transfers, inside eyes, brows and mouth, and before judges", "", _row(head)]
-    lines.append("|" + " --- |" * len(head))
+    rows = []
     for system, part in moved.groupby("system", sort=False):
         mean = part.mean(numeric_only=True)
-        lines.append(_row([
+        rows.append([
             str(system), f"{mean.distance:.3f}", f"{mean.distance_identity_baseline:.3f}", _share(mean.gain),
             f"{mean.distance_oracle:.3f}", _percent(mean.expression, part.expression.std(ddof=1)),
             _percent(mean.expression_of_truth), _share(mean.expression_share),
             _percent(mean.identity, part.identity.std(ddof=1)), _percent(mean.identity_of_truth),
-        ]))  # fmt: skip
+        ])  # fmt: skip
     last = moved.iloc[0]
     return [
-        *lines,
         "",
+        "## Transfers, inside eyes, brows and mouth, and before judges",
+        "",
+        markdown_table(head, rows),
         f"- {last['pairs']} pairs per fit; each face is a target once, its source another person with another "
         "expression.",
         "- Doing nothing is the system's own reconstruction of the target, against the same truth.",
         f"- The expression judge itself: {last['expression_judge']}.",
         f"- The identity judge itself: {last['identity_judge']}.",
     ]
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def _percent(share: float | None, std: float | None = None) -> str:

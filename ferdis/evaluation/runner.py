@@ -38,7 +38,7 @@ from ferdis.progress import Bar
 from ferdis.protocol import Fold, write_folds
 from ferdis.protocol.leakage import NEAR_DUPLICATE, audit, audit_parameters
 from ferdis.report.notes import notes
-from ferdis.report.tables import markdown_rows, summary_table
+from ferdis.report.tables import summary_table
 from ferdis.run_folder import RunFolder, Task
 from ferdis.training.distributed import meet, rank_and_world_of_launch
 
@@ -459,7 +459,7 @@ def _markdown(table: pd.DataFrame, rows: pd.DataFrame, record: Mapping[str, Any]
     size, classes = "x".join(map(str, faces["size"])), len(faces["classes"])
     head = f"# {record['dataset']}: {faces['images']} images of {size}, {people}, {classes} classes\n"
     below = "".join(f"- {note}\n" for note in notes(rows, record, done))
-    return f"{head}\n{markdown_rows(summary_table(table, digits=2).cells)}\n{below}"
+    return f"{head}\n{summary_table(table, digits=2).markdown_rows()}\n{below}"
 
 
 def _draw(run: RunFolder, jobs: list[Job], rows: pd.DataFrame) -> None:

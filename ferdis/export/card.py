@@ -9,6 +9,7 @@ import pandas as pd
 
 from ferdis import metrics
 from ferdis.export.differences import Differences
+from ferdis.messages import markdown_table
 from ferdis.saved_models import Evidence
 
 _MEANING = (
@@ -110,20 +111,20 @@ def _measured(evidence: Evidence) -> list[str]:
         f"- Accuracy of this model: {100 * evidence.fold_accuracy:.2f} % on {len(evidence.tested)} {evidence.unseen}"
         f"{f': {evidence.test_people} people' if evidence.test_people else ''}.",
         "",
-        "| class | recall, all folds (%) | images | recall, this model (%) | images |",
-        "| --- | --- | --- | --- | --- |",
     ]
+    head = ["class", "recall, all folds (%)", "images", "recall, this model (%)", "images"]
     classes = evidence.classes
     pooled, tested = (
         metrics.recalls(part["true"], part["predicted"], classes) for part in (evidence.pooled, evidence.tested)
     )
     counts = [part["true"].value_counts() for part in (evidence.pooled, evidence.tested)]
+    table = []
     for label in classes:
         cells = [label]
         for recall, count in zip((pooled, tested), counts, strict=True):
             cells += ["-" if pd.isna(recall[label]) else f"{100 * recall[label]:.1f}", str(count.get(label, 0))]
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+        table.append(cells)
+    return [*lines, markdown_table(head, table).rstrip()]
 
 
 def _limits(system: Any, about: Mapping[str, Any], evidence: Evidence | None) -> list[str]:

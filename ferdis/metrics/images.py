@@ -110,7 +110,7 @@ def lpips(first: np.ndarray, second: np.ndarray, network: Literal["alex", "vgg",
     FileNotFoundError
         If the weights are not available; the message says which file to put where.
     """
-    from torchmetrics.functional.image.lpips import _NoTrainLpips
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
     if network not in _BACKBONES:
         raise ValueError(f"network={network!r}: choose one of {', '.join(_BACKBONES)}")
@@ -118,7 +118,7 @@ def lpips(first: np.ndarray, second: np.ndarray, network: Literal["alex", "vgg",
         raise ValueError(f"images of shapes {first.shape} and {second.shape}: pairs need as many of both, of one size")
     a, b = _checked(first), _checked(second)
     try:
-        judge = _NoTrainLpips(net=network)
+        judge = LearnedPerceptualImagePatchSimilarity(net_type=network).net
     except OSError as error:  # URLError is one
         raise FileNotFoundError(
             f"the weights of LPIPS's {network} could not be had ({error}): download "

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ferdis import metrics
+from ferdis.messages import markdown_table
 from ferdis.metrics.comparison import compare_systems
 from ferdis.metrics.resampling import has_people
 
@@ -40,7 +41,11 @@ class Table:
     def markdown(self) -> str:
         """The table in Markdown, under its title."""
         below = "".join(f"- {note}\n" for note in self.notes)
-        return f"### {self.title}\n\n{markdown_rows(self.cells)}{below and chr(10) + below}"
+        return f"### {self.title}\n\n{self.markdown_rows()}{below and chr(10) + below}"
+
+    def markdown_rows(self) -> str:
+        """Its head and rows in Markdown."""
+        return markdown_table(self.cells.columns, self.cells.to_numpy().tolist())
 
     def latex(self) -> str:
         """A LaTeX ``table`` for the package booktabs, escaped."""
@@ -52,12 +57,6 @@ class Table:
             position_float="centering",
         )  # fmt: skip
         return "".join(f"% {note}\n" for note in self.notes) + text
-
-
-def markdown_rows(cells: pd.DataFrame) -> str:
-    """Head and rows of a table of text in Markdown."""
-    lines = [list(cells.columns), ["---"] * len(cells.columns), *cells.to_numpy().tolist()]
-    return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 def summary_table(summary: pd.DataFrame, digits: int = 1) -> Table:

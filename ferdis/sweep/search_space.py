@@ -10,20 +10,24 @@
       {low: 0.0, high: 0.1, when: {island_weight: [0.1, 1.0]}}
     island_weight: [0.0, 0.1, 1.0]
 
-An argument that is not drawn, because its ``when`` does not hold, keeps the value that the system had before.
+An argument that is not drawn, because its ``when`` does not hold, keeps the value that the system had before. Values
+are drawn by Optuna's define-by-run interface (``trial.suggest_...``); what stands here is the file's grammar and the
+checks that name what is wrong in it, for which neither Optuna nor ConfigSpace has a counterpart.
 """
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from ferdis.messages import closest, one_line, quoted, short
 
 _RANGE = ("low", "high", "step", "log", "when")
 _SCALARS = (bool, int, float, str, type(None))
@@ -99,9 +103,8 @@ class Space:
         items: dict[str, Range | Choice] = {}
         for name, entry in given.items():
             if name not in known:
-                close = difflib.get_close_matches(str(name), known, n=1)
-                hint = f"did you mean {close[0]!r}?" if close else f"its arguments are {', '.join(known)}"
-                raise self._wrong(name, f"is no argument of {type(estimator).__name__}: {hint}")
+                hint = closest(str(name), known) or f"; its arguments are {', '.join(known)}"
+                raise self._wrong(name, f"is no argument of {type(estimator).__name__}{hint}")
             if name in faces or name == "seed":
                 raise self._wrong(name, "cannot be drawn: faces are data, and a seed is not a setting to choose")
             items[name] = self._item(name, entry, known[name])
@@ -122,7 +125,7 @@ class Space:
         try:
             given = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+            raise ValueError(f"{path} is no YAML: {one_line(error)}") from None
         return cls(given, estimator, str(path))
 
     def draw(self, trial: Any) -> dict[str, Any]:
@@ -138,7 +141,7 @@ class Space:
         return {name: {"kind": type(item).__name__, **vars(item)} for name, item in sorted(self.items.items())}
 
     def _wrong(self, name: Any, what: str) -> ValueError:
-        return ValueError(f"{self._source}: {name} {what}")
+        return ValueError(f"{self._source}: {short(name)} {what}")
 
     def _item(self, name: str, entry: Any, now: Any) -> Range | Choice:
         if isinstance(entry, Mapping) and "choices" in entry:
@@ -151,26 +154,26 @@ class Space:
 
     def _choice(self, name: str, values: Any, when: dict[str, tuple[Any, ...]]) -> Choice:
         if not isinstance(values, Sequence) or isinstance(values, str) or not len(values):
-            raise self._wrong(name, f"is {values!r}: give a list of values, or {{low: ..., high: ...}}")
+            raise self._wrong(name, f"is {quoted(values)}: give a list of values, or {{low: ..., high: ...}}")
         texts = [json.dumps(value, sort_keys=True, default=str) for value in values]
         if len(set(texts)) < len(texts):
-            raise self._wrong(name, f"lists a value twice: {values}")
+            raise self._wrong(name, f"lists a value twice: {short(values)}")
         return Choice(tuple(_number(value) for value in values), when)
 
     def _range(self, name: str, entry: Mapping[str, Any], now: Any) -> Range:
         if unknown := sorted(str(key) for key in set(entry) - set(_RANGE)):
-            raise self._wrong(name, f"has an unknown key {unknown[0]!r}: known are choices, {', '.join(_RANGE)}")
+            raise self._wrong(name, f"has an unknown key {quoted(unknown[0])}: known are choices, {', '.join(_RANGE)}")
         numbers = {key: _number(entry[key]) for key in ("low", "high", "step") if entry.get(key) is not None}
         for key in ("low", "high"):
             if key not in numbers:
                 raise self._wrong(name, f"needs {key}: {{low: ..., high: ...}}, or a list of values")
         for key, value in numbers.items():
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise self._wrong(name, f"has {key} {value!r}, which is no number")
+                raise self._wrong(name, f"has {key} {quoted(value)}, which is no number")
         log = entry.get("log", False)
         low, high, step = numbers["low"], numbers["high"], numbers.get("step")
         if not isinstance(log, bool):
-            raise self._wrong(name, f"has log {log!r}: true or false")
+            raise self._wrong(name, f"has log {quoted(log)}: true or false")
         if low >= high:
             raise self._wrong(name, f"goes from low {low} to high {high}: low must be the smaller")
         if log and low <= 0:
@@ -186,7 +189,7 @@ class Space:
     def _when(self, name: str, entry: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
         when = entry.get("when") or {}
         if not isinstance(when, Mapping):
-            raise self._wrong(name, f"has when {when!r}: write when: {{OTHER: [VALUE, ...]}}")
+            raise self._wrong(name, f"has when {quoted(when)}: write when: {{OTHER: [VALUE, ...]}}")
         return {str(k): tuple(map(_number, v if isinstance(v, list) else [v])) for k, v in when.items()}
 
     def _ordered(self, items: dict[str, Range | Choice]) -> dict[str, Range | Choice]:
@@ -198,14 +201,13 @@ class Space:
                     raise self._wrong(name, f"depends on {other!r}, which must be in the space as a list of values")
                 if missing := [value for value in values if value not in there.values]:
                     raise self._wrong(name, f"is drawn when {other} is {missing[0]!r}, which {other} never is")
-        ordered: dict[str, Range | Choice] = {}
-        while len(ordered) < len(items):
-            ready = [name for name in items if name not in ordered and set(items[name].when) <= set(ordered)]
-            if not ready:
-                circle = ", ".join(name for name in items if name not in ordered)
-                raise ValueError(f"{self._source}: {circle} depend on each other in a circle")
-            ordered |= {name: items[name] for name in ready}
-        return ordered
+        try:
+            return {
+                name: items[name] for name in TopologicalSorter({n: i.when for n, i in items.items()}).static_order()
+            }
+        except CycleError as error:
+            circle = ", ".join(dict.fromkeys(error.args[1]))
+            raise ValueError(f"{self._source}: {circle} depend on each other in a circle") from None
 
 
 def _number(value: Any) -> Any:

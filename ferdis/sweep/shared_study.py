@@ -2,8 +2,9 @@
 
 A worker claims a trial, and while it works a thread of its own writes the time beside the trial every
 :data:`BEAT_SECONDS`. A trial whose last beat is older than :data:`GRACE_SECONDS` belonged to a worker that died:
-whoever sees it first puts its arguments back into the queue. Optuna's own heartbeat does this for databases alone;
-here a journal file on a shared disk has it too.
+whoever sees it first puts its arguments back into the queue. Optuna's own heartbeat
+(``RDBStorage(heartbeat_interval=)``) beats inside ``study.optimize`` and into databases alone; a common number of
+trials needs ``ask`` and ``tell``, and a journal file on a shared disk needs the beat as much.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ from ferdis import run_folder
 from ferdis.evaluation.fit_and_score import accepts, describe, seeded_clone
 from ferdis.evaluation.tuned_parameters import TunedParameters, name_spaces, people_of, person_digests
 from ferdis.faces import Faces
+from ferdis.messages import markdown_table
 from ferdis.progress import Bar
 from ferdis.protocol import Fold, SubjectKFold, row_names, write_folds
 from ferdis.protocol.leakage import NEAR_DUPLICATE, audit, audit_parameters
@@ -263,7 +264,7 @@ def _quiet() -> Iterator[None]:
 def _run_all(plan: _Plan, parts: Sequence[_Part], progress: bool) -> None:
     """Work until every part has its trials; those that other workers have in hand are waited for."""
     wanted = sum(plan.trials for part in parts)
-    with Bar("trials", wanted, sum(part.study.finished() for part in parts), progress) as bar:
+    with Bar("trials", wanted, sum(part.study.finished() for part in parts), progress, each=True) as bar:
         while True:
             worked = False
             for part in parts:
@@ -420,26 +421,22 @@ def _importances(study: optuna.Study) -> dict[str, float]:
 
 
 def _markdown(table: pd.DataFrame, winners: Sequence[TunedParameters]) -> str:
-    lines = [
-        "# Winners",
-        "",
-        "| part | people | complete | pruned | failed | score (%) | arguments |",
-        "|" + " --- |" * 7,
-    ]
+    rows = []
     for winner in winners:
         part = _part_name(winner.fold)
         states = table.loc[table["part"] == part, "state"].value_counts()
-        counts = " | ".join(str(states.get(state, 0)) for state in ("complete", "pruned", "fail"))
+        counts = (states.get(state, 0) for state in ("complete", "pruned", "fail"))
         chosen = ", ".join(
             f"{key}={f'{value:.4g}' if isinstance(value, float) else _text(value)}"
             for key, value in winner.parameters.items()
         )
-        lines.append(f"| {part} | {len(winner.people)} | {counts} | {100 * winner.score:.2f} | {chosen} |")
-    lines += [
-        "",
-        "These scores chose the arguments and are no results: the best of many trials is lucky as well as good.",
-    ]
-    return "\n".join([*lines, "`ferdis kfold --config` with the folder `best` gives results.", ""])
+        rows.append([part, len(winner.people), *counts, f"{100 * winner.score:.2f}", chosen])
+    head = ["part", "people", "complete", "pruned", "failed", "score (%)", "arguments"]
+    return (
+        f"# Winners\n\n{markdown_table(head, rows)}\n"
+        "These scores chose the arguments and are no results: the best of many trials is lucky as well as good.\n"
+        "`ferdis kfold --config` with the folder `best` gives results.\n"
+    )
 
 
 def _text(value: Any) -> str:

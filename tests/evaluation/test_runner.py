@@ -19,7 +19,7 @@ import pytest
 from ferdis import run_folder
 from ferdis.evaluation import fit_and_score
 from ferdis.evaluation.runner import EvaluationError, evaluate
-from ferdis.evaluation.runtime_estimate import duration, estimate
+from ferdis.evaluation.runtime_estimate import estimate
 from ferdis.faces import Faces
 from ferdis.protocol import SubjectKFold, repeat
 from ferdis.run_folder import DiskError
@@ -509,9 +509,3 @@ def test_estimate_is_printed_and_asks_the_estimator_that_knows(
     assert "fits 3/3" in said
     evaluate(Knows(), faces, PROTOCOL, out=tmp_path)
     assert "estimate" not in capsys.readouterr().err
-
-
-def test_durations_read_well() -> None:
-    assert [duration(s) for s in (0.42, 9.96, 59.4, 200, 7500)] == [
-        "0.4 s", "10 s", "59 s", "3 min 20 s", "2 h 5 min",
-    ]  # fmt: skip

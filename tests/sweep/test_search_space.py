@@ -48,7 +48,7 @@ def test_a_condition_is_kept_whatever_the_order_in_the_file() -> None:
     [
         ({}, "is empty"),
         (["rate"], "is empty"),
-        ({"rat": [1.0]}, "rat is no argument of Curve: did you mean 'rate'?"),
+        ({"rat": [1.0]}, "rat is no argument of Curve; did you mean 'rate'?"),
         ({"seed": {"low": 0, "high": 5}}, "seed cannot be drawn"),
         ({"extra_train": [None]}, "extra_train cannot be drawn"),
         ({"rate": 0.5}, "give a list of values, or"),

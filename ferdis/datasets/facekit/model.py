@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from ferdis.datasets.messages import closest, named
+from ferdis.messages import closest, named
 
 VERTICES, FACES = 26719, 26384
 SOURCE = "github.com/ICT-VGL/ICT-FaceKit (MIT licence)"
