@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 
-from ferdis.messages import closest, named
+from ferdis._io import replacing
+from ferdis.messages import closest, named, one_line
+from ferdis.progress import Bar
 
 VERTICES, FACES = 26719, 26384
 SOURCE = "github.com/ICT-VGL/ICT-FaceKit (MIT licence)"
@@ -166,7 +167,7 @@ def _kept_model(path: str, mtime: int, size: int, partial: bool) -> FaceModel:
                 name: archive[name] for name in ("vertices", "faces", "identity", "expression", "expression_names")
             }
     except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
-        raise ValueError(f"{path} is broken ({error}): copy or convert the face model again") from None
+        raise ValueError(f"{path} is broken ({one_line(error)}): copy or convert the face model again") from None
     except KeyError as error:
         raise ValueError(f"{path} lacks the array {error.args[0].split()[0]}: this is no facekit.npz") from None
     names = [str(name) for name in parts["expression_names"]]
@@ -254,19 +255,17 @@ def convert_checkout(folder: Path, out: Path, *, partial: bool = False) -> Path:
         raise ValueError(f"{folder} lacks {named(f'{name}.obj' for name in missing)}: fetch the whole of FaceXModel/")
     neutral, faces = _read_obj(folder / NEUTRAL, with_faces=True)
     names = [*modes, *shapes]
-    read = [
-        _read_obj(folder / f"{name}.obj")[0] - neutral
-        for name in track(names, f"reading {len(names) + 1} files of {folder.name}", transient=True)
-    ]
+    read = []
+    with Bar(f"reading {folder.name}", len(names)) as bar:
+        for name in names:
+            read.append(_read_obj(folder / f"{name}.obj")[0] - neutral)
+            bar.update(len(read))
     moved = np.stack(read).astype(np.float16) if read else np.zeros((0, VERTICES, 3), np.float16)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_suffix(f".{os.getpid()}.part")
-    with unfinished.open("wb") as file:
+    with replacing(out) as unfinished, unfinished.open("wb") as file:
         np.savez_compressed(
             file, vertices=neutral, faces=faces, identity=moved[: len(modes)], identity_names=np.array(modes, "U16"),
             expression=moved[len(modes) :], expression_names=np.array(shapes, "U20"),
         )  # fmt: skip
-    unfinished.replace(out)
     return out
 
 
@@ -277,7 +276,7 @@ def _read_obj(path: Path, *, with_faces: bool = False) -> tuple[np.ndarray, np.n
         vertices = np.array([line.split()[1:4] for line in lines if line.startswith("v ")], np.float32)
         corners = [_corners(line) for line in lines if line.startswith("f ")] if with_faces else []
     except (ValueError, OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is broken ({error}): fetch it again from {SOURCE}") from None
+        raise ValueError(f"{path} is broken ({one_line(error)}): fetch it again from {SOURCE}") from None
     if vertices.shape != (VERTICES, 3) or (with_faces and len(corners) != FACES):
         raise ValueError(f"{path}: {len(vertices)} vertices instead of {VERTICES}: cut off, or another topology")
     return vertices, np.array(corners, np.int32).reshape(-1, 4)
