@@ -116,7 +116,7 @@ TOPICS = (
         "helpers",
         "Helpers",
         "Small modules that the others share.",
-        ("ferdis.messages",),
+        ("ferdis.messages", "ferdis.progress"),
     ),
 )
 
@@ -135,7 +135,6 @@ IMPLEMENTATION = (
     "ferdis.datasets.synthetic.scene",
     "ferdis.datasets.synthetic.shading",
     "ferdis.datasets.synthetic.skin",
-    "ferdis.evaluation.progress",
     "ferdis.export.card",
     "ferdis.export.command",
     "ferdis.export.writing",
