@@ -23,7 +23,7 @@ from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.evaluators.embedders import EMBEDDERS, Embedder, get_embedder
 from ferdis.evaluators.judges import IdentityJudge, standard_judges
 from ferdis.faces import AU_COLUMNS
-from ferdis.metrics.units import UnitAgreement, unit_agreement
+from ferdis.metrics.action_units import ActionUnitAgreement, action_unit_agreement
 from ferdis.metrics.verification import Verification, verify
 
 JUDGE_SEED = 3000  # a population of their own, the same for every --seed
@@ -138,9 +138,9 @@ def fitted(options: argparse.Namespace, on: Bench, **changes: object) -> EGGAN:
     return model.fit(on.learned, run_dir=None if options.out is None else options.out / name)
 
 
-def units_shown(on: Bench, images: np.ndarray | Faces) -> UnitAgreement:
+def units_shown(on: Bench, images: np.ndarray | Faces) -> ActionUnitAgreement:
     """Agreement of the action units of images with the requested ones."""
-    return unit_agreement(on.targets, on.estimator.predict(images))
+    return action_unit_agreement(on.targets, on.estimator.predict(images))
 
 
 def identity_kept(on: Bench, images: np.ndarray) -> Verification:

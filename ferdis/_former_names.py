@@ -24,6 +24,7 @@ FORMER: dict[str, str] = {
     "ferdis.history": "ferdis.training.history",
     "ferdis.judges": "ferdis.evaluators.judges",
     "ferdis.metrics.pictures": "ferdis.metrics.images",
+    "ferdis.metrics.units": "ferdis.metrics.action_units",
     "ferdis.models": "ferdis.saved_models",
     "ferdis.runfolder": "ferdis.run_folder",
     "ferdis.runner": "ferdis.evaluation.runner",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import inspect
+import sys
 
 import pytest
 
 import ferdis
+from ferdis._former_names import FORMER
 
 
 @pytest.mark.parametrize("name", ferdis.__all__)
@@ -28,3 +31,21 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def test_the_version_is_that_of_the_package():
     assert ferdis.__version__ == importlib.metadata.version("ferdis")
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_a_moved_module_is_importable_under_its_former_name_which_says_the_new_one(name: str, monkeypatch):
+    present = importlib.import_module(FORMER[name])
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.warns(DeprecationWarning, match=f"{name} is now {FORMER[name]}"):
+        former = importlib.import_module(name)
+    public = [key for key, value in vars(present).items() if getattr(value, "__module__", None) == present.__name__]
+    assert public and all(getattr(former, key) is getattr(present, key) for key in public)
+
+
+def test_former_names_within_modules():
+    from ferdis import figures, metrics
+    from ferdis.metrics import action_units
+
+    assert metrics.code_cosine is metrics.representation_cosine and figures.code_map is figures.representation_map
+    assert action_units.unit_agreement is action_units.action_unit_agreement

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from ferdis.evaluators.held_out import hold_out
 from ferdis.faces import AU_COLUMNS, Faces
-from ferdis.metrics.units import UnitAgreement, unit_agreement
+from ferdis.metrics.action_units import ActionUnitAgreement, action_unit_agreement
 from ferdis.preprocess.augment import random_views, take_views, to_unit_range
 from ferdis.systems.action_units import (
     VGGClassifier,
@@ -59,7 +59,7 @@ class AUEstimator(Estimator):
 
     Attributes
     ----------
-    error_ : UnitAgreement
+    error_ : ActionUnitAgreement
         Against the codes of the people held out.
     coded_ : tuple of str
         AUs that the training faces have; of others nothing is said.
@@ -114,7 +114,7 @@ class AUEstimator(Estimator):
 
     def score(self, faces: Faces, y: ArrayLike | None = None) -> float:
         """Mean Pearson correlation with the faces' own action units, or with ``y`` (n, 17)."""
-        return unit_agreement(action_units_of(faces) if y is None else y, self.predict(faces)).pcc
+        return action_unit_agreement(action_units_of(faces) if y is None else y, self.predict(faces)).pcc
 
     def annotate(self, faces: Faces, *, overwrite: bool = False) -> Faces:
         """The faces with estimated action units; ``attrs["notes"]`` says whose and how good they are.
@@ -158,7 +158,7 @@ class AUEstimator(Estimator):
         unseen = cast(Faces, training.held_out)
         coded = unseen.table.reindex(columns=list(AU_COLUMNS)).to_numpy(np.float32)
         self.held_out_ = {"pictures": len(unseen), "people": len(set(unseen.subject))}
-        self.error_ = unit_agreement(coded, self.predict(unseen))
+        self.error_ = action_unit_agreement(coded, self.predict(unseen))
         self.notes_.append(f"AUEstimator: {self.own}")
 
     def _fitted_state(self) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class AUEstimator(Estimator):
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.coded_, self.people_, self.held_out_ = tuple(state["coded"]), state["people"], state["held_out"]
         table = pd.DataFrame.from_dict(state["error"]["table"], orient="index", columns=["mse", "pcc", "icc", "n"])
-        self.error_ = UnitAgreement(table, state["error"]["left_out"])
+        self.error_ = ActionUnitAgreement(table, state["error"]["left_out"])
 
 
 def _terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:

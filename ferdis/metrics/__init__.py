@@ -2,7 +2,7 @@
 
 - :mod:`ferdis.metrics.recognition`: accuracy of expression recognition, with intervals.
 - :mod:`ferdis.metrics.comparison`: whether one system is better than another, tested over subjects first.
-- :mod:`ferdis.metrics.units`: agreement of action units: MSE, Pearson's correlation, ICC(3,1).
+- :mod:`ferdis.metrics.action_units`: agreement of action units: MSE, Pearson's correlation, ICC(3,1).
 - :mod:`ferdis.metrics.verification`: whether a generated image still shows the same person.
 - :mod:`ferdis.metrics.images`: similarity of generated and real images: FID, KID, LPIPS.
 - :mod:`ferdis.metrics.disentanglement`: how much a representation holds of expression and of identity.

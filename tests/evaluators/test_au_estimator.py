@@ -8,7 +8,7 @@ import pytest
 
 from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.faces import AU_COLUMNS, Faces
-from ferdis.metrics.units import unit_agreement
+from ferdis.metrics.action_units import action_unit_agreement
 
 
 def faces(n: int = 120, people: int = 10, seed: int = 0) -> Faces:
@@ -41,7 +41,7 @@ def test_learns_and_states_its_error(fitted: AUEstimator) -> None:
         "AU04",
         "AU12",
     }
-    agreement = unit_agreement(unseen.table[list(AU_COLUMNS)], found)
+    agreement = action_unit_agreement(unseen.table[list(AU_COLUMNS)], found)
     assert agreement.pcc > 0.8
     assert fitted.error_.pcc == pytest.approx(agreement.pcc, abs=0.15)
     assert "24 images of 2 people it never saw; without AU01, " in fitted.own

@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike
 
 from ferdis.faces import AU_COLUMNS
 
-__all__ = ["UnitAgreement", "icc31", "unit_agreement"]
+__all__ = ["ActionUnitAgreement", "action_unit_agreement", "icc31"]
 
 _VARIES = 1e-6  # a target whose standard deviation is below this, in 0..5, does not vary
 
 
 @dataclass(frozen=True)
-class UnitAgreement:
-    """The result of :func:`unit_agreement`; printed like the tables of the papers.
+class ActionUnitAgreement:
+    """The result of :func:`action_unit_agreement`; printed like the tables of the papers.
 
     Attributes
     ----------
@@ -56,7 +56,9 @@ class UnitAgreement:
         return text + "".join(f"\nleft out: {name} ({why})" for name, why in self.left_out.items())
 
 
-def unit_agreement(target: ArrayLike, found: ArrayLike, names: Sequence[str] = AU_COLUMNS) -> UnitAgreement:
+def action_unit_agreement(
+    target: ArrayLike, found: ArrayLike, names: Sequence[str] = AU_COLUMNS
+) -> ActionUnitAgreement:
     """Compare the intensities ``found`` with their ``target``, one action unit at a time.
 
     Parameters
@@ -68,7 +70,7 @@ def unit_agreement(target: ArrayLike, found: ArrayLike, names: Sequence[str] = A
 
     Returns
     -------
-    UnitAgreement
+    ActionUnitAgreement
         An action unit that is not coded, or whose target is constant, is named in ``left_out`` and enters no mean: a
         constant answer would be perfect there. If only ``found`` is constant, ``pcc`` is 0.
 
@@ -92,7 +94,11 @@ def unit_agreement(target: ArrayLike, found: ArrayLike, names: Sequence[str] = A
             rows[name] = {"mse": np.square(a - b).mean(), "pcc": _correlation(a, b), "icc": icc31(np.stack([a, b], 1))}
             rows[name]["n"] = len(a)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["mse", "pcc", "icc", "n"])
-    return UnitAgreement(table.astype({"n": int}), left_out)
+    return ActionUnitAgreement(table.astype({"n": int}), left_out)
+
+
+# Their former names.
+UnitAgreement, unit_agreement = ActionUnitAgreement, action_unit_agreement
 
 
 def icc31(ratings: ArrayLike) -> float:
