@@ -155,7 +155,9 @@ def _read_inside(place: Inside) -> np.ndarray:
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{place.file}: no such file; correct the path or remove its rows") from error
     except Exception as error:  # decoders raise almost anything
-        raise UnreadableImageError(one_line(error)) from error
+        said = one_line(error)
+        where = "" if str(place.file) in said else f"{place.file}: "
+        raise UnreadableImageError(f"{where}{said}; copy it again or remove its rows" if where else said) from error
 
 
 def _open(path: str | os.PathLike[str]) -> Image.Image:

@@ -273,12 +273,14 @@ def _read_obj(path: Path, *, with_faces: bool = False) -> tuple[np.ndarray, np.n
     """Vertices (26719, 3) float32 of a text file, and its quads (26384, 4) if asked for."""
     try:
         lines = path.read_text().splitlines()
-        vertices = np.array([line.split()[1:4] for line in lines if line.startswith("v ")], np.float32)
+        found = [line.split()[1:4] for line in lines if line.startswith("v ")]
+        if len(found) == VERTICES:
+            vertices = np.array(found, np.float32)
         corners = [_corners(line) for line in lines if line.startswith("f ")] if with_faces else []
     except (ValueError, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is broken ({one_line(error)}): fetch it again from {SOURCE}") from None
-    if vertices.shape != (VERTICES, 3) or (with_faces and len(corners) != FACES):
-        raise ValueError(f"{path}: {len(vertices)} vertices instead of {VERTICES}: cut off, or another topology")
+    if len(found) != VERTICES or vertices.shape != (VERTICES, 3) or (with_faces and len(corners) != FACES):
+        raise ValueError(f"{path}: {len(found)} vertices instead of {VERTICES}: cut off, or another topology")
     return vertices, np.array(corners, np.int32).reshape(-1, 4)
 
 
