@@ -59,7 +59,7 @@ def test_the_audit_refuses_them_in_two_parts_unless_told_otherwise(one, other):
     faces = faces_of([one, one, "m", "m", other, other])
     with pytest.raises(LeakError, match=r"may be one person: .* pass allow_overlap=True") as caught:
         audit(faces, FOLD, near_duplicates=False)
-    assert "0-0.png (train) and 0-4.png (test), and 1 more" in str(caught.value) and "\n" not in str(caught.value)
+    assert "0-0.png (train) and 0-4.png (test) and 1 more" in str(caught.value) and "\n" not in str(caught.value)
     assert audit(faces, FOLD, near_duplicates=False, allow_overlap=True).ok
 
 
