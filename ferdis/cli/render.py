@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ferdis.cli.arguments import UsageError, long_form
 from ferdis.cli.parsers import parser_of
@@ -26,5 +27,5 @@ def run(argv: Sequence[str]) -> None:
     parser.add_function_arguments(load, skip={"cache"})
     arguments = parser.parse_args(argv).as_dict()
     out, _ = arguments.pop("out"), arguments.pop("name")
-    faces = load(**arguments, cache=False)
+    faces: Any = load(**arguments, cache=False)
     print(f"{faces} -> {write_images(faces, out)}")

@@ -245,8 +245,8 @@ def _absent(folder: Path, paths: Sequence[str], asked: np.ndarray) -> np.ndarray
     """
     absent = np.zeros(len(paths), dtype=bool)
     by_folder: dict[str, list[int]] = {}
-    for row in np.flatnonzero(asked):
-        by_folder.setdefault(posixpath.dirname(paths[row]), []).append(int(row))
+    for row in np.flatnonzero(asked).tolist():
+        by_folder.setdefault(posixpath.dirname(paths[row]), []).append(row)
     unconfirmed = _CONFIRMED
     for name, rows in by_folder.items():
         files = [file_of(os.path.join(folder, paths[row])) for row in rows]  # noqa: PTH118

@@ -457,7 +457,7 @@ def _look_alikes(folds: Sequence[Fold], path: np.ndarray, subject: np.ndarray) -
     for found in look_alikes_across(folds, subject, _ACROSS):
         paths = (str(path[found.rows[0]]), str(path[found.rows[1]]))
         what = f"{quoted(found.names[0])} and {quoted(found.names[1])} may be one person"
-        leaks.append(Leak("look-alike", found.fold, found.parts, paths, what, found.count))
+        leaks.append(Leak("look-alike", found.fold, found.parts, paths, what, found.matches))
     return leaks
 
 

@@ -62,7 +62,7 @@ class LookAlike(NamedTuple):
     rows : (int, int)
         A row of each name.
     names : (str, str)
-    count : int
+    matches : int
         Rows of the second name in the second part.
     """
 
@@ -70,7 +70,7 @@ class LookAlike(NamedTuple):
     parts: tuple[str, str]
     rows: tuple[int, int]
     names: tuple[str, str]
-    count: int
+    matches: int
 
 
 def look_alikes_across(

@@ -293,7 +293,7 @@ class Estimator(TrainingParameters, BaseEstimator):
         if (found := about["class"]) != cls.__name__:
             raise ValueError(f"{folder} holds a {found}, not a {cls.__name__}: load it with {found}.load()")
         _check_weights(Path(folder) / "weights.safetensors", about)
-        known = cls().get_params(deep=False)
+        known = cls().get_params(deep=False)  # type: ignore[call-arg]  # a system has a default for each
         parameters = {name: value for name, value in about["parameters"].items() if name in known}
         parameters = {k: None if isinstance(v, Mapping) and "faces_digest" in v else v for k, v in parameters.items()}
         for name, value in parameters.items():  # JSON has no tuples

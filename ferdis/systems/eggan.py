@@ -486,7 +486,8 @@ def generator_terms(
         terms["identity"] = identity_loss(modules.identifier(edited), batch["person"])
     if weights["perceptual"]:
         maps = perceptual_maps(modules, torch.cat([image, edited, reconstructed]), layer)
-        terms["perceptual"] = perceptual_loss(*maps.chunk(3), norm)
+        source, drawn, again = maps.chunk(3)
+        terms["perceptual"] = perceptual_loss(source, drawn, again, norm)
     return terms
 
 

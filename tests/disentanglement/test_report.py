@@ -82,7 +82,7 @@ def test_the_report_of_a_run(run, monkeypatch, capsys):
     assert text in capsys.readouterr().out
     for said in (
         "5 further people",
-        "share of the same for cnn",
+        "as a share of that of cnn",
         "| relgan | expression representation | 30 (",
         "Means of 2 fits",
         "The expression judge itself: 90.0 %",

@@ -93,7 +93,7 @@ def test_what_the_file_says_of_itself(cnn: tuple[Any, Faces, exporting.Exported]
     assert str(Path(__file__).parents[2]).encode() not in written.path.read_bytes(), "a path of this machine"
     assert written.differences.largest <= 1e-4 and written.differences.count == 48
     card = written.card.read_text(encoding="utf-8")
-    assert "anger, fear, neutral" in card and "nothing is claimed" in card and data.digest() in card
+    assert "anger, fear, neutral" in card and "no accuracy is claimed" in card and data.digest() in card
 
 
 def test_the_crop_template_is_where_training_put_the_eyes() -> None:
@@ -245,7 +245,7 @@ def test_the_command_takes_what_the_run_knows(
     assert about["protocol"]["protocol"]["class"] == "SubjectKFold"
     assert about["protocol"]["accuracy_of_this_model"]["value"] == pytest.approx(right)
     assert f"{100 * right:.2f} % on 8 images of held-out subjects: 2 people" in card and "| happiness |" in card
-    assert "nothing is known of its accuracy on photographs" in card
+    assert "its accuracy on photographs is unknown" in card
 
     (run / "config.yaml").write_text("dataset: {name: manifest, root: /nowhere}\n")
     assert cli.main(["export", str(run / "fold-01"), "--out", str(tmp_path / "n.onnx"), "--int8"]) == 2

@@ -182,7 +182,7 @@ def test_matrix_from_the_command_line(crossdataset, tmp_path, capsys, monkeypatc
         return table.assign(accuracy=[11.0, 12.0, np.nan, 22.0]), ["hard -> normal: why not"]
 
     monkeypatch.setattr(crossdataset, "matrix", matrix)
-    crossdataset.run(["--embedded", "--people", "2", "--system", "resnet", "--folds", "2", "--out", str(tmp_path)])
+    crossdataset.run(["--synthetic", "--people", "2", "--system", "resnet", "--folds", "2", "--out", str(tmp_path)])
     said = capsys.readouterr().out
     assert "resnet: accuracy (%), training set down, test set across" in said and "resnet: UAR (%)" in said
     lines = [line.split() for line in said.splitlines()]

@@ -58,9 +58,9 @@ def hair_mesh(anatomy: Anatomy) -> HairMesh:
     curtain = np.concatenate([_sheet(side) for side in (0, 1)]) + len(scalp)
     start = len(scalp) + 2 * _COLUMNS * _ROWS
     triangles = np.concatenate([number[tris[kept]], curtain, _glasses_triangles() + start])
-    tensors = [torch.from_numpy(v.astype(np.float32)).to(device) for v in (field, front, crown)]
+    line, front_, crown_ = (torch.from_numpy(v.astype(np.float32)).to(device) for v in (field, front, crown))
     return HairMesh(
-        torch.from_numpy(scalp).to(device), *tensors,
+        torch.from_numpy(scalp).to(device), line, front_, crown_,
         triangles=torch.from_numpy(triangles).to(device), hairs=int(kept.sum()) + len(curtain),
     )  # fmt: skip
 
