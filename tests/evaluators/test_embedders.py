@@ -68,5 +68,5 @@ def test_what_does_not_fit_is_said_in_one_line(tmp_path):
     with pytest.raises(ValueError, match=r"surplus is .* not part of it"):
         get_embedder("lightcnn-29", wrong)
     fine = get_embedder("lightcnn-29", checkpoint("lightcnn-29", tmp_path / "w.safetensors"))
-    with pytest.raises(ValueError, match="no pictures"):
+    with pytest.raises(ValueError, match="no images"):
         fine.embed(np.zeros((0, 32, 32, 3), np.uint8))

@@ -211,7 +211,7 @@ def test_bad_input_is_one_clear_line(expressions):
         expressions.agreement(one[:1], np.array(["contempt"]))
     with pytest.raises(ValueError, match=r"not float64 of shape \(2, 8, 8, 3\)"):
         expressions.predict(np.zeros((2, 8, 8, 3)))
-    with pytest.raises(ValueError, match="no pictures"):
+    with pytest.raises(ValueError, match="no faces to read"):
         expressions.predict(np.zeros((0, 8, 8, 3), np.uint8))
 
 
