@@ -72,7 +72,7 @@ def test_every_pair_of_names_across_parts_is_found_with_its_rows():
     found = list(look_alikes_across(FOLD, subject, [("train", "test")]))
     assert sorted(item.names for item in found) == [("07", "007"), ("07", "7.0"), ("7", "007"), ("7", "7.0")]
     assert all(subject[item.rows[0]] == item.names[0] and subject[item.rows[1]] == item.names[1] for item in found)
-    assert all(item.count == 1 for item in found)
+    assert all(item.matches == 1 for item in found)
 
 
 class Extra(BaseEstimator):
