@@ -184,7 +184,7 @@ def test_matrix_from_the_command_line(crossdataset, tmp_path, capsys, monkeypatc
     monkeypatch.setattr(crossdataset, "matrix", matrix)
     crossdataset.run(["--synthetic", "--people", "2", "--system", "resnet", "--folds", "2", "--out", str(tmp_path)])
     said = capsys.readouterr().out
-    assert "resnet: accuracy (%), training set down, test set across" in said and "resnet: UAR (%)" in said
+    assert "resnet: accuracy (%), rows are training sets, columns" in said and "resnet: UAR (%)" in said
     lines = [line.split() for line in said.splitlines()]
     assert ["normal", "11.0", "12.0"] in lines and ["hard", "-", "22.0"] in lines
     assert "refused, hard -> normal: why not" in said and len(pd.read_csv(tmp_path / "matrix.csv")) == 4

@@ -133,7 +133,7 @@ def test_a_trial_that_diverges_is_given_up_and_another_that_fails_is_told(faces:
     assert len(trials) == 14
     assert (trials["rate"].gt(0.6) == trials["state"].eq("pruned")).all() and trials["state"].eq("pruned").any()
     failed = trials[trials["state"] == "fail"]
-    assert len(failed) and (failed["rate"] < 0.2).all() and failed["error"].str.endswith("is too small").all()
+    assert len(failed) and (failed["rate"] < 0.2).all() and failed["error"].str.endswith("is too small by far").all()
 
 
 # ---------------------------------------------------------------- what it never looks at
