@@ -90,7 +90,7 @@ def test_the_table_runs_and_is_written(script, tmp_path: Path, monkeypatch: pyte
     found = table.main(["--folds", "3", "--out", str(tmp_path)])
     assert list(found["system"]) == ["real + classic augmentation", "classic + DECGAN"]
     assert (tmp_path / "augmentation-table.csv").is_file() and (tmp_path / "augmentation-tests.csv").is_file()
-    assert "over people" in capsys.readouterr().out
+    assert "over subjects" in capsys.readouterr().out
 
 
 def test_a_set_needs_its_folder(script) -> None:
@@ -139,4 +139,4 @@ def test_decgan_is_measured(script, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for name in ("decgan.csv", "transfers.png", "model/weights.safetensors"):
         assert (tmp_path / name).is_file()
     said = capsys.readouterr().out
-    assert "21 faces of 3 people to learn from" in said and "ground_truth='counterparts'" in said
+    assert "21 training faces of 3 people" in said and "ground_truth='counterparts'" in said
