@@ -38,7 +38,7 @@ def test_a_demand_passes_on_its_side():
 def test_selfcheck_exits_with_the_verdict(monkeypatch, capsys):
     good = Measurement("1. good", [Demand("a", 1.0, 0.5)], {"t": pd.DataFrame({"x": [1.0]})})
     bad = Measurement("2. bad", [Demand("b", 0.0, 0.5)])
-    monkeypatch.setattr(selfcheck, "CHECKS", {1: lambda quick: good, 2: lambda quick: bad})
+    monkeypatch.setattr(selfcheck, "CHECKS", {1: lambda quick, name: good, 2: lambda quick, name: bad})
     assert selfcheck.main(["--only", "1"]) == 0
     assert "1. pass  a: 1 (required >= 0.5)" in capsys.readouterr().out
     assert selfcheck.main([]) == 1
@@ -128,7 +128,7 @@ def test_units_are_local_and_monotone():
     still = units.with_action_units(still, np.zeros(len(ACTION_UNITS)))
     before, masks = still.pixels().astype(np.int16), units.region_masks(still)
     for unit in ACTION_UNITS:
-        row = units._unit_row(still, before, masks, unit)
+        row = units._unit_row(still, before, masks, unit, "synthetic")
         assert row["ratio"] > 1 and row["monotone"], row
         assert row["own"] > 0.4, row
 
