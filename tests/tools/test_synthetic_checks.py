@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ferdis.datasets.synthetic.dataset import LANDMARK_COLUMNS, load_synthetic
+from ferdis.datasets.synthetic.dataset import LANDMARK_COLUMNS, load_synthetic, with_action_units
 from ferdis.faces import ACTION_UNITS
 from tools import check_synthetic_people as selfcheck
 from tools.synthetic_checks import (
@@ -125,8 +125,8 @@ def test_the_yardstick_learns_what_can_be_learnt():
 def test_units_are_local_and_monotone():
     people = 3
     still = load_synthetic(people, ["neutral"], 1, 96, seed=4, cache=False)
-    still = units.with_action_units(still, np.zeros(len(ACTION_UNITS)))
-    before, masks = still.pixels().astype(np.int16), units.region_masks(still)
+    still = with_action_units(still, np.zeros(len(ACTION_UNITS)))
+    before, masks = still.pixels().astype(np.int16), still.region_masks()
     for unit in ACTION_UNITS:
         row = units._unit_row(still, before, masks, unit, "synthetic")
         assert row["ratio"] > 1 and row["monotone"], row
