@@ -60,7 +60,7 @@ TOPICS = (
         "The published systems and their baselines. All share :class:`~ferdis.systems.base.Estimator`; classifiers "
         "also share :class:`~ferdis.systems.classifier.Classifier`. They are scikit-learn estimators: ``get_params``, "
         "``set_params`` and ``clone`` work. Their equations are in the :doc:`/papers/index`.",
-        ("ferdis.systems",),
+        ("ferdis.systems", "ferdis.capabilities"),
     ),
     Topic(
         "training",

@@ -30,21 +30,6 @@ from ferdis.systems.base import resized
 RECOGNISER_STEPS = 2500
 
 
-class Reenacting:
-    """DECGAN with REL-GAN's order of arguments: whose expression, and on whom."""
-
-    def __init__(self, model: DECGAN) -> None:
-        self.model, self.image_size = model, model.image_size
-
-    def transfer(self, sources: Faces, targets: Faces) -> np.ndarray:
-        """Each source's expression on its target."""
-        return self.model.transfer(targets, sources)
-
-    def reconstruct(self, faces: Faces) -> np.ndarray:
-        """Each face with its own expression."""
-        return self.model.reconstruct(faces)
-
-
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     """Train, transfer, judge, print; returns the table."""
     options = arguments(argv)
@@ -62,9 +47,8 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     judging = {"people": options.judge_people} if options.judge_people else {}
     expressions, identities = standard_judges(load, judged=unseen, **judging)
     model.fit(learned, run_dir=None if options.out is None else options.out / "decgan")
-    reenacting = Reenacting(model)
     found = measure_transfer(
-        reenacting, unseen, counterpart=counterpart, region_masks=region_masks,
+        model, unseen, counterpart=counterpart, region_masks=region_masks,
         expressions=expressions, identities=identities, seed=options.seed,
     )  # fmt: skip
     rows, targets = swap_pairs(unseen, options.seed)
@@ -88,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
         table.to_csv(options.out / "decgan.csv", index=False)
         model.save(options.out / "model")
         shown, onto = grid_rows(unseen)
-        transfer_grid(reenacting, shown, onto, truth=counterpart).savefig(options.out / "transfers.png")
+        transfer_grid(model, onto, shown, truth=counterpart).savefig(options.out / "transfers.png")
     return table
 
 

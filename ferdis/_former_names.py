@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 FORMER: dict[str, str] = {
     "ferdis.audit": "ferdis.protocol.leakage",
@@ -35,6 +38,31 @@ FORMER: dict[str, str] = {
     "ferdis.transfer": "ferdis.disentanglement.transfer",
     "ferdis.tuned": "ferdis.evaluation.tuned_parameters",
 }
+
+
+def renamed_arguments(**new_names: str) -> Callable[[F], F]:
+    """Let a function take keywords under their former names, which say the new ones once.
+
+    Parameters
+    ----------
+    **new_names : former name -> name of today.
+    """
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            for former, name in new_names.items():
+                if former not in kwargs:
+                    continue
+                if name in kwargs:
+                    raise TypeError(f"{function.__qualname__}() got {former}= and {name}=, which are one argument")
+                warnings.warn(f"{function.__qualname__}({former}=) is now {name}=", DeprecationWarning, stacklevel=2)
+                kwargs[name] = kwargs.pop(former)
+            return function(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
+
+    return decorate
 
 
 class CallablePackage(ModuleType):

@@ -19,6 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ferdis import metrics
+from ferdis._former_names import renamed_arguments
+from ferdis.capabilities import Transfers, frame_side
 from ferdis.faces import Faces
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
@@ -230,62 +232,63 @@ def pick_people(test: Faces, people: int) -> dict[str, list[int]]:
     return chosen
 
 
+@renamed_arguments(sources="references", targets="faces")
 def transfer_grid(
-    estimator: Any,
-    sources: Faces,
-    targets: Faces,
+    estimator: Transfers,
+    faces: Faces,
+    references: Faces,
     *,
     truth: Callable[[Faces, Faces], Faces] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """A row of sources, a column of targets, and each source's expression on each target's person.
+    """A column of faces, a row of references, and each face's person with each reference's expression.
 
     Parameters
     ----------
     estimator : fitted estimator
-        With ``transfer(sources, targets) -> uint8 (n, S, S, 3)``, row by row.
-    sources, targets : Faces
+        With ``transfer(faces, references) -> uint8 (n, S, S, 3)``, row by row.
+    faces, references : Faces
         A few of each.
     truth : function, optional
-        ``(targets, sources) -> Faces``; if given, the exact counterpart is shown right of each transfer.
+        ``(faces, references) -> Faces``; if given, the exact counterpart is shown right of each transfer.
     title : str, optional
 
     Returns
     -------
     Figure
     """
-    down, across = np.divmod(np.arange(len(targets) * len(sources)), len(sources))
-    made = np.asarray(estimator.transfer(sources[across], targets[down]))
-    share = made.shape[1] / max(getattr(estimator, "image_size", 0), made.shape[1])  # systems generate centre crops
-    true = None if truth is None else _centre(truth(targets[down], sources[across]).pixels(), share)
+    down, across = np.divmod(np.arange(len(faces) * len(references)), len(references))
+    made = np.asarray(estimator.transfer(faces[down], references[across]))
+    share = made.shape[1] / frame_side(estimator, made.shape[1])  # systems generate centre crops
+    true = None if truth is None else _centre(truth(faces[down], references[across]).pixels(), share)
     wide = 1 if true is None else 2
-    columns = 1 + wide * len(sources)
-    figure = Figure(figsize=(1.0 * columns + 0.35 * len(sources), 1.0 * (len(targets) + 1) + 0.65), dpi=DPI)
+    columns = 1 + wide * len(references)
+    figure = Figure(figsize=(1.0 * columns + 0.35 * len(references), 1.0 * (len(faces) + 1) + 0.65), dpi=DPI)
     FigureCanvasAgg(figure)
     gap = [] if true is None else [0.16]
-    ratios = [1.0, 0.2] + ([1.0] * wide + gap) * len(sources)
+    ratios = [1.0, 0.2] + ([1.0] * wide + gap) * len(references)
     grid = figure.add_gridspec(
-        len(targets) + 1, len(ratios), width_ratios=ratios, wspace=0.04, hspace=0.06,
+        len(faces) + 1, len(ratios), width_ratios=ratios, wspace=0.04, hspace=0.06,
         left=0.01, right=0.99, bottom=0.01, top=1 - 0.55 / figure.get_figheight(),
     )  # fmt: skip
     step = wide + len(gap)
-    for k, pixels in enumerate(_centre(sources.pixels(), share)):
-        _image(figure.add_subplot(grid[0, 2 + k * step]), pixels, sources.expression[k])
+    for k, pixels in enumerate(_centre(references.pixels(), share)):
+        _image(figure.add_subplot(grid[0, 2 + k * step]), pixels, references.expression[k])
         if true is not None:
             words = figure.add_subplot(grid[0, 3 + k * step])
             words.text(0.5, 0.06, "left: made\nright: true", ha="center", va="bottom", fontsize=6.5, color="0.35")
             words.set_axis_off()
     corner = figure.add_subplot(grid[0, 0])
-    corner.text(0.5, 0.5, "source →\n\ntarget ↓", ha="center", va="center", fontsize=8, color="0.35")
+    corner.text(0.5, 0.5, "reference →\n\nface ↓", ha="center", va="center", fontsize=8, color="0.35")
     corner.set_axis_off()
-    for i, pixels in enumerate(_centre(targets.pixels(), share)):
+    for i, pixels in enumerate(_centre(faces.pixels(), share)):
         _image(figure.add_subplot(grid[i + 1, 0]), pixels, "")
-        for k in range(len(sources)):
-            place = i * len(sources) + k
+        for k in range(len(references)):
+            place = i * len(references) + k
             _image(figure.add_subplot(grid[i + 1, 2 + k * step]), made[place], "")
             if true is not None:
                 _image(figure.add_subplot(grid[i + 1, 3 + k * step]), true[place], "")
-    figure.suptitle(title or "Each source's expression on each target's person", fontsize=10, y=0.995)
+    figure.suptitle(title or "Each face's person with each reference's expression", fontsize=10, y=0.995)
     return figure
 
 

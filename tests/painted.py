@@ -39,11 +39,11 @@ def _levels(what: str, number: int) -> np.ndarray:
     return np.random.default_rng([len(what), number]).uniform(40, 215, SIZE)
 
 
-def composed(targets: Faces, sources: Faces) -> Faces:
-    """The exact counterpart: the targets' upper halves, the sources' lower ones."""
-    images = targets.pixels().copy()
-    images[:, 4:] = sources.pixels()[:, 4:]
-    return Faces(images, targets.table.assign(expression=sources.expression), targets.attrs)
+def composed(faces: Faces, references: Faces) -> Faces:
+    """The exact counterpart: the faces' upper halves, the references' lower ones."""
+    images = faces.pixels().copy()
+    images[:, 4:] = references.pixels()[:, 4:]
+    return Faces(images, faces.table.assign(expression=references.expression), faces.attrs)
 
 
 def lower_halves(faces: Faces) -> dict[str, np.ndarray]:
@@ -55,7 +55,7 @@ def lower_halves(faces: Faces) -> dict[str, np.ndarray]:
 
 
 class Painter:
-    """A fitted system; ``lazy`` returns the target as it is, ``leak`` puts the person into the expression code."""
+    """A fitted system; ``lazy`` returns the face as it is, ``leak`` puts the person into the expression code."""
 
     def __init__(self, lazy: bool = False, leak: bool = False, collapsed: bool = False) -> None:
         self.lazy, self.leak, self.collapsed = lazy, leak, collapsed
@@ -72,9 +72,9 @@ class Painter:
         """(n, 8)."""
         return faces.pixels()[:, :4].astype(float).mean(axis=(1, 3))
 
-    def transfer(self, sources: Faces, targets: Faces) -> np.ndarray:
+    def transfer(self, faces: Faces, references: Faces) -> np.ndarray:
         """uint8 (n, 8, 8, 3)."""
-        return (targets if self.lazy else composed(targets, sources)).pixels()
+        return (faces if self.lazy else composed(faces, references)).pixels()
 
     def predict(self, faces: Faces) -> np.ndarray:
         """The nearest expression, (n,) of str."""

@@ -22,7 +22,7 @@ FLOORS: tuple[set[str], ...] = (
     {"_former_names", "messages"},
     {"_io", "_tables", "progress"},
     {"faces"},
-    {"losses", "nn", "preprocess", "metrics", "protocol", "run_folder"},
+    {"losses", "nn", "preprocess", "metrics", "protocol", "run_folder", "capabilities"},
     {"training", "datasets", "figures"},
     {"systems", "report"},
     {"evaluators", "saved_models", "evaluation"},

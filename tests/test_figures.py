@@ -131,15 +131,15 @@ def test_loss_curves_of_one_fit_without_folds() -> None:
     assert len(figures.loss_curves(history).axes[0].lines) == 2
 
 
-def test_a_transfer_grid_shows_sources_targets_and_what_was_made() -> None:
-    faces = painted(4, 1)
-    sources, targets = faces[[0, 4]], faces[[6, 9, 7]]
-    figure = figures.transfer_grid(Painter(), sources, targets)
+def test_a_transfer_grid_shows_faces_references_and_what_was_made() -> None:
+    data = painted(4, 1)
+    references, faces = data[[0, 4]], data[[6, 9, 7]]
+    figure = figures.transfer_grid(Painter(), faces, references)
     shown = [axes.images[0].get_array() for axes in figure.axes if axes.images]
     assert len(shown) == 2 + 3 * (1 + 2)
-    made = composed(targets[[1]], sources[[1]]).pixels()[0]
+    made = composed(faces[[1]], references[[1]]).pixels()[0]
     assert any(np.array_equal(picture, made) for picture in shown)
-    beside = figures.transfer_grid(Painter(lazy=True), sources, targets, truth=composed)
+    beside = figures.transfer_grid(Painter(lazy=True), faces, references, truth=composed)
     shown = [axes.images[0].get_array() for axes in beside.axes if axes.images]
     assert len(shown) == 2 + 3 * (1 + 4)
     assert any(np.array_equal(picture, made) for picture in shown)  # the truth: the lazy system did not make it
@@ -152,8 +152,8 @@ def test_a_transfer_grid_shows_the_crop_that_the_system_draws() -> None:
 
     faces = painted(2, 1)
     wide = Faces(np.pad(faces.pixels(), ((0, 0), (1, 1), (1, 1), (0, 0))), faces.table)
-    Cropping.transfer = lambda self, sources, targets: sources.pixels()[:, 1:9, 1:9]  # type: ignore[method-assign]
-    figure = figures.transfer_grid(Cropping(), wide[[0]], wide[[3]])
+    Cropping.transfer = lambda self, faces, references: references.pixels()[:, 1:9, 1:9]  # type: ignore[method-assign]
+    figure = figures.transfer_grid(Cropping(), wide[[3]], wide[[0]])
     for axes in figure.axes:
         for image in axes.images:
             assert image.get_array().shape == (8, 8, 3) and image.get_array().min() > 0

@@ -6,9 +6,8 @@
 that has a part in a generated face is fitted on, or drawn from, these alone: the generator, the quality filter's two
 judges, the estimator of action units, the units that are asked for, the faces and the references.
 
-Every generator serves through one interface, :func:`express`: the people of some faces with the expressions of others.
-What comes out is labelled with the expression that was asked for. That is a shortcut, and the filter is what stands
-against it. Others are named in :attr:`Augmented.notes_`.
+How faces are drawn is in :mod:`ferdis.augmentation.generating`, what rejects some of them in
+:mod:`ferdis.augmentation.filtering`; shortcuts are named in :attr:`Augmented.notes_`.
 """
 
 from __future__ import annotations
@@ -16,8 +15,7 @@ from __future__ import annotations
 import inspect
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +25,23 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from ferdis._io import write_json
-from ferdis.disentanglement.representations import framed
+from ferdis.augmentation.filtering import QualityFilter
+from ferdis.augmentation.generating import (
+    PROVENANCE,
+    Generated,
+    check_generator,
+    coded,
+    express,
+    generate,
+    shortfall,
+)
+from ferdis.capabilities import Describes, EditsActionUnits, Saves, StatesItsError
 from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.evaluators.judges import ExpressionJudge, IdentityJudge
 from ferdis.faces import AU_COLUMNS, Faces
 from ferdis.systems import GENERATORS, SYSTEMS, get
-from ferdis.systems.action_units import action_units_of
-from ferdis.systems.base import check_choice, jsonable, resized
+from ferdis.systems.base import Estimator, jsonable, resized
+from ferdis.training import Callback
 
 __all__ = [
     "PROVENANCE",
@@ -46,254 +54,7 @@ __all__ = [
     "shortfall",
 ]
 
-PROVENANCE = ("generator", "source", "reference")
-"""Columns of a generated face: what made it, the path of the face it was made from, that of the expression's."""
-
-STRATEGIES = ("balance", "multiply")
 FORMAT = 1  # of a saved Augmented
-_ROUNDS = 6  # tries to make good what the filter rejects
-
-
-# --------------------------------------------------------------------------------------- what is made, and of what
-
-
-def express(generator: Any, faces: Faces, references: Faces) -> np.ndarray:
-    """The people of ``faces`` with the expressions of ``references``, row by row: uint8 (n, S, S, 3).
-
-    A generator that edits action units is given those of the reference; one that transfers, the reference itself.
-
-    Raises
-    ------
-    ValueError
-        If the generator can do neither.
-    """
-    check_generator(generator)
-    if hasattr(generator, "edit"):
-        return generator.edit(faces, action_units_of(references))
-    if "references" in inspect.signature(generator.transfer).parameters:
-        return generator.transfer(faces, references)
-    return generator.transfer(references, faces)  # REL-GAN's sources are whose expression it is
-
-
-def check_generator(generator: Any) -> None:
-    """A ValueError unless :func:`express` can use it."""
-    if not hasattr(generator, "edit") and not hasattr(generator, "transfer"):
-        raise ValueError(f"{type(generator).__name__} makes no faces: it has neither edit() nor transfer()")
-
-
-def shortfall(expression: np.ndarray, strategy: str, per_class: int | None) -> dict[str, int]:
-    """How many faces of each class are to be made.
-
-    Parameters
-    ----------
-    expression : (n,) of str, of the real faces.
-    strategy : str
-        "balance": so many that every class has ``per_class`` in all (None: as many as the largest has). "multiply":
-        ``per_class`` more of every class (None: as many as it has).
-    per_class : int or None
-    """
-    check_choice("strategy", strategy, STRATEGIES)
-    if per_class is not None and per_class < 1:
-        raise ValueError(f"per_class={per_class}: at least 1, or None")
-    names, counts = np.unique(expression, return_counts=True)
-    if strategy == "balance":
-        wanted = np.maximum(0, (counts.max() if per_class is None else per_class) - counts)
-    else:
-        wanted = counts if per_class is None else np.full(len(names), per_class)
-    return {str(name): int(number) for name, number in zip(names, wanted, strict=True)}
-
-
-@dataclass(frozen=True)
-class Generated:
-    """What :func:`generate` made.
-
-    Attributes
-    ----------
-    faces : Faces or None
-        Labelled as asked, the subject that of the source, with the columns of :data:`PROVENANCE`; None without any.
-    made : int
-        Faces that the generator drew.
-    misread, drifted : int
-        Of these, rejected as not showing what was asked, and (of the others) as no longer the person.
-    missing : dict of str to int
-        Faces of each class that were asked for and are not there.
-    """
-
-    faces: Faces | None
-    made: int
-    misread: int
-    drifted: int
-    missing: dict[str, int]
-
-    def __str__(self) -> str:
-        kept = 0 if self.faces is None else len(self.faces)
-        text = f"{kept} generated faces of {self.made} drawn: {self.misread} rejected as not showing what was asked, "
-        text += f"{self.drifted} as no longer the person"
-        short = ", ".join(f"{name} {number}" for name, number in self.missing.items())
-        return text + (f"; asked for and not reached: {short}" if short else "")
-
-
-def generate(
-    generator: Any, faces: Faces, wanted: Mapping[str, int], *, filter: QualityFilter | None = None, seed: int = 0
-) -> Generated:
-    """Draw faces of each class: random faces with the expressions of random references of the class.
-
-    A reference is of another person than the face, where there is one. What the filter rejects is tried again with
-    other faces and references, up to six times in all.
-
-    Parameters
-    ----------
-    generator : fitted.
-    faces : Faces
-        From which faces and references are taken: those that the generator was fitted on.
-    wanted : class -> number of faces.
-    filter : fitted QualityFilter, optional.
-    seed : of the choice of faces and references.
-    """
-    random = np.random.default_rng([seed, 7])
-    parts: list[Faces] = []
-    counts = {"made": 0, "misread": 0, "drifted": 0}
-    missing = {name: number for name, number in wanted.items() if number}
-    for _ in range(_ROUNDS if filter is not None else 1):
-        if not missing:
-            break
-        sources, references = _chosen(faces, missing, needs_units=hasattr(generator, "edit"), random=random)
-        drawn = _drawn(generator, faces, sources, references, first=counts["made"])
-        counts["made"] += len(drawn)
-        kept = np.ones(len(drawn), bool)
-        if filter is not None:
-            shown, same = filter.verdict(drawn, faces[sources])
-            kept = shown & same
-            counts["misread"] += int((~shown).sum())
-            counts["drifted"] += int((shown & ~same).sum())
-        parts.append(drawn[kept])
-        found = pd.Series(drawn.expression[kept]).value_counts()
-        missing = {name: number - int(found.get(name, 0)) for name, number in missing.items()}
-        missing = {name: number for name, number in missing.items() if number > 0}
-    parts = [part for part in parts if len(part)]
-    return Generated(Faces.concat(parts) if parts else None, **counts, missing=missing)
-
-
-def _chosen(
-    faces: Faces, wanted: Mapping[str, int], *, needs_units: bool, random: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the faces to be changed and of their references: ``wanted`` of each class."""
-    usable = _coded(faces) if needs_units else np.ones(len(faces), bool)
-    references = []
-    for name, number in wanted.items():
-        of_class = np.flatnonzero((faces.expression == name) & usable)
-        if not len(of_class):
-            raise ValueError(f"no training face of class {name} has action units, so none can be asked for: give some")
-        references.append(random.choice(of_class, number))
-    reference = np.concatenate(references)
-    person = faces.subject if faces.has_subjects else np.arange(len(faces))
-    source = random.integers(len(faces), size=len(reference))
-    if len(np.unique(person)) > 1:
-        while (same := person[source] == person[reference]).any():
-            source[same] = random.integers(len(faces), size=int(same.sum()))
-    return source, reference
-
-
-def _drawn(generator: Any, faces: Faces, sources: np.ndarray, references: np.ndarray, first: int) -> Faces:
-    """What the generator makes of these rows, in the size of ``faces``, each with its provenance."""
-    onto, like = faces[sources], faces[references]
-    name = type(generator).__name__
-    whole = framed(express(generator, onto, like), onto, generator)
-    paths = faces.table["path"].to_numpy(str) if "path" in faces.table else np.arange(len(faces)).astype(str)
-    table = pd.DataFrame(
-        {
-            "expression": like.expression,
-            "path": [f"generated/{name}/{first + number:05d}" for number in range(len(like))],
-            "generator": name,
-            "source": paths[sources],
-            "reference": paths[references],
-        }
-    )
-    if faces.has_subjects:
-        table["subject"] = onto.subject
-    if hasattr(generator, "edit"):
-        table[list(AU_COLUMNS)] = action_units_of(like).astype(np.float64)
-    return Faces(np.asarray(resized(whole, faces.shape[1])), table)
-
-
-def _coded(faces: Faces) -> np.ndarray:
-    """Which faces have action units, (n,) bool."""
-    return faces.table.reindex(columns=list(AU_COLUMNS)).notna().any(axis=1).to_numpy()
-
-
-# ------------------------------------------------------------------------------------------------ the filter
-
-
-class QualityFilter(BaseEstimator):
-    """Rejects generated faces that do not show what was asked, or are no longer the person they were made from.
-
-    It is fitted on the faces that the generator was fitted on, and judges faces of the same people: a face that it
-    keeps may still fool it, and one that it rejects is worse than its figures say.
-
-    Its classifier's probabilities are divided by the classes' shares of the training faces, so that every class is as
-    likely as any other before a face is seen: rare ones are asked for as often as common ones, and a classifier that
-    learned how rare they are names them hardly ever.
-
-    Parameters
-    ----------
-    classifier : ExpressionJudge or another estimator with ``predict_proba``; None takes an ``ExpressionJudge``
-    embedder : IdentityJudge, or another with ``embed`` and ``threshold_``; None takes an ``IdentityJudge``
-    minimum_probability : float or None
-        Of the class that was asked for, all being equally likely before; None: it is to be the most probable one.
-    minimum_cosine : float or None
-        Between the generated face and the one that it was made from; None: the embedder's own threshold, at its equal
-        error rate on people held out.
-    """
-
-    def __init__(
-        self,
-        *,
-        classifier: Any = None,
-        embedder: Any = None,
-        minimum_probability: float | None = None,
-        minimum_cosine: float | None = None,
-    ) -> None:
-        self.classifier = classifier
-        self.embedder = embedder
-        self.minimum_probability = minimum_probability
-        self.minimum_cosine = minimum_cosine
-
-    def fit(self, faces: Faces, y: Any = None) -> QualityFilter:
-        """Fit both on ``faces``; identity is judged only where people are known."""
-        self.classifier_ = clone(ExpressionJudge() if self.classifier is None else self.classifier).fit(faces)
-        shares = (faces.expression[:, None] == np.asarray(self.classifier_.classes_)).mean(0)
-        self.shares_ = np.maximum(shares, 1 / len(faces))
-        self.embedder_ = None
-        if faces.has_subjects:
-            self.embedder_ = clone(IdentityJudge() if self.embedder is None else self.embedder).fit(faces)
-        return self
-
-    def verdict(self, generated: Faces, sources: Faces) -> tuple[np.ndarray, np.ndarray]:
-        """Which faces (n,) show the expression that they are labelled with, and which are still their source."""
-        check_is_fitted(self, "classifier_")
-        probabilities = self.classifier_.predict_proba(generated) / self.shares_
-        probabilities /= probabilities.sum(1, keepdims=True)
-        names = np.asarray(self.classifier_.classes_)
-        shown = names[probabilities.argmax(1)] == generated.expression
-        if self.minimum_probability is not None:
-            asked = np.where(names[None] == generated.expression[:, None], probabilities, 0).sum(1)
-            shown = asked >= self.minimum_probability
-        if self.embedder_ is None:
-            return shown, np.ones(len(generated), bool)
-        least = self.embedder_.threshold_ if self.minimum_cosine is None else self.minimum_cosine
-        cosine = (self.embedder_.embed(generated) * self.embedder_.embed(sources)).sum(1)
-        return shown, cosine >= least
-
-    @property
-    def own(self) -> str:
-        """What its judges reach on the training people that they did not learn from, in words."""
-        check_is_fitted(self, "classifier_")
-        judges = {"expression": self.classifier_, "identity": self.embedder_}
-        known = [f"{name} {judge.own}" for name, judge in judges.items() if hasattr(judge, "own")]
-        return "; ".join(known) or "error not known"
-
-
-# --------------------------------------------------------------------------------------------- the estimator
 
 
 class Augmented(ClassifierMixin, BaseEstimator):
@@ -351,6 +112,7 @@ class Augmented(ClassifierMixin, BaseEstimator):
         *,
         validation: Faces | None = None,
         run_dir: str | Path | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> Augmented:
         """Fit the generator, make faces, fit the classifier on both.
 
@@ -364,6 +126,8 @@ class Augmented(ClassifierMixin, BaseEstimator):
             For the classifier's choice of an epoch; nothing else sees them.
         run_dir : path, optional
             Where the parts keep their checkpoints; fitting again with it continues where a killed run was.
+        callbacks : sequence of Callback
+            Told of every epoch of the generator and of the classifier.
 
         Raises
         ------
@@ -376,14 +140,14 @@ class Augmented(ClassifierMixin, BaseEstimator):
         wanted = shortfall(faces.expression, self.strategy, self.per_class)
         self.notes_ = []
         faces = self._with_units(faces)
-        self.generator_ = _fit(self._fresh(self.generator), faces, run_dir, "generator")
+        self.generator_ = _fit(self._fresh(self.generator), faces, run_dir, "generator", callbacks)
         self.filter_ = None if self.filter is None else self._fresh(self.filter).fit(faces)
         made = generate(self.generator_, faces, wanted, filter=self.filter_, seed=self.seed)
         self.generated_ = made.faces
         self.notes_ += self._remarks(made)
         both = faces if made.faces is None else Faces.concat([faces, made.faces])
         given = {} if validation is None else {"validation": validation}
-        self.classifier_ = _fit(self._fresh(self.classifier), both, run_dir, "classifier", **given)
+        self.classifier_ = _fit(self._fresh(self.classifier), both, run_dir, "classifier", callbacks, **given)
         self.selection_ = getattr(self.classifier_, "selection_", "last")
         self.history_ = _joined_history(self.generator_, self.classifier_)
         if run_dir is not None:  # all is fitted: what only an unfinished fit needs
@@ -420,7 +184,7 @@ class Augmented(ClassifierMixin, BaseEstimator):
         """All parameters, JSON-able, and ``notes``: what a reader of a figure must know."""
         about = {name: _described(value) for name, value in self.get_params(deep=False).items()}
         parts = [getattr(self, f"{name}_", None) or getattr(self, name) for name in ("classifier", "generator")]
-        notes = [note for part in parts if hasattr(part, "describe") for note in part.describe()["notes"]]
+        notes = [note for part in parts if isinstance(part, Describes) for note in part.describe()["notes"]]
         return {"class": type(self).__name__, **about, "notes": [*getattr(self, "notes_", []), *notes]}
 
     def save(self, folder: str | Path) -> Path:
@@ -432,7 +196,7 @@ class Augmented(ClassifierMixin, BaseEstimator):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("classifier", "generator"):
-            if hasattr(part := getattr(self, f"{name}_"), "save"):
+            if isinstance(part := getattr(self, f"{name}_"), Saves):
                 part.save(folder / name)
         if self.generated_ is not None:
             self.generated_.table.to_csv(folder / "generated.csv", index=False)
@@ -482,10 +246,10 @@ class Augmented(ClassifierMixin, BaseEstimator):
     def _with_units(self, faces: Faces) -> Faces:
         """The faces with action units, read by the estimator where they have none and the generator needs them."""
         self.au_estimator_ = None
-        coded = _coded(faces)
-        if self.au_estimator is None or not hasattr(self.generator, "edit") or coded.all():
+        known = coded(faces)
+        if self.au_estimator is None or not isinstance(self.generator, EditsActionUnits) or known.all():
             return faces
-        learned = [faces[coded]] if coded.any() else []
+        learned = [faces[known]] if known.any() else []
         if self.au_train is not None:
             size = faces.shape[1]
             learned.append(Faces(np.asarray(resized(self.au_train, size)), self.au_train.table, self.au_train.attrs))
@@ -493,9 +257,10 @@ class Augmented(ClassifierMixin, BaseEstimator):
             raise ValueError("no training face has action units: au_estimator has nothing to learn from; give au_train")
         self.au_estimator_ = self._fresh(self.au_estimator).fit(Faces.concat(learned))
         table = faces.to_frame().reindex(columns=list(dict.fromkeys([*faces.table.columns, *AU_COLUMNS])))
-        table.loc[~coded, list(AU_COLUMNS)] = self.au_estimator_.predict(faces[~coded]).astype(np.float64)
-        error = getattr(self.au_estimator_, "own", "error not known")
-        self.notes_.append(f"Augmented: action units of {(~coded).sum()} faces were estimated ({error})")
+        table.loc[~known, list(AU_COLUMNS)] = self.au_estimator_.predict(faces[~known]).astype(np.float64)
+        estimator = self.au_estimator_
+        error = estimator.own if isinstance(estimator, StatesItsError) else "error not known"
+        self.notes_.append(f"Augmented: action units of {(~known).sum()} faces were estimated ({error})")
         return faces.with_table(table)
 
     def _remarks(self, made: Generated) -> list[str]:
@@ -503,15 +268,20 @@ class Augmented(ClassifierMixin, BaseEstimator):
         name = type(self.generator_).__name__
         asked = "labelled as was asked" + ("" if self.filter_ is None else f", filtered (judges: {self.filter_.own})")
         lines = [f"Augmented by {name}: {made}; {asked}"]
-        if getattr(self.generator_, "image_size", 0) > getattr(self.generator_, "crop_size", 0):
+        if isinstance(self.generator_, Estimator) and self.generator_.image_size > self.generator_.crop_size:
             lines.append(f"Augmented: {name} draws centre crops; their border is repeated to the size of real faces")
         return lines
 
 
-def _fit(part: Any, faces: Faces, run_dir: str | Path | None, name: str, **given: Any) -> Any:
-    """Fit a part, with a folder of its own where it takes one."""
-    if run_dir is not None and "run_dir" in inspect.signature(part.fit).parameters:
+def _fit(
+    part: Any, faces: Faces, run_dir: str | Path | None, name: str, callbacks: Sequence[Callback], **given: Any
+) -> Any:
+    """Fit a part, with a folder of its own and the callbacks where it takes them."""
+    taken = inspect.signature(part.fit).parameters
+    if run_dir is not None and "run_dir" in taken:
         given["run_dir"] = Path(run_dir) / name
+    if callbacks and "callbacks" in taken:
+        given["callbacks"] = callbacks
     return part.fit(faces, **given)
 
 

@@ -14,7 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.base import clone
 
-from ferdis.augmentation.augmented import Generated, QualityFilter, check_generator, generate, shortfall
+from ferdis.augmentation.filtering import QualityFilter
+from ferdis.augmentation.generating import Generated, check_generator, generate, shortfall
 from ferdis.datasets.synthetic.dataset import write_images
 from ferdis.faces import Faces
 
@@ -40,11 +41,11 @@ def write_generated(
     ----------
     faces : Faces
         Whom the generator learns from and whose faces it changes: everybody here is in the result.
-    generator : estimator, unfitted; see :func:`ferdis.augmentation.augmented.express`.
+    generator : estimator, unfitted; see :func:`ferdis.augmentation.generating.express`.
     out : path
         Folder for ``images/``, ``faces.csv`` (which the ``manifest`` loader reads), ``contact.png`` and ``notes.txt``.
     per_class, strategy : int or None, "balance" or "multiply"
-        How many, see :func:`ferdis.augmentation.augmented.shortfall`.
+        How many, see :func:`ferdis.augmentation.generating.shortfall`.
     filter : QualityFilter, optional
         Unfitted; rejects faces.
     seed : of generator and choice
@@ -104,7 +105,7 @@ def contact_sheet(faces: Faces, generated: Faces, *, shown: int = _SHOWN) -> Fig
     Parameters
     ----------
     faces : where the paths in ``source`` and ``reference`` lead.
-    generated : with the columns of :data:`ferdis.augmentation.augmented.PROVENANCE`.
+    generated : with the columns of :data:`ferdis.augmentation.generating.PROVENANCE`.
     shown : of each class, at most.
     """
     paths = faces.table["path"].astype(str) if "path" in faces.table else faces.table.index.astype(str)

@@ -14,7 +14,7 @@ from ferdis.cli.parsers import add_named, add_system, parser_of
 def run(argv: Sequence[str]) -> None:
     """Write a set of generated faces, with their provenance and a contact sheet, from all people of a data set."""
     from ferdis import run_folder
-    from ferdis.augmentation.augmented import QualityFilter
+    from ferdis.augmentation import QualityFilter
     from ferdis.augmentation.generated_set import write_generated
     from ferdis.datasets import REGISTRY, entry, load
     from ferdis.systems import GENERATORS

@@ -22,6 +22,7 @@ import pandas as pd
 import yaml
 
 from ferdis import figures, run_folder
+from ferdis.capabilities import DRAWS_FACES, Transfers
 from ferdis.disentanglement.representations import (
     IDENTITY,
     representation_records,
@@ -119,7 +120,7 @@ def run(
         records += [
             {**place, **record} for record in representation_records(fit.system, estimator, measured, seed=seed)
         ]
-        if judge is not None and hasattr(estimator, "transfer"):
+        if judge is not None and isinstance(estimator, Transfers):
             moved.append({**place, "system": fit.system, **judge(estimator, measured).record()})
         if fit.system not in drawn:
             _draw(root, fit, estimator, measured)
@@ -254,7 +255,7 @@ def _dataset(run: Path) -> tuple[str, dict[str, Any] | None]:
 
 def _judge(fits: Sequence[Fit], faces: Faces, seed: int) -> Callable[[Any, Faces], Transfer] | None:
     """The function that measures transfers; None where no system transfers or the people are not synthetic."""
-    if not faces.has_counterparts or not any(hasattr(load_fit(fit), "transfer") for fit in _first_of_each(fits)):
+    if not faces.has_counterparts or not any(isinstance(load_fit(fit), Transfers) for fit in _first_of_each(fits)):
         return None
     from ferdis.datasets import load
     from ferdis.evaluators.judges import standard_judges
@@ -280,7 +281,7 @@ def _baseline(fits: Sequence[Fit], named: str | None) -> str | None:
         return named
     for fit in reversed(_first_of_each(fits)):
         estimator = load_fit(fit)
-        if not any(hasattr(estimator, name) for name in ("transfer", "average", "edit", "synthesize")):
+        if not isinstance(estimator, DRAWS_FACES):
             return fit.system
     return None
 
@@ -294,15 +295,15 @@ def _draw(root: Path, fit: Fit, estimator: Any, faces: Faces) -> None:
         title = f"{fit.system}: t-SNE of its {name}, {values.shape[1]} dimensions, people not seen in training"
         figure = figures.representation_map(values, faces.subject, faces.expression, title=title)
         figure.savefig(folder / f"{what}-{fit.system}.png")
-    if hasattr(estimator, "transfer"):
+    if isinstance(estimator, Transfers):
         sources, targets = grid_rows(faces)
         title = f"{fit.system}: people not seen in training"
-        figures.transfer_grid(estimator, faces[sources], faces[targets], title=title).savefig(
+        figures.transfer_grid(estimator, faces[targets], faces[sources], title=title).savefig(
             folder / f"transfer-{fit.system}.png"
         )
         if faces.has_counterparts:
             figure = figures.transfer_grid(
-                estimator, faces[sources], faces[targets], truth=Faces.counterpart, title=f"{title}, beside the truth"
+                estimator, faces[targets], faces[sources], truth=Faces.counterpart, title=f"{title}, beside the truth"
             )
             figure.savefig(folder / f"transfer-truth-{fit.system}.png")
 
@@ -320,7 +321,7 @@ def _further_training(run: Path) -> str:
 
 
 def grid_rows(faces: Faces) -> tuple[np.ndarray, np.ndarray]:
-    """Rows for a grid: one source per expression, of different people where possible; targets are other people."""
+    """Rows of references, one of each expression, of different people where possible; and of other people's faces."""
     people = list(dict.fromkeys(faces.subject))
     order = {name: place for place, name in enumerate(people)}
     sources: list[int] = []

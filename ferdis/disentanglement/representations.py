@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ferdis import metrics
+from ferdis.capabilities import Represents, RepresentsIdentity, Transfers, frame_side
 from ferdis.faces import AU_COLUMNS, Faces
 from ferdis.metrics.disentanglement import Reader
 
@@ -41,7 +42,7 @@ def representation_records(system: str, estimator: Any, faces: Faces, *, seed: i
     system : str
         Its name in the run.
     estimator : fitted estimator
-        With ``transform(faces)``; where it has them, ``identity_code(faces)`` and ``transfer(sources, targets)`` are
+        With ``transform(faces)``; where it has them, ``identity_code(faces)`` and ``transfer(faces, references)`` are
         measured too.
     faces : Faces
         Of subjects it was not trained on; identity is probed on those with two or more images.
@@ -60,7 +61,7 @@ def representation_records(system: str, estimator: Any, faces: Faces, *, seed: i
     records = []
     factors, several = known_factors(faces), _of_several(faces)
     representations = representations_of(system, estimator, faces)
-    swapped = swap(estimator, faces, representations, seed) if hasattr(estimator, "transfer") else {}
+    swapped = swap(estimator, faces, representations, seed) if isinstance(estimator, Transfers) else {}
     for name, representation in representations.items():
         record: dict[str, Any] = {
             "system": system,
@@ -105,13 +106,13 @@ def representations_of(system: str, estimator: Any, faces: Faces) -> dict[str, n
     ValueError
         If the system has none, or one is not a finite (n, d) array.
     """
-    if not hasattr(estimator, "transform"):
+    if not isinstance(estimator, Represents):
         raise ValueError(
             f"system {system!r} ({type(estimator).__name__}) has no representations: it has no transform()"
         )
-    named = {EXPRESSION if hasattr(estimator, "identity_code") else FEATURES: estimator.transform}
-    if hasattr(estimator, "identity_code"):
-        named[IDENTITY] = estimator.identity_code
+    named = {FEATURES: estimator.transform}
+    if isinstance(estimator, RepresentsIdentity):
+        named = {EXPRESSION: estimator.transform, IDENTITY: estimator.identity_code}
     representations = {name: np.asarray(read(faces), dtype=np.float64) for name, read in named.items()}
     for name, representation in representations.items():
         if representation.ndim != 2 or len(representation) != len(faces) or not np.isfinite(representation).all():
@@ -158,7 +159,7 @@ def remark(record: Mapping[str, Any]) -> str:
 
 
 def swap_pairs(faces: Faces, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of sources and of targets: each face is a target once, its source another person with another expression.
+    """Rows of references (sources) and faces (targets): each face once, its reference of another person and expression.
 
     Raises
     ------
@@ -189,7 +190,7 @@ def swap(
     expression is that predicted for the source.
     """
     sources, targets = swap_pairs(faces, seed)
-    result = framed(estimator.transfer(faces[sources], faces[targets]), faces[targets], estimator)
+    result = framed(estimator.transfer(faces[targets], faces[sources]), faces[targets], estimator)
     after = representations_of("", estimator, result)
     measured: dict[str, dict[str, float]] = {}
     for name, representation in representations.items():
@@ -209,9 +210,10 @@ def framed(images: np.ndarray, faces: Faces, estimator: Any) -> Faces:
     A system generates the centre crop of its ``image_size`` and takes a centre crop of its input: without padding (the
     border repeated) it would see a crop of a crop.
     """
-    size, side = int(getattr(estimator, "image_size", 0)), images.shape[1]
-    before = (size - side) // 2 if size > side else 0
-    after = size - side - before if size > side else 0
+    side = images.shape[1]
+    size = frame_side(estimator, side)
+    before = (size - side) // 2
+    after = size - side - before
     padded = np.pad(images, ((0, 0), (before, after), (before, after), (0, 0)), mode="edge")
     return Faces(padded, faces.table, {})
 

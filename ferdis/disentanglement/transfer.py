@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ferdis.capabilities import Reconstructs, Transfers, frame_side
 from ferdis.disentanglement.representations import swap_pairs
 from ferdis.evaluators.judges import ExpressionJudge, IdentityJudge, Judged
 from ferdis.faces import Faces
@@ -98,7 +99,7 @@ class Transfer:
 
 
 def measure_transfer(
-    estimator: Any,
+    estimator: Transfers,
     faces: Faces,
     *,
     counterpart: Callable[[Faces, Faces], Faces],
@@ -112,11 +113,11 @@ def measure_transfer(
     Parameters
     ----------
     estimator : fitted estimator
-        With ``transfer(sources, targets)`` and, optionally, ``reconstruct(faces)``.
+        With ``transfer(faces, references)`` and, optionally, ``reconstruct(faces)``.
     faces : Faces
         Synthetic people that neither the system nor the judges have seen, two or more images of each.
     counterpart : function
-        ``(targets, sources) -> Faces``: the exact truth.
+        ``(faces, references) -> Faces``: the exact truth.
     region_masks : function
         ``faces -> {region: (n, H, W) bool}``, of which eyes, brows and mouth are used. A pixel counts if it lies in a
         region of the counterpart or of the target, so that a mouth that should have closed counts too.
@@ -133,16 +134,15 @@ def measure_transfer(
     for judge in (expressions, identities):
         judge.refuse_overlap(faces)
     rows, targets = swap_pairs(faces, seed)
-    sources, onto = faces[rows], faces[targets]
-    truth = counterpart(onto, sources)
-    reconstruct = getattr(estimator, "reconstruct", lambda these: estimator.transfer(these, these))
-    made, nothing, best = estimator.transfer(sources, onto), reconstruct(onto), reconstruct(truth)
+    references, onto = faces[rows], faces[targets]
+    truth = counterpart(onto, references)
+    made, nothing, best = estimator.transfer(onto, references), _redrawn(estimator, onto), _redrawn(estimator, truth)
     side = made.shape[1]
     crops = {name: crop_of(these, estimator, side) for name, these in (("truth", truth), ("target", onto))}
     masks = _masks(region_masks, truth, onto, estimator, side)
     persons = identities.embed(crop_of(faces, estimator, side))
     home, away = _others(persons, faces.subject, targets), _others(persons, faces.subject, rows)
-    wanted = sources.expression
+    wanted = references.expression
 
     def read(images: np.ndarray) -> float:
         return expressions.agreement(images, wanted).value
@@ -179,9 +179,19 @@ def region_distance(images: np.ndarray, truth: np.ndarray, masks: np.ndarray) ->
     return float(each.mean())
 
 
+def _redrawn(estimator: Transfers, faces: Faces) -> np.ndarray:
+    """Each face with its own expression, as the system draws it."""
+    return estimator.reconstruct(faces) if isinstance(estimator, Reconstructs) else estimator.transfer(faces, faces)
+
+
+def _redrawn(estimator: Transfers, faces: Faces) -> np.ndarray:
+    """Each face with its own expression, as the system draws it."""
+    return estimator.reconstruct(faces) if isinstance(estimator, Reconstructs) else estimator.transfer(faces, faces)
+
+
 def crop_of(faces: Faces, estimator: Any, side: int) -> np.ndarray:
     """The pixels that correspond to a system's images: the centre (n, side, side, 3) of its ``image_size``."""
-    size = max(int(getattr(estimator, "image_size", side)), side)
+    size = frame_side(estimator, side)
     start = (size - side) // 2
     return np.asarray(resized(faces, size)[np.arange(len(faces))])[:, start : start + side, start : start + side]
 
@@ -192,7 +202,7 @@ def _masks(
     """Eyes, brows and mouth of both faces, in the frame of the system's images: (n, side, side) bool."""
     found = [masks[name] for masks in (region_masks(truth), region_masks(target)) for name in REGIONS]
     whole = np.logical_or.reduce(found)
-    size = max(int(getattr(estimator, "image_size", side)), side)
+    size = frame_side(estimator, side)
     nearest = ((np.arange(size) + 0.5) * whole.shape[1] / size).astype(int)
     start = (size - side) // 2
     kept = nearest[start : start + side]

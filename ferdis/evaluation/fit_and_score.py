@@ -16,6 +16,7 @@ import pandas as pd
 import sklearn.base
 
 from ferdis import run_folder
+from ferdis.capabilities import Describes, Saves
 from ferdis.faces import AU_COLUMNS, Faces
 from ferdis.messages import with_kind
 from ferdis.protocol import Fold, row_names
@@ -93,7 +94,7 @@ def _fit_and_score(job: Job) -> None:
     fitted = time.perf_counter()
     rows = _rows(job, estimator)  # the one look at the test people
     scored = time.perf_counter()
-    if hasattr(estimator, "save"):
+    if isinstance(estimator, Saves):
         estimator.save(job.folder)
     if (history := getattr(estimator, "history_", None)) is not None:
         table = history.to_frame() if hasattr(history, "to_frame") else history
@@ -109,7 +110,7 @@ def _fit_and_score(job: Job) -> None:
         "fit_seconds": round(fitted - start, 3),
         "predict_seconds": round(scored - fitted, 3),
         "resumed": resumed,
-        "notes": estimator.describe().get("notes", []) if hasattr(estimator, "describe") else [],
+        "notes": estimator.describe().get("notes", []) if isinstance(estimator, Describes) else [],
         "train_images": len(job.fold.train),
         "validation_images": len(job.fold.validation) if job.selection == "validation" else 0,
         "test_images": len(job.fold.test),
@@ -139,7 +140,7 @@ def seeded_clone(estimator: Any, seed: int) -> Any:
 
 def describe(estimator: Any) -> dict[str, Any]:
     """Parameters as plain records: what the estimator says of itself, else its ``get_params``."""
-    if hasattr(estimator, "describe"):
+    if isinstance(estimator, Describes):
         return run_folder.plain(estimator.describe())
     parameters = {
         name: value.digest() if isinstance(value, Faces) else value for name, value in estimator.get_params().items()

@@ -27,6 +27,7 @@ from matplotlib.figure import Figure
 
 from ferdis import figures, metrics, run_folder
 from ferdis._io import replacing
+from ferdis.capabilities import Averages, Saves, Splits
 from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, accepts, describe, fit, fit_and_score
 from ferdis.evaluation.peeking import peek
 from ferdis.evaluation.runtime_estimate import estimate
@@ -205,10 +206,10 @@ def _check(systems: dict[str, Any], seeds: Sequence[int], selection: str, keep_e
 
 def _folds(protocol: Any, faces: Faces, seeds: Sequence[int], selection: str) -> dict[int, list[Fold]]:
     """The folds of each seed: one list for all, or one list each when there is one protocol a seed."""
-    if hasattr(protocol, "split"):
+    if isinstance(protocol, Splits):
         return dict.fromkeys(seeds, _checked(protocol.split(faces), selection))
     parts = list(protocol)
-    if any(hasattr(part, "split") for part in parts):
+    if any(isinstance(part, Splits) for part in parts):
         if len(parts) != len(seeds):
             raise ValueError(f"{len(parts)} protocols for {len(seeds)} seeds: give one protocol, or one a seed")
         return {seed: _checked(part.split(faces), selection) for seed, part in zip(seeds, parts, strict=True)}
@@ -306,10 +307,10 @@ def _record(
 def _describe_protocol(protocol: Any) -> Any:
     if hasattr(protocol, "get_params"):
         return {"class": type(protocol).__name__, **protocol.get_params()}
-    if hasattr(protocol, "split"):
+    if isinstance(protocol, Splits):
         return {"class": type(protocol).__name__}
     parts = list(protocol)
-    return [_describe_protocol(part) for part in parts] if hasattr(parts[0], "split") else "given, see folds.csv"
+    return [_describe_protocol(part) for part in parts] if isinstance(parts[0], Splits) else "given, see folds.csv"
 
 
 def _jobs(
@@ -474,7 +475,7 @@ def _draw(run: RunFolder, jobs: list[Job], rows: pd.DataFrame) -> None:
         if losses is not None and (losses["system"] == name).any():
             curves = figures.loss_curves(losses[losses["system"] == name], title=f"{name}: loss terms")
             _save(curves, folder / f"losses-{name}.png")
-        if hasattr(job.estimator, "average") and hasattr(job.estimator, "load"):
+        if isinstance(job.estimator, Averages) and isinstance(job.estimator, Saves):
             _save(_average_faces(job), folder / f"averages-{name}.png")
 
 

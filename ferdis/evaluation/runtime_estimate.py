@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import sklearn.base
 
+from ferdis.capabilities import EstimatesItsTime, StretchesTraining
 from ferdis.faces import Faces
 from ferdis.messages import duration
 from ferdis.protocol import Fold
@@ -95,7 +96,7 @@ def estimate(
 
 
 def _fold_seconds(estimator: Any, train: Faces, images: float) -> float | None:
-    if hasattr(estimator, "estimate_seconds"):
+    if isinstance(estimator, EstimatesItsTime):
         return float(estimator.estimate_seconds(train)) * images / len(train)
     parameters = estimator.get_params(deep=False)
     counts = {
@@ -106,7 +107,7 @@ def _fold_seconds(estimator: Any, train: Faces, images: float) -> float | None:
     }
     if not counts:
         return None
-    if hasattr(estimator, "training_epochs"):  # it may train longer on a small set
+    if isinstance(estimator, StretchesTraining):  # it may train longer on a small set
         counts["epochs"] = estimator.training_epochs(images)
     batch = parameters.get("batch_size")
     few = _few(train, min(_SLICE, 2 * batch if isinstance(batch, int) else _SLICE))

@@ -190,7 +190,7 @@ def _synthetic(system: Estimator) -> Faces:
     """Faces of synthetic people, to compare on where the training faces are not available."""
     from ferdis.datasets import load
 
-    size = (system.preprocessing_ or {}).get("image_size") or [system.image_size]  # type: ignore[attr-defined]
+    size = (system.preprocessing_ or {}).get("image_size") or [system.image_size]
     return load("synthetic", people=10, images_per_expression=1, image_size=int(np.clip(size[0], 32, 512)), cache=False)
 
 
@@ -210,7 +210,7 @@ def _about(system: Estimator, graph: Graph, weights: str, evidence: Evidence | N
         "output": "probabilities (N, K) by classes" if graph.output == "probabilities" else "images (N, S, S, 3), 0..1",
         "classes": [str(name) for name in getattr(system, "classes_", [])],
         **units,
-        "image_size": system.image_size,  # type: ignore[attr-defined]
+        "image_size": system.image_size,
         "crop_template": None if template is None else dict(zip(LANDMARKS, template, strict=False)),
         "preprocessing": preprocessing,
         "training_digest": system.training_digest_,

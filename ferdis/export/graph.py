@@ -82,7 +82,7 @@ class Graph(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Inputs in the order of ``inputs``: faces (n, H, W, 3) uint8, action units (n, 17) float32 in 0..5."""
-        size = self.system.image_size  # type: ignore[attr-defined]
+        size = self.system.image_size
         read = [
             (given if name == UNITS else as_training_saw(given, size)).to(self.dtype)
             for name, given in zip(self.inputs, inputs, strict=True)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ferdis.capabilities import NamesExpressions
 from ferdis.export.onnxfile import OnnxModel
 from ferdis.preprocess.align import Aligner, Detections, warp
 from ferdis.preprocess.images import read_image
@@ -70,7 +71,7 @@ class Predictor:
         else:
             self.classes = [str(name) for name in getattr(model, "classes_", [])]
             self.preprocessing = model.preprocessing_ or {"name": None}
-            method, size = "predict_proba" if hasattr(model, "predict_proba") else "", model.image_size
+            method, size = "predict_proba" if isinstance(model, NamesExpressions) else "", model.image_size
         if method != "predict_proba":
             raise ValueError(f"{name} draws faces and names no expression: predict needs a classifier")
         self.preprocessor = restored(self.preprocessing, crops=crops, device=device, model=name)

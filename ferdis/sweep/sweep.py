@@ -36,6 +36,7 @@ from matplotlib.figure import Figure
 from optuna.trial import Trial, TrialState
 
 from ferdis import run_folder
+from ferdis.capabilities import Splits
 from ferdis.evaluation.fit_and_score import accepts, describe, seeded_clone
 from ferdis.evaluation.tuned_parameters import TunedParameters, name_spaces, people_of, person_digests
 from ferdis.faces import Faces
@@ -202,7 +203,7 @@ def _check(estimator: Any, trials: int, inner_folds: int, tune_people: int, sele
 def _outer(faces: Faces, protocol: Any, tune_people: int, seed: int) -> list[Fold]:
     """The protocol's folds; or a single one whose training part are the people set aside."""
     if not tune_people:
-        return list(protocol.split(faces) if hasattr(protocol, "split") else protocol)
+        return list(protocol.split(faces) if isinstance(protocol, Splits) else protocol)
     person = people_of(faces)
     # By a digest of seed and name, as folds are: the same people on every platform, whatever the order of the rows.
     names = sorted(set(person.tolist()), key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())

@@ -45,6 +45,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ferdis._former_names import renamed_arguments
 from ferdis.faces import Faces
 from ferdis.losses import accuracy, in_float32, masked_l1
 from ferdis.nn import initialise_normal
@@ -388,22 +389,25 @@ class RELGAN(PatchClassifier):
         check_is_fitted(self, "modules_")
         return self._map(resized(faces, self.image_size), self.modules_["identity_encoder"])
 
-    def transfer(self, sources: Faces, targets: Faces) -> np.ndarray:
-        """Each source's expression on its target's person, uint8 (n, crop_size, crop_size, 3).
+    @renamed_arguments(sources="references", targets="faces")
+    def transfer(self, faces: Faces, references: Faces) -> np.ndarray:
+        """The person of each face with its reference's expression, uint8 (n, crop_size, crop_size, 3).
 
         Parameters
         ----------
-        sources, targets : Faces of n rows each
-            Row by row; the result has the target's centre patch.
+        faces, references : Faces of n rows each
+            Row by row; the result has the face's centre patch. In the paper's words a reference is the source, a face
+            the target.
         """
-        if len(sources) != len(targets):
-            raise ValueError(f"{len(sources)} sources and {len(targets)} targets: give as many of both")
-        return self.decode(self.transform(sources), self.identity_code(targets))
+        if len(faces) != len(references):
+            raise ValueError(f"{len(faces)} faces and {len(references)} references: give as many of both")
+        return self.decode(self.transform(references), self.identity_code(faces))
 
     def _graphs(self) -> dict[str, Callable[..., Tensor]]:
-        def transfer(sources: Tensor, targets: Tensor) -> Tensor:
-            encoded = ("expression_encoder", self._centre(sources)), ("identity_encoder", self._centre(targets))
-            return self.modules_["decoder"](torch.cat([self.modules_[name](faces) for name, faces in encoded], 1))
+        def transfer(faces: Tensor, references: Tensor) -> Tensor:
+            expression = self.modules_["expression_encoder"](self._centre(references))
+            identity = self.modules_["identity_encoder"](self._centre(faces))
+            return self.modules_["decoder"](torch.cat([expression, identity], 1))
 
         return {**super()._graphs(), "transfer": transfer}
 

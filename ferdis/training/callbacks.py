@@ -15,7 +15,7 @@ class Callback(Protocol):
     """
 
     def on_epoch_end(self, rows: Sequence[Row]) -> None:
-        """Called after each epoch, on every process, when its history and its checkpoint are written.
+        """Called at the end of each epoch, on every process; a checkpoint that is due has been written by then.
 
         Parameters
         ----------

@@ -78,13 +78,13 @@ def test_rows_of_the_table_differ_in_nothing_else(script, column: str, monkeypat
 
 
 def test_the_table_runs_and_is_written(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    from tests.augmentation.test_augmented import Referrer
+    from tests.augmentation.test_augmented import Composer
     from tests.evaluation.runner_fakes import NearestMean
 
     table = script("augmentation_table")
     from ferdis.augmentation import Augmented
 
-    rows = {"classic": NearestMean(epochs=30), "decgan": Augmented(NearestMean(epochs=30), Referrer())}
+    rows = {"classic": NearestMean(epochs=30), "decgan": Augmented(NearestMean(epochs=30), Composer())}
     monkeypatch.setattr(table, "systems", lambda *_: rows)
     monkeypatch.setattr(table, "read_faces", lambda *_: painted(people=6, each=2))
     found = table.main(["--folds", "3", "--out", str(tmp_path)])

@@ -13,13 +13,13 @@ from ferdis import load
 from ferdis.augmentation import PROVENANCE, QualityFilter
 from ferdis.augmentation.generated_set import contact_sheet, write_generated
 from ferdis.cli import main
-from tests.augmentation.test_augmented import Embedder, Reader, Referrer, Spoiler, unbalanced
+from tests.augmentation.test_augmented import Composer, Embedder, Reader, Spoiler, unbalanced
 from tests.painted import composed, painted
 
 
 def test_what_is_written_is_read_back_with_its_provenance(tmp_path: Path) -> None:
     data = unbalanced()
-    made = write_generated(data, Referrer(), tmp_path, seed=2)
+    made = write_generated(data, Composer(), tmp_path, seed=2)
     assert made.faces is not None and len(made.faces) == 12 and set(made.faces.expression) == {"fear"}
     again = load("manifest", root=tmp_path, namespace="t", image_size=8, align=False)
     np.testing.assert_array_equal(again.pixels(), made.faces.pixels())
@@ -37,7 +37,7 @@ def test_names_of_several_sets_stay_whole(tmp_path: Path) -> None:
     data = painted(people=4)
     table = data.to_frame()
     table["subject"] = [name.replace("t/P00", "u/P00") for name in table["subject"]]
-    write_generated(data.with_table(table), Referrer(), tmp_path, strategy="multiply")
+    write_generated(data.with_table(table), Composer(), tmp_path, strategy="multiply")
     assert set(pd.read_csv(tmp_path / "faces.csv")["subject"]) == set(table["subject"])
 
 
@@ -51,12 +51,12 @@ def test_the_filter_is_fitted_and_named(tmp_path: Path) -> None:
 
 def test_nothing_to_make(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="name a larger per_class"):
-        write_generated(painted(people=3), Referrer(), tmp_path)
+        write_generated(painted(people=3), Composer(), tmp_path)
 
 
 def test_the_sheet_shows_each_class(tmp_path: Path) -> None:
     data = painted(people=4)
-    made = write_generated(data, Referrer(), tmp_path, strategy="multiply", per_class=2)
+    made = write_generated(data, Composer(), tmp_path, strategy="multiply", per_class=2)
     figure = contact_sheet(data, made.faces)
     assert len(figure.axes) == 3 * 2 * 3  # classes, faces of each, images of each face
     assert {axes.get_ylabel() for axes in figure.axes} - {""} == set(data.classes)

@@ -37,8 +37,8 @@ def test_doing_nothing_gains_nothing():
 
 def test_swapping_the_whole_face_keeps_nobody():
     class Copier(Painter):
-        def transfer(self, sources: Faces, targets: Faces) -> np.ndarray:
-            return sources.pixels()
+        def transfer(self, faces: Faces, references: Faces) -> np.ndarray:
+            return references.pixels()
 
     found = measured(Copier())
     assert found.expression == 1 and found.identity < 0.1 and found.identity_of_truth == 1
@@ -99,15 +99,15 @@ def test_everything_is_compared_in_the_systems_own_crop():
     class Wide(Painter):
         image_size = 12
 
-        def transfer(self, sources: Faces, targets: Faces) -> np.ndarray:
-            return composed(_inner(targets), _inner(sources)).pixels()
+        def transfer(self, faces: Faces, references: Faces) -> np.ndarray:
+            return composed(_inner(faces), _inner(references)).pixels()
 
         def transform(self, faces: Faces) -> np.ndarray:
             return super().transform(_inner(faces))
 
-    def truth(targets: Faces, sources: Faces) -> Faces:
-        inner = composed(_inner(targets), _inner(sources)).pixels()
-        return Faces(np.pad(inner, ((0, 0), (2, 2), (2, 2), (0, 0))), targets.table)
+    def truth(faces: Faces, references: Faces) -> Faces:
+        inner = composed(_inner(faces), _inner(references)).pixels()
+        return Faces(np.pad(inner, ((0, 0), (2, 2), (2, 2), (0, 0))), faces.table)
 
     def masks(these: Faces) -> dict[str, np.ndarray]:
         inner = lower_halves(these)

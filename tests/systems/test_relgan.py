@@ -266,16 +266,28 @@ class TestEstimator:
         generated = system.transfer(data[[0, 1, 2]], data[[3, 6, 9]])
         assert generated.shape == (3, 32, 32, 3) and generated.dtype == np.uint8
         np.testing.assert_array_equal(system.reconstruct(data[:2]), system.transfer(data[:2], data[:2]))
-        with pytest.raises(ValueError, match="3 sources and 2 targets"):
+        with pytest.raises(ValueError, match="3 faces and 2 references"):
             system.transfer(data[:3], data[:2])
 
-    def test_expression_code_is_the_sources_and_identity_code_the_targets(self) -> None:
+    def test_a_transfer_keeps_the_face_and_takes_the_references_expression(self) -> None:
         data = drawn()
         system = tiny().fit(data)
-        one, two = system.transform(data), system.identity_code(data)
-        np.testing.assert_array_equal(
-            system.transfer(data[[0, 0]], data[[5, 7]]), system.decode(one[[0, 0]], two[[5, 7]])
-        )
+        expression, identity = system.transform(data), system.identity_code(data)
+        made = system.transfer(data[[5, 7]], data[[0, 0]])
+        np.testing.assert_array_equal(made, system.decode(expression[[0, 0]], identity[[5, 7]]))
+        assert (made != system.transfer(data[[0, 0]], data[[5, 7]])).any()
+
+    def test_former_keywords_say_the_new_ones(self) -> None:
+        data = drawn()
+        system = tiny().fit(data)
+        with pytest.warns(DeprecationWarning) as said:
+            made = system.transfer(sources=data[[0, 1]], targets=data[[5, 7]])
+        words = [str(warning.message) for warning in said]
+        assert words == [f"RELGAN.transfer({old}=) is now {new}=" for old, new in
+                         (("sources", "references"), ("targets", "faces"))]  # fmt: skip
+        np.testing.assert_array_equal(made, system.transfer(faces=data[[5, 7]], references=data[[0, 1]]))
+        with pytest.raises(TypeError, match="got targets= and faces=, which are one argument"):
+            system.transfer(data[:1], faces=data[:1], targets=data[:1])
 
     def test_mean_over_views(self) -> None:
         data = faces(8)
