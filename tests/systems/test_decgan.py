@@ -72,7 +72,8 @@ def faces(n: int = 24, size: int = 24, seed: int = 0, people: int = 4, posed: bo
 def ready(system: DECGAN, data: Faces):
     """Modules of an untrained system, one prepared batch, and the phases by name."""
     torch.manual_seed(0)
-    system.notes_, training = [], system._training_set(data, None)
+    system.notes_ = []
+    training = system._training_set(data, None)
     system.modules_ = system._build()
     stage = system._stages(training)[-1]
     gathered = Modules(**stage.modules)

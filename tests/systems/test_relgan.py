@@ -59,7 +59,8 @@ def drawn(people: int = 4, seed: int = 0, expressions: str = "anger,happiness,ne
 def ready(system: RELGAN, data: Faces):
     """The first stage of an untrained system, its modules, and one prepared batch."""
     torch.manual_seed(0)
-    system.notes_, training = [], system._training_set(data, None)
+    system.notes_ = []
+    training = system._training_set(data, None)
     system.modules_ = system._build()
     stage = system._stages(training)[0]
     modules = Modules(**stage.modules)
