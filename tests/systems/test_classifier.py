@@ -177,7 +177,7 @@ def test_damaged_or_foreign_models_are_refused(name: str, tmp_path) -> None:
             cls.load(folder)
     (folder / "estimator.json").write_text(json.dumps(about))
     (folder / "weights.safetensors").write_bytes((folder / "weights.safetensors").read_bytes()[:-40])
-    with pytest.raises(ValueError, match=r"damaged|changed after it was saved"):
+    with pytest.raises(ValueError, match="changed after it was saved"):
         cls.load(folder)
 
 
