@@ -184,11 +184,6 @@ def _redrawn(estimator: Transfers, faces: Faces) -> np.ndarray:
     return estimator.reconstruct(faces) if isinstance(estimator, Reconstructs) else estimator.transfer(faces, faces)
 
 
-def _redrawn(estimator: Transfers, faces: Faces) -> np.ndarray:
-    """Each face with its own expression, as the system draws it."""
-    return estimator.reconstruct(faces) if isinstance(estimator, Reconstructs) else estimator.transfer(faces, faces)
-
-
 def crop_of(faces: Faces, estimator: Any, side: int) -> np.ndarray:
     """The pixels that correspond to a system's images: the centre (n, side, side, 3) of its ``image_size``."""
     size = frame_side(estimator, side)
