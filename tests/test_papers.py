@@ -28,6 +28,7 @@ ROWS = [(module, row) for module in index.modules() for row in index.rows(module
 PAGES = sorted(path for path in (DOCS / "papers").glob("*.md") if path.stem != "index")
 # What a page refers to: {func}`~ferdis.systems.ifgan.l1_loss`, or {meth}`its title <ferdis...>`.
 REFERENCE = re.compile(r"\{(?:func|class|meth)\}`(?:[^`<]*<)?~?([\w.]+)>?`")
+INCLUDE = re.compile(r"^```\{include\} (\S+)$", re.MULTILINE)
 
 
 def found(dotted: str) -> object:
@@ -132,3 +133,14 @@ def test_a_row_whose_function_is_gone_is_an_error(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(ifgan, "__doc__", "Eq. 3    :func:`l3_loss`  distance\n")
     with pytest.raises(AttributeError, match="l3_loss"):
         index.rows("ferdis.systems.ifgan")
+
+
+def test_what_the_pages_include_is_written_once(tmp_path: Path):
+    index.write_equations(tmp_path, DOCS / "papers")
+    written = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    included = {
+        Path(name).name for page in (DOCS / "papers").glob("*.md") for name in INCLUDE.findall(page.read_text("utf-8"))
+    }
+    assert included == set(written)
+    index.write_equations(tmp_path, DOCS / "papers")
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == written
