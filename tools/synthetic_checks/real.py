@@ -51,7 +51,7 @@ TUNED = (
 # Offsets of MTCNN's eyes and nose from the renderer's, in eye distances along and across the line of the eyes.
 FRAME_HABITS = {
     "synthetic": np.array([*HABITS["synthetic"][:2], [0.0, -0.019]]),
-    "facekit": np.array([*HABITS["facekit"][:2], [0.0, 0.0]]),
+    "facekit": np.array([*HABITS["facekit"][:2], [0.0, 0.056]]),
 }
 FRAME_HABIT = FRAME_HABITS["synthetic"]
 _DRAWN_AT = 112  # side in pixels, about the size of a face in a press photograph
