@@ -1,7 +1,8 @@
 """Augmentation: one random view a sample, a whole batch at a time, on the device of the images.
 
 A view is an affine map, so that flip, rotation and crop cost one interpolation, and so that the same view can be
-given to a second picture: IF-GAN's average face takes its input's view, REL-GAN's ground truth its target's.
+given to a second image: IF-GAN's average face takes its input's view, REL-GAN's ground truth its target's. What
+light and camera do (:func:`distorted`) is no part of a view: it befalls what a network reads, never a ground truth.
 """
 
 from __future__ import annotations
@@ -58,6 +59,61 @@ def random_views(
     return _affine(sign, angle, offset * (2 / image_size), crop_size / image_size)
 
 
+def loosened(views: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """``views`` (n, 2, 3), each also scaled, stretched, sheared, turned and shifted a little, at random.
+
+    Scale 0.87..1.15, stretch 0.9..1.1, shear -0.08..0.08, -8..8 degrees, shift up to 4.5 % of the crop's side: what a
+    detector's box, a head's turn and another camera do to a face. A second image can take the same views.
+    """
+    n, device = len(views), views.device
+    low, high = torch.tensor(_LOOSE, device=device).T
+    scale, stretch, shear, degrees, across, down = (
+        torch.rand(n, len(_LOOSE), generator=generator, device=device) * (high - low) + low
+    ).T
+    cosine, sine = torch.deg2rad(degrees).cos() * scale, torch.deg2rad(degrees).sin() * scale
+    x_row = torch.stack([cosine * stretch, shear - sine, across], 1)
+    y_row = torch.stack([sine, cosine / stretch, down], 1)
+    turned = views[:, :, :2] @ torch.stack([x_row, y_row], 1)
+    return torch.cat([turned[:, :, :2], turned[:, :, 2:] + views[:, :, 2:]], 2)
+
+
+def distorted(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Images (n, 3, H, W) in [-1, 1] as another camera in another light would take them; same shape and range.
+
+    Each gets its own gamma (0.6..1.6), brightness, contrast and saturation, a ramp of light, sharpening or blur and
+    noise, and one in three a grey rectangle over part of the face, so that no single feature decides.
+    """
+    n, device = len(images), images.device
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.rand(n, 1, 1, 1, generator=generator, device=device) * (high - low) + low
+
+    out = ((images + 1) / 2).clamp(1e-3, 1) ** uniform(0.6, 1.6)
+    grey = out.mean(1, keepdim=True)
+    out = grey + uniform(0.0, 1.2) * (out - grey)
+    across = torch.linspace(-1, 1, out.shape[3], device=device)
+    down = torch.linspace(-1, 1, out.shape[2], device=device)[:, None]
+    out = out * (uniform(0.75, 1.25) + uniform(-0.35, 0.35) * across + uniform(-0.25, 0.25) * down)
+    middle = out.mean((1, 2, 3), keepdim=True)
+    out = middle + uniform(0.7, 1.3) * (out - middle)
+    soft = F.avg_pool2d(F.pad(out, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    softer = F.avg_pool2d(F.pad(out, (2, 2, 2, 2), mode="replicate"), 5, 1)
+    out = out + uniform(-0.5, 1.0) * (torch.where(uniform(0, 1) < 0.5, soft, softer) - out)
+    out = out + uniform(0, 0.05) * torch.randn(out.shape, generator=generator, device=device)
+    return _partly_covered(out, generator).clamp(0, 1) * 2 - 1
+
+
+def _partly_covered(images: Tensor, generator: torch.Generator | None) -> Tensor:
+    """A rectangle of one grey over part of every third image; sides of an eighth to two fifths of the image's."""
+    n, _, height, width = images.shape
+    left, top, wide, high, chosen, grey = torch.rand(6, n, 1, 1, 1, generator=generator, device=images.device)
+    across = (torch.arange(width, device=images.device) + 0.5) / width - left
+    down = (torch.arange(height, device=images.device)[:, None] + 0.5) / height - top
+    wide, high = 0.125 + 0.275 * wide, 0.125 + 0.275 * high
+    inside = (across >= 0) & (across < wide) & (down >= 0) & (down < high) & (chosen < 1 / 3)
+    return torch.where(inside, grey, images)
+
+
 def centre_views(n: int, image_size: int, crop_size: int, *, device: torch.device | str = "cpu") -> Tensor:
     """The centre crop, as views of shape (n, 2, 3): what a test image gets."""
     _check_sizes(image_size, crop_size)
@@ -65,6 +121,10 @@ def centre_views(n: int, image_size: int, crop_size: int, *, device: torch.devic
     offset = torch.full((2, n), ((image_size - crop_size) // 2 - (image_size - crop_size) / 2) * 2 / image_size)
     return _affine(zero + 1, zero, offset.to(device), crop_size / image_size)
 
+
+AUGMENTATIONS = ("paper", "strong")
+# Scale, stretch, shear, degrees and shifts (in half sides of the crop) of `loosened`.
+_LOOSE = ((0.87, 1.15), (0.9, 1.1), (-0.08, 0.08), (-8.0, 8.0), (-0.09, 0.09), (-0.09, 0.09))
 
 PATCH_DEGREES = (0.0, -6.0, -3.0, 3.0, 6.0)
 PATCH_PLACES = ((0, 0), (-1, -1), (1, -1), (-1, 1), (1, 1))  # the centre and the corners, in slacks from the centre

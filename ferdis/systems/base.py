@@ -193,6 +193,7 @@ class Estimator(TrainingParameters, BaseEstimator):
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             self.modules_ = self._build()
+            self._start()
             if self.trains_channels_last:
                 self._to_device()
             stages = self._stages(training)
@@ -218,6 +219,9 @@ class Estimator(TrainingParameters, BaseEstimator):
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         """Fresh networks by name; without ``pretrained`` no weights are fetched for them, as saved ones follow."""
         raise TypeError(f"{type(self).__name__} builds no networks: it has no _build()")
+
+    def _start(self) -> None:
+        """Other first weights than the random or pretrained ones of :meth:`_build`."""
 
     def _stages(self, training: TrainingSet) -> list[Stage]:
         """Stages of phases for the trainer; ``modules_`` are built. Networks that only training needs start here."""

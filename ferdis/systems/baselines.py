@@ -18,9 +18,17 @@ from torch import Tensor, nn
 
 from ferdis.losses import accuracy
 from ferdis.nn import ImageClassifier, initialise_normal
-from ferdis.preprocess.augment import centre_crop, random_views, take_views, to_unit_range
+from ferdis.preprocess.augment import centre_crop, distorted, loosened, random_views, take_views, to_unit_range
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice
-from ferdis.systems.ifgan import IFGAN, ISLAND_REDUCTIONS, Centres, island_loss, move_centres, softmax_loss
+from ferdis.systems.ifgan import (
+    IFGAN,
+    ISLAND_REDUCTIONS,
+    Centres,
+    fitted_and_heads,
+    island_loss,
+    move_centres,
+    softmax_loss,
+)
 from ferdis.systems.relgan import EXPRESSION_CODE, RELGAN, Encoder, classifier_terms
 from ferdis.systems.triplets import PatchClassifier, Patches, patch
 from ferdis.training import Batch, Modules, Phase, Stage
@@ -51,6 +59,7 @@ def crop(
     crop_size: int,
     max_degrees: float,
     augment: bool,
+    augmentation: str = "paper",
 ) -> Batch:
     """One random view of each face, drawn once per step; without ``augment`` its centre crop."""
     faces = to_unit_range(batch["image"])
@@ -59,6 +68,11 @@ def crop(
     views = random_views(
         len(faces), image_size, crop_size, max_degrees=max_degrees, generator=random, device=faces.device
     )
+    if augmentation == "strong":
+        return {
+            "face": distorted(take_views(faces, loosened(views, random), crop_size), random),
+            "label": batch["label"],
+        }
     return {"face": take_views(faces, views, crop_size), "label": batch["label"]}
 
 
@@ -146,17 +160,23 @@ class ResNetClassifier(Classifier):
             after_step=move_centres,
         )
         prepare = partial(crop, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees,
-                          augment=self.augment)  # fmt: skip
+                          augment=self.augment, augmentation=self.augmentation)  # fmt: skip
         batches = training.batches(self.batch_size, self.seed)
         return [Stage("baseline", self.modules_, [phase], epochs, batches, prepare)]
+
+    def _class_tensors(self) -> tuple[list[Tensor], list[Tensor]]:
+        return fitted_and_heads(self.modules_)
 
     def _forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self.modules_["classifier"](images)
 
 
-def view(modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int) -> Batch:
+def view(
+    modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int,
+    augmentation: str = "paper",
+) -> Batch:  # fmt: skip
     """The view of each face that the sampler drew."""
-    return {"face": patch(batch, image_size, crop_size), "label": batch["label"]}
+    return {"face": patch(batch, image_size, crop_size, augmentation, random), "label": batch["label"]}
 
 
 def cnn_terms(modules: Modules, batch: Batch, *, class_weights: Tensor | None) -> dict[str, Tensor]:
@@ -191,7 +211,6 @@ class BaselineCNN(PatchClassifier):
             "mlp_epochs",
             "mlp_learning_rate",
             "truths",
-            "pretrain_epochs",
         )
     } | {"min_steps": 1500}
 
@@ -220,7 +239,7 @@ class BaselineCNN(PatchClassifier):
             partial(torch.optim.lr_scheduler.StepLR, step_size=decay_epochs, gamma=self.decay),
         )
         batches = Patches(training, self.views, self.batch_size, self.seed)
-        prepare = partial(view, image_size=self.image_size, crop_size=self.crop_size)
+        prepare = partial(view, image_size=self.image_size, crop_size=self.crop_size, augmentation=self.augmentation)
         return [Stage("cnn", self.modules_, [phase], epochs, batches, prepare)]
 
     def _forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:

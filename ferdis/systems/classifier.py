@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -17,9 +17,21 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ferdis.faces import Faces
-from ferdis.systems.base import Estimator, TrainingSet, check_choice, module_device, modules_in_eval_mode, resized
+from ferdis.preprocess.augment import AUGMENTATIONS
+from ferdis.systems.base import (
+    Estimator,
+    TrainingSet,
+    check_choice,
+    module_device,
+    modules_in_eval_mode,
+    resized,
+    train_once,
+)
+from ferdis.training.checkpoints import load_modules
 
 __all__ = ["Classifier", "TrainingSet", "check_choice", "module_device", "modules_in_eval_mode", "resized"]
+
+C = TypeVar("C", bound="Classifier")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -36,6 +48,15 @@ class Classifier(ClassifierMixin, Estimator):
         None, "balanced", or weights by class name, for the cross-entropy.
     sampler : str
         "shuffle", or "balanced": each class is drawn equally often.
+    pretrain : Faces, optional
+        Faces of other people to start from: the same system learns them first, with their labels (REL-GAN: by
+        reenactment). Done once for all folds and kept in ``$FERDIS_CACHE``; the layers that name classes are new
+        afterwards, unless the classes are the same.
+    pretrain_epochs : int
+        Epochs of it.
+    augmentation : str
+        "paper": the views that the system's paper names. "strong": these, loosened, and another light and camera for
+        each (:func:`ferdis.preprocess.augment.loosened`, :func:`~ferdis.preprocess.augment.distorted`).
     test_flip : bool
         Average the probabilities of a face and its mirror image.
     decay, decay_epochs : float, int
@@ -48,6 +69,9 @@ class Classifier(ClassifierMixin, Estimator):
     extra_train: Faces | None = None
     class_weight: str | Mapping[str, float] | None = None
     sampler: str = "shuffle"
+    pretrain: Faces | None = None
+    pretrain_epochs: int = 20
+    augmentation: str = "paper"
     test_flip: bool = False
     decay: float
     decay_epochs: int
@@ -109,10 +133,12 @@ class Classifier(ClassifierMixin, Estimator):
     def _check_parameters(self) -> None:
         """Errors for parameters out of range; systems add their own."""
         check_choice("sampler", self.sampler, ("shuffle", "balanced"))
+        check_choice("augmentation", self.augmentation, AUGMENTATIONS)
         if self.crop_size > self.image_size:
             raise ValueError(f"crop_size={self.crop_size} is larger than image_size={self.image_size}")
-        if self.epochs < 1:
-            raise ValueError(f"epochs={self.epochs}: train for at least one")
+        for name in ("epochs", "pretrain_epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: train for at least one")
 
     def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
         expression = faces.expression if y is None else np.asarray(y, dtype=str)
@@ -148,6 +174,39 @@ class Classifier(ClassifierMixin, Estimator):
             class_weights=self._class_weights(counts),
             row_weights=rows,
         )
+
+    def _start(self) -> None:
+        """The weights that the same system has after ``pretrain``; see :meth:`_class_tensors` for what stays new."""
+        if self.pretrain is None:
+            return
+        other = self._for_pretraining()
+        training = other._training_set(self.pretrain, None)
+        with torch.random.fork_rng():
+            torch.manual_seed(other.seed)
+            other.modules_ = other._build()
+        kind = type(self).__name__.lower()
+        load_modules(train_once(other, kind, other.modules_, lambda: other._stages(training)), other.modules_)
+        fitted, heads = self._class_tensors()
+        new = {id(tensor) for tensor in (fitted if np.array_equal(other.classes_, self.classes_) else fitted + heads)}
+        with torch.no_grad():
+            for name, module in self.modules_.items():
+                learned = other.modules_[name].state_dict()
+                for key, tensor in module.state_dict(keep_vars=True).items():
+                    if id(tensor) not in new:
+                        tensor.copy_(learned[key])
+        self.notes_.append(f"{type(self).__name__}: starts from {self.pretrain_epochs} epochs on {self.pretrain!r}")
+
+    def _for_pretraining(self: C) -> C:
+        """This system as it learns ``pretrain``: the same for every fold and seed of the target set."""
+        own = {"extra_train": None, "pretrain": None, "epochs": self.pretrain_epochs, "min_steps": 0, "seed": 0,
+               "class_weight": None, "sampler": "shuffle"}  # fmt: skip
+        other = type(self)(**{**self.get_params(deep=False), **own})
+        other.notes_, other.training_digest_ = [], cast(Faces, self.pretrain).digest()
+        return other
+
+    def _class_tensors(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Tensors of ``modules_`` that are fitted to the target's faces, and the layers whose rows are classes."""
+        return [], list(self.modules_["classifier"].state_dict(keep_vars=True).values())
 
     def _length(self, images: int) -> tuple[int, int]:
         """Epochs to train, and epochs between two steps of the learning rate, stretched alike."""

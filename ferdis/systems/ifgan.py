@@ -50,7 +50,7 @@ from torch.nn import functional as F
 from ferdis.faces import Faces
 from ferdis.losses import accuracy, in_float32
 from ferdis.nn import ImageClassifier, initialise_normal
-from ferdis.preprocess.augment import random_views, take_views, to_bytes, to_unit_range
+from ferdis.preprocess.augment import distorted, loosened, random_views, take_views, to_bytes, to_unit_range
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice, resized
 from ferdis.training import Batch, Modules, Phase, Stage
 
@@ -355,14 +355,25 @@ class Averages(nn.Module):
 
 
 def generate(
-    modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int, max_degrees: float
+    modules: Modules,
+    batch: Batch,
+    random: torch.Generator,
+    *,
+    image_size: int,
+    crop_size: int,
+    max_degrees: float,
+    augmentation: str = "paper",
 ) -> Batch:
     """One view of each face, the same view of its class's average face, and the generated one: once a step."""
     faces, labels = to_unit_range(batch["image"]), batch["label"]
     views = random_views(
         len(faces), image_size, crop_size, max_degrees=max_degrees, generator=random, device=faces.device
     )
+    if augmentation == "strong":
+        views = loosened(views, random)
     face = take_views(faces, views, crop_size)
+    if augmentation == "strong":
+        face = distorted(face, random)
     average = take_views(modules.averages.pictures[labels], views, crop_size)
     return {"face": face, "average": average, "generated": modules.generator(face), "label": labels}
 
@@ -413,6 +424,13 @@ def joint_terms(
 def move_centres(modules: Modules, batch: Batch, reduce: Callable[[Tensor], Tensor]) -> None:
     """Move the centres of the island loss by the features of this step."""
     modules.centres.move(batch["features"], batch["label"], reduce)
+
+
+def fitted_and_heads(modules: Mapping[str, nn.Module]) -> tuple[list[Tensor], list[Tensor]]:
+    """Averages and centres, which belong to one training set; and E's last layer, whose rows are classes."""
+    fitted = [t for name in ("averages", "centres") if name in modules for t in modules[name].buffers()]
+    classifier = cast(ImageClassifier, modules["classifier"])
+    return fitted, list(classifier.network.get_classifier().parameters())
 
 
 # ---------------------------------------------------------------------------------------------------- estimator
@@ -613,9 +631,13 @@ class IFGAN(Classifier):
             Phase("discriminator", ("discriminator",), discriminator_terms, {"cgan": 1.0}, optimizer, schedule),
             Phase("joint", ("generator", "classifier"), terms, weights, optimizer, schedule, after_step=move_centres),
         ]
-        prepare = partial(generate, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees)
+        prepare = partial(generate, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees,
+                          augmentation=self.augmentation)  # fmt: skip
         batches = training.batches(self.batch_size, self.seed)
         return [Stage("ifgan", self.modules_, phases, epochs, batches, prepare)]
+
+    def _class_tensors(self) -> tuple[list[Tensor], list[Tensor]]:
+        return fitted_and_heads(self.modules_)
 
     def _forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         generated = self.modules_["generator"](images)

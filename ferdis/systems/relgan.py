@@ -49,7 +49,7 @@ from ferdis._former_names import renamed_arguments
 from ferdis.faces import Faces
 from ferdis.losses import accuracy, in_float32, masked_l1
 from ferdis.nn import initialise_normal
-from ferdis.preprocess.augment import patch_views, take_views, to_bytes, to_unit_range
+from ferdis.preprocess.augment import distorted, loosened, patch_views, take_views, to_bytes, to_unit_range
 from ferdis.systems.base import train_once
 from ferdis.systems.classifier import TrainingSet, check_choice, module_device, modules_in_eval_mode, resized
 from ferdis.systems.triplets import GROUND_TRUTHS, PatchClassifier, Patches, Triplets, patch
@@ -233,12 +233,21 @@ def pixel_loss(generated: Tensor, truth: Tensor, known: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------------------------- phases
 
 
-def reenact(modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int) -> Batch:
-    """Views of source, target and ground truth, and the generated face: once a step."""
+def reenact(
+    modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int,
+    augmentation: str = "paper",
+) -> Batch:  # fmt: skip
+    """Views of source, target and ground truth, and the generated face: once a step.
+
+    What "strong" does to light and camera befalls the source as its encoder sees it; D and the pixels know clean faces.
+    """
     own, others = (patch_views(batch[f"{name}_view"], image_size, crop_size) for name in ("source", "target"))
+    if augmentation == "strong":
+        own = loosened(own, random)
     source = take_views(to_unit_range(batch["source"]), own, crop_size)
     target, truth = (take_views(to_unit_range(batch[name]), others, crop_size) for name in ("target", "truth"))
-    codes = torch.cat([modules.expression_encoder(source), modules.identity_encoder(target)], 1)  # (n, 30 + 50)
+    seen = distorted(source, random) if augmentation == "strong" else source
+    codes = torch.cat([modules.expression_encoder(seen), modules.identity_encoder(target)], 1)  # (n, 30 + 50)
     images = {"source": source, "target": target, "truth": truth, "generated": modules.decoder(codes)}
     return images | {name: batch[name] for name in LABELS}
 
@@ -274,9 +283,13 @@ def discriminator_every(history: History, *, near_optimal: float, generator_step
     return generator_steps if sum(right) / 2 > near_optimal else 1
 
 
-def encode(modules: Modules, batch: Batch, _: torch.Generator, *, image_size: int, crop_size: int) -> Batch:
+def encode(
+    modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int,
+    augmentation: str = "paper",
+) -> Batch:  # fmt: skip
     """The frozen expression representation of one view of each face: once a step of the second stage."""
-    return {"code": modules.expression_encoder(patch(batch, image_size, crop_size)), "label": batch["label"]}
+    faces = patch(batch, image_size, crop_size, augmentation, random)
+    return {"code": modules.expression_encoder(faces), "label": batch["label"]}
 
 
 def classifier_terms(modules: Modules, batch: Batch, *, class_weights: Tensor | None) -> dict[str, Tensor]:
@@ -324,8 +337,8 @@ class RELGAN(PatchClassifier):
         While D's mean accuracy on real expressions and fakes is above ``near_optimal``, G takes ``generator_steps``
         steps for each of D's.
     pretrain, pretrain_epochs : Faces (optional), int
-        Faces of other people to learn reenactment on first (the paper: BU-4DFE). Done once and kept in
-        ``$FERDIS_CACHE``; D's last layers are new afterwards.
+        Faces of other people to learn reenactment on first (the paper: BU-4DFE); D's last layers and the MLP are new
+        afterwards.
     mlp_epochs, mlp_learning_rate : int, float
         Of the MLP, which is trained after reenactment; ``epochs``, ``learning_rate`` and ``decay`` are reenactment's.
     betas : of Adam, in both
@@ -371,8 +384,6 @@ class RELGAN(PatchClassifier):
     truths: int = 8
     near_optimal: float = 0.9
     generator_steps: int = 4
-    pretrain: Faces | None = None
-    pretrain_epochs: int = 20
     image_size: int = 110
     crop_size: int = 96
     epochs: int = 300
@@ -431,7 +442,7 @@ class RELGAN(PatchClassifier):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_choice("ground_truth", self.ground_truth, GROUND_TRUTHS)
-        for name in ("mlp_epochs", "pretrain_epochs", "truths", "generator_steps", "pixel_growth"):
+        for name in ("mlp_epochs", "truths", "generator_steps", "pixel_growth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
         if len(self.decoder_channels) != 5:
@@ -453,6 +464,9 @@ class RELGAN(PatchClassifier):
         )
         return modules
 
+    def _start(self) -> None:
+        """Nothing: reenactment needs the discriminator of its pretraining, too, so that ``_stages`` sees to both."""
+
     def _stages(self, training: TrainingSet) -> list[Stage]:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
@@ -469,7 +483,8 @@ class RELGAN(PatchClassifier):
         )  # fmt: skip
         modules = {name: self.modules_[name] for name in ("expression_encoder", "classifier")}
         batches = Patches(training, self.views, self.batch_size, self.seed)
-        prepare = partial(encode, image_size=self.image_size, crop_size=self.crop_size)
+        sizes = {"image_size": self.image_size, "crop_size": self.crop_size}
+        prepare = partial(encode, **sizes, augmentation=self.augmentation)
         mlp_epochs = max(1, round(self.mlp_epochs * epochs / self.epochs))
         second = Stage("classifier", modules, [phase], mlp_epochs, batches, prepare, ("expression_encoder",))
         return [reenactment, second]
@@ -491,7 +506,7 @@ class RELGAN(PatchClassifier):
             Phase("generator", generator, reenactment_terms, weights, optimizer, schedule),
         ]
         modules = {key: self.modules_[key] for key in generator} | {"discriminator": discriminator}
-        prepare = partial(reenact, image_size=self.image_size, crop_size=self.crop_size)
+        prepare = partial(reenact, image_size=self.image_size, crop_size=self.crop_size, augmentation=self.augmentation)
         return Stage(name, modules, phases, epochs, sampler, prepare)
 
     def _discriminator(self, training: TrainingSet) -> Discriminator:
@@ -532,8 +547,8 @@ class RELGAN(PatchClassifier):
 
 # What a pretraining depends on; all else is at its default there, so that one serves every fold, seed and classifier.
 _PRETRAINING = (
-    "encoder_channels", "decoder_channels", "discriminator_channels", "adversarial_weight", "pixel_weight",
-    "pixel_growth", "expression_weight", "identity_weight", "truths", "near_optimal", "generator_steps", "views",
-    "image_size", "crop_size", "batch_size", "learning_rate", "betas", "decay", "decay_epochs", "gradient_clip",
-    "accelerator", "devices", "precision", "logger", "progress",
+    "augmentation", "encoder_channels", "decoder_channels", "discriminator_channels", "adversarial_weight",
+    "pixel_weight", "pixel_growth", "expression_weight", "identity_weight", "truths", "near_optimal",
+    "generator_steps", "views", "image_size", "crop_size", "batch_size", "learning_rate", "betas", "decay",
+    "decay_epochs", "gradient_clip", "accelerator", "devices", "precision", "logger", "progress",
 )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ferdis.preprocess.augment import PATCH_VIEWS, patch_views, take_views, to_unit_range
+from ferdis.preprocess.augment import PATCH_VIEWS, distorted, loosened, patch_views, take_views, to_unit_range
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice, resized
 from ferdis.training import Batch
 from ferdis.training.batches import EpochBatches, split_batches
@@ -208,6 +208,11 @@ def draw_rows(training: TrainingSet, views: str, random: np.random.Generator) ->
     return row, random.integers(PATCH_VIEWS, size=n)
 
 
-def patch(batch: Batch, image_size: int, crop_size: int) -> Tensor:
+def patch(
+    batch: Batch, image_size: int, crop_size: int, augmentation: str = "paper", random: torch.Generator | None = None
+) -> Tensor:
     """The view of each ``image`` (n, S, S, 3) uint8 that ``view`` (n,) says: (n, 3, crop, crop) in [-1, 1]."""
-    return take_views(to_unit_range(batch["image"]), patch_views(batch["view"], image_size, crop_size), crop_size)
+    images, views = to_unit_range(batch["image"]), patch_views(batch["view"], image_size, crop_size)
+    if augmentation == "strong":
+        return distorted(take_views(images, loosened(views, random), crop_size), random)
+    return take_views(images, views, crop_size)

@@ -2,8 +2,11 @@ import pytest
 import torch
 
 from ferdis.preprocess.augment import (
+    _partly_covered,
     centre_crop,
     centre_views,
+    distorted,
+    loosened,
     patch_views,
     random_views,
     take_views,
@@ -104,3 +107,45 @@ def test_the_fifty_views_differ_and_turn_inside_the_picture() -> None:
         divmod(int(take_views(point, patch_views(torch.tensor([k]), 33, 33), 33).argmax()), 33)[0] for k in (5, 20)
     ]
     assert sorted(turned) == [15, 17] or sorted(turned) == [14, 18]  # by 6 degrees, up and down
+
+
+def test_loosened_views_stay_within_their_ranges() -> None:
+    n, generator = 4000, torch.Generator().manual_seed(4)
+    views = loosened(centre_views(n, 16, 16), generator)
+    area = torch.linalg.det(views[:, :, :2])  # scale squared, but for shear and turn
+    assert 0.87**2 * 0.97 < area.min() < 0.8 and 1.25 < area.max() < 1.15**2 * 1.03
+    assert views[:, :, 2].abs().max() <= 0.09 and views[:, :, 2].abs().max() > 0.085
+    turned = torch.atan2(views[:, 1, 0], views[:, 0, 0]).rad2deg()
+    assert 7 < turned.max() < 9.7 and views[:, :, 2].mean().abs() < 0.01
+
+
+def test_loosened_views_compose_with_the_view() -> None:
+    views = random_views(50, 20, 12, generator=torch.Generator().manual_seed(5))
+    loose = loosened(views, torch.Generator().manual_seed(6))
+    alone = loosened(centre_views(50, 12, 12), torch.Generator().manual_seed(6))
+    point = torch.tensor([0.3, -0.7])
+    moved = (alone[:, :, :2] @ point) + alone[:, :, 2]
+    expected = (views[:, :, :2] @ moved[..., None])[..., 0] + views[:, :, 2]
+    torch.testing.assert_close((loose[:, :, :2] @ point) + loose[:, :, 2], expected)
+
+
+def test_distorted_images_keep_shape_range_and_themselves() -> None:
+    images = pictures(64, 32) * 2 - 1
+    before = images.clone()
+    first = distorted(images, torch.Generator().manual_seed(7))
+    assert torch.equal(images, before) and first.shape == images.shape
+    assert first.min() >= -1 and first.max() <= 1
+    assert torch.equal(first, distorted(images, torch.Generator().manual_seed(7)))
+    apart = (first - distorted(images, torch.Generator().manual_seed(8))).abs().mean((1, 2, 3))
+    assert (apart > 0.01).all()
+
+
+def test_a_third_is_partly_covered_and_light_differs() -> None:
+    flat = torch.zeros(3000, 3, 24, 24)
+    out = distorted(flat, torch.Generator().manual_seed(9))
+    assert out.mean((1, 2, 3)).std() > 0.15  # exposure
+    covered = _partly_covered(flat - 1, torch.Generator().manual_seed(9))[:, 0] != -1
+    share = covered.float().mean((1, 2))
+    assert 0.3 < (share > 0).float().mean() < 0.36 and 0.1 < share.max() < 0.17
+    rows, columns = covered.any(2), covered.any(1)
+    assert torch.equal(covered, rows[:, :, None] & columns[:, None, :])  # a rectangle
