@@ -7,6 +7,7 @@ file in another encoding, a NUL (pandas ends the cell there). Which words stand 
 from __future__ import annotations
 
 import csv
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,12 @@ def read_csv(path: Path, **arguments: Any) -> pd.DataFrame:
     """
     header_of(path)
     try:
-        raw = pd.read_csv(path, encoding="utf-8-sig", skipinitialspace=True, **arguments)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # lines longer than the header, cut in silence
+            raw = pd.read_csv(path, encoding="utf-8-sig", skipinitialspace=True, **arguments)
     except pd.errors.EmptyDataError:
         raise ValueError(f"{path} is empty: it needs a header line with the names of its columns") from None
-    except (ValueError, OverflowError, UnicodeDecodeError) as error:  # pandas' ParserError is a ValueError
+    except (ValueError, OverflowError, pd.errors.ParserWarning) as error:  # ParserError is a ValueError
         raise _unreadable(path, error) from None
     raw.columns = [str(name).strip() for name in raw.columns]
     return raw

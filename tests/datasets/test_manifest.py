@@ -45,9 +45,9 @@ def test_namespace_makes_two_copies_one_set(tmp_path):
 
 def test_loads_pixels(tmp_path):
     root = manifest(tmp_path, ["1.png,fear,a", "2.png,anger,b"])
-    faces = load("manifest", root=root, align=False, cache=False, image_size=16, namespace="m")
-    assert faces.shape == (2, 16, 16, 3) and list(faces.subject) == ["m/a", "m/b"]
-    assert faces.attrs["dataset"] == "m"
+    faces = load("manifest", root=root, align=False, cache=False, image_size=16, namespace="n")  # person a of the set n has a name
+    assert faces.shape == (2, 16, 16, 3) and list(faces.subject) == ["n/a", "n/b"]
+    assert faces.attrs["dataset"] == "n"
 
 
 def test_dropped_classes_are_counted_and_said(tmp_path):
