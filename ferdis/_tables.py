@@ -49,7 +49,7 @@ def header_of(path: Path) -> list[str]:
         raise ValueError(f"{path} line 1: no header of column names ({reason(error)})") from None
     names = [name.strip() for name in cells]
     if not any(names):
-        what = "begins with a blank line" if line else "is empty"
+        what = "begins with a line that names no column" if line else "is empty"
         raise ValueError(f"{path} {what}: it needs a header line with the names of its columns")
     seen: dict[str, int] = {}
     for place, name in enumerate(names, 1):
