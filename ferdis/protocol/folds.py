@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ferdis._io import replacing
+from ferdis._io import guarded_text, replacing, unguarded
 from ferdis._tables import read_csv
 from ferdis.faces import Faces
 from ferdis.messages import named, short
@@ -91,8 +91,8 @@ def write_folds(path: str | Path, faces: Faces, folds: Sequence[Fold]) -> None:
 
     The file appears whole or not at all. ``subject`` is empty where people are not known.
     """
-    names = row_names(faces)
-    subjects = faces.subject if faces.has_subjects else np.full(len(faces), "")
+    names = [guarded_text(name) for name in row_names(faces).tolist()]
+    subjects = [guarded_text(name) for name in faces.subject.tolist()] if faces.has_subjects else [""] * len(faces)
     with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("fold", "part", "subject", "path"))
@@ -154,6 +154,7 @@ def read_fold_table(path: str | Path) -> pd.DataFrame:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such fold list: give a CSV with the columns fold, part, path")
     table = read_csv(Path(path), dtype=str, keep_default_na=False, index_col=False).fillna("")
+    table = unguarded(table)
     absent = [name for name in ("fold", "part", "path") if name not in table]
     if absent or table.empty:
         problem = f"column {', '.join(absent)} is missing" if absent else "no rows"
