@@ -11,18 +11,27 @@ import errno
 import hashlib
 import json
 import os
+import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferdis.messages import reason
+import yaml
+
+from ferdis.messages import one_line, quoted, reason
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _BLOCK = 1 << 20  # bytes that a digest reads at a time
+_MOST_NESTED = 40  # levels of a record; ours have six
+_SEAL = "seal"  # key of a record: its own digest
+MEND = "undo the change, or delete its folder and run again"
+_FORMULA = r"'*[=+\-@\t\r\n]"  # a spreadsheet runs what begins so; an apostrophe before it is ours, or was there
+_GUARDED = r"''*[=+\-@\t\r\n]"
 _ABANDONED_SECONDS = 3600.0  # a partial file that nobody has touched for so long belonged to a process that was killed
 
 
@@ -128,25 +137,228 @@ def write_json(path: str | Path, record: Any, *, indent: int | None = 2, sync: b
 
 
 def write_csv(path: str | Path, frame: pd.DataFrame, *, sync: bool = True) -> None:
-    """Write a table whole or not at all; floats keep every digit."""
-    write_text(path, frame.to_csv(index=False, lineterminator="\n"), sync=sync)
+    """Write a table whole or not at all; floats keep every digit, and no cell is a formula (see :func:`guarded`)."""
+    write_text(path, guarded(frame).to_csv(index=False, lineterminator="\n"), sync=sync)
 
 
 # ---------------------------------------------------------------- reading
 
 
-def read_json(path: str | Path) -> dict[str, Any]:
-    """Read a record.
+def read_text(path: str | Path, *, mend: str = MEND) -> str:
+    """Read a text file (UTF-8).
+
+    Parameters
+    ----------
+    path : path
+    mend : str
+        What to do about a file that is damaged, for the message.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        One line with the path: it is not there, or it is no text.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} is missing") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text ({error.reason} at byte {error.start}): {mend}") from None
+
+
+def read_json(path: str | Path, kinds: Mapping[str, str] | None = None, *, mend: str = MEND) -> dict[str, Any]:
+    """Read a record that was written as JSON.
+
+    Parameters
+    ----------
+    path : path
+    kinds : mapping, optional
+        What must be in it, as for :func:`check_record`.
+    mend : str
+        As for :func:`read_text`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        One line with the path: it is not there, no JSON, no record, or without one of ``kinds``.
+    """
+    text = read_text(path, mend=mend)
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:  # a number of too many digits is a plain ValueError
+        raise ValueError(f"{path} is not readable as JSON ({one_line(error, 100)}): {mend}") from None
+    return check_record(path, record, kinds or {}, mend=mend)
+
+
+def read_yaml(path: str | Path, *, mend: str = MEND) -> dict[str, Any]:
+    """Read a record that was written as YAML; an empty file is an empty record. ``mend`` as for :func:`read_text`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        One line with the path: it is not there, no YAML, or no record.
+    """
+    text = read_text(path, mend=mend)
+    try:
+        record = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{path} is not readable as YAML ({one_line(error, 100)}): {mend}") from None
+    return check_record(path, {} if record is None else record, {}, mend=mend)
+
+
+def read_csv(path: str | Path, columns: Sequence[str] = (), *, mend: str = MEND, **options: Any) -> pd.DataFrame:
+    """Read a table as :func:`pandas.read_csv` does; what :func:`write_csv` put before a formula is taken off again.
+
+    Parameters
+    ----------
+    path : path
+    columns : sequence of str
+        Columns that must be there.
+    mend : str
+        As for :func:`read_text`.
+    options
+        For :func:`pandas.read_csv`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        One line with the path: it is not there, no table, has a column twice or lacks one of ``columns``.
+    """
+    import pandas as pd
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path} is missing")
+    try:
+        head = list(pd.read_csv(path, nrows=1, header=None, dtype=str, keep_default_na=False).iloc[0])
+        frame = pd.read_csv(path, **options)
+    except (ValueError, OverflowError, IndexError) as error:  # pandas' own errors are ValueErrors
+        raise ValueError(f"{path} is not readable as CSV ({one_line(error, 100)}): {mend}") from None
+    if twice := [name for name, count in Counter(head).items() if count > 1]:
+        raise ValueError(f"{path} has the column {quoted(twice[0])} twice: {mend}")
+    frame = unguarded(frame)
+    if missing := [name for name in columns if name not in frame]:
+        raise ValueError(f"{path} has no column {missing[0]}: {mend}")
+    return frame
+
+
+def check_record(path: str | Path, record: Any, kinds: Mapping[str, str], *, mend: str = MEND) -> dict[str, Any]:
+    """The record, if it holds what it must.
+
+    Parameters
+    ----------
+    path : path
+        The file that it was read from, for messages.
+    record : anything
+    kinds : mapping
+        For each key (``a.b`` is ``b`` inside ``a``) the kind of its value, a name of :data:`KINDS`; one that ends in
+        ``?`` may be null.
+    mend : str
+        As for :func:`read_text`.
 
     Raises
     ------
     ValueError
-        If the file is no JSON.
+        One line with the path: it is no record, a key is missing, or its value is of another kind.
     """
+    if not isinstance(record, dict):
+        raise ValueError(f"{path} holds {quoted(record)}, not a record: {mend}")
+    if _is_deeper(record, _MOST_NESTED):
+        raise ValueError(f"{path} is nested more than {_MOST_NESTED} levels deep: {mend}")
+    for key, kind in kinds.items():
+        value: Any = record
+        for part in key.split("."):
+            if not isinstance(value, dict) or part not in value:
+                raise ValueError(f"{path} has no {key}: {mend}")
+            value = value[part]
+        fits, words = KINDS[kind.removesuffix("?")]
+        if not fits(value) and not (value is None and kind.endswith("?")):
+            raise ValueError(f"{path}: {key} is {quoted(value)}, not {words}: {mend}")
+    return record
+
+
+def _is_deeper(record: Any, levels: int) -> bool:
+    level = [record]
+    for _ in range(levels):
+        inner = [list(item.values()) if isinstance(item, dict) else item for item in level]
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+    return bool(level)
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+def _is_list_of(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(kind, value))
+
+
+KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "anything": (lambda value: True, "anything"),
+    "text": (lambda value: isinstance(value, str), "text"),
+    "count": (lambda value: _is_integer(value) and value >= 0, "a whole number from 0"),
+    "integer": (_is_integer, "a whole number"),
+    "seconds": (lambda value: isinstance(value, int | float) and 0 <= value < 1e12, "a number of seconds"),
+    "flag": (lambda value: isinstance(value, bool), "true or false"),
+    "record": (lambda value: isinstance(value, dict), "a record"),
+    "list": (lambda value: isinstance(value, list), "a list"),
+    "names": (_is_list_of(lambda value: isinstance(value, str)), "a list of names"),
+    "integers": (_is_list_of(_is_integer), "a list of whole numbers"),
+    "records": (_is_list_of(lambda value: isinstance(value, dict)), "a list of records"),
+    "record of records": (
+        lambda value: isinstance(value, dict) and all(isinstance(item, dict) for item in value.values()),
+        "a record of records",
+    ),
+}
+
+
+# ---------------------------------------------------------------- cells that a spreadsheet would run
+
+
+def guarded(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with an apostrophe before text that a spreadsheet would run (``=1+1``, ``@SUM``, ``-x``).
+
+    Numbers stay as they are; :func:`read_csv` takes the apostrophe off again.
+    """
+    safe = _map_text(frame, _FORMULA, guarded_text)
+    safe.columns = safe.columns.map(lambda name: guarded_text(str(name)))
+    return safe
+
+
+def guarded_text(text: str) -> str:
+    """A cell of text as it may stand in a CSV, see :func:`guarded`."""
+    return f"'{text}" if re.match(_FORMULA, text) and not _is_number(text) else text
+
+
+def unguarded(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table without the apostrophes of :func:`guarded`."""
+    plain_frame = _map_text(frame, _GUARDED, _without_guard)
+    plain_frame.columns = plain_frame.columns.map(lambda name: _without_guard(str(name)))
+    return plain_frame
+
+
+def _without_guard(text: str) -> str:
+    return text[1:] if re.match(_GUARDED, text) else text
+
+
+def _is_number(text: str) -> bool:
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not readable as JSON ({error}): delete its folder to rerun") from None
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _map_text(frame: pd.DataFrame, pattern: str, change: Callable[[str], str]) -> pd.DataFrame:
+    """The table with ``change`` done to the cells of text that begin as ``pattern`` says."""
+    changed = frame.copy(deep=False)
+    for place in range(frame.shape[1]):
+        if frame.dtypes.iloc[place].kind != "O":
+            continue
+        cells = frame.iloc[:, place].astype(object)
+        texts = {cell for cell in cells if isinstance(cell, str)}
+        if found := {text: change(text) for text in texts if re.match(pattern, text)}:
+            changed.isetitem(place, [found.get(cell, cell) if isinstance(cell, str) else cell for cell in cells])
+    return changed
 
 
 # ---------------------------------------------------------------- digests
@@ -173,3 +385,24 @@ def file_digest(path: str | Path) -> str:
         while block := file.read(_BLOCK):
             sha.update(block)
     return sha.hexdigest()
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with a digest of itself, by which :func:`check_seal` tells whether it was changed."""
+    rest = {name: value for name, value in plain(record).items() if name != _SEAL}
+    return {**rest, _SEAL: digest(rest, length=64)}
+
+
+def check_seal(path: str | Path, record: Mapping[str, Any], *, mend: str = MEND) -> bool:
+    """Whether a record carries a seal.
+
+    Raises
+    ------
+    ValueError
+        If it carries the seal of another record: the file at ``path`` was changed after it was written.
+    """
+    if _SEAL not in record:
+        return False
+    if sealed(record)[_SEAL] != record[_SEAL]:
+        raise ValueError(f"{path} was changed after it was written (its seal is of other content): {mend}")
+    return True

@@ -7,6 +7,7 @@ file in another encoding, a NUL (pandas ends the cell there). Which words stand 
 from __future__ import annotations
 
 import csv
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def header_of(path: Path) -> list[str]:
         raise ValueError(f"{path} line 1: no header of column names ({reason(error)})") from None
     names = [name.strip() for name in cells]
     if not any(names):
-        what = "begins with a blank line" if line else "is empty"
+        what = "begins with a line that names no column" if line else "is empty"
         raise ValueError(f"{path} {what}: it needs a header line with the names of its columns")
     seen: dict[str, int] = {}
     for place, name in enumerate(names, 1):
@@ -70,10 +71,12 @@ def read_csv(path: Path, **arguments: Any) -> pd.DataFrame:
     """
     header_of(path)
     try:
-        raw = pd.read_csv(path, encoding="utf-8-sig", skipinitialspace=True, **arguments)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # lines longer than the header, cut in silence
+            raw = pd.read_csv(path, encoding="utf-8-sig", skipinitialspace=True, **arguments)
     except pd.errors.EmptyDataError:
         raise ValueError(f"{path} is empty: it needs a header line with the names of its columns") from None
-    except (ValueError, OverflowError, UnicodeDecodeError) as error:  # pandas' ParserError is a ValueError
+    except (ValueError, OverflowError, pd.errors.ParserWarning) as error:  # ParserError is a ValueError
         raise _unreadable(path, error) from None
     raw.columns = [str(name).strip() for name in raw.columns]
     return raw

@@ -28,6 +28,7 @@ AU_MAXIMUM = 5.0  # FACS intensities A to E, and OpenFace's 0..5
 
 _DIGEST_IMAGES = 64  # images that enter Faces.digest(): enough to tell two sets apart, cheap for 100,000
 _DIGEST_ATTRS = ("posed", "counterpart")  # what a fit reads beside the table
+_NO_NAMES = MISSING - {"n/a"}  # person a of the set n has that name
 _NOT_DIGESTED = ("detection_probability", "au_confidence")
 
 
@@ -50,7 +51,7 @@ class Faces:
     ------
     ValueError
         If the row count differs from the image count, a column is there twice, an expression has no known name or is
-        missing, a subject is missing in some rows (``None``, ``"NA"``, ``"n/a"`` and the like are no names), or an AU
+        missing, a subject is missing in some rows (``None``, ``"NA"``, ``"null"`` and the like are no names), or an AU
         lies outside 0..5. The message names the rows.
 
     Examples
@@ -368,7 +369,7 @@ def _check_table(table: pd.DataFrame) -> None:
             f"known are {', '.join(EXPRESSIONS)}"
         )
     if "subject" in table and not table["subject"].isna().all():
-        missing = table["subject"].isna() | table["subject"].astype(str).str.strip().str.casefold().isin(MISSING)
+        missing = table["subject"].isna() | table["subject"].astype(str).str.strip().str.casefold().isin(_NO_NAMES)
         if missing.any():
             raise ValueError(f"no subject in {_these_rows(table, missing)}: name the person of every row, or drop them")
     for name in table.columns.intersection(AU_COLUMNS):

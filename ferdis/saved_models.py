@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from ferdis import metrics, run_folder
 from ferdis.faces import Faces
@@ -71,10 +70,13 @@ def load_model(folder: str | Path) -> Estimator:
     Raises
     ------
     FileNotFoundError, ValueError
-        As :meth:`ferdis.systems.base.Estimator.load`; and if this version of ferdis has no such system.
+        As :meth:`ferdis.systems.base.Estimator.load`; if this version of ferdis has no such system; and if the model
+        is in a run and was changed after its fold was finished.
     """
     from ferdis.systems import GENERATORS, SYSTEMS, get
 
+    if _run_of(Path(folder).resolve()) is not None:  # which vouches for the files of the model
+        run_folder.read_fit(folder, whole=True)
     kind = read_about(Path(folder))["class"]
     classes = {cls.__name__: cls for cls in map(get, [*SYSTEMS, *GENERATORS])}
     if kind not in classes:
@@ -106,6 +108,8 @@ class Evidence:
         The same of this fold.
     pooled, tested : DataFrame
         The system's rows of all its finished folds with this seed, and of this fold alone.
+    sealed : bool
+        Whether digests vouch for the files of the run (see :mod:`ferdis.run_folder.seals`).
     """
 
     run: Path
@@ -124,6 +128,7 @@ class Evidence:
     test_people: int | None
     pooled: pd.DataFrame
     tested: pd.DataFrame
+    sealed: bool
 
     @property
     def folds(self) -> int:
@@ -181,34 +186,39 @@ class Evidence:
         """
         from ferdis.datasets import load
 
-        config = yaml.safe_load((self.run / "config.yaml").read_text(encoding="utf-8"))
-        arguments = config.get("dataset")
-        if not isinstance(arguments, dict):
+        arguments = run_folder.read_config(self.run).get("dataset")
+        if not isinstance(arguments, dict) or "name" not in arguments:
             raise ValueError(f"{self.run}/config.yaml does not say how {self.dataset} was loaded")
         faces = load(arguments["name"], **{name: value for name, value in arguments.items() if name != "name"})
-        if faces.digest() != run_folder.read_json(self.run / "resolved.json")["faces"]["digest"]:
+        if faces.digest() != run_folder.read_record(self.run)["faces"]["digest"]:
             raise ValueError(f"{self.dataset} has changed since {self.run} was made")
         fold = next(fold for fold in read_folds(self.fold_list, faces) if fold.index == self.fold)
         return faces[fold.train], faces[fold.test]
 
 
 def evidence_of(folder: str | Path) -> Evidence | None:
-    """The :class:`Evidence` of the run that a model is in; None for a model outside a run or in an unfinished fold."""
+    """The :class:`Evidence` of the run that a model is in; None for a model outside a run or in an unfinished fold.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        One line: a file of the run that the evidence rests on is missing, damaged or was changed.
+    """
     folder = Path(folder).resolve()
-    root = next((parent for parent in folder.parents[:3] if (parent / "resolved.json").is_file()), None)
-    if root is None or not (folder / "done.json").is_file():
+    root = _run_of(folder)
+    if root is None:
         return None
-    done, record = (run_folder.read_json(path) for path in (folder / "done.json", root / "resolved.json"))
+    done, record = run_folder.read_fit(folder, whole=True), run_folder.read_record(root)
     seed, fold = int(done["seed"]), int(done["fold"])
     seeded = folder.parent.parent  # the folds of one seed
+    fits = {path.parent: run_folder.read_fit(path.parent) for path in seeded.glob(f"fold-*/{folder.name}/done.json")}
     pooled = pd.concat(
-        [
-            run_folder.read_rows(path.parent / "rows.csv")
-            for path in sorted(seeded.glob(f"fold-*/{folder.name}/done.json"))
-        ],
-        ignore_index=True,
+        [run_folder.read_rows(fit / "rows.csv", run_folder.ROW_COLUMNS) for fit in sorted(fits)], ignore_index=True
     )
-    fold_list = next(path for path in (seeded / "folds.csv", root / "folds.csv") if path.is_file())
+    fold_list = next((path for path in (seeded / "folds.csv", root / "folds.csv") if path.is_file()), None)
+    if fold_list is None:
+        raise FileNotFoundError(f"{root}/folds.csv is missing: run the same command again, finished folds are kept")
+    run_folder.check_sealed(root, fold_list.relative_to(root).as_posix(), "config.yaml")
     lists = read_fold_table(fold_list)
     part = lists[lists["fold"] == fold]
     people = part.groupby("part")["subject"].nunique() if "subject" in part else {}
@@ -229,4 +239,12 @@ def evidence_of(folder: str | Path) -> Evidence | None:
         test_people=people.get("test"),
         pooled=pooled,
         tested=pooled[pooled["fold"] == fold],
+        sealed=run_folder.is_sealed(root, "resolved.json") and all("files" in fit for fit in fits.values()),
     )
+
+
+def _run_of(folder: Path) -> Path | None:
+    """The run in which a folder is a finished fit; None elsewhere."""
+    if not (folder / "done.json").is_file():
+        return None
+    return next((parent for parent in folder.parents[:3] if (parent / "resolved.json").is_file()), None)

@@ -92,7 +92,7 @@ def test_places_of_fits() -> None:
 
 
 def test_provenance_of_what_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_folder, "git_commit", lambda: "0123456789ab")
+    monkeypatch.setattr("ferdis.run_folder.machine.git_commit", lambda: "0123456789ab")
     run_folder.write_provenance(tmp_path, {"system": ("decgan",), "size": np.int64(3), "root": tmp_path})
     assert yaml.safe_load((tmp_path / "config.yaml").read_text()) == {
         "system": ["decgan"], "size": 3, "root": str(tmp_path)

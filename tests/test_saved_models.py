@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ferdis import BaselineCNN, SubjectKFold, evaluate
+from ferdis._io import sealed
 from ferdis.saved_models import evidence_of, find_model, load_model
 from tests.systems.test_classifier import build
 from tests.systems.test_ifgan import faces
@@ -65,7 +68,7 @@ class TestLoading:
 
     def changed(self, folder: Path, **changes: object) -> None:
         about = json.loads((folder / "estimator.json").read_text())
-        (folder / "estimator.json").write_text(json.dumps({**about, **changes}))
+        (folder / "estimator.json").write_text(json.dumps(sealed({**about, **changes})))
 
     def test_tampered_weights(self, model: Path) -> None:
         weights = model / "weights.safetensors"
@@ -80,7 +83,8 @@ class TestLoading:
 
     def test_before_there_was_a_digest(self, model: Path) -> None:
         about = json.loads((model / "estimator.json").read_text())
-        del about["weights_sha256"]
+        del about["weights_sha256"], about["seal"]
+        about["format"] = 1
         (model / "estimator.json").write_text(json.dumps(about))
         assert type(load_model(model)) is BaselineCNN
 
@@ -94,7 +98,40 @@ class TestLoading:
 
     def test_a_damaged_record(self, model: Path) -> None:
         (model / "estimator.json").write_text('{"format": ')
-        self.refused(model, "estimator.json is damaged")
+        self.refused(model, "estimator.json is not readable as JSON .*: it is damaged")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda about: about["classes"].reverse(),
+            lambda about: about["preprocessing"].update(align="none"),
+            lambda about: about["parameters"].update(epochs=1000),
+            lambda about: about.update(weights_sha256="0" * 64),
+        ],
+    )
+    def test_a_record_that_was_changed(self, model: Path, change: Callable[[dict], None]) -> None:
+        about = json.loads((model / "estimator.json").read_text())
+        change(about)
+        (model / "estimator.json").write_text(json.dumps(about))
+        self.refused(model, "estimator.json was changed after it was written")
+
+    def test_a_record_whose_seal_was_taken_away(self, model: Path) -> None:
+        about = json.loads((model / "estimator.json").read_text())
+        del about["seal"]
+        (model / "estimator.json").write_text(json.dumps({**about, "classes": about["classes"][::-1]}))
+        self.refused(model, "estimator.json has no seal: it is damaged")
+
+    @pytest.mark.parametrize("key", ["parameters", "classes", "preprocessing", "notes", "training_digest"])
+    @pytest.mark.parametrize("value", ["absent", None, 7, "text", [[]], {"a": []}])
+    def test_an_old_record_of_any_content_is_read_or_refused_in_one_line(
+        self, model: Path, key: str, value: object
+    ) -> None:
+        about = json.loads((model / "estimator.json").read_text())
+        del about["seal"], about[key]
+        about["format"] = 1
+        (model / "estimator.json").write_text(json.dumps(about if value == "absent" else {**about, key: value}))
+        with contextlib.suppress(ValueError):  # whatever else is raised fails the test
+            load_model(model)
 
 
 class TestEvidence:

@@ -24,7 +24,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from ferdis._io import write_json
+from ferdis._io import write_csv, write_json
 from ferdis.augmentation.filtering import QualityFilter
 from ferdis.augmentation.generating import (
     PROVENANCE,
@@ -199,7 +199,7 @@ class Augmented(ClassifierMixin, BaseEstimator):
             if isinstance(part := getattr(self, f"{name}_"), Saves):
                 part.save(folder / name)
         if self.generated_ is not None:
-            self.generated_.table.to_csv(folder / "generated.csv", index=False)
+            write_csv(folder / "generated.csv", self.generated_.table)
         about = {"format": FORMAT, **self.describe(), "notes": self.notes_, "selection": self.selection_}
         write_json(folder / "augmented.json", about)
         return folder

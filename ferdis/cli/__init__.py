@@ -34,7 +34,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ferdis.cli import augment, check, datasets, demo, disentangle, export, kfold, predict, render, report, sweep
-from ferdis.cli.arguments import USER_ERROR, UsageError
+from ferdis.cli.arguments import USER_ERROR, UsageError, with_present_names
 from ferdis.messages import LINE, one_line, short
 
 __all__ = ["BUG", "INTERRUPTED", "USER_ERROR", "VERBS", "UsageError", "main"]
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if argv[0] not in VERBS:
             raise UsageError(f"no verb {argv[0]!r} (there are {', '.join(VERBS)})")
-        return int(VERBS[argv[0]](argv[1:]) or 0)
+        return int(VERBS[argv[0]](with_present_names(argv[1:])) or 0)
     except SystemExit as finished:  # --help and --print_config end this way
         return int(finished.code or 0)
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,30 @@ FLAGS = (
     "crops",
 )  # may stand without a value
 
+# Options by the names that they had once; ``*.name`` is an argument of any system, data set or protocol.
+FORMER_OPTIONS = {"--pictures": "--images"}
+
 
 class UsageError(ValueError):
     """The command line cannot be understood."""
+
+
+def with_present_names(argv: Sequence[str]) -> list[str]:
+    """The line with options by their present names; each that is still called by a former one is told of, once."""
+    line, told = [], set()
+    for token in argv:
+        option, equals, value = token.partition("=")
+        former = f"--{option[2:].replace('-', '_')}"
+        label, dot, name = former.rpartition(".")
+        present = FORMER_OPTIONS.get(former) or FORMER_OPTIONS.get(f"*.{name}" if dot else "", "").replace("*", label)
+        if not (present and option.startswith("--")):
+            line.append(token)
+            continue
+        if option not in told:
+            print(f"ferdis: {option} is now {present}", file=sys.stderr)
+        told.add(option)
+        line.append(f"{present}{equals}{value}")
+    return line
 
 
 def options(argv: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
@@ -78,7 +100,7 @@ def with_config(argv: Sequence[str]) -> list[str]:
         if option == "--config":
             if len(values) != 1:
                 raise UsageError("--config needs the name of one file")
-            line += tokens(configuration(Path(values[0])))
+            line += with_present_names(tokens(configuration(Path(values[0]))))
         else:
             line += [option, *values] if option else values
     return line

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,10 +19,7 @@ def run(argv: Sequence[str]) -> None:
     parser.add_function_arguments(report.run, skip={"folder", "faces"})
     parser.describe("", report.run)
     parser.add_argument("--faces", type=dict[str, Any], default=None, help="{name: DATASET, ...}: measure on these")
-    line = [re.sub(r"^--pictures(?==|$)", "--images", word) for word in argv]
-    if line != list(argv):
-        print("ferdis: --pictures is now --images", file=sys.stderr)
-    names, options = leading(line)
+    names, options = leading(argv)
     arguments = parser.parse_args([*names, *long_form(options)]).as_dict()
     if arguments["faces"] is not None:
         arguments["faces"] = build_faces(arguments["faces"])

@@ -42,6 +42,7 @@ _FILE = re.compile(
     r"(?:^|/)(?P<subject>S\d{3})_(?P<sequence>\d{3})_(?P<frame>\d{8})(?P<kind>_emotion\.txt|_facs\.txt|\.[a-z]+)$",
     re.IGNORECASE,
 )
+_UNITS = range(1, 100)
 _BLINK = 45  # a movement, which a still cannot show: not known unless listed
 
 Sequence = tuple[str, str]  # ("S005", "001")
@@ -168,8 +169,8 @@ def _read_labels(tree: Tree, emotions: Mapping[Sequence, Mapping[int, str]]) -> 
             continue
         text = tree.text(path).strip()
         try:
-            labels[sequence] = EMOTIONS[int(float(text))], frame
-        except (ValueError, KeyError, OverflowError):
+            labels[sequence] = EMOTIONS[float(text)], frame  # type: ignore[index]  # 3.0 is 3
+        except (ValueError, KeyError):
             known = ", ".join(f"{number} {name}" for number, name in EMOTIONS.items())
             tree.problem(path, f": label {quoted(text)} has no name; known are {known}")
     return labels
@@ -201,14 +202,14 @@ def _read_facs(tree: Tree, facs: Mapping[Sequence, Mapping[int, str]]) -> dict[s
         path = by_frame[max(by_frame)]
         lines = [line.split() for line in tree.text(path).splitlines() if line.strip()]
         try:
-            pairs = [(int(float(unit)), float(intensity)) for unit, intensity in lines]
-        except (ValueError, OverflowError):
-            pairs = [(0, -1.0)]
-        if any(not 0 <= intensity <= 5 for _, intensity in pairs):
+            pairs = [(float(unit), float(intensity)) for unit, intensity in lines]
+        except ValueError:
+            pairs = [(0.0, -1.0)]
+        if any(unit not in _UNITS or not 0 <= intensity <= 5 for unit, intensity in pairs):
             unreadable.append(path)
             continue
         codes[f"{NAMESPACE}/{subject}/{number}"] = {
-            unit: intensity if intensity > 0 else np.nan for unit, intensity in pairs
+            int(unit): intensity if intensity > 0 else np.nan for unit, intensity in pairs
         }
     if unreadable:
         tree.notes.append(

@@ -209,7 +209,7 @@ def _read_labels(folder: Path, labels: Mapping[str, Mapping[int, str]], problems
 def _read_unit(path: Path, problems: Problems) -> pd.Series | None:
     """Intensities of one unit by frame, or None."""
     intensities: dict[int, float] = {}
-    for line, text in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+    for line, text in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
         if not text.strip():
             continue
         parts = re.split(r"[,;\s]+", text.strip())

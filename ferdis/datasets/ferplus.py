@@ -89,7 +89,7 @@ class FERPlus(TreeDataset):
                 f"{tree.root}: {len(votes)} rows of votes but {len(pixels[1])} of {pixels[0]}; give whole files"
             )
         names = [name for name in votes if expression_of(name)]
-        counted = votes[_voted(votes)]
+        counted = votes[_voted(votes)].fillna(0)  # a file may lack a column that another has
         firm = counted.where(counted > 1, 0)
         best, share = firm.idxmax(axis=1), firm.max(axis=1) / firm.sum(axis=1).clip(lower=1)
         rows, undecided, absent = [], 0, 0

@@ -295,7 +295,7 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
         elif name not in _TEXT_COLUMNS and present.any() and numbers[present].notna().all():
             table[name] = numbers
         else:
-            table[name] = table[name].astype(object).where(present, None)
+            table[name] = table[name].where(present, None)
     return table
 
 

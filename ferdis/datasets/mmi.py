@@ -26,6 +26,7 @@ from ferdis.datasets.frames import FrameRule, Row
 from ferdis.datasets.labels import Expressions, chosen_expressions
 from ferdis.datasets.tree import Tree, TreeDataset
 from ferdis.faces import SIX_EXPRESSIONS, Faces
+from ferdis.messages import reason
 from ferdis.preprocess.containers import count_frames, require_video_reader
 
 LABELS = {"1": "anger", "2": "disgust", "3": "fear", "4": "happiness", "5": "sadness", "6": "surprise"}
@@ -158,7 +159,7 @@ def _attribute(tree: Tree, path: str | None, tag: str, attribute: str, name: str
     try:
         root = ElementTree.fromstring((tree.root / path).read_bytes())
     except ElementTree.ParseError as error:
-        tree.problem(path, f": no XML ({error}); copy it again")
+        tree.problem(path, f": no XML ({reason(error, 200)}); copy it again", "xml")
         return None
     for element in root.iter():
         given = {key.lower(): value.strip() for key, value in element.items()}

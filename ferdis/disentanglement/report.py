@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from ferdis import figures, run_folder
 from ferdis.capabilities import DRAWS_FACES, Transfers
@@ -41,6 +40,7 @@ DRAWN = re.compile(
     r"(?P<name>synthetic|facekit)/s(?P<seed>\d+)/P(?P<person>\d+)/(?P<difficulty>\w+)/[^/]*?(?:-at-(?P<intensity>[\d.]+))?$"
 )
 GRID_TARGETS = 5
+_LOCK_SECONDS = 60.0  # for another process that writes into the run
 
 
 @dataclass(frozen=True, order=True)
@@ -130,11 +130,13 @@ def run(
     table = summary(rows, baseline)
     transferred = pd.DataFrame(moved)
     text = _markdown(table, transferred, said, baseline) + _further_training(root)
-    run_folder.write_csv(root / "disentanglement.csv", rows)
     tables = {"representations": rows, "transfers": transferred, "summary": table}
     record = {name: json.loads(part.to_json(orient="records", double_precision=15)) for name, part in tables.items()}
-    run_folder.write_json(root / "disentanglement.json", {"measured_on": said, **record})
-    run_folder.write_text(root / "disentanglement.md", text)
+    opened = run_folder.RunFolder(root)
+    with opened.locked(wait=_LOCK_SECONDS):
+        opened.write_tables(disentanglement=rows)
+        opened.write_text("disentanglement.json", json.dumps({"measured_on": said, **record}, indent=2) + "\n")
+        opened.write_text("disentanglement.md", text)
     print(text)
     return table
 
@@ -152,6 +154,8 @@ def finished_fits(run: str | Path) -> list[Fit]:
     for folder, done in run_folder.finished_fits(run):
         if not (folder / "estimator.json").is_file():
             raise ValueError(f"{folder} holds no saved weights: its system has no save(), so nothing can be measured")
+        if done["system"] not in kinds:
+            raise ValueError(f"{folder} is of a system that {run}/resolved.json does not name: delete it")
         fits.append(Fit(done["seed"], done["fold"], done["system"], kinds[done["system"]], folder))
     if not fits:
         raise ValueError(f"{run}: no fold is finished; let ferdis kfold run to its end first")
@@ -200,7 +204,7 @@ def further_people(run: str | Path, people: int, images: int, seed: int = 0) -> 
         )
     name, population, difficulty, intensity = kinds.pop()
     root = (_dataset(run)[1] or {}).get("root")
-    about = run_folder.read_json(run / "resolved.json")["faces"]
+    about = run_folder.read_record(run)["faces"]
     faces = load(
         name,
         **({"root": root} if root else {}),
@@ -217,7 +221,11 @@ def further_people(run: str | Path, people: int, images: int, seed: int = 0) -> 
 
 
 def _fold_lists(run: Path) -> pd.DataFrame:
-    return pd.concat([read_fold_table(path) for path in run_folder.fold_lists(run).values()], ignore_index=True)
+    lists = run_folder.fold_lists(run).values()
+    if not lists:
+        raise FileNotFoundError(f"{run}/folds.csv is missing: run ferdis kfold again, finished folds are kept")
+    run_folder.check_sealed(run, *(path.relative_to(run).as_posix() for path in lists))
+    return pd.concat([read_fold_table(path) for path in lists], ignore_index=True)
 
 
 def _choose(
@@ -247,10 +255,10 @@ def _choose(
 
 def _dataset(run: Path) -> tuple[str, dict[str, Any] | None]:
     """Name of the data set of a run, and its loader's arguments where config.yaml has them."""
-    given = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")).get("dataset")
+    given = run_folder.read_config(run).get("dataset")
     if isinstance(given, dict) and "name" in given:
         return str(given["name"]), {key: value for key, value in given.items() if key != "name"}
-    return str(run_folder.read_json(run / "resolved.json")["dataset"]), None
+    return str(run_folder.read_record(run)["dataset"]), None
 
 
 def _judge(fits: Sequence[Fit], faces: Faces, seed: int) -> Callable[[Any, Faces], Transfer] | None:
@@ -310,10 +318,10 @@ def _draw(root: Path, fit: Fit, estimator: Any, faces: Faces) -> None:
 
 def _further_training(run: Path) -> str:
     """Notes on faces that systems learned from besides the fold's: a run keeps their digest, not their subjects."""
-    systems = run_folder.read_json(run / "resolved.json")["systems"]
+    systems = run_folder.read_record(run)["systems"]
     return "".join(
-        f"- {system} also learned from {name}={value['faces']}: a run does not list these people, so see to it that "
-        "they are none of those measured on.\n"
+        f"- {system} also learned from {name}={value.get('faces')}: a run does not list these people, so see to it "
+        "that they are none of those measured on.\n"
         for system, about in systems.items()
         for name, value in about.items()
         if isinstance(value, dict) and "faces_digest" in value

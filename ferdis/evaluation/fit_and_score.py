@@ -106,7 +106,6 @@ def _fit_and_score(job: Job) -> None:
         "fold": job.task.fold,
         "seed": job.task.seed,
         "rows": len(rows),
-        "rows_sha256": run_folder.file_digest(job.folder / "rows.csv"),
         "fit_seconds": round(fitted - start, 3),
         "predict_seconds": round(scored - fitted, 3),
         "resumed": resumed,
@@ -115,7 +114,7 @@ def _fit_and_score(job: Job) -> None:
         "validation_images": len(job.fold.validation) if job.selection == "validation" else 0,
         "test_images": len(job.fold.test),
     }
-    run_folder.write_json(job.folder / "done.json", done)
+    run_folder.close_fit(job.folder, done)
     _clear(training)
 
 

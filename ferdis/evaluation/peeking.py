@@ -17,12 +17,15 @@ import numpy as np
 import pandas as pd
 
 from ferdis import run_folder
+from ferdis._io import read_csv
 from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, class_probabilities
 from ferdis.evaluation.workers import Workers
 from ferdis.messages import one_line
 from ferdis.progress import Bar
 from ferdis.report.notes import peeking_claims
 from ferdis.run_folder import RunFolder
+
+COLUMNS = ("system", "seed", "fold", "epoch", "test_accuracy")  # of peeking.csv
 
 
 def peek(run: RunFolder, jobs: list[Job], rows: pd.DataFrame, *, workers: Workers, progress: bool) -> pd.DataFrame:
@@ -53,8 +56,8 @@ def peek(run: RunFolder, jobs: list[Job], rows: pd.DataFrame, *, workers: Worker
             if outcome.error is not None:
                 raise EvaluationError(f"peeking at {outcome.task} failed: {outcome.error}; the rows are not affected")
             bar.step(str(outcome.task))
-    table = pd.concat([pd.read_csv(job.folder / "peeking.csv") for job in jobs], ignore_index=True)
-    run_folder.write_csv(run.root / "peeking.csv", table)
+    table = pd.concat([read_csv(job.folder / "peeking.csv", COLUMNS) for job in jobs], ignore_index=True)
+    run.write_tables(peeking=table)
     print(peeking_claims(table, rows))
     return table
 

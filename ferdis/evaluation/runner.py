@@ -26,7 +26,7 @@ import sklearn.base
 from matplotlib.figure import Figure
 
 from ferdis import figures, metrics, run_folder
-from ferdis._io import replacing
+from ferdis._io import read_csv, replacing
 from ferdis.capabilities import Averages, Saves, Splits
 from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, accepts, describe, fit, fit_and_score
 from ferdis.evaluation.peeking import peek
@@ -159,8 +159,7 @@ def evaluate(
         with ExitStack() as held:
             with run.locked(wait=0 if only_folds is None else _WAIT_SECONDS):
                 held.enter_context(run.fits_locked([job.task for job in ours if not run.is_done(job.task)]))
-                run.open(record, _fold_lists(run, faces, folds), arguments)
-                run_folder.write_text(run.root / "audit.txt", report)
+                run.open(record, _fold_lists(run, faces, folds), arguments, report)
             _run_all(run, ours, workers, progress)
         with run.locked(wait=_WAIT_SECONDS):
             if all(run.is_done(job.task) for job in jobs):
@@ -405,7 +404,7 @@ def _follow(run: RunFolder, jobs: list[Job]) -> Evaluation:
     meet()
     try:
         rows = run_folder.read_rows(run.root / "rows.csv")
-        return Evaluation(rows, pd.read_csv(run.root / "summary.csv"), run.root)
+        return Evaluation(rows, read_csv(run.root / "summary.csv"), run.root)
     except FileNotFoundError:  # other folds are still to come
         return Evaluation(pd.DataFrame(), pd.DataFrame(), run.root)
 
@@ -424,18 +423,18 @@ def _tell_estimate(pending: list[Job], n_jobs: int) -> None:
 
 def _gather(run: RunFolder, jobs: Iterable[Job]) -> pd.DataFrame:
     """Join rows and histories of all fits, in the order of the jobs, and write them at the top."""
-    # As text, so that a number is written again with the very digits that it had in its fold.
-    parts = [pd.read_csv(job.folder / "rows.csv", dtype=str, keep_default_na=False) for job in jobs]
-    run_folder.write_csv(run.root / "rows.csv", pd.concat(parts, ignore_index=True))
+    jobs = list(jobs)
+    tables = {"rows": run_folder.joined_rows([job.folder for job in jobs])}
     histories = []
     for job in jobs:
         path = job.folder / "history.csv"
         if path.exists():
-            history = pd.read_csv(path, dtype=str, keep_default_na=False)
+            history = read_csv(path, dtype=str, keep_default_na=False)
             names = {"system": job.task.system, "seed": job.task.seed, "fold": job.task.fold}
             histories.append(pd.concat([pd.DataFrame(names, index=history.index), history], axis=1))
     if histories:
-        run_folder.write_csv(run.root / "history.csv", pd.concat(histories, ignore_index=True).fillna(""))
+        tables["history"] = pd.concat(histories, ignore_index=True).fillna("")
+    run.write_tables(**tables)
     return run_folder.read_rows(run.root / "rows.csv")
 
 
@@ -445,11 +444,11 @@ def _gather(run: RunFolder, jobs: Iterable[Job]) -> pd.DataFrame:
 def _summarise(run: RunFolder, jobs: list[Job], rows: pd.DataFrame, record: Mapping[str, Any]) -> pd.DataFrame:
     """summary.csv and summary.md: the table, and below it what a reader must know to read it."""
     table = metrics.summary(rows)
-    done = pd.DataFrame([run_folder.read_json(job.folder / "done.json") for job in jobs])
+    done = pd.DataFrame([run_folder.read_fit(job.folder) for job in jobs])
     seconds = (done["fit_seconds"] + done["predict_seconds"]).groupby(done["system"]).mean()
     table["seconds_per_fold"] = table["system"].map(seconds).round(1)
-    run_folder.write_csv(run.root / "summary.csv", table)
-    run_folder.write_text(run.root / "summary.md", _markdown(table, rows, record, done))
+    run.write_tables(summary=table)
+    run.write_text("summary.md", _markdown(table, rows, record, done))
     return table
 
 
@@ -468,7 +467,7 @@ def _draw(run: RunFolder, jobs: list[Job], rows: pd.DataFrame) -> None:
     folder = run.root / "figures"
     _save(figures.fold_accuracy(rows), folder / "folds.png")
     history = run.root / "history.csv"
-    losses = pd.read_csv(history, dtype={"system": str}) if history.exists() else None
+    losses = read_csv(history, dtype={"system": str}) if history.exists() else None
     for job in {job.task.system: job for job in reversed(jobs)}.values():  # the first fit of each system
         name = job.task.system
         _save(figures.confusion_matrix(rows[rows["system"] == name]), folder / f"confusion-{name}.png")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import functools
 import gc
 import os
@@ -138,7 +139,10 @@ def _in_processes(
 
 
 def _pool(worker: _Worker, jobs: list[Job], n_jobs: int) -> Generator[Outcome, None, None]:
-    pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)
+    pool = joblib.Parallel(
+        n_jobs=n_jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs,
+        initializer=end_with, initargs=(os.getpid(),),
+    )  # fmt: skip
     with _interrupts_ignored():  # what the workers inherit: Ctrl-C is for the main process, which ends them
         outcomes = pool([joblib.delayed(worker)(job) for job in jobs])
     try:
@@ -163,7 +167,7 @@ def _interrupts_ignored() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Worker:
-    """Does a job in a worker process: with its share of the cores and GPUs, never outliving who asked."""
+    """Does a job in a worker process: with its share of the cores and GPUs."""
 
     function: Function
     threads: int
@@ -171,7 +175,6 @@ class _Worker:
 
     def __call__(self, job: Job) -> Outcome:
         prepare_worker(self.threads)
-        _exit_with_parent()
         if self.slots is not None:
             _take_device(*self.slots)
         return self.function(job)
@@ -223,19 +226,28 @@ def _take_device(folder: str, devices: Sequence[str]) -> None:
         time.sleep(0.2)  # a process that has just died may not be gone yet
 
 
-_watching = threading.Event()
+_PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 
 
-def _exit_with_parent() -> None:
-    """Watch, once per process, for the parent to die: an orphan must not write beside a run started anew."""
-    if _watching.is_set():
-        return
-    _watching.set()
-    parent = os.getppid()
+def end_with(parent: int) -> None:
+    """Have this process end when its parent does, whatever ended that: an orphan must not write beside a new run.
+
+    On Linux the kernel sees to it; there and elsewhere a thread also looks, twice a second, who the parent is. A parent
+    that was gone before this process came so far is noticed at once.
+
+    Parameters
+    ----------
+    parent : process id of the parent, as the parent itself knows it.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=watch, name="ferdis-parent", daemon=True).start()

@@ -113,6 +113,8 @@ def _measured(evidence: Evidence) -> list[str]:
         "",
     ]
     head = ["class", "recall, all folds (%)", "images", "recall, this model (%)", "images"]
+    if not evidence.sealed:
+        lines.insert(-1, "- The run is unsealed: no digests say whether its files are as it wrote them.")
     classes = evidence.classes
     pooled, tested = (
         metrics.recalls(part["true"], part["predicted"], classes) for part in (evidence.pooled, evidence.tested)

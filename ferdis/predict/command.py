@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import pandas as pd
 
 from ferdis import run_folder
+from ferdis._io import guarded
 from ferdis.messages import named
 from ferdis.predict import Predictor
 from ferdis.predict.drawing import draw
@@ -181,7 +182,7 @@ class _Table:
             self.kept += json.loads(rows.to_json(orient="records", double_precision=10))
             return
         with run_folder.writing(self.path or Path("standard output")):
-            rows.to_csv(self.file, index=False, header=not self.started, lineterminator="\n")
+            guarded(rows).to_csv(self.file, index=False, header=not self.started, lineterminator="\n")
             self.file.flush()
         self.started = True
 

@@ -10,20 +10,18 @@ left of the image, not of the person.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from PIL import Image
 
 from ferdis._io import digest
-from ferdis.preprocess.images import centre_crop, resize
-
-if TYPE_CHECKING:
-    from facenet_pytorch import MTCNN
+from ferdis.preprocess.images import centre_crop, checked_side, resize
+from ferdis.preprocess.mtcnn import GREY, find_faces
+from ferdis.preprocess.threads import each_on_one_thread
 
 TEMPLATE = np.array([[0.35, 0.35], [0.65, 0.35], [0.50, 0.525]])
 """Where left eye centre, right eye centre and nose tip go, as fractions of the crop's side; a constant.
@@ -42,10 +40,8 @@ LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 """MTCNN's five points, in its order."""
 
 _POINTS = len(TEMPLATE)
-_BATCH = 32  # images a detector call; more is slower on a CPU
 _CONFIDENT = 0.9  # a face of at least this probability ends the search
 _TURNS = (1, 2, 3)  # counter-clockwise quarter turns
-_GREY = 128  # around an image on its square canvas: zero for the networks
 _CENTRE_WEIGHT = 2.0
 _ONE_FACE = 0.4  # boxes that share this much of the smaller one are of one face
 
@@ -156,7 +152,7 @@ def align_points(landmarks: np.ndarray, size: int, template: np.ndarray = TEMPLA
     landmarks : (n, 3 or more, 2)
         Left eye, right eye, nose tip; further points (MTCNN's mouth corners) are not used.
     size : int
-        Side of the crop in pixels.
+        Side of the crop in pixels, at most :data:`ferdis.preprocess.images.MAX_SIDE`.
     template : (3, 2)
         Where the three points go, as fractions of the crop's side.
 
@@ -196,6 +192,7 @@ def warp(
     """
     if isinstance(images, np.ndarray) and images.ndim == 3:
         return warp(images[None], np.asarray(landmarks)[None], size, template)[0]
+    size = checked_side(size, "size")
     transforms = align_points(landmarks, size, template)
     if len(images) != len(transforms):
         raise ValueError(f"{len(images)} images but {len(transforms)} rows of landmarks")
@@ -264,7 +261,7 @@ class Aligner:
     """
 
     name = "mtcnn"
-    version = 1
+    version = 2
 
     def __init__(
         self, device: str | torch.device = "cpu", *, turned: bool = False, template: np.ndarray | None = None
@@ -284,7 +281,7 @@ class Aligner:
             "confident": _CONFIDENT,
             "select": f"area - {_CENTRE_WEIGHT:g} * squared distance from the centre",
             "filter": "bilinear, antialias",
-            "outside": "edge pixels repeated",
+            "outside": f"edge pixels repeated; {GREY} for the networks",
         }
 
     @property
@@ -293,29 +290,19 @@ class Aligner:
         return _digest(self)
 
     def detect(self, images: Sequence[np.ndarray]) -> Detections:
-        """Find one face an image.
+        """Find one face per image; what is found in an image depends on that image alone.
 
         Parameters
         ----------
         images : n arrays of shape (H, W, 3), uint8
-            Of any sizes: each is scaled to a canvas, so that all go through the networks in batches.
+            Of any sizes: each is scaled to a canvas.
 
         Returns
         -------
         Detections
             In pixels of the images given.
         """
-        result = self._detect_upright(images)
-        for turns in _TURNS if self.turned else ():
-            turned = self._detect_upright([np.ascontiguousarray(np.rot90(image, turns)) for image in images])
-            # MTCNN is often confident of a face that lies on its side, but surest of one that stands.
-            for row in np.flatnonzero(turned.found & ~(turned.probability <= result.probability)).tolist():
-                shape = images[row].shape[:2]
-                result.found[row], result.probability[row] = True, turned.probability[row]
-                result.landmarks[row] = _turned_back(turned.landmarks[row], shape, turns)
-                corners = _turned_back(turned.boxes[row].reshape(2, 2), shape, turns)
-                result.boxes[row] = np.concatenate([corners.min(0), corners.max(0)])
-        return result
+        return _together(each_on_one_thread(self._face, images), len(images))
 
     def detect_all(self, images: Sequence[np.ndarray]) -> list[Detections]:
         """Find every face of each image.
@@ -330,40 +317,10 @@ class Aligner:
             Of an image with k faces k rows, none without a face. The first is the one that :meth:`detect` takes;
             after it come faces of probability 0.9 or more, from all searches, upright ones alone.
         """
-        first = self.detect(images)
-        found = [[(first.boxes[row], first.probability[row], first.landmarks[row])] for row in range(len(images))]
-        for search in PASSES:
-            for faces, (boxes, probabilities, points) in zip(found, self._candidates(images, search), strict=True):
-                for k in np.argsort(-probabilities, kind="stable"):
-                    box = boxes[k].ravel()
-                    if probabilities[k] >= _CONFIDENT and not any(
-                        _overlap(box, other) > _ONE_FACE for other, *_ in faces
-                    ):
-                        faces.append((box.round(2), probabilities[k].round(4), points[k].round(2)))
-        return [_joined(faces) if first.found[row] else Detections.none(0) for row, faces in enumerate(found)]
-
-    def _detect_upright(self, images: Sequence[np.ndarray]) -> Detections:
-        """One face an image, in the images as they are."""
-        result = Detections.none(len(images))
-        for search in PASSES:
-            open_rows = np.flatnonzero(~(result.probability >= _CONFIDENT))
-            candidates = self._candidates([images[row] for row in open_rows.tolist()], search)
-            for row, (boxes, probabilities, points) in zip(open_rows.tolist(), candidates, strict=True):
-                if len(boxes) == 0:
-                    continue
-                best = _most_prominent(boxes, probabilities, np.array(images[row].shape[1::-1]) / 2)
-                if not probabilities[best] <= result.probability[row]:  # also true where the row holds NaN
-                    result.found[row] = True
-                    result.probability[row] = probabilities[best]
-                    result.boxes[row] = boxes[best].ravel()
-                    result.landmarks[row] = points[best]
-        # Batches of other sizes add up in another order; rounding keeps a resumed run equal to a whole one.
-        for array, digits in ((result.probability, 4), (result.boxes, 2), (result.landmarks, 2)):
-            array[:] = np.round(array, digits)
-        return result
+        return [_together(faces, len(faces)) for faces in each_on_one_thread(self._faces, images)]
 
     def __call__(self, images: Sequence[np.ndarray], size: int) -> tuple[np.ndarray, Detections]:
-        """Detect and crop.
+        """Detect and crop; a crop depends on its image alone, not on the others given, their order or the threads.
 
         Parameters
         ----------
@@ -376,24 +333,42 @@ class Aligner:
         crops : (n, size, size, 3) uint8
         detections : Detections
         """
-        detections = self.detect(images)
-        crops = np.empty((len(images), size, size, 3), np.uint8)
-        for row, image in enumerate(images):
-            if detections.found[row]:
-                crops[row] = warp(image, detections.landmarks[row], size, self.template)
-            else:
-                crops[row] = resize(centre_crop(image), size)
-        return crops, detections
 
-    def _candidates(self, images: Sequence[np.ndarray], search: Pass) -> Iterator[tuple[np.ndarray, ...]]:
-        """Run one search: of each image boxes (m, 2, 2), probabilities (m,) and points (m, 5, 2), in its pixels."""
-        for start in range(0, len(images), _BATCH):
-            some = images[start : start + _BATCH]
-            canvases, scales, offsets = zip(*(_on_canvas(image, search) for image in some), strict=True)
-            batch = torch.from_numpy(np.stack(canvases)).to(self.device)
-            found = _detect_batch(_mtcnn(str(self.device), search.min_face), batch)
-            for scale, offset, (boxes, probabilities, points) in zip(scales, offsets, found, strict=True):
-                yield (boxes.reshape(-1, 2, 2) - offset) / scale, probabilities, (points - offset) / scale
+        def crop(image: np.ndarray) -> tuple[np.ndarray, _Face | None]:
+            face = self._face(image)
+            if face is None:
+                return resize(centre_crop(image), size), None
+            return warp(image, face.landmarks, size, self.template), face
+
+        crops = np.empty((len(images), checked_side(size, "size"), size, 3), np.uint8)
+        faces: list[_Face | None] = []
+        for place, (pixels, face) in zip(crops, each_on_one_thread(crop, images), strict=True):
+            place[:] = pixels
+            faces.append(face)
+        return crops, _together(faces, len(faces))
+
+    def _face(self, image: np.ndarray) -> _Face | None:
+        """The face of one image, in all the turns that are looked at."""
+        best = _upright_face(image, self.device)
+        for turns in _TURNS if self.turned else ():
+            turned = _upright_face(np.ascontiguousarray(np.rot90(image, turns)), self.device)
+            # MTCNN is often confident of a face that lies on its side, but surest of one that stands.
+            if turned is not None and (best is None or turned.probability > best.probability):
+                corners = _turned_back(turned.box.reshape(2, 2), image.shape[:2], turns)
+                points = _turned_back(turned.landmarks, image.shape[:2], turns)
+                best = _Face(turned.probability, np.concatenate([corners.min(0), corners.max(0)]), points)
+        return best
+
+    def _faces(self, image: np.ndarray) -> list[_Face]:
+        """All faces of one image; the first is that of :meth:`_face`."""
+        first = self._face(image)
+        faces = [] if first is None else [first]
+        for search in PASSES if faces else ():
+            for face in map(_rounded, _search(image, search, self.device)):
+                apart = all(_overlap(face.box, other.box) <= _ONE_FACE for other in faces)
+                if face.probability >= _CONFIDENT and apart:
+                    faces.append(face)
+        return faces
 
 
 class WholePicture:
@@ -431,12 +406,48 @@ def record_of(preprocessor: Preprocessor | Drawn) -> dict[str, Any]:
     return {name: getattr(preprocessor, name) for name in ("name", "version", "params", "digest")}
 
 
-@cache
-def _mtcnn(device: str, min_face: int) -> MTCNN:
-    """The three networks with the weights of the wheel."""
-    from facenet_pytorch import MTCNN  # takes a second to import, and only detection needs it
+class _Face(NamedTuple):
+    """One face: probability, box (4,) and landmarks (5, 2), in pixels of its image."""
 
-    return MTCNN(keep_all=True, min_face_size=min_face, device=torch.device(device)).eval()
+    probability: float
+    box: np.ndarray
+    landmarks: np.ndarray
+
+
+def _together(faces: Iterable[_Face | None], count: int) -> Detections:
+    """Faces of ``count`` images, or of one, as one record."""
+    result = Detections.none(count)
+    for row, face in enumerate(faces):
+        if face is not None:
+            result.found[row] = True
+            result.probability[row], result.boxes[row], result.landmarks[row] = face
+    return result
+
+
+def _upright_face(image: np.ndarray, device: torch.device) -> _Face | None:
+    """The face of an image as it is; a further search runs only while there is no confident face."""
+    best: _Face | None = None
+    for search in PASSES:
+        faces = _search(image, search, device)
+        if faces:
+            face = faces[_most_prominent(faces, np.array(image.shape[1::-1]) / 2)]
+            best = face if best is None or face.probability > best.probability else best
+        if best is not None and best.probability >= _CONFIDENT:
+            break
+    return None if best is None else _rounded(best)
+
+
+def _search(image: np.ndarray, search: Pass, device: torch.device) -> list[_Face]:
+    """The faces that one search finds in an image, surest first."""
+    canvas, scale, offset = _on_canvas(image, search)
+    boxes, probabilities, points = find_faces(canvas, search.min_face, device)
+    boxes = ((boxes.reshape(-1, 2, 2) - offset) / scale).reshape(-1, 4)
+    return [_Face(*face) for face in zip(probabilities, boxes, (points - offset) / scale, strict=True)]
+
+
+def _rounded(face: _Face) -> _Face:
+    """As it is stored: finer digits differ between processors."""
+    return _Face(round(float(face.probability), 4), face.box.round(2), face.landmarks.round(2))
 
 
 def _on_canvas(image: np.ndarray, search: Pass) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -445,7 +456,7 @@ def _on_canvas(image: np.ndarray, search: Pass) -> tuple[np.ndarray, np.ndarray,
     scale = search.content / max(height, width)
     small = resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
     top, left = (search.canvas - small.shape[0]) // 2, (search.canvas - small.shape[1]) // 2
-    canvas = np.full((search.canvas, search.canvas, 3), _GREY, np.uint8)
+    canvas = np.full((search.canvas, search.canvas, 3), GREY, np.uint8)
     canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
     return canvas, np.array([small.shape[1] / width, small.shape[0] / height]), np.array([left, top])
 
@@ -459,41 +470,15 @@ def _turned_back(points: np.ndarray, shape: tuple[int, int], turns: int) -> np.n
     return points
 
 
-def _detect_batch(mtcnn: MTCNN, batch: torch.Tensor) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(n, H, W, 3) uint8 -> for each image boxes (m, 4), probabilities (m,), points (m, 5, 2); m >= 0."""
-    try:
-        found = list(zip(*mtcnn.detect(batch, landmarks=True), strict=True))
-    except (RuntimeError, IndexError) as error:
-        # facenet-pytorch fails on a candidate wholly outside its image, and takes the batch down with it.
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
-        if len(batch) > 1:
-            return [one for row in range(len(batch)) for one in _detect_batch(mtcnn, batch[row : row + 1])]
-        found = [(None, None, None)]
-    return [
-        (_floats(boxes, 4), _floats(probabilities if boxes is not None else None), _floats(points, 5, 2))
-        for boxes, probabilities, points in found
-    ]
-
-
-def _floats(values: Any, *shape: int) -> np.ndarray:
-    """What facenet-pytorch gives for one image, None for nothing, as float64 of shape (m, *shape)."""
-    return np.asarray([] if values is None else values, np.float64).reshape(-1, *shape)
-
-
-def _most_prominent(boxes: np.ndarray, probabilities: np.ndarray, centre: np.ndarray) -> int:
-    """Index of the large and central face among boxes (m, 2, 2); the rule is in :class:`Aligner`."""
+def _most_prominent(faces: Sequence[_Face], centre: np.ndarray) -> int:
+    """Index of the large and central face; the rule is in :class:`Aligner`."""
+    boxes = np.array([face.box for face in faces]).reshape(-1, 2, 2)
     area = np.prod(boxes[:, 1] - boxes[:, 0], axis=1)
     score = area - _CENTRE_WEIGHT * ((boxes.mean(1) - centre) ** 2).sum(1)
-    if (probabilities >= _CONFIDENT).any():
-        score[probabilities < _CONFIDENT] = -np.inf
+    confident = np.array([face.probability >= _CONFIDENT for face in faces])
+    if confident.any():
+        score[~confident] = -np.inf
     return int(score.argmax())
-
-
-def _joined(faces: list[tuple[np.ndarray, float, np.ndarray]]) -> Detections:
-    """Boxes (4,), probabilities and points (5, 2) of one picture's faces as one record."""
-    boxes, probabilities, points = (np.array(column) for column in zip(*faces, strict=True))
-    return Detections(np.ones(len(faces), bool), probabilities, boxes, points)
 
 
 def _overlap(box: np.ndarray, other: np.ndarray) -> float:

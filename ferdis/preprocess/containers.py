@@ -17,6 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+MAX_PIXELS = 64_000_000
+"""Largest image that is decoded, in pixels (width x height): 192 MB as RGB."""
+
 VIDEO_SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mpg", ".mpeg", ".mkv", ".webm", ".wmv")
 
 _NAME = re.compile(r"(?s)(.*\.(?:avi|mp4|m4v|mov|mpe?g|mkv|webm|wmv|csv))#(\d+)", re.IGNORECASE)
@@ -217,6 +220,13 @@ def _opened(path: str) -> Any:
     if not container.streams.video:
         container.close()
         raise ValueError(f"{path}: holds no images, only sound; remove its row")
+    stream = container.streams.video[0]
+    if stream.width * stream.height > MAX_PIXELS:
+        container.close()
+        raise ValueError(
+            f"{path}: frames of {stream.width} x {stream.height} pixels, the limit is "
+            f"{MAX_PIXELS // 1_000_000} Mpixel; scale it down"
+        )
     return container
 
 

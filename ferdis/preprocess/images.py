@@ -12,17 +12,22 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from ferdis.messages import one_line, reason
-from ferdis.preprocess.containers import Inside, inside, read_inside
+from ferdis.messages import one_line, quoted, reason, short
+from ferdis.preprocess.containers import MAX_PIXELS, Inside, inside, read_inside
 
-MAX_PIXELS = 64_000_000
-"""Largest image that is decoded, in pixels (width x height): 192 MB as RGB."""
+MAX_SIDE = 2048
+"""Largest side in pixels of what is made: a crop, a resized image, a network's input."""
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM", "JPEG2000")
+"""Formats that are opened, by Pillow's names. Others, whatever their suffix, are refused: some of Pillow's readers
+start another program (EPS runs Ghostscript), and photographs come in none of them."""
 
 _WHITE = (255, 255, 255)
 _SIXTEEN_BIT_STEP = 257.0  # 65535 / 255: a 16-bit value divided by it spans 0..255 exactly
@@ -42,7 +47,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     Parameters
     ----------
     path : path
-        A file that Pillow can read (PNG, JPEG, TIFF, BMP, ...), or one image of a file that holds many
+        A file in one of :data:`FORMATS`, whatever its suffix, or one image of a file that holds many
         (``clip.avi#12``, see :mod:`ferdis.preprocess.containers`).
 
     Returns
@@ -90,6 +95,34 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         return image.height, image.width
 
 
+def checked_side(side: Any, name: str) -> int:
+    """A side in pixels, held to 1 .. :data:`MAX_SIDE` before anything is allocated for it.
+
+    Parameters
+    ----------
+    side : int
+        From an argument or a file.
+    name : str
+        What it is called, for the message.
+
+    Raises
+    ------
+    ValueError
+        If it is no whole number in this range; one line with its name.
+    """
+    whole = isinstance(side, int | np.integer) and not isinstance(side, bool)
+    if not whole and not (isinstance(side, float) and side.is_integer()):
+        raise ValueError(f"{name} must be a whole number of pixels, got {quoted(side)}")
+    if not 1 <= side <= MAX_SIDE:
+        raise ValueError(f"{name} must be 1 to {MAX_SIDE} pixels, got {short(side)}")
+    return int(side)
+
+
+def _sides(size: int | Sequence[int]) -> tuple[int, int]:
+    """(height, width)."""
+    return (size, size) if isinstance(size, int | np.integer) else (size[0], size[1])
+
+
 def resize(image: np.ndarray, size: int | Sequence[int]) -> np.ndarray:
     """Resize one image by bilinear interpolation with antialiasing.
 
@@ -104,9 +137,7 @@ def resize(image: np.ndarray, size: int | Sequence[int]) -> np.ndarray:
     ndarray of shape (height, width, 3), uint8
         The input itself if it has that size already.
     """
-    height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-    if height < 1 or width < 1:
-        raise ValueError(f"size must be at least 1 pixel, got {height}x{width}")
+    height, width = (checked_side(side, "size") for side in _sides(size))
     if image.shape[:2] == (height, width):
         return image
     # Pillow widens the triangle filter by the shrinking factor: this is torch's antialias=True.
@@ -125,7 +156,7 @@ def resize_batch(images: Tensor, size: int | Sequence[int]) -> Tensor:
     -------
     Tensor of shape (n, C, height, width)
     """
-    target = [size, size] if isinstance(size, int) else [int(size[0]), int(size[1])]
+    target = [checked_side(side, "size") for side in _sides(size)]
     if list(images.shape[-2:]) == target:
         return images
     return torch.nn.functional.interpolate(images, target, mode="bilinear", antialias=True, align_corners=False)
@@ -170,14 +201,15 @@ def _open(path: str | os.PathLike[str]) -> Image.Image:
             raise UnreadableImageError(f"{path}: the file is empty (0 bytes); copy it again or remove its row")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower
-            image = Image.open(file)
+            image = Image.open(file, formats=FORMATS)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: no such image; correct the path or remove its row") from error
     except Image.DecompressionBombError as error:
         raise UnreadableImageError(_too_large(path, "more than 178 Mpixel")) from error
     except UnidentifiedImageError as error:
         raise UnreadableImageError(
-            f"{path}: not an image that Pillow can read; convert it to PNG or JPEG, or remove its row"
+            f"{path}: not an image of a format that is read ({', '.join(FORMATS)}); convert it to PNG or JPEG, "
+            f"or remove its row"
         ) from error
     except UnreadableImageError:
         raise

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ferdis.messages import quoted
 from ferdis.preprocess.align import Aligner, Preprocessor, WholePicture
+from ferdis.preprocess.images import checked_side
 
 _CROPPED = "or pass crops=True (--crops) if the images are cropped like those of its training already"
 
@@ -44,9 +46,10 @@ def restored(
         If the training faces were not aligned by ferdis, aligned in a way that this ferdis does not have, or the record
         does not say.
     """
+    record = dict(record or {"name": None})
+    _check_size(record.get("image_size"), model)
     if crops:
         return WholePicture()
-    record = dict(record or {"name": None})
     name, faces = record.get("name"), f"the faces of {record['dataset']}" if record.get("dataset") else "its faces"
     if name is None or "image_size" not in record:
         raise NotReproducibleError(
@@ -71,6 +74,19 @@ def restored(
             f"the ferdis that fitted it, fit it again, {_CROPPED}"
         )
     return aligner
+
+
+def _check_size(size: Any, model: str) -> None:
+    """Refuse a size that no crop can have, before anything is allocated for it."""
+    if size is None:
+        return
+    try:
+        if not isinstance(size, list | tuple) or len(size) != 2:
+            raise ValueError(f"image_size must be height and width, got {quoted(size)}")
+        for side in size:
+            checked_side(side, "image_size")
+    except ValueError as error:
+        raise NotReproducibleError(f"{model}: its preprocessing is damaged ({error}); fit it again") from error
 
 
 def _difference(record: Mapping[str, Any], aligner: Aligner) -> str:

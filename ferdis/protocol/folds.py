@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ferdis._io import replacing
+from ferdis._io import guarded_text, replacing, unguarded
+from ferdis._tables import read_csv
 from ferdis.faces import Faces
-from ferdis.messages import named, one_line
+from ferdis.messages import named, short
 
 PARTS = ("train", "validation", "test")
 
+_MOST_FOLDS = 1_000_000  # a larger number is no fold's
 _NAMED = 3  # names that an error lists before it only counts
 
 
@@ -89,8 +91,8 @@ def write_folds(path: str | Path, faces: Faces, folds: Sequence[Fold]) -> None:
 
     The file appears whole or not at all. ``subject`` is empty where people are not known.
     """
-    names = row_names(faces)
-    subjects = faces.subject if faces.has_subjects else np.full(len(faces), "")
+    names = [guarded_text(name) for name in row_names(faces).tolist()]
+    subjects = [guarded_text(name) for name in faces.subject.tolist()] if faces.has_subjects else [""] * len(faces)
     with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("fold", "part", "subject", "path"))
@@ -151,11 +153,8 @@ def read_fold_table(path: str | Path) -> pd.DataFrame:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such fold list: give a CSV with the columns fold, part, path")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a CSV with the columns fold, part, path ({one_line(error)})") from error
-    table.columns = table.columns.str.strip()
+    table = read_csv(Path(path), dtype=str, keep_default_na=False, index_col=False).fillna("")
+    table = unguarded(table)
     absent = [name for name in ("fold", "part", "path") if name not in table]
     if absent or table.empty:
         problem = f"column {', '.join(absent)} is missing" if absent else "no rows"
@@ -163,13 +162,14 @@ def read_fold_table(path: str | Path) -> pd.DataFrame:
     table["part"] = table["part"].str.strip().replace({"val": "validation"})
     number = pd.to_numeric(table["fold"], errors="coerce")
     for wrong, what in (
-        (number.isna() | (number % 1 != 0), "fold is not a whole number"),
+        (~number.between(0, _MOST_FOLDS) | (number % 1 != 0), "fold is not a whole number from 0"),
         (~table["part"].isin(PARTS), f"part is none of {', '.join(PARTS)}"),
         (table["path"] == "", "path is empty"),
     ):
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
-            raise ValueError(f"{path}, line {row + 2}: {what} ({','.join(table.iloc[row])}): correct the line")
+            line = short(",".join(table.iloc[row]))
+            raise ValueError(f"{path}, line {row + 2}: {what} ({line}): correct the line")
     table["fold"] = number.astype(np.int64)
     return table
 
@@ -182,6 +182,6 @@ def _check_people(path: str | Path, table: pd.DataFrame, known: np.ndarray) -> N
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise ValueError(
-            f"{path}, line {row + 2}: {table['path'].iloc[row]} shows {listed[row]} in the list "
+            f"{path}, line {row + 2}: {short(table['path'].iloc[row])} shows {short(listed[row])} in the list "
             f"but {known[row]} in these faces: the list was made for another version of the data"
         )

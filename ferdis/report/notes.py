@@ -77,7 +77,7 @@ def _choices(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) 
 def _further_faces(record: Mapping[str, Any]) -> list[str]:
     """Faces that a system learned from besides the fold's."""
     return [
-        f"{system} also learned from {name}: {value['faces']}. The audit compared them with every test part."
+        f"{system} also learned from {name}: {value.get('faces')}. The audit compared them with every test part."
         for system, about in record["systems"].items()
         for name, value in about.items()
         if isinstance(value, dict) and "faces_digest" in value

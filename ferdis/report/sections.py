@@ -8,6 +8,7 @@ import pandas as pd
 import yaml
 
 from ferdis import figures, metrics
+from ferdis._io import read_csv
 from ferdis.faces import Faces
 from ferdis.metrics.resampling import has_people
 from ferdis.report import tables
@@ -19,6 +20,8 @@ from ferdis.report.published import beside
 from ferdis.report.tables import Table, bracketed, p_text, percent, signed, with_spread
 
 ALPHA = 0.05
+_PEEKING = ("system", "seed", "fold", "epoch", "test_accuracy")
+_HISTORY = ("system", "seed", "fold", "stage", "epoch", "step", "phase", "term", "value")
 
 
 def section(
@@ -117,6 +120,11 @@ def _result(group: Group, summary: pd.DataFrame, anchor: str) -> Part:
         lines = notes(run.rows, run.record, run.fits)
         remarks += lines if len(group.runs) == 1 else [f"{run.name}: {line}" for line in lines]
     remarks += [*group.remarks, *_single_seeds(group.rows)]
+    remarks += [
+        f"{run.name} is unsealed: it carries no digests (an older ferdis made it), so changes of its files do not show."
+        for run in group.runs
+        if not run.sealed
+    ]
     return Part("Result", f"{anchor}-result", tables=[tables.summary_table(summary)], remarks=remarks)
 
 
@@ -244,7 +252,7 @@ def _peeking(group: Group, anchor: str) -> Part:
     for run in group.runs:
         path = run.root / "peeking.csv"
         if path.is_file():
-            part.remarks += peeking_claims(pd.read_csv(path, dtype={"system": str}), run.rows).splitlines()
+            part.remarks += peeking_claims(read_csv(path, _PEEKING, dtype={"system": str}), run.rows).splitlines()
     return part
 
 
@@ -255,7 +263,7 @@ def _training(group: Group, anchor: str) -> Part:
         path = run.root / "history.csv"
         if not path.is_file():
             continue
-        history = pd.read_csv(path, dtype={"system": str})
+        history = read_csv(path, _HISTORY, dtype={"system": str})
         for system, label in labels.items():
             own = history[history["system"] == system]
             if len(own):

@@ -36,6 +36,7 @@ from matplotlib.figure import Figure
 from optuna.trial import Trial, TrialState
 
 from ferdis import run_folder
+from ferdis._io import replacing
 from ferdis.capabilities import Splits
 from ferdis.evaluation.fit_and_score import accepts, describe, seeded_clone
 from ferdis.evaluation.tuned_parameters import TunedParameters, name_spaces, people_of, person_digests
@@ -165,8 +166,8 @@ def sweep(
     record = {**_record(plan, name, faces), "tune_people": tune_people}
     run = RunFolder(out)
     with run.locked(wait=_LOCK_SECONDS):
-        run.open(record, {run.root / "folds.csv": lambda path: write_folds(path, faces, folds)}, arguments)
-        run_folder.write_text(run.root / "audit.txt", f"{report}\n")
+        lists = {run.root / "folds.csv": lambda path: write_folds(path, faces, folds)}
+        run.open(record, lists, arguments, f"{report}\n")
     storage = storage or f"sqlite:///{run.root / 'sweep.db'}"
     study = study or f"{faces.attrs.get('dataset', 'unnamed')}-{name}"
     with storage_errors(storage), _quiet():
@@ -383,8 +384,8 @@ def _write(
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
         run_folder.write_text(run.root / "best" / f"{_part_name(winner.fold)}.yaml", text)
     table = pd.concat([_trials(part, plan.space) for part in parts], ignore_index=True)
-    run_folder.write_csv(run.root / "trials.csv", table)
-    run_folder.write_text(run.root / "sweep.md", _markdown(table, winners))
+    run.write_tables(trials=table)
+    run.write_text("sweep.md", _markdown(table, winners))
     _save(optimisation_history(table), run.root / "figures" / "history.png")
     weights = {_part_name(part.fold): _importances(part.study.study) for part in parts}
     if any(weights.values()):
@@ -445,6 +446,5 @@ def _text(value: Any) -> str:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with run_folder.writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, format="png")
+    with replacing(path) as partial:
+        figure.savefig(partial, format="png")

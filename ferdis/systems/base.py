@@ -27,8 +27,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from ferdis._io import file_digest, write_json
+from ferdis._io import check_seal, file_digest, read_json, sealed, write_json
 from ferdis.faces import Faces
+from ferdis.messages import with_kind
 from ferdis.nn import eval_mode
 from ferdis.preprocess.augment import centre_crop, to_unit_range
 from ferdis.preprocess.cache import default_directory
@@ -37,7 +38,7 @@ from ferdis.training import ArrayBatches, Callback, Stage, Trainer
 from ferdis.training.checkpoints import load_modules, save_modules
 from ferdis.training.distributed import meet, rank_and_world_of_launch
 
-FORMAT = 1  # of a saved estimator; raised when an older ferdis could not read it
+FORMAT = 2  # of a saved estimator; raised when an older ferdis could not read it, and when seals came (2)
 _PREDICT_BATCH = 64
 _RESIZE_BATCH = 128
 NON_REPRODUCIBILITY_PARAMS = ("logger", "progress")  # parameters that change no weight
@@ -281,7 +282,7 @@ class Estimator(TrainingParameters, BaseEstimator):
             "preprocessing": jsonable(self.preprocessing_),
             "notes": list(getattr(self, "notes_", [])),
         }
-        write_json(folder / "estimator.json", about)
+        write_json(folder / "estimator.json", sealed(about))
         return folder
 
     @classmethod
@@ -293,10 +294,22 @@ class Estimator(TrainingParameters, BaseEstimator):
         FileNotFoundError, ValueError
             If a file is missing, damaged or changed since, of another class, or written by a newer version.
         """
-        about = read_about(Path(folder))
+        folder = Path(folder)
+        about = read_about(folder)
         if (found := about["class"]) != cls.__name__:
             raise ValueError(f"{folder} holds a {found}, not a {cls.__name__}: load it with {found}.load()")
-        _check_weights(Path(folder) / "weights.safetensors", about)
+        _check_weights(folder / "weights.safetensors", about)
+        try:
+            estimator = cls._from_record(about)
+        except Exception as error:  # of an old model without a seal: any value may be of any kind
+            raise ValueError(f"{folder / 'estimator.json'} is damaged ({with_kind(error, 200)}): refit") from error
+        load_modules(folder / "weights.safetensors", estimator.modules_)
+        estimator._to_device()
+        return estimator
+
+    @classmethod
+    def _from_record(cls: type[S], about: Mapping[str, Any]) -> S:
+        """An estimator as ``estimator.json`` describes it, with fresh networks."""
         known = cls().get_params(deep=False)  # type: ignore[call-arg]  # a system has a default for each
         parameters = {name: value for name, value in about["parameters"].items() if name in known}
         parameters = {k: None if isinstance(v, Mapping) and "faces_digest" in v else v for k, v in parameters.items()}
@@ -311,8 +324,6 @@ class Estimator(TrainingParameters, BaseEstimator):
         estimator.history_ = pd.DataFrame(columns=["stage", "epoch", "step", "phase", "term", "value"])
         estimator._restore(about)
         estimator.modules_ = estimator._build(pretrained=False)
-        load_modules(Path(folder) / "weights.safetensors", estimator.modules_)
-        estimator._to_device()
         return estimator
 
     def load_epoch(self: S, path: str | Path) -> S:
@@ -451,19 +462,19 @@ def read_about(folder: Path) -> dict[str, Any]:
     Raises
     ------
     FileNotFoundError, ValueError
-        If it is missing or damaged, or written by a newer version.
+        If it is missing or damaged, was changed since, or written by a newer version.
     """
     path = folder / "estimator.json"
     if not path.is_file():
         raise FileNotFoundError(f"no estimator.json in {folder}: give a folder that save() wrote")
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        version = int(about["format"])
-        str(about["class"])
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is damaged: it is not what save() writes") from error
-    if version > FORMAT:
-        raise ValueError(f"{path} has format {version}, this ferdis reads up to {FORMAT}: install a newer ferdis")
+    mend = "it is damaged; copy the folder again or refit"
+    about = read_json(path, {"format": "count", "class": "text"}, mend=mend)
+    if about["format"] > FORMAT:
+        raise ValueError(
+            f"{path} has format {about['format']}, this ferdis reads up to {FORMAT}: install a newer ferdis"
+        )
+    if not check_seal(path, about, mend=mend) and about["format"] > 1:
+        raise ValueError(f"{path} has no seal: {mend}")
     return about
 
 

@@ -71,7 +71,7 @@ def test_mirrored_copy(tmp_path):
 def test_picture_that_is_its_own_mirror_image_is_no_pair():
     half = noise(3, (16, 8))
     images = np.stack([np.concatenate([half, half[:, ::-1]], axis=1), noise(4, (16, 16))])
-    table = pd.DataFrame({"expression": ["fear", "anger"], "subject": ["m/a", "m/b"]})
+    table = pd.DataFrame({"expression": ["fear", "anger"], "subject": ["n/a", "n/b"]})
     assert examine_faces("own", Faces(images, table)).mirrored == []
 
 
@@ -153,7 +153,7 @@ def test_every_row_is_bad(tmp_path):
 
 
 def test_faces_in_memory_and_arguments():
-    table = pd.DataFrame({"expression": ["fear", "anger"], "subject": ["m/a", "m/b"]})
+    table = pd.DataFrame({"expression": ["fear", "anger"], "subject": ["n/a", "n/b"]})
     report = examine_faces("mine", Faces(np.stack([noise(1), noise(1)]), table, {"notes": ["said by the loader"]}))
     assert report.duplicates == [("row 0", "row 1")] and not report.ok
     assert report.remarks[0] == "said by the loader"

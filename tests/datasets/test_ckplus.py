@@ -93,15 +93,16 @@ def test_facs_codes_become_intensities(tmp_path):
     assert not set(AU_COLUMNS) & set(table)
 
 
-def test_unreadable_facs_is_a_note_not_a_loss(tmp_path):
+@pytest.mark.parametrize("line", ["4 nine", "4", "4 9", "4 nan", "1e30 3", "4.5 3", "0 1", "-4 1", "inf 1"])
+def test_unreadable_facs_is_a_note_not_a_loss(tmp_path, line):
     root = ckplus(tmp_path)
-    (root / "FACS/S005/001/S005_001_00000011_facs.txt").write_text("4 nine\n")
+    (root / "FACS/S005/001/S005_001_00000011_facs.txt").write_text(f"{line}\n")
     table, notes = build_table(root)
     assert len(table) == 15 and table.loc[table["sequence"] == "ck/S005/001", "AU04"].isna().all()
     assert any("FACS files that are not rows of unit and intensity 0..5 (1): FACS/S005/001" in note for note in notes)
 
 
-@pytest.mark.parametrize("text", ["8.0", "0", "", "happy", "nan", "inf"])
+@pytest.mark.parametrize("text", ["8.0", "0", "", "happy", "nan", "inf", "3.7", "1e30", "3" * 5000])
 def test_label_without_a_name(tmp_path, text):
     root = ckplus(tmp_path)
     (root / "Emotion/S010/001/S010_001_00000005_emotion.txt").write_text(text)

@@ -81,4 +81,5 @@ def test_no_picture_is_lost_or_doubled(tmp_path_factory, files):
     table, _ = build_table(root, subject=r"S\d", problems=problems)
     bad = {path for path in paths if path.startswith("odd/") or "x3_" in path}
     assert sorted(table["path"]) == sorted(paths - bad)
-    assert sorted(place for problem in problems for place in problem.places) == sorted(bad)
+    assert sorted(path for problem in problems for path in problem.places) == sorted(bad)
+    assert all(str(problem).startswith(str(root / problem.places[0])) for problem in problems)

@@ -9,15 +9,12 @@ import shutil
 import time
 from collections import Counter
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ferdis.datasets import load
 from ferdis.datasets.check import check
-from ferdis.faces import ACTION_UNITS
-from ferdis.preprocess import read_image
 from tests.datasets import layouts
 from tests.datasets.layouts import written
 from tests.datasets.trees import picture
@@ -109,12 +106,6 @@ def test_yale_has_four_expressions_of_15_people(tmp_path, suffix):
     assert (len(table), table["subject"].nunique()) == (60, 15)
     assert notes == ["105 images of conditions that are no expressions, left out"]
     assert len(table_of("yale", tmp_path, neutral="all")[0]) == 135
-
-
-def test_fer2013_has_35887_images(tmp_path):
-    table, notes = table_of("fer2013", layouts.fer2013_csv(tmp_path))
-    assert dict(table["split"].value_counts()) == {"train": 28_709, "validation": 3_589, "test": 3_589}
-    assert notes == [] and table["path"][12] == "fer2013.csv#12" and table["expression"][12] == "surprise"
 
 
 def test_mmi_has_624_images(tmp_path, monkeypatch):
@@ -365,135 +356,6 @@ def test_a_wrong_line_of_the_rafdb_list(tmp_path, line, message):
     written(tmp_path, layouts.rafdb(1, 0), {"EmoLabel/list_patition_label.txt": line + "\n"})
     with pytest.raises(ValueError, match=message):
         table_of("rafdb", tmp_path)
-
-
-# --------------------------------------------------------------------------------- images inside other files
-
-
-@pytest.mark.parametrize("how", [{}, {"spaced": True, "name": "icml_face_data.csv"}])
-def test_fer2013_pixels_of_the_csv(tmp_path, how):
-    faces = load("fer2013", root=layouts.fer2013_csv(tmp_path, 9, 3, 2, side=4, **how), cache=False, progress=False)
-    assert faces.shape == (14, 48, 48, 3) and not faces.has_subjects
-    assert [int(faces.pixels([k]).max()) for k in (0, 5, 13)] == [0, 5, 13]
-    assert [int(faces.pixels([k]).min()) for k in (0, 5, 13)] == [0, 5, 13]
-    report = check("fer2013", root=tmp_path)
-    assert report.unreadable == [] and len(report.table) == 14
-
-
-def test_fer2013_prefers_the_csv_that_names_the_parts(tmp_path):
-    layouts.fer2013_csv(tmp_path, 4, 2, 2)
-    (tmp_path / "a_train.csv").write_text("emotion,pixels\n0,1 2 3 4\n")
-    assert set(table_of("fer2013", tmp_path)[0]["path"].str.split("#").str[0]) == {"fer2013.csv"}
-    (tmp_path / "fer2013.csv").write_text("emotion,pixels,Usage\n7,1 2 3 4,Training\n0,1 2 3 4,Else\n")
-    problems: list = []
-    table_of("fer2013", tmp_path, problems=problems)
-    assert (
-        len(problems) == 2 and "line 2: emotion '7'" in str(problems[0]) and "line 3: Usage 'Else'" in str(problems[1])
-    )
-
-
-FERPLUS = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n"
-
-
-def test_ferplus_takes_the_majority(tmp_path):
-    layouts.fer2013_csv(tmp_path, 4, 1, 1)
-    (tmp_path / "fer2013new.csv").write_text(
-        FERPLUS
-        + "Training,fer0000000.png,6,4,0,0,0,0,0,0,0,0\n"  # 6 of 10 neutral
-        + "Training,fer0000001.png,4,4,2,0,0,0,0,0,0,0\n"  # no majority
-        + "Training,fer0000002.png,1,1,1,1,1,0,0,5,0,0\n"  # single votes dropped: all contempt
-        + "Training,,0,0,0,0,0,0,0,0,0,10\n"  # no face
-        + "PublicTest,fer0000004.png,0,10,0,0,0,0,0,0,0,0\n"
-        + "PrivateTest,fer0000005.png,0,0,0,0,9,0,0,0,1,0\n"
-    )
-    table, notes = table_of("ferplus", tmp_path)
-    assert list(zip(table["path"], table["expression"], table["split"], strict=True)) == [
-        ("fer2013.csv#0", "neutral", "train"),
-        ("fer2013.csv#2", "contempt", "train"),
-        ("fer2013.csv#4", "happiness", "validation"),
-        ("fer2013.csv#5", "anger", "test"),
-    ]
-    assert notes == ["2 of 6 images without a majority for one expression, left out"]
-    assert list(table["votes_neutral"]) == [6, 1, 0, 0]
-    faces = load("FER+", root=tmp_path, cache=False, progress=False)
-    assert faces.attrs["dataset"] == "ferplus" and int(faces.pixels([2]).max()) == 4
-
-
-def test_ferplus_with_pictures_and_with_files_that_do_not_fit(tmp_path):
-    layouts.fer2013_csv(tmp_path, 3, 0, 0)
-    lines = [f"Training,fer000000{n}.png,0,10,0,0,0,0,0,0,0,0\n" for n in range(2)]
-    (tmp_path / "fer2013new.csv").write_text(FERPLUS + "".join(lines))
-    with pytest.raises(ValueError, match=r"2 rows of votes but 3 of fer2013\.csv"):
-        table_of("ferplus", tmp_path)
-    picture(tmp_path / "FER2013Train" / "fer0000000.png", 1)
-    table, notes = table_of("ferplus", tmp_path)
-    assert list(table["path"]) == ["FER2013Train/fer0000000.png"]
-    assert notes == ["1 images of the list are missing, or of no official part"]
-
-
-def test_mmi_labels_views_and_frames(tmp_path):
-    clips = [(1, 2, 1, 0), (1, 3, "6.0", 0), (2, 1, 4, 1), (2, 2, 7, 0), (3, 1, None, 0)]
-    layouts.mmi(tmp_path, clips, frames=9)
-    table, notes = table_of("mmi", tmp_path, frames="first+middle3")
-    assert notes[0].startswith("videos left out: 1 not frontal, 2 without one of the six labels")
-    assert list(table["path"]) == [
-        f"Sessions/{session}/S001-00{clip}.avi#{frame}" for session, clip in ((1, 2), (2, 3)) for frame in (0, 3, 4, 5)
-    ]
-    assert list(table["expression"]) == ["neutral", *["anger"] * 3, "neutral", *["surprise"] * 3]
-    table, _ = table_of("mmi", tmp_path, view="all", frames="apex")
-    assert list(table["frame"]) == [4, 4, 4]
-    _, notes = table_of("mmi", tmp_path, frames="last3")
-    assert any("these sequences end at rest" in note for note in notes)
-
-
-def test_mmi_frames_are_decoded_and_a_broken_video_is_named(tmp_path):
-    root = layouts.mmi(tmp_path, [(1, 1, 1, 0), (2, 1, 2, 0)], frames=7)
-    faces = load("mmi", root=root, align=False, image_size=16, cache=tmp_path / "cache", progress=False)
-    assert [int(value) for value in np.median(faces.pixels(), axis=(1, 2, 3))] == [20, 30, 40, 20, 30, 40]
-    again = load("mmi", root=root, align=False, image_size=16, cache=tmp_path / "cache", progress=False)
-    assert (again.pixels() == faces.pixels()).all()
-    (root / "Sessions/2/S002-001.avi").write_bytes(b"no video")
-    with pytest.raises(ValueError, match=r"S002-001\.avi: no video that can be read"):
-        load("mmi", root=root, align=False, cache=False, progress=False)
-
-
-def openface_csv(path, rows):
-    """OpenFace's columns that matter: (frame or None, AU12) of each row."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    names = [f"AU{unit:02d}_r" for unit in ACTION_UNITS]
-    lines = [
-        ",".join(map(str, [frame, 0, 0.98, 1, *(value if name == "AU12_r" else 0.5 for name in names)]))
-        for frame, value in rows
-    ]
-    path.write_text("\n".join([",".join(["frame", "face_id", "confidence", "success", *names]), *lines]) + "\n")
-
-
-def test_openface_units_of_mmi_and_rafd(tmp_path, capsys):
-    root = layouts.mmi(tmp_path / "mmi", [(1, 1, 1, 0), (2, 1, 2, 0)], frames=7)
-    openface_csv(tmp_path / "units" / "S001-001.csv", [(frame, frame / 10) for frame in range(1, 8)])
-    faces = load("mmi", root=root, align=False, cache=False, openface=tmp_path / "units")
-    assert list(faces.table["AU12"][:3]) == pytest.approx([0.3, 0.4, 0.5])  # frames 2, 3, 4 from 0
-    assert faces.table["AU12"][3:].isna().all()
-    assert "mmi: 3 of 6 faces have no row of action units, NaN" in capsys.readouterr().err
-    pictures = layouts.rafd(1, (90,))[:2]
-    written(tmp_path / "rafd", pictures, picture=lambda path: picture(path, len(path.name)))
-    for number, item in enumerate(pictures):
-        openface_csv(tmp_path / "rafd-units" / item.path.replace(".jpg", ".csv"), [(1, number + 1.0)])
-    faces = load(
-        "rafd", root=tmp_path / "rafd", align=False, cache=False, openface=tmp_path / "rafd-units", progress=False
-    )
-    by_path = dict(zip(faces.table["path"], faces.table["AU12"], strict=True))
-    assert by_path == {item.path: number + 1.0 for number, item in enumerate(pictures)}
-
-
-def test_frames_are_read_in_any_order(tmp_path):
-    path = layouts.video(tmp_path / "a.avi", 8)
-    order = [*range(8), 3, 3, 7, 0]
-    assert [int(np.median(read_image(f"{path}#{k}"))) for k in order] == [10 * k for k in order]
-    with pytest.raises(ValueError, match=r"a\.avi#8: only 8 frames"):
-        read_image(f"{path}#8")
-    with pytest.raises(FileNotFoundError, match=r"b\.avi: no such"):
-        read_image(tmp_path / "b.avi#1")
 
 
 # --------------------------------------------------------------------------------------------------- the listing

@@ -14,6 +14,7 @@ from ferdis.datasets import load
 from ferdis.datasets.check import check
 from ferdis.datasets.manifest import build_table
 from ferdis.faces import EXPRESSIONS
+from tests.datasets import layouts
 from tests.datasets.trees import manifest, noise, picture
 
 SHARED = Path(os.environ.get("FERDIS_SHARED", Path(__file__).parents[3] / "shared"))
@@ -45,9 +46,9 @@ def test_namespace_makes_two_copies_one_set(tmp_path):
 
 def test_loads_pixels(tmp_path):
     root = manifest(tmp_path, ["1.png,fear,a", "2.png,anger,b"])
-    faces = load("manifest", root=root, align=False, cache=False, image_size=16, namespace="m")
-    assert faces.shape == (2, 16, 16, 3) and list(faces.subject) == ["m/a", "m/b"]
-    assert faces.attrs["dataset"] == "m"
+    faces = load("manifest", root=root, align=False, cache=False, image_size=16, namespace="n")
+    assert faces.shape == (2, 16, 16, 3) and list(faces.subject) == ["n/a", "n/b"]  # a name, not a missing value
+    assert faces.attrs["dataset"] == "n"
 
 
 def test_dropped_classes_are_counted_and_said(tmp_path):
@@ -160,6 +161,116 @@ def test_no_row_is_lost_or_doubled(tmp_path_factory, rows):
     assert list(table["path"]) == [f"{rows[row][0]}.png" for row in right]
     assert list(table["subject"].str.split("/").str[1]) == [rows[row][2] for row in right]
     assert table["path"].is_unique
+
+
+WORDS = ["", "None", "NA", "null", "n/a", "nan", " NaN ", "N/A", "<NA>"]
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [("path", "the path is empty"), ("expression", "2.png has no expression"), ("subject", "2.png has no subject")],
+)
+def test_words_for_nothing_are_no_values(tmp_path, word, column, message):
+    row = {"path": "2.png", "expression": "fear", "subject": "b"} | {column: word}
+    picture(tmp_path / "2.png", 2)
+    root = manifest(tmp_path, [GOOD, ",".join(row.values())])
+    with pytest.raises(ValueError, match=f"line 3: {message}"):
+        build_table(root)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_words_for_nothing_in_further_columns_are_missing(tmp_path, word):
+    lines = [f"1.png,fear,a,{word},{word},{word},{word}", "2.png,fear,b,2,x,train,s1"]
+    table, _ = build_table(manifest(tmp_path, lines, "path,expression,subject,AU01,note,split,sequence"))
+    assert table.loc[0, ["AU01", "note", "split", "sequence"]].isna().all()
+    assert table.loc[1, "AU01"] == 2 and table.loc[1, "note"] == "x"
+    assert table.loc[1, "sequence"] == f"{tmp_path.name}/b/s1"
+
+
+def test_a_label_of_the_file_s_own_may_be_called_none(tmp_path):
+    root = manifest(tmp_path, ["1.png,none,a"])
+    assert list(build_table(root, labels={"none": "neutral"})[0]["expression"]) == ["neutral"]
+
+
+def test_without_subjects_an_empty_column_is_no_column(tmp_path):
+    root = manifest(tmp_path, ["1.png,fear,,train", "2.png,anger,NA,test"], "path,expression,subject,split")
+    assert "subject" not in build_table(root, without_subjects=True)[0]
+
+
+@pytest.mark.parametrize("name", ["subject", "age"])
+def test_a_column_that_is_there_twice_is_refused(tmp_path, name):
+    root = manifest(tmp_path, ["1.png,fear,a,30,b"], f"path,expression,subject,age,{name}")
+    what = rf"faces.csv has two columns '{name}' \(the {'3rd' if name == 'subject' else '4th'} and the 5th\): remove"
+    with pytest.raises(ValueError, match=what):
+        build_table(root)
+    with pytest.raises(ValueError, match=what):
+        check("manifest", root=root)
+
+
+def test_absolute_paths_and_paths_out_of_the_folder_are_followed(tmp_path):
+    elsewhere = picture(tmp_path / "elsewhere" / "1.png", 1)
+    root = manifest(tmp_path / "mine", [f"{elsewhere},fear,a", "../elsewhere/../elsewhere/1.png,anger,a"])
+    picture(tmp_path / "elsewhere" / "2.png", 2)
+    with pytest.raises(ValueError, match=r"line 3: \.\./elsewhere/1\.png was already named in line 2"):
+        build_table(root)
+    manifest(root, [f"{elsewhere},fear,a", "../elsewhere/2.png,anger,a"])
+    faces = load("manifest", root=root, align=False, cache=False, image_size=8, progress=False)
+    assert list(faces.table["path"]) == [elsewhere.as_posix(), "../elsewhere/2.png"] and faces.pixels().any()
+
+
+def test_a_frame_of_a_video_may_be_a_row(tmp_path):
+    pytest.importorskip("av", reason="videos need PyAV")
+    layouts.video(tmp_path / "clips" / "1.avi", 3)
+    root = manifest(tmp_path, ["clips/1.avi#0,fear,a", "clips/1.avi#2,anger,a", "clips/2.avi#0,fear,a"])
+    with pytest.raises(FileNotFoundError, match=r"line 4: .*clips/2\.avi#0 does not exist"):
+        build_table(root)
+    manifest(root, ["clips/1.avi#0,fear,a", "clips/1.avi#2,anger,a"])
+    faces = load("manifest", root=root, align=False, cache=False, image_size=8, progress=False)
+    assert [int(image.mean().round(-1)) for image in faces.pixels()] == [0, 20]
+
+
+def test_a_long_value_is_quoted_in_part(tmp_path):
+    root = manifest(tmp_path, [GOOD, f"2.png,{'x' * 100_000},a", f"{'y' * 100_000},fear,a"])
+    problems: list = []
+    build_table(root, problems=problems)
+    assert len(problems) == 2 and all(len(str(problem)) < 500 for problem in problems)
+
+
+def test_more_than_ten_unknown_labels_are_told_together(tmp_path):
+    root = manifest(tmp_path, [GOOD, *(f"ok.png,label{number},a" for number in range(25))])
+    problems: list = []
+    build_table(root, problems=problems)
+    assert len(problems) == 11 and len(problems[-1].places) == 15
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_missing_files_are_counted_without_looking_for_each(tmp_path, monkeypatch, listed):
+    """A row of a big folder costs no look at the disk, whether or not the folder exists."""
+    folder = tmp_path / "images"
+    if listed:
+        for number in range(0, 2000, 2):
+            picture(folder / "0.png", 0) if number == 0 else os.link(folder / "0.png", folder / f"{number}.png")
+    looked = []
+    isfile = os.path.isfile
+    monkeypatch.setattr("os.path.isfile", lambda path: looked.append(path) or isfile(path))
+    root = manifest(tmp_path, [])
+    rows = [f"images/{number}.jpg,fear,a" if number % 2 else f"images/{number}.png,fear,a" for number in range(2000)]
+    (root / "faces.csv").write_text("\n".join(["path,expression,subject", *rows]))
+    problems: list = []
+    table, _ = build_table(root, problems=problems)
+    assert len(table) == (1000 if listed else 0) and len(problems) == 1
+    assert len(problems[0].places) == (1000 if listed else 2000) and len(looked) < 200
+
+
+def test_a_file_that_a_listing_spells_in_another_way_is_found(tmp_path, monkeypatch):
+    """Some file systems do not tell capitals from small letters: the listing says 1.PNG, the file opens as 1.png."""
+    rows = [f"images/{number}.png" for number in range(100)]
+    for seed, row in enumerate(rows):
+        picture(tmp_path / row, seed, (4, 4))
+    monkeypatch.setattr("ferdis.datasets.manifest._listing", lambda folder: frozenset(f"{n}.PNG" for n in range(100)))
+    table, _ = build_table(manifest(tmp_path, [f"{row},fear,a" for row in rows]))
+    assert len(table) == 100
 
 
 def test_blank_and_short_lines_keep_line_numbers(tmp_path):

@@ -23,7 +23,7 @@ def test_unknown_argument_lists_the_choices(tmp_path):
         load("ck48", root=tmp_path, alig=True)
 
 
-WITH_ROOT = sorted(set(REGISTRY) - {"synthetic", "facekit"})
+WITH_ROOT = sorted(set(REGISTRY) - {"synthetic", "facekit"})  # those are drawn
 
 
 @pytest.mark.parametrize("name", WITH_ROOT)

@@ -14,11 +14,13 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from ferdis import RELGAN, BaselineCNN, SubjectKFold, cli, evaluate, load
+from ferdis._io import sealed
 from ferdis.disentanglement import report
 from ferdis.disentanglement.report import finished_fits, further_people, grid_rows, load_fit, scored_faces, seen_people
 from ferdis.evaluators import judges
 from ferdis.faces import Faces
 from ferdis.metrics import disentanglement
+from tests.evaluation.runner_fakes import reseal
 from tests.painted import CLASSES, painted
 
 NARROW: dict[str, Any] = {"encoder_channels": (4, 4, 8, 8, 8), "image_size": 36, "crop_size": 32, "progress": False}
@@ -107,6 +109,7 @@ def test_faces_that_a_run_does_not_list_are_named(run):
     record = json.loads((run / "resolved.json").read_text())
     record["systems"]["relgan"]["pretrain"] = {"faces_digest": "12ab", "faces": "Faces(9 images of 36x36, ...)"}
     (run / "resolved.json").write_text(json.dumps(record))
+    reseal(run)
     said = report._further_training(run)
     assert said.startswith("- relgan also learned from pretrain=Faces(9 images") and said.count("\n") == 1
 
@@ -118,6 +121,7 @@ def test_test_people_of_each_fold_from_the_shell(run, monkeypatch, capsys):
         "dataset: {name: synthetic, people: 4, expressions: 'fear,happiness,neutral', images_per_expression: 1, "
         "image_size: 36, seed: 3, cache: false}\n"
     )
+    reseal(run)
     assert cli.main(["disentangle", str(run), "--on", "test", "--transfers", "false", "--baseline", "relgan"]) == 0
     rows = pd.read_csv(run / "disentanglement.csv")
     assert set(rows["people"]) == {2} and set(rows["images"]) == {6}
@@ -174,6 +178,9 @@ def test_bad_input_is_one_clear_line(run, damage, options, says, capsys):
 def _rename(run: Path, old: str, new: str) -> None:
     for path in (run / "resolved.json", run / "folds.csv", *run.rglob("estimator.json")):
         path.write_text(path.read_text().replace(old, new))
+        if path.name == "estimator.json":
+            path.write_text(json.dumps(sealed(json.loads(path.read_text()))))
+    reseal(run)
 
 
 class Guess(BaseEstimator):

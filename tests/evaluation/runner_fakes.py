@@ -148,6 +148,14 @@ class Plain(BaseEstimator):
         return np.full((len(faces), len(self.classes_)), 1 / len(self.classes_))
 
 
+def reseal(root: Path) -> None:
+    """Have the seals of a run vouch for its files as they are now: what is tested is then another check."""
+    for marker in root.rglob("fold-*/*/done.json"):
+        done = json.loads(marker.read_text())
+        run_folder.close_fit(marker.parent, {name: value for name, value in done.items() if name != "files"})
+    run_folder.seal(root, *(root / name for name in json.loads((root / "seal.json").read_text())["files"]))
+
+
 def _small(faces: Faces) -> np.ndarray:
     return faces.pixels()[:, ::4, ::4].astype(float)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ from ferdis.faces import Faces
 from ferdis.protocol import SubjectKFold
 from ferdis.run_folder import RunFolder, Task
 from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, Placed, make_faces
+from tests.evaluation.test_runner import start, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +144,49 @@ def test_a_fold_in_anothers_hands_is_refused_and_others_are_not(faces: Faces, tm
 def test_folds_that_there_are_not(faces: Faces, only: list[int]) -> None:
     with pytest.raises(ValueError, match=r"only_folds=.*: the folds are 0, 1, 2"):
         evaluate(NearestMean(), faces, PROTOCOL, only_folds=only, progress=False)
+
+
+# ---------------------------------------------------------------- a parent that is killed
+
+
+def children(parent: int) -> list[int]:
+    """Workers of a process: those of its children that loky has made."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state = (entry / "stat").read_text().rpartition(")")[2].split()
+            if int(state[1]) == parent and b"popen_loky" in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+    return found
+
+
+def lives(process: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked for in /proc")
+@pytest.mark.parametrize("moment", ["before their first fit", "during one"])
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path, moment: str) -> None:
+    out, diary = tmp_path / "run", tmp_path / "diary"
+    process = start(out, diary, 2)
+    wait_for(lambda: len(children(process.pid)) >= 2)
+    made = children(process.pid)
+    if moment == "during one":
+        wait_for(diary.exists)
+    assert (moment == "during one") == diary.exists() and all(map(lives, made))
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(map(lives, made)), seconds=100)  # those that are still starting find out when they have
+    if moment == "during one":
+        before = diary.read_text()
+        time.sleep(1.2)
+        assert diary.read_text() == before
+
+
+def test_a_process_whose_parent_is_gone_ends_at_once() -> None:
+    script = "from ferdis.evaluation.workers import end_with; end_with(1 << 22); print('still here')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 1 and done.stdout == "", done.stderr

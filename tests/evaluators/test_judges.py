@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
+from ferdis._io import sealed
 from ferdis.evaluators.judges import (
     ExpressionJudge,
     IdentityJudge,
@@ -194,7 +195,7 @@ def test_a_damaged_judge_is_one_clear_line(expressions, tmp_path, damage, says):
 
 
 def _change(path: Path, key: str, value: object) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    path.write_text(json.dumps(sealed({**json.loads(path.read_text()), key: value})))
 
 
 def test_bad_input_is_one_clear_line(expressions):

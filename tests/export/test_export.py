@@ -22,6 +22,7 @@ from ferdis.preprocess.align import TEMPLATE, Aligner, record_of
 from ferdis.run_folder import read_rows
 from ferdis.saved_models import unlabelled
 from ferdis.systems import GENERATORS, SYSTEMS
+from tests.evaluation.runner_fakes import reseal
 from tests.systems import test_decgan, test_eggan
 from tests.systems.test_classifier import build
 from tests.systems.test_ifgan import faces
@@ -248,6 +249,9 @@ def test_the_command_takes_what_the_run_knows(
     assert "its accuracy on photographs is unknown" in card
 
     (run / "config.yaml").write_text("dataset: {name: manifest, root: /nowhere}\n")
+    assert cli.main(["export", str(run / "fold-01"), "--out", str(tmp_path / "n.onnx"), "--int8"]) == 2
+    assert "config.yaml was changed after the run wrote it" in capsys.readouterr().err
+    reseal(run)
     assert cli.main(["export", str(run / "fold-01"), "--out", str(tmp_path / "n.onnx"), "--int8"]) == 2
     assert "they are not at hand (/nowhere does not exist" in capsys.readouterr().err
     other = "{name: synthetic, people: 4, image_size: 36, seed: 9, cache: false}"

@@ -15,6 +15,7 @@ from ferdis.faces import Faces
 from ferdis.predict import Predictor
 from ferdis.preprocess import prepare
 from ferdis.preprocess.align import Aligner, Drawn, WholePicture, record_of
+from ferdis.preprocess.restore import NotReproducibleError, restored
 from tests.systems.test_classifier import build
 
 GREY = 120
@@ -139,11 +140,20 @@ class TestRefusals:
 
     def test_another_version(self, aligned: Faces) -> None:
         record = {**record_of(Aligner()), "version": 7, "digest": "0"}
-        self.refused(aligned, record, "version 7 of the alignment there, 1 here")
+        self.refused(aligned, record, f"version 7 of the alignment there, {Aligner.version} here")
 
     def test_another_template(self, aligned: Faces) -> None:
         record = record_of(Aligner(template=np.array([[0.3, 0.3], [0.7, 0.3], [0.5, 0.6]])))
         self.refused(aligned, record, r"template: \[\[0.3, 0.3\]")
+
+    @pytest.mark.parametrize("size", [[10**6, 10**6], [64, 2.5], [64], 64, [0, 64], ["64", 64], [float("inf"), 64]])
+    @pytest.mark.parametrize("crops", [False, True])
+    def test_a_size_that_no_crop_can_have(self, size: Any, crops: bool) -> None:
+        """It ate 12 GB."""
+        with pytest.raises(
+            NotReproducibleError, match=r"runs/x: its preprocessing is damaged .*image_size.*fit it again"
+        ):
+            restored({**record_of(Aligner()), "image_size": size}, crops=crops, model="runs/x")
 
     def test_somebody_elses_way(self, aligned: Faces) -> None:
         self.refused(aligned, {"name": "dlib", "version": 1, "params": {}, "digest": "0"}, "made by 'dlib'")

@@ -110,14 +110,17 @@ def test_warp_of_many_sizes_is_warp_of_each() -> None:
         align.warp(images, points[:1], 48)
 
 
+def faces(boxes: list[list[float]], probabilities: list[float]) -> list[align._Face]:
+    return [align._Face(p, np.array(b, float), np.zeros((5, 2))) for b, p in zip(boxes, probabilities, strict=True)]
+
+
 def test_most_prominent_is_large_and_central_and_confident() -> None:
-    boxes = np.array([[[0, 0], [40, 40]], [[60, 60], [140, 140]], [[50, 50], [150, 150]]], float)
+    boxes: list[list[float]] = [[0, 0, 40, 40], [60, 60, 140, 140], [50, 50, 150, 150]]
     centre = np.array([100.0, 100.0])
-    assert align._most_prominent(boxes, np.array([0.99, 0.99, 0.99]), centre) == 2
-    assert align._most_prominent(boxes, np.array([0.99, 0.99, 0.80]), centre) == 1
-    assert align._most_prominent(boxes, np.array([0.80, 0.75, 0.80]), centre) == 2
-    corner = np.array([[[0, 0], [60, 60]], [[75, 75], [125, 125]]], float)
-    assert align._most_prominent(corner, np.array([1.0, 1.0]), centre) == 1
+    assert align._most_prominent(faces(boxes, [0.99, 0.99, 0.99]), centre) == 2
+    assert align._most_prominent(faces(boxes, [0.99, 0.99, 0.80]), centre) == 1
+    assert align._most_prominent(faces(boxes, [0.80, 0.75, 0.80]), centre) == 2
+    assert align._most_prominent(faces([[0, 0, 60, 60], [75, 75, 125, 125]], [1.0, 1.0]), centre) == 1
 
 
 def drawn_face(side: int = 240) -> np.ndarray:
@@ -147,30 +150,6 @@ def test_aligner_finds_a_drawn_face_and_flags_its_absence() -> None:
     eyes = found.landmarks[0, :2]
     assert np.abs(eyes - [[95, 102], [145, 102]]).max() < 8
     np.testing.assert_array_equal(crops[1], resize(nothing[:, 20:100], 64))
-
-
-def test_result_does_not_depend_on_the_batch() -> None:
-    """A run that is resumed detects in other batches, and must write the same crops."""
-    faces = [drawn_face(200), drawn_face(240), np.zeros((64, 64, 3), np.uint8), drawn_face(300)]
-    together, first = align.Aligner()(faces, 64)
-    for row, face in enumerate(faces):
-        alone, again = align.Aligner()([face], 64)
-        np.testing.assert_array_equal(alone[0], together[row])
-        np.testing.assert_array_equal(again.landmarks[0], first.landmarks[row])
-
-
-def test_one_impossible_candidate_does_not_cost_the_batch() -> None:
-    class Fails:
-        def detect(self, batch: object, landmarks: bool) -> tuple:
-            if len(batch) > 1 or batch[0].max() == 0:  # type: ignore[arg-type, index]
-                raise IndexError("the mask does not match")
-            return np.array([[[0, 0, 9, 9]]]), np.array([[0.95]]), np.ones((1, 1, 5, 2))
-
-    batch = np.zeros((3, 8, 8, 3), np.uint8)
-    batch[1] = 1
-    found = align._detect_batch(Fails(), batch)  # type: ignore[arg-type]
-    assert [len(boxes) for boxes, _, _ in found] == [0, 1, 0]
-    assert found[1][0].shape == (1, 4) and found[1][1].tolist() == [0.95] and found[1][2].shape == (1, 5, 2)
 
 
 def test_digest_follows_the_parameters(monkeypatch: pytest.MonkeyPatch) -> None:

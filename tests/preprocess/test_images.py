@@ -90,6 +90,27 @@ def huge_png(path: Path, side: int) -> Path:
     return path
 
 
+def test_only_named_formats_are_opened(tmp_path: Path) -> None:
+    """Whatever the suffix says: Pillow hands PostScript to Ghostscript."""
+    page = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    (tmp_path / "page.png").write_bytes(page)
+    Image.open(tmp_path / "page.png").close()  # Pillow itself takes it
+    with pytest.raises(
+        images.UnreadableImageError, match=r"page\.png: not an image of a format that is read \(PNG, JPEG"
+    ):
+        images.read_image(tmp_path / "page.png")
+    for suffix in ("png", "jpg", "bmp", "tiff", "gif", "webp", "ppm", "jp2"):
+        assert images.read_image(save(tmp_path / f"a.{suffix}", Image.fromarray(picture(20, 30)))).shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize("side", [0, -1, 2049, 10**6, 2.5, float("inf"), float("nan"), True, "64", None, [64]])
+def test_a_side_is_bounded_before_anything_is_allocated(side: object) -> None:
+    with pytest.raises(ValueError, match="size must be") as caught:
+        images.checked_side(side, "size")
+    assert "\n" not in str(caught.value)
+    assert images.checked_side(np.int64(64), "size") == images.checked_side(64.0, "size") == 64
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("side", [8_001, 10_000, 30_000])
 def test_huge_picture_is_refused_from_its_header(tmp_path: Path, side: int) -> None:
@@ -136,7 +157,7 @@ def test_resize_antialiases_and_agrees_with_the_tensor_resize() -> None:
     large = images.resize_batch(tensor, 200)[0].permute(1, 2, 0).numpy()
     assert np.abs(large - images.resize(noise, 200)).max() <= 1.5
     assert images.resize(noise, (90, 120)) is noise
-    with pytest.raises(ValueError, match="at least 1 pixel"):
+    with pytest.raises(ValueError, match="1 to 2048 pixels"):
         images.resize(noise, 0)
 
 

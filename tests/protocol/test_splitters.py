@@ -253,7 +253,7 @@ def test_fold_list_of_others_without_subject_or_namespace(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "fold, part, path"),
+        ("", "is empty: it needs a header line"),
         ("fold,path\n0,a\n", "column part is missing"),
         ("fold,part,path\n", "no rows"),
         ("fold,part,path\n0,train,0000.png\nx,test,0001.png\n", "line 3: fold is not a whole number"),

@@ -267,10 +267,10 @@ def _damaged(run: Path) -> None:
         (_foreign, r"holds no run \(no resolved.json\)"),
         (_unfinished, "is not finished: 5 of 6 fits are done; run the same command again, it goes on there"),
         (_no_rows, "rows.csv is missing: run the same command again, it gathers it"),
-        (_shorter, "rows.csv has 105 rows, its finished folds have 108: run the same command again"),
-        (_changed, "rows.csv is missing or was changed after the fold was finished: delete"),
+        (_shorter, r"rows\.csv was changed after the run wrote it: undo the change, or delete it and run"),
+        (_changed, r"fold-02/mean/rows\.csv is missing or was changed after the fold was finished: undo"),
         (_no_folds, "folds.csv is missing"),
-        (_damaged, "resolved.json is not readable as JSON"),
+        (_damaged, r"resolved\.json was changed after the run wrote it: undo the change, or choose"),
     ],
 )
 def test_a_run_that_is_not_whole_is_one_line(

@@ -26,7 +26,7 @@ def make_run(root: Path, rows: pd.DataFrame | None = None, **record: Any) -> Fin
         "dataset": "set", "faces": {"images": 120, "classes": list(CLASSES), "attrs": {}}, "protocol": {"class": "X"},
         "seeds": [0], "selection": "last", "systems": {"one": {"class": "IFGAN", "attention": False}},
     }  # fmt: skip
-    return FinishedRun(root, about | record, {}, rows, fits, pd.DataFrame(), {}, "")
+    return FinishedRun(root, about | record, {}, rows, fits, pd.DataFrame(), {}, "", sealed=True)
 
 
 @pytest.mark.parametrize(

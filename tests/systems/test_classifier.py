@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 
 from ferdis import systems
+from ferdis._io import sealed
 from ferdis.faces import Faces
 from tests.systems.test_ifgan import TINY, faces
 
@@ -172,7 +173,7 @@ def test_damaged_or_foreign_models_are_refused(name: str, tmp_path) -> None:
     folder = system.save(tmp_path / "model")
     about = json.loads((folder / "estimator.json").read_text())
     for change, message in (({"format": 99}, "newer ferdis"), ({"class": "Other"}, "holds a Other")):
-        (folder / "estimator.json").write_text(json.dumps({**about, **change}))
+        (folder / "estimator.json").write_text(json.dumps(sealed({**about, **change})))
         with pytest.raises(ValueError, match=message):
             cls.load(folder)
     (folder / "estimator.json").write_text(json.dumps(about))

@@ -1,0 +1,55 @@
+"""Options by their former names go on working, and say the present ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ferdis import cli
+from ferdis.cli import arguments
+
+
+@pytest.fixture
+def former(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"--pictures": "--images", "--old_name": "--name", "*.rate": "*.learning_rate"}
+    monkeypatch.setattr(arguments, "FORMER_OPTIONS", names)
+
+
+@pytest.mark.parametrize(
+    ("given", "present", "told"),
+    [
+        (["--pictures", "4"], ["--images", "4"], ["--pictures is now --images"]),
+        (["--pictures=4", "run"], ["--images=4", "run"], ["--pictures is now --images"]),
+        (["--old-name", "a", "--old-name=b"], ["--name", "a", "--name=b"], ["--old-name is now --name"]),
+        (
+            ["--ifgan.rate", "1e-3", "--b.rate=1"],
+            ["--ifgan.learning_rate", "1e-3", "--b.learning_rate=1"],
+            ["--ifgan.rate is now --ifgan.learning_rate", "--b.rate is now --b.learning_rate"],
+        ),
+        (["pictures", "--rate", "old_name", "-h", "--images=--pictures"],) * 2 + ([],),
+    ],
+)
+def test_a_former_name_is_translated_and_told_once(
+    former: None, capsys: pytest.CaptureFixture, given: list[str], present: list[str], told: list[str]
+) -> None:
+    assert arguments.with_present_names(given) == present
+    assert capsys.readouterr().err.splitlines() == [f"ferdis: {line}" for line in told]
+
+
+def test_every_verb_and_configuration_is_translated(
+    former: None, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lines: list[list[str]] = []
+    monkeypatch.setitem(cli.VERBS, "datasets", lambda argv: lines.append(arguments.with_config(argv)))
+    (tmp_path / "config.yaml").write_text("old_name: a\nifgan: {rate: 0.1}\n")
+    assert cli.main(["datasets", "--pictures", "4", "--config", str(tmp_path / "config.yaml")]) == 0
+    assert lines == [["--images", "4", "--name=a", "--ifgan.learning_rate=0.1"]]
+    assert capsys.readouterr().err.count(" is now ") == 3
+
+
+def test_a_former_name_is_no_present_one() -> None:
+    """Else nobody could use the present option."""
+    for name, present in arguments.FORMER_OPTIONS.items():
+        assert present not in arguments.FORMER_OPTIONS and name.startswith(("--", "*."))
+        assert name.partition(".")[0] == present.partition(".")[0] or not name.startswith("*")
