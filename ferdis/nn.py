@@ -39,11 +39,14 @@ class ImageClassifier(nn.Module):
         random weights.
     arguments : mapping, optional
         Passed on to ``timm.create_model``: ``{"channels": (32, 64, 128, 256)}`` halves a ResNet.
+    small_stem : bool
+        For images of 64 pixels: a ResNet begins with a new 3x3 convolution of stride 2, without the 7x7 convolution
+        and the pooling that leave a quarter of the side before its first block.
 
     Raises
     ------
     ValueError
-        If timm has no such network, or the file does not fit it.
+        If timm has no such network, the file does not fit it, or a small stem is asked of a network that is no ResNet.
     FileNotFoundError
         If the weights cannot be found or downloaded. Nothing falls back to random weights.
     """
@@ -59,12 +62,15 @@ class ImageClassifier(nn.Module):
         in_channels: int = 3,
         weights: str | None = None,
         arguments: Mapping[str, Any] | None = None,
+        small_stem: bool = False,
     ) -> None:
         super().__init__()
         # timm's own interface (forward_features, forward_head, ...) is not in nn.Module's type.
         self.network: Any = _timm_network(
             name, weights, num_classes=n_classes, in_chans=in_channels, **dict(arguments or {})
         )
+        if small_stem:
+            _shrink_stem(name, self.network)
         for statistic, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
             channels = torch.tensor(values).repeat(in_channels // 3).reshape(1, -1, 1, 1)
             self.register_buffer(statistic, channels, persistent=False)
@@ -80,6 +86,15 @@ class ImageClassifier(nn.Module):
         maps = self.network.forward_features(images)
         features = self.network.forward_head(maps, pre_logits=True)
         return features, self.network.get_classifier()(features)
+
+
+def _shrink_stem(name: str, network: Any) -> None:
+    stem = getattr(network, "conv1", None)
+    if not isinstance(stem, nn.Conv2d) or not hasattr(network, "maxpool"):
+        raise ValueError(f"small_stem=True: {name} has no convolution conv1 with pooling after it; take a ResNet")
+    network.conv1 = nn.Conv2d(stem.in_channels, stem.out_channels, 3, stride=2, padding=1, bias=False)
+    nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
+    network.maxpool = nn.Identity()
 
 
 @contextmanager

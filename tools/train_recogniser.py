@@ -13,7 +13,7 @@ import argparse
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,17 @@ from safetensors.torch import save_file
 
 from ferdis.faces import AU_COLUMNS, SEVEN_EXPRESSIONS, Faces
 from tools.synthetic_checks.cnn import FiveBlockCNN
-from tools.synthetic_checks.real import HALVES, drawn_crops, fit, half_of, read, real_crops, score, shared_folder
+from tools.synthetic_checks.real import (
+    HALVES,
+    drawn_crops,
+    fit,
+    half_of,
+    read,
+    real_crops,
+    resting_crops,
+    score,
+    shared_folder,
+)
 
 PHOTOGRAPHED = ("london", "wild")
 _SEEDS = {"synthetic": 40, "facekit": 60}  # populations that no other check draws
@@ -35,13 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("mixtures", nargs="+", help="people of synthetic + of facekit per sort of image: 125+0, 0+125")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--networks", type=int, default=1, help="their answers are averaged")
+    parser.add_argument("--rest", type=int, default=0, help="people of each set who speak or blink and are neutral")
     parser.add_argument("--half", choices=[*HALVES, "both"], default=HALVES[0])
     parser.add_argument("--out", type=Path, help="folder for weights and, of each photographed set, the answers")
     chosen = parser.parse_args(arguments)
     rows = []
     for mixture in chosen.mixtures:
         started = time.perf_counter()
-        crops, faces = mixed_crops(*map(int, mixture.split("+")))
+        crops, faces = mixed_crops(*map(int, mixture.split("+")), rest=chosen.rest)
         models = [fit(crops, faces, chosen.epochs, seed=k) for k in range(chosen.networks)]
         row = {"mixture": mixture, "images": len(crops), "epochs": chosen.epochs, "networks": chosen.networks}
         row |= test(models, chosen.half, chosen.out and chosen.out / mixture)
@@ -52,9 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def mixed_crops(synthetic: int, facekit: int) -> tuple[np.ndarray, Faces]:
+def mixed_crops(synthetic: int, facekit: int, rest: int = 0) -> tuple[np.ndarray, Faces]:
     """Grey crops (n, 64, 64, 1) of both sets and their table."""
-    parts = [kept_crops(name, people) for name, people in (("synthetic", synthetic), ("facekit", facekit)) if people]
+    used = [(name, people) for name, people in (("synthetic", synthetic), ("facekit", facekit)) if people]
+    parts = [kept_crops(name, people) for name, people in used]
+    parts += [kept_crops(name, rest, resting_crops) for name, _ in used if rest]
     if not parts:
         raise SystemExit("a mixture needs people: 125+0, 0+125 or 125+125")
     crops = np.concatenate([part for part, _ in parts])
@@ -62,7 +75,9 @@ def mixed_crops(synthetic: int, facekit: int) -> tuple[np.ndarray, Faces]:
     return crops, Faces(np.repeat(crops, 3, axis=3), table)
 
 
-def kept_crops(name: str, people: int) -> tuple[np.ndarray, pd.DataFrame]:
+def kept_crops(
+    name: str, people: int, draw: Callable[..., tuple[np.ndarray, Faces]] = drawn_crops
+) -> tuple[np.ndarray, pd.DataFrame]:
     """Crops of one set, drawn once and kept; a change of its renderer draws them anew."""
     if name == "facekit":
         from ferdis.datasets.facekit.lazy import renderer_digest
@@ -70,10 +85,10 @@ def kept_crops(name: str, people: int) -> tuple[np.ndarray, pd.DataFrame]:
         from ferdis.datasets.synthetic.lazy import renderer_digest
     folder = cache_place()
     key = hashlib.sha256(f"{renderer_digest()} {_expressions_digest(name)} {people}".encode()).hexdigest()[:16]
-    file = folder / f"{name}-{people}-{key}.npz"
+    file = folder / f"{'rest-' * (draw is resting_crops)}{name}-{people}-{key}.npz"
     columns = ["expression", "subject", "path", *AU_COLUMNS]
     if not file.exists():
-        crops, faces = drawn_crops(people, _SEEDS[name], name)
+        crops, faces = draw(people, _SEEDS[name] + 1000 * (draw is resting_crops), name)
         folder.mkdir(parents=True, exist_ok=True)
         faces.table[columns].to_csv(file.with_suffix(".csv"), index=False)
         np.savez(file, crops=crops)

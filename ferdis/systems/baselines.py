@@ -89,6 +89,8 @@ class ResNetClassifier(Classifier):
         Any timm network; the paper's is ResNet-101.
     classifier_arguments : mapping, optional
         Passed on to ``timm.create_model``.
+    small_stem : bool
+        For images of 64 pixels; see :class:`ferdis.nn.ImageClassifier`.
     weights : str or None
         "imagenet", a .safetensors file, or None for random weights.
     softmax_weight, island_weight : float
@@ -115,6 +117,7 @@ class ResNetClassifier(Classifier):
 
     classifier: str = "resnet101.tv_in1k"
     classifier_arguments: Mapping[str, Any] | None = None
+    small_stem: bool = False
     weights: str | None = "imagenet"
     softmax_weight: float = 10.0
     island_weight: float = 1.0
@@ -138,7 +141,10 @@ class ResNetClassifier(Classifier):
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         n_classes, weights = len(self.classes_), self.weights if pretrained else None
-        classifier = ImageClassifier(self.classifier, n_classes, weights=weights, arguments=self.classifier_arguments)
+        classifier = ImageClassifier(
+            self.classifier, n_classes, weights=weights, arguments=self.classifier_arguments,
+            small_stem=self.small_stem,
+        )  # fmt: skip
         return {
             "classifier": classifier,
             "centres": Centres(n_classes, classifier.width, self.island_alpha),

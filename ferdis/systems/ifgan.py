@@ -50,7 +50,7 @@ from torch.nn import functional as F
 from ferdis.faces import Faces
 from ferdis.losses import accuracy, in_float32
 from ferdis.nn import ImageClassifier, initialise_normal
-from ferdis.preprocess.augment import distorted, loosened, random_views, take_views, to_bytes, to_unit_range
+from ferdis.preprocess.augment import centre_crop, distorted, loosened, random_views, take_views, to_bytes, to_unit_range
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice, resized
 from ferdis.training import Batch, Modules, Phase, Stage
 
@@ -102,23 +102,28 @@ class Generator(nn.Module):
     attention : bool
         Self-attention at a quarter of the input's size (56x56): in the encoder, on the skip connection and in the
         decoder; False is the paper's ablation.
+    skips : bool
+        Skip connections from encoder to decoder; without them all passes through the smallest maps.
     """
 
-    def __init__(self, channels: Sequence[int] = (64, 128, 256, 512, 512), attention: bool = True) -> None:
+    def __init__(
+        self, channels: Sequence[int] = (64, 128, 256, 512, 512), attention: bool = True, skips: bool = True
+    ) -> None:
         super().__init__()
-        last = len(channels) - 1
+        last, joined = len(channels) - 1, 2 if skips else 1
+        self.skips = skips
         self.encoder = nn.ModuleList(
             # No norm at the input (pix2pix), nor at the smallest maps, which have too few positions for statistics.
             _down(3 if level == 0 else channels[level - 1], channels[level], norm=level not in (0, last))
             for level in range(last + 1)
         )
         self.decoder = nn.ModuleList(  # decoder[k] gives maps of the size of encoder[k]'s, which are concatenated
-            _up(channels[level + 1] * (1 if level == last - 1 else 2), channels[level]) for level in range(last)
+            _up(channels[level + 1] * (1 if level == last - 1 else joined), channels[level]) for level in range(last)
         )
         self.head = nn.Sequential(
-            nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(2 * channels[0], 3, 3, 1, 1), nn.Tanh()
+            nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(joined * channels[0], 3, 3, 1, 1), nn.Tanh()
         )
-        places = ("encoder", "skip", "decoder")
+        places = ("encoder", "skip", "decoder") if skips else ("encoder", "decoder")
         self.attend = nn.ModuleDict({p: SelfAttention(channels[1]) if attention else nn.Identity() for p in places})
 
     def forward(self, face: Tensor) -> Tensor:
@@ -132,8 +137,9 @@ class Generator(nn.Module):
         for level in reversed(range(len(self.decoder))):
             x, skip = self.decoder[level](x), skips[level]
             if level == 1:
-                x, skip = self.attend["decoder"](x), self.attend["skip"](skip)
-            x = torch.cat([x, skip], 1)  # (n, 2 * channels[level], ...)
+                x = self.attend["decoder"](x)
+                skip = self.attend["skip"](skip) if self.skips else skip
+            x = torch.cat([x, skip], 1) if self.skips else x  # (n, 2 * channels[level], ...)
         return self.head(x)
 
 
@@ -363,8 +369,9 @@ def generate(
     crop_size: int,
     max_degrees: float,
     augmentation: str = "paper",
+    average_view: str = "input",
 ) -> Batch:
-    """One view of each face, the same view of its class's average face, and the generated one: once a step."""
+    """One view of each face, the same or the centre view of its class's average face, and the generated one."""
     faces, labels = to_unit_range(batch["image"]), batch["label"]
     views = random_views(
         len(faces), image_size, crop_size, max_degrees=max_degrees, generator=random, device=faces.device
@@ -374,7 +381,8 @@ def generate(
     face = take_views(faces, views, crop_size)
     if augmentation == "strong":
         face = distorted(face, random)
-    average = take_views(modules.averages.pictures[labels], views, crop_size)
+    averages = modules.averages.pictures[labels]
+    average = take_views(averages, views, crop_size) if average_view == "input" else centre_crop(averages, crop_size)
     return {"face": face, "average": average, "generated": modules.generator(face), "label": labels}
 
 
@@ -449,12 +457,16 @@ class IFGAN(Classifier):
         Any timm network; the paper's is ResNet-101, here with torchvision's first ImageNet weights.
     classifier_arguments : mapping, optional
         Passed on to ``timm.create_model``.
+    small_stem : bool
+        For images of 64 pixels; see :class:`ferdis.nn.ImageClassifier`.
     weights : str or None
         The classifier's start: "imagenet", a .safetensors file, or None for random weights.
     classifier_input : str
         "generated" (identity-free, the paper's claim) or "pair" (input and generated face, Eq. 4 to the letter).
     attention : bool
         Self-attention in the generator; False is the paper's ablation.
+    skips : bool
+        Skip connections in the generator; without them less of the input's identity reaches the output.
     generator_channels : sequence of int
         Channels after each halving of the generator's maps.
     discriminator_channels : int
@@ -467,6 +479,9 @@ class IFGAN(Classifier):
         "mean", "batch_mean" or "sum"; see :func:`island_loss`.
     average_from : str
         "target": averages come from the faces given to ``fit``; "all": from ``extra_train`` too.
+    average_view : str
+        "input": the average face takes its input's flip, rotation and crop, "centre": it is always the centre crop,
+        so that the output need not follow the shape of the input.
     max_degrees : float
         Rotations are uniform in [-max_degrees, max_degrees] degrees.
     betas, weight_decay : tuple of float, float
@@ -499,9 +514,11 @@ class IFGAN(Classifier):
 
     classifier: str = "resnet101.tv_in1k"
     classifier_arguments: Mapping[str, Any] | None = None
+    small_stem: bool = False
     weights: str | None = "imagenet"
     classifier_input: str = "generated"
     attention: bool = True
+    skips: bool = True
     generator_channels: Sequence[int] = (64, 128, 256, 512, 512)
     discriminator_channels: int = 64
     cgan_weight: float = 1.0
@@ -511,6 +528,7 @@ class IFGAN(Classifier):
     island_alpha: float = 0.03
     island_reduction: str = "mean"
     average_from: str = "target"
+    average_view: str = "input"
     image_size: int = 256
     crop_size: int = 224
     max_degrees: float = 5.0
@@ -585,6 +603,7 @@ class IFGAN(Classifier):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_choice("classifier_input", self.classifier_input, ("generated", "pair"))
+        check_choice("average_view", self.average_view, ("input", "centre"))
         check_choice("average_from", self.average_from, ("target", "all"))
         check_choice("island_reduction", self.island_reduction, ISLAND_REDUCTIONS)
         halvings = 2 ** len(self.generator_channels)
@@ -596,7 +615,7 @@ class IFGAN(Classifier):
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         n_classes = len(self.classes_)
-        generator = Generator(self.generator_channels, self.attention)
+        generator = Generator(self.generator_channels, self.attention, self.skips)
         discriminator = PatchDiscriminator(self.discriminator_channels)
         for network in (generator, discriminator):
             initialise_normal(network)
@@ -606,6 +625,7 @@ class IFGAN(Classifier):
             in_channels=6 if self.classifier_input == "pair" else 3,
             weights=self.weights if pretrained else None,
             arguments=self.classifier_arguments,
+            small_stem=self.small_stem,
         )
         return {
             "generator": generator,
@@ -632,7 +652,7 @@ class IFGAN(Classifier):
             Phase("joint", ("generator", "classifier"), terms, weights, optimizer, schedule, after_step=move_centres),
         ]
         prepare = partial(generate, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees,
-                          augmentation=self.augmentation)  # fmt: skip
+                          augmentation=self.augmentation, average_view=self.average_view)  # fmt: skip
         batches = training.batches(self.batch_size, self.seed)
         return [Stage("ifgan", self.modules_, phases, epochs, batches, prepare)]
 

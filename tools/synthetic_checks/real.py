@@ -28,7 +28,7 @@ from tools.synthetic_checks.cnn import (
 )
 from tools.synthetic_checks.crops import crop_grey
 from tools.synthetic_checks.detection import HABITS
-from tools.synthetic_checks.sets import draw
+from tools.synthetic_checks.sets import draw, functions
 
 SIZE, STORED = 48, 64  # the network's input; crops are stored a third wider, so that shifts show real surroundings
 MARGIN = (STORED / SIZE - 1) / 2
@@ -44,6 +44,11 @@ SORTS = (
 # Views of a photograph over which the predictions are averaged: size, shift across and down (shares of the crop).
 VIEWS = tuple((s, *d) for s, d in product((0.92, 1.0, 1.08), ((0, 0), (0.05, 0), (-0.05, 0), (0, 0.05), (0, -0.05))))
 NETWORKS = 5
+# Highest intensities of action units in a face that means nothing by it: it speaks, blinks, or looks so by habit.
+AT_REST = {
+    "AU1": 1.0, "AU2": 1.0, "AU4": 1.2, "AU5": 1.0, "AU6": 0.7, "AU7": 1.5, "AU9": 0.3, "AU10": 0.8, "AU12": 0.7,
+    "AU14": 1.5, "AU15": 1.2, "AU17": 1.5, "AU20": 1.0, "AU23": 1.5, "AU25": 2.5, "AU26": 2.0, "AU45": 5.0,
+}  # fmt: skip
 TUNED = (
     "the renderer's proportions, and the reference network's mixture of strengths, epochs and views, were chosen on "
     "the development halves; nothing was chosen on the held-out halves"
@@ -80,7 +85,25 @@ def drawn_crops(people: int, seed: int, name: str = "synthetic") -> tuple[np.nda
     for k, (difficulty, smiles, strength) in enumerate(SORTS):
         for names, apex in (*((["happiness"], smile) for smile in smiles), (others, strength)):
             parts.append(draw(name, people, names, 1, _DRAWN_AT, difficulty, seed + k, intensity=apex))
-    faces = Faces.concat(parts)
+    return _crops(Faces.concat(parts), name)
+
+
+def resting_crops(people: int, seed: int, name: str = "synthetic") -> tuple[np.ndarray, Faces]:
+    """Crops as :func:`drawn_crops` gives them, of faces that are neutral and not still: two for each of ``people``.
+
+    Photographed people are seldom as still as a prototype of rest; each image has one to four of :data:`AT_REST`.
+    """
+    rng = np.random.default_rng(seed)
+    parts = []
+    for difficulty in ("normal", "hard"):
+        faces = draw(name, people, ["neutral"], 1, _DRAWN_AT, difficulty, seed + len(parts))
+        units = rng.uniform(0, [AT_REST[unit] for unit in AU_COLUMNS], (len(faces), len(AU_COLUMNS)))
+        order = rng.random(units.shape).argsort(axis=1).argsort(axis=1)
+        parts.append(functions(name).with_action_units(faces, units * (order < rng.integers(1, 5, (len(faces), 1)))))
+    return _crops(Faces.concat(parts), name)
+
+
+def _crops(faces: Faces, name: str) -> tuple[np.ndarray, Faces]:
     landmarks = as_detected(faces.table[list(LANDMARK_COLUMNS)].to_numpy().reshape(-1, 5, 2), name)
     crops = np.empty((len(faces), STORED, STORED, 1), np.uint8)
     for start in range(0, len(faces), _CHUNK):
