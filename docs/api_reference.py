@@ -66,7 +66,7 @@ TOPICS = (
         "training",
         "Training",
         "Phases and stages, the trainer that runs them, and the losses and networks that several papers share.",
-        ("ferdis.training", "ferdis.losses", "ferdis.nn"),
+        ("ferdis.training", "ferdis.losses", "ferdis.nn", "ferdis.weights"),
     ),
     Topic(
         "evaluation",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import os
 import socket
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,9 +20,11 @@ from huggingface_hub.constants import HF_HUB_CACHE
 from torch import Tensor, nn
 
 from ferdis.messages import one_line
+from ferdis.weights import put_weights, read_weights
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+_SAVED = "classifier.network."  # what the network's tensors are called in a system that was saved
 
 
 class ImageClassifier(nn.Module):
@@ -35,8 +39,9 @@ class ImageClassifier(nn.Module):
     in_channels : int
         3 for one image, 6 for two concatenated; a pretrained three-channel stem is repeated and rescaled.
     weights : str or None
-        ``"imagenet"`` (downloaded through timm), the path of a ``.safetensors`` file for this network, or None for
-        random weights.
+        ``"imagenet"`` (downloaded through timm), the path of a ``.safetensors`` file, or None for random weights. The
+        file holds every tensor of this network and no other, under timm's names or as a system of ferdis saved them
+        (``weights.safetensors``); its last layer is left out where it has another number of classes.
     arguments : mapping, optional
         Passed on to ``timm.create_model``: ``{"channels": (32, 64, 128, 256)}`` halves a ResNet.
     small_stem : bool
@@ -128,19 +133,43 @@ def _timm_network(name: str, weights: str | None, **arguments: Any) -> nn.Module
         return timm.create_model(name, pretrained=False, **arguments)
     if weights == "imagenet":
         return _imagenet(name, arguments)
-    path = Path(weights)
-    if not path.is_file():
-        raise FileNotFoundError(f"weights={weights!r}: no such file; give 'imagenet', a .safetensors file, or None")
-    if path.suffix != ".safetensors":
-        raise ValueError(f"weights={weights!r}: only .safetensors files are read, as a pickle can run any code")
+    tensors = read_weights(weights)
+    network = timm.create_model(name, pretrained=False, **arguments)
+    own = {key.removeprefix(_SAVED): tensor for key, tensor in tensors.items() if key.startswith(_SAVED)}
+    put_weights(network, _adapted(own or with_present_names(tensors, network), network), weights, name)
+    return network
+
+
+def with_present_names(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """A release's tensors under the names that timm's network has for them today, as far as timm knows the release."""
+    module = sys.modules[type(network).__module__]
+    change = getattr(module, "checkpoint_filter_fn", None) or getattr(module, "_filter_fn", None)
+    if change is None:
+        return tensors
     try:
-        return timm.create_model(
-            name, pretrained=True, pretrained_cfg_overlay={"file": str(path), "hf_hub_id": None}, **arguments
-        )
-    except (RuntimeError, ValueError, OSError, KeyError) as error:
-        raise ValueError(
-            f"weights={weights!r} do not fit {name}: {type(error).__name__}: {one_line(error, 160)}"
-        ) from error
+        return dict(change(dict(tensors), network) if len(signature(change).parameters) > 1 else change(dict(tensors)))
+    except (KeyError, IndexError, RuntimeError, ValueError, AttributeError, TypeError):
+        return tensors  # of another network: it is told by its names
+
+
+def _adapted(tensors: dict[str, Tensor], network: Any) -> dict[str, Tensor]:
+    """Tensors without a last layer of another number of classes, with a first one for the network's channels."""
+    own, about = network.state_dict(), network.pretrained_cfg
+    for layer in _names(about.get("classifier")):
+        kept = f"{layer}.weight"
+        if kept in tensors and kept in own and len(tensors[kept]) != len(own[kept]):
+            tensors |= {
+                f"{layer}.{part}": own[f"{layer}.{part}"] for part in ("weight", "bias") if f"{layer}.{part}" in own
+            }
+    for layer in _names(about.get("first_conv")):
+        first = tensors.get(f"{layer}.weight")
+        if first is not None and f"{layer}.weight" in own and first.ndim == 4 and first.shape[1] == 3:
+            tensors[f"{layer}.weight"] = timm.models.adapt_input_conv(own[f"{layer}.weight"].shape[1], first)
+    return tensors
+
+
+def _names(value: str | Iterable[str] | None) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or ())
 
 
 def _imagenet(name: str, arguments: dict[str, Any]) -> nn.Module:

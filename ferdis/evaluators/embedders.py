@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from ferdis.faces import Faces
 from ferdis.nn import eval_mode
 from ferdis.preprocess.images import resize_batch
-from ferdis.training.checkpoints import load_tensors
+from ferdis.weights import put_weights, read_weights
 
 __all__ = ["EMBEDDERS", "Embedder", "LightCNN29", "get_embedder"]
 
@@ -132,7 +132,7 @@ class Embedder:
         self.published = EMBEDDERS[name]
         self.own = f"{name} with {weights}; its error is that of real pairs"
         self.network = self.published.network()
-        _fill(self.network, Path(weights), self.published.people)
+        _fill(self.network, Path(weights), self.published.people, name)
 
     def embed(self, pictures: Faces | np.ndarray) -> np.ndarray:
         """Embeddings (n, d) float32 of unit length; ``pictures`` are Faces or uint8 (n, H, W, 3), aligned faces."""
@@ -167,18 +167,9 @@ def get_embedder(name: str, weights: str | Path) -> Embedder:
     return Embedder(name, weights)
 
 
-def _fill(network: nn.Module, path: Path, people: tuple[str, ...]) -> None:
-    if path.suffix != ".safetensors":
-        raise ValueError(f"{path}: pickles are not read; write its tensors into a .safetensors file (see the docs)")
-    tensors, _ = load_tensors(path)
-    tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+def _fill(network: nn.Module, path: Path, people: tuple[str, ...], what: str) -> None:
+    tensors = {name.removeprefix("module."): tensor for name, tensor in read_weights(path).items()}
+    # The layer over the training people is left out; one that the network was built with nonetheless stays as it is.
     tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(people)}
-    own = network.state_dict()
-    # The layer over the training people of a network built without it; counters that some releases lack.
-    needed = {name for name in own if not name.startswith(people) and not name.endswith("num_batches_tracked")}
-    for name in sorted(needed | tensors.keys()):
-        if name not in tensors or name not in own or tensors[name].shape != own[name].shape:
-            there = "is not there" if name not in tensors else f"is {tuple(tensors[name].shape)} there"
-            here = f"{tuple(own[name].shape)} here" if name in own else "not part of it here"
-            raise ValueError(f"{path} is of another network: {name} {there}, {here}")
-    network.load_state_dict(tensors, strict=False)
+    kept = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(people)}
+    put_weights(network, {**tensors, **kept}, path, what)

@@ -30,6 +30,7 @@ from ferdis._io import (
     is_disk_full,
     plain,
     read_json,
+    replacing,
     write_bytes,
     write_csv,
     write_json,
@@ -58,12 +59,12 @@ from ferdis.run_folder.reading import (
     read_rows,
     read_run,
 )
-from ferdis.run_folder.seals import check_sealed, close_fit, is_sealed, read_fit, seal
+from ferdis.run_folder.seals import check_rows, check_sealed, close_fit, is_sealed, read_fit, seal
 
 __all__ = [
     "NON_REPRODUCIBILITY_PARAMS", "PACKAGES", "ROW_COLUMNS", "TEXT_COLUMNS", "DiskError", "FinishedRun", "RunFolder",
-    "Task", "check_sealed", "close_fit", "digest", "environment", "file_digest", "finished_fits", "first_difference",
-    "fold_lists", "git_commit", "is_disk_full", "is_sealed", "joined_rows", "plain", "read_config", "read_fit",
-    "read_json", "read_record", "read_rows", "read_run", "seal", "version", "write_bytes", "write_config", "write_csv",
-    "write_environment", "write_json", "write_provenance", "write_text", "writing",
+    "Task", "check_rows", "check_sealed", "close_fit", "digest", "environment", "file_digest", "finished_fits",
+    "first_difference", "fold_lists", "git_commit", "is_disk_full", "is_sealed", "joined_rows", "plain", "read_config",
+    "read_fit", "read_json", "read_record", "read_rows", "read_run", "replacing", "seal", "version", "write_bytes",
+    "write_config", "write_csv", "write_environment", "write_json", "write_provenance", "write_text", "writing",
 ]  # fmt: skip

@@ -75,6 +75,21 @@ def read_fit(folder: str | Path, *, whole: bool = False) -> dict[str, Any]:
     return done
 
 
+def check_rows(folder: Path, done: Mapping[str, Any]) -> None:
+    """Refuse rows of a fit that are not those of its marker; :func:`read_fit` looks at the other files as well.
+
+    Raises
+    ------
+    ValueError
+        One line: ``rows.csv`` is missing or was changed.
+    """
+    if not _is(Path(folder) / "rows.csv", done["rows_sha256"]):
+        raise ValueError(
+            f"{folder}/rows.csv is missing or was changed after the fold was finished: undo the change, or delete "
+            f"{folder} to rerun"
+        )
+
+
 def seal(root: Path, *paths: Path) -> None:
     """Put the digests of files of a run into its ``seal.json``; others that are in it stay."""
     files = {path.relative_to(root).as_posix(): file_digest(path) for path in paths if path.is_file()}

@@ -46,9 +46,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
+import timm
 import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
@@ -57,7 +58,7 @@ from torch.nn import functional as F
 
 from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
 from ferdis.losses import accuracy, in_float32
-from ferdis.nn import ImageClassifier, eval_mode
+from ferdis.nn import IMAGENET_MEAN, IMAGENET_STD, ImageClassifier, eval_mode, with_present_names
 from ferdis.preprocess.augment import to_bytes, to_unit_range
 from ferdis.systems.action_units import (
     N_ACTION_UNITS,
@@ -70,7 +71,9 @@ from ferdis.systems.action_units import (
 )
 from ferdis.systems.base import Estimator, TrainingSet, check_choice, module_device, modules_in_eval_mode, resized
 from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage, linear_decay_second_half
+from ferdis.weights import put_weights, read_weights
 
+_SAVED = "perceptual.layers."  # what VGG19's layers are called in an EGGAN that was saved
 IDENTIFIER = "identifier"  # the value of ``weights`` for which C_id gives the maps of Eq. 5, not VGG19
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales (Wang et al. 2003)
 
@@ -195,7 +198,8 @@ class VGG19Features(nn.Module):
     layer : str
         ``"relu2_1"`` is the activation after the first convolution of the second block.
     weights : str or None
-        As for :class:`~ferdis.nn.ImageClassifier`.
+        "imagenet", None for random ones, or a .safetensors file of VGG19, which may end after the layer; or of an EGGAN
+        that was saved with it.
 
     Raises
     ------
@@ -212,14 +216,36 @@ class VGG19Features(nn.Module):
         places = {f"relu{b + 1}_{k + 1}": first[b] + 2 * k for b in range(5) for k in range(depths[b])}
         if layer not in places:
             raise ValueError(f"VGG19 has no layer {layer!r}: choose one of {', '.join(places)}")
-        classifier = ImageClassifier("vgg19.tv_in1k", 1, weights=weights)
-        self.layers = classifier.network.features[: places[layer] + 1]
-        self.register_buffer("mean", classifier.mean, persistent=False)
-        self.register_buffer("std", classifier.std, persistent=False)
+        self.layers = _vgg19(places[layer] + 1, weights)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).reshape(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).reshape(1, -1, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (n, 3, S, S) in [-1, 1] to maps (n, C, h, w)."""
         return self.layers(((images + 1) / 2 - self.mean) / self.std)
+
+
+def _vgg19(count: int, weights: str | None) -> nn.Sequential:
+    """VGG19's first layers alone: the whole has 139 million parameters, up to ``relu2_1`` they are 0.1 million."""
+    if weights == "imagenet":
+        return cast(nn.Sequential, ImageClassifier("vgg19.tv_in1k", 1, weights=weights).network.features[:count])
+    with torch.device("meta"):
+        whole = timm.create_model("vgg19", pretrained=False)
+    layers = cast(nn.Sequential, whole.features)[:count].to_empty(device="cpu")
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.zeros_(cast(Tensor, layer.bias))
+    if weights is not None:
+        tensors = with_present_names(read_weights(weights), whole)
+        own = {
+            f"features.{name.removeprefix(_SAVED)}": part for name, part in tensors.items() if name.startswith(_SAVED)
+        }
+        needed = {f"features.{name}" for name in layers.state_dict()}
+        behind = set(whole.state_dict()) - needed
+        kept = {name: part for name, part in (own or tensors).items() if name not in behind}
+        put_weights(nn.ModuleDict({"features": layers}), kept, weights, f"VGG19's first {count} layers")
+    return layers
 
 
 def _down(before: int, after: int) -> nn.Sequential:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from ferdis.systems import eggan
+from ferdis.nn import IMAGENET_MEAN, IMAGENET_STD
 from ferdis.systems.eggan import VGG19Features, gradient_penalty, ms_ssim
 
 
@@ -86,30 +87,68 @@ def test_gradient_penalty_is_transcribed_and_reaches_the_critic():
 
 
 @pytest.fixture
-def vgg19(monkeypatch: pytest.MonkeyPatch) -> nn.Sequential:
-    """VGG19's convolutions alone: the layers behind them would be 120 million random numbers."""
-    features = make_layers(cfgs["E"])
+def vgg19() -> nn.Sequential:
+    """VGG19's convolutions alone, as torchvision has them: those behind would be 120 million random numbers."""
+    return make_layers(cfgs["E"])
 
-    def classifier(*_: object, **__: object) -> SimpleNamespace:
-        statistic = torch.zeros(1, 3, 1, 1)
-        return SimpleNamespace(network=SimpleNamespace(features=features), mean=statistic, std=statistic + 1)
 
-    monkeypatch.setattr(eggan, "ImageClassifier", classifier)
-    return features
+def vgg19_file(vgg19: nn.Sequential, path: Path, layers: int, **more: torch.Tensor) -> str:
+    tensors = {f"features.{name}": part for name, part in vgg19[:layers].state_dict().items()}
+    save_file({**tensors, **more}, path)
+    return str(path)
 
 
 @pytest.mark.parametrize(
     ("layer", "convolutions", "shape"),
     [("relu1_1", 1, (64, 32)), ("relu2_1", 3, (128, 16)), ("relu3_4", 8, (256, 8)), ("relu5_4", 16, (512, 2))],
 )
-def test_vgg19_up_to_a_layer(vgg19: nn.Sequential, layer: str, convolutions: int, shape: tuple[int, int]) -> None:
-    network = VGG19Features(layer, None)
+def test_vgg19_up_to_a_layer(
+    vgg19: nn.Sequential, layer: str, convolutions: int, shape: tuple[int, int], tmp_path: Path
+) -> None:
+    head = {"classifier.6.bias": torch.zeros(1000)}  # torchvision's name; what lies behind the layer is not needed
+    network = VGG19Features(layer, vgg19_file(vgg19, tmp_path / "vgg19.safetensors", 36, **head))
     assert sum(isinstance(m, nn.Conv2d) for m in network.layers) == convolutions
     assert isinstance(network.layers[-1], nn.ReLU)
     images = torch.rand(1, 3, 32, 32) * 2 - 1
     out = network(images)
     assert out.shape == (1, shape[0], shape[1], shape[1])
-    torch.testing.assert_close(out, vgg19[: len(network.layers)]((images + 1) / 2))  # in [0, 1] before normalising
+    unit = ((images + 1) / 2 - torch.tensor(IMAGENET_MEAN).reshape(-1, 1, 1)) / torch.tensor(IMAGENET_STD).reshape(
+        -1, 1, 1
+    )
+    torch.testing.assert_close(out, vgg19[: len(network.layers)](unit))
+
+
+def test_vgg19_may_end_after_its_layer(vgg19: nn.Sequential, tmp_path: Path) -> None:
+    file = vgg19_file(vgg19, tmp_path / "vgg19.safetensors", 7)
+    found = VGG19Features("relu2_1", file)
+    torch.testing.assert_close(found.layers[5].weight, vgg19[5].weight)
+    with pytest.raises(
+        ValueError,
+        match=r"does not fit VGG19's first 9 layers: features\.7\.weight is missing; features\.7\.bias is missing$",
+    ):
+        VGG19Features("relu2_2", file)
+    save_file({f"perceptual.layers.{name}": part for name, part in found.layers.state_dict().items()}, file)
+    torch.testing.assert_close(VGG19Features("relu2_1", file).layers[2].weight, vgg19[2].weight)
+
+
+@pytest.mark.parametrize("more", [{"foo.weight": torch.zeros(3)}, {"features.2.weight": torch.zeros(64, 3, 3, 3)}])
+def test_another_file_is_not_taken_for_vgg19(vgg19: nn.Sequential, tmp_path: Path, more: dict) -> None:
+    with pytest.raises(
+        ValueError, match=r"does not fit VGG19.*: (foo.weight is not part of it|features.2.weight is 64x3x3x3)"
+    ):
+        VGG19Features("relu2_1", vgg19_file(vgg19, tmp_path / "vgg19.safetensors", 7, **more))
+    save_file({"foo.weight": torch.zeros(3)}, tmp_path / "foo.safetensors")
+    with pytest.raises(
+        ValueError,
+        match=r"s\.0\.weight is missing; features\.0\.bias is missing; features\.2\.weight is missing and 4 more$",
+    ):
+        VGG19Features("relu2_1", str(tmp_path / "foo.safetensors"))
+
+
+def test_random_vgg19_has_its_layers_alone() -> None:
+    network = VGG19Features("relu2_1", None)
+    assert sum(part.numel() for part in network.parameters()) == 112_576
+    assert network.layers[2].weight.std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.05)
 
 
 def test_vgg19_has_no_such_layer(vgg19: nn.Sequential) -> None:
