@@ -1,0 +1,410 @@
+"""The tables of ``test_arguments_wiring.py``: what each constructor argument changes, and its default.
+
+A name of what is changed is that of :class:`tests.wiring.Watch`: ``stage.phase.weight.term`` and the like, with ``*``;
+what begins with ``?`` may change, as the statistics of batch norm do with other faces, and need not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ferdis.faces import Faces
+from tests.wiring import coded
+
+CHANGED = object()  # in the place of a value: it is another one than before
+EXTRA: Faces = coded(12, first=24)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """Another value of an argument, and all that it changes; or the error that it gives."""
+
+    value: Any
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+    given: Mapping[str, Any] = field(default_factory=dict)  # further arguments, before and after
+
+
+def some(*patterns: str) -> dict[str, Any]:
+    """These change, to whatever."""
+    return dict.fromkeys(patterns, CHANGED)
+
+
+def rates(first: float, *factors: float, phases: tuple[str, ...]) -> dict[str, Any]:
+    """Learning rates of the epochs, for each of the phases."""
+    return {f"{phase}.rates": [first * factor for factor in factors] for phase in phases}
+
+
+def weight(term: str) -> Argument:
+    """A loss weight of 3 multiplies one term."""
+    return Argument(3.0, {f"{term.rpartition('.')[0]}.weight.{term.rpartition('.')[2]}": [3.0, 3.0]})
+
+
+TRAINER = {  # what goes to the trainer as it is
+    name: Argument(value, {f"trainer.{name}": value})
+    for name, value in {
+        "devices": 2, "accelerator": "auto", "precision": "bf16-mixed", "logger": "csv", "progress": True,
+        "gradient_clip": 0.5,
+    }.items()
+}  # fmt: skip
+
+
+def steps(stage: str, phases: tuple[str, ...], start: float, six: tuple[float, ...], **other: int) -> dict[str, Any]:
+    """Arguments of how long a stage (and the ``other`` ones, with their epochs) trains, how fast, and on what."""
+    stages = (stage, *other)
+    longer = {f"{name}.epochs": epochs for name, epochs in other.items()}
+    drawn = [f"{name}.{part}.*" for name in stages for part in ("drawn", "prepared")]
+    new = some(*drawn, *(f"{name}.*.term.*" for name in stages))
+    number = {f"{name}.rows": 8 for name in stages} | {f"{name}.steps": 3 for name in stages}
+    return {
+        "epochs": Argument(6, {f"{stage}.epochs": 6, **rates(start, *six, phases=phases)}),
+        "min_steps": Argument(20, {f"{stage}.epochs": 10, **longer, **some("*.rates")}),
+        "batch_size": Argument(8, {**new, **number, **some("?used")}),
+        "seed": Argument(5, {**new, **some(*(f"{name}.initial" for name in stages), "used"), "trainer.seed": 5}),
+    }
+
+
+def decays(start: float, by: float, phases: tuple[str, ...]) -> dict[str, Any]:
+    """Of a classifier, whose rate is ``start`` and falls by the factor ``by`` every two of four epochs."""
+    return {
+        "learning_rate": Argument(0.03, rates(0.03, 1, 1, by, by, phases=phases)),
+        "decay": Argument(0.3, rates(start, 1, 1, 0.3, 0.3, phases=phases)),
+        "decay_epochs": Argument(1, rates(start, 1, by, by**2, by**3, phases=phases)),
+    }
+
+
+def betas(*phases: str) -> Argument:
+    return Argument((0.3, 0.7), {f"{phase}.betas": (0.3, 0.7) for phase in phases})
+
+
+def moved_too(entries: dict[str, Any], pattern: str, *names: str) -> dict[str, Any]:
+    """The entries, of which those named change the ``pattern`` besides."""
+    wider = {name: Argument(entries[name].value, {**entries[name].changes, **some(pattern)}) for name in names}
+    return {**entries, **wider}
+
+
+# ------------------------------------------------------------------------------------- IF-GAN and its baseline
+
+_BOTH = ("ifgan.discriminator", "ifgan.joint")
+_TERMS = some("ifgan.*.term.*", "ifgan.joint.moved")
+_NEW = {**_TERMS, **some("ifgan.prepared.*", "used")}
+_GENERATOR = {**_NEW, **some("ifgan.initial", "shapes.Generator")}
+_CLASSIFIER = some("ifgan.initial", "ifgan.joint.term.[ais]*", "ifgan.joint.moved", "used")
+
+IFGAN_ARGUMENTS = {
+    **TRAINER,
+    **moved_too(steps("ifgan", _BOTH, 0.002, (1, 1, 0.9, 0.9, 0.81, 0.81)), "ifgan.joint.moved", "batch_size", "seed"),
+    **decays(0.002, 0.9, _BOTH),
+    "classifier": Argument("resnet34", {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
+    "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
+    "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
+    "classifier_input": Argument("pair", {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
+    "attention": Argument(False, _GENERATOR),
+    "generator_channels": Argument((8, 16, 24), _GENERATOR),
+    "discriminator_channels": Argument(4, {**_NEW, **some("ifgan.initial", "shapes.PatchDiscriminator")}),
+    "cgan_weight": weight("ifgan.joint.cgan"),
+    "l1_weight": weight("ifgan.joint.l1"),
+    "softmax_weight": weight("ifgan.joint.softmax"),
+    "island_weight": weight("ifgan.joint.island"),
+    "island_alpha": Argument(0.5, some("ifgan.joint.term.island", "ifgan.joint.moved")),
+    "island_reduction": Argument("sum", some("ifgan.joint.term.island")),
+    "average_from": Argument("all", {**_TERMS, **some("ifgan.prepared.average", "used")}, given={"extra_train": EXTRA}),
+    "max_degrees": Argument(20.0, _NEW),
+    "betas": betas(*_BOTH),
+    "weight_decay": Argument(0.5, {f"{phase}.weight_decay": 0.5 for phase in _BOTH}),
+    "image_size": Argument(40, {**_NEW, **some("ifgan.drawn.*")}),
+    "crop_size": Argument(24, _NEW),
+    "extra_train": Argument(EXTRA, {**_NEW, **some("ifgan.drawn.*"), "ifgan.steps": 3}),
+    "class_weight": Argument({"fear": 3.0}, some("ifgan.joint.term.softmax")),
+    "sampler": Argument("balanced", {**_NEW, **some("ifgan.drawn.*")}),
+    "test_flip": Argument(True, some("used")),
+}
+
+_ONE = ("baseline.classifier",)
+_SEEN = some("baseline.*.term.*", "baseline.classifier.moved", "baseline.prepared.*", "used")
+_NETWORK = some("baseline.initial", "baseline.*.term.*", "baseline.classifier.moved", "shapes.ImageClassifier", "used")
+
+RESNET_ARGUMENTS = {
+    **TRAINER,
+    **moved_too(
+        steps("baseline", _ONE, 0.002, (1, 1, 0.9, 0.9, 0.81, 0.81)), "baseline.classifier.moved", "batch_size", "seed"
+    ),
+    **decays(0.002, 0.9, _ONE),
+    "classifier": Argument("resnet34", _NETWORK),
+    "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, _NETWORK),
+    "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
+    "softmax_weight": weight("baseline.classifier.softmax"),
+    "island_weight": weight("baseline.classifier.island"),
+    "island_alpha": Argument(0.5, some("baseline.classifier.term.island", "baseline.classifier.moved")),
+    "island_reduction": Argument("sum", some("baseline.classifier.term.island")),
+    "max_degrees": Argument(20.0, _SEEN),
+    "augment": Argument(False, _SEEN),
+    "betas": betas(*_ONE),
+    "weight_decay": Argument(0.5, {"baseline.classifier.weight_decay": 0.5}),
+    "image_size": Argument(40, {**_SEEN, **some("baseline.drawn.*")}),
+    "crop_size": Argument(24, _SEEN),
+    "extra_train": Argument(EXTRA, {**_SEEN, **some("baseline.drawn.*"), "baseline.steps": 3}),
+    "class_weight": Argument({"fear": 3.0}, some("baseline.classifier.term.softmax")),
+    "sampler": Argument("balanced", {**_SEEN, **some("baseline.drawn.*")}),
+    "test_flip": Argument(True, some("used")),
+}
+
+# ------------------------------------------------------------------------------------ REL-GAN and its baseline
+
+_GAN = ("reenactment.discriminator", "reenactment.generator")
+_DRAWN = some("reenactment.drawn.*", "reenactment.prepared.*", "reenactment.*.term.*",
+              "classifier.drawn.*", "classifier.prepared.*", "?classifier.*.term.*", "?used")  # fmt: skip
+_NETS = some("reenactment.initial", "reenactment.prepared.generated", "reenactment.*.term.*", "classifier.initial",
+             "classifier.prepared.code", "classifier.*.term.*", "used")  # fmt: skip
+
+RELGAN_ARGUMENTS = {
+    **TRAINER,
+    **steps("reenactment", _GAN, 0.001, (1, 1, 0.85, 0.85, 0.7225, 0.7225), classifier=10),
+    **decays(0.001, 0.85, _GAN),
+    "encoder_channels": Argument((8, 8, 16, 16, 24), {**_NETS, **some("shapes.Encoder")}),
+    "decoder_channels": Argument((16, 16, 8, 8, 12), {**_NETS, **some("shapes.Decoder")}),
+    "discriminator_channels": Argument(
+        (4, 8, 8, 12), some("reenactment.initial", "reenactment.*.term.*", "shapes.Discriminator")
+    ),
+    "hidden": Argument(64, some("classifier.initial", "classifier.*.term.*", "shapes.Sequential", "used")),
+    "dropout": Argument(0.9, some("classifier.classifier.term.*")),
+    "adversarial_weight": weight("reenactment.generator.adversarial"),
+    "pixel_weight": Argument(3.0, {"reenactment.generator.weight.pixel": [3.0, 90.0]}),
+    "pixel_growth": Argument(2.0, {"reenactment.generator.weight.pixel": [20.0, 40.0]}),
+    "expression_weight": weight("reenactment.generator.expression"),
+    "identity_weight": weight("reenactment.generator.identity"),
+    "ground_truth": Argument("off", some("reenactment.drawn.*", "reenactment.prepared.*", "reenactment.*.term.*",
+                                         "?classifier.prepared.code", "?classifier.*.term.*", "?used")),
+    "truths": Argument(0, error="truths=0"),
+    "near_optimal": Argument(0.8, {"reenactment.discriminator.every": [1, 4, 4]}),
+    "generator_steps": Argument(3, {"reenactment.discriminator.every": [1, 1, 3]}),
+    "pretrain": Argument(EXTRA, {**some("pretraining.*", *(f"?{name}" for name in _NETS)),
+                                 "reenactment.generator.weight.pixel": [600.0, 600.0]}),
+    "pretrain_epochs": Argument(3, {"pretraining.epochs": 3, **some("pretraining.*.rates")},
+                                given={"pretrain": EXTRA, "pretrain_epochs": 5}),
+    "mlp_epochs": Argument(6, {"classifier.epochs": 6, **rates(0.002, *[1] * 6, phases=("classifier.classifier",))}),
+    "mlp_learning_rate": Argument(0.03, rates(0.03, 1, 1, 1, 1, phases=("classifier.classifier",))),
+    "betas": betas(*_GAN, "classifier.classifier"),
+    "views": Argument("all", {**_DRAWN, "*.steps": 100}),
+    "test_views": Argument("all", some("used")),
+    "image_size": Argument(40, {**_DRAWN, **some("used")}),
+    "crop_size": Argument(64, {**_NETS, **some("*.prepared.*", "shapes.*")}, given={"image_size": 64}),
+    "extra_train": Argument(EXTRA, {**_DRAWN, "*.steps": 3}),
+    "class_weight": Argument({"fear": 3.0}, some("classifier.classifier.term.softmax")),
+    "sampler": Argument("balanced", _DRAWN),
+    "test_flip": Argument(True, some("used")),
+}  # fmt: skip
+
+_CNN = ("cnn.classifier",)
+_FACES = some("cnn.drawn.*", "cnn.prepared.*", "cnn.*.term.*", "?used")
+
+CNN_ARGUMENTS = {
+    **TRAINER,
+    **steps("cnn", _CNN, 0.001, (1, 1, 0.85, 0.85, 0.7225, 0.7225)),
+    **decays(0.001, 0.85, _CNN),
+    "encoder_channels": Argument((8, 8, 16, 16, 24), some("cnn.initial", "cnn.*.term.*", "shapes.Encoder", "used")),
+    "betas": betas(*_CNN),
+    "views": Argument("all", {**_FACES, "cnn.steps": 100}),
+    "test_views": Argument("all", some("used")),
+    "image_size": Argument(40, {**_FACES, **some("used")}),
+    "crop_size": Argument(64, some("cnn.*", "shapes.Encoder", "used"), given={"image_size": 64}),
+    "extra_train": Argument(EXTRA, {**_FACES, "cnn.steps": 3}),
+    "class_weight": Argument({"fear": 3.0}, some("cnn.classifier.term.softmax")),
+    "sampler": Argument("balanced", _FACES),
+    "test_flip": Argument(True, some("used")),
+}
+
+# ------------------------------------------------------------------------------------------------------- EGGAN
+
+_MAIN = ("eggan.latent", "eggan.critic", "eggan.generator")
+_HALF = (1, 1, 1, 0.5)  # the rate falls to 0 over the second half
+_EDITOR = some("eggan.initial", "eggan.prepared.*", "eggan.*.term.*", "identity.initial", "identity.*.term.*", "used")
+_JUDGES = some("eggan.initial", "eggan.*.term.*", "identity.initial", "identity.*.term.*")
+
+EGGAN_ARGUMENTS = {
+    **TRAINER,
+    **steps("eggan", _MAIN, 0.001, (1, 1, 1, 1, 2 / 3, 1 / 3), identity=5),
+    "epochs": Argument(6, {"eggan.epochs": 6, **rates(0.001, 1, 1, 1, 1, 2 / 3, 1 / 3, phases=_MAIN),
+                           **rates(0.002, 1, 1, 1, 1, 2 / 3, 1 / 3, phases=("eggan.action_units",))}),
+    "learning_rate": Argument(0.03, rates(0.03, *_HALF, phases=_MAIN)),
+    "classifier_learning_rate": Argument(0.03, {**rates(0.03, *_HALF, phases=("eggan.action_units",)),
+                                                **rates(0.03, 1, 1, phases=("identity.identity",))}),
+    "betas": betas(*_MAIN),
+    "adversarial": Argument("r1-like", some("eggan.critic.term.*", "eggan.generator.term.critic")),
+    "au_injection": Argument("input", {**_EDITOR, **some("shapes.Generator")}),
+    "c_exp_on": Argument("both", some("eggan.action_units.term.action_units")),
+    "unit_weight": weight("eggan.generator.action_units"),
+    "identity_weight": weight("eggan.generator.identity"),
+    "perceptual_weight": weight("eggan.generator.perceptual"),
+    "reconstruction_weight": weight("eggan.generator.reconstruction"),
+    "penalty_weight": weight("eggan.critic.penalty"),
+    "ssim_weight": Argument(0.5, some("eggan.generator.term.reconstruction")),
+    "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
+    "perceptual_layer": Argument("relu1_1", some("eggan.generator.term.perceptual")),
+    "perceptual_norm": Argument("norm", some("eggan.generator.term.perceptual")),
+    "code_width": Argument(12, {**_EDITOR, **some("shapes.Encoder", "shapes.Generator", "shapes.LatentDiscriminator")}),
+    "generator_channels": Argument((16, 16, 12, 12), {**_EDITOR, **some("shapes.Generator")}),
+    "critic_channels": Argument((8, 8, 8, 8, 12), {**_JUDGES, **some("shapes.Critic")}),
+    "classifier_channels": Argument((8, 16, 24), {**_JUDGES, **some("shapes.VGGClassifier")}),
+    "classifier_depths": Argument((1, 2, 1), {**_JUDGES, **some("shapes.VGGClassifier")}),
+    "critic_steps": Argument(3, {"eggan.generator.every": [3, 3, 3]}),
+    "image_size": Argument(64, {**_EDITOR, **some("*.drawn.image", "identity.prepared.*", "shapes.*")}),
+    "identity_epochs": Argument(4, {"identity.epochs": 4, **rates(0.002, 1, 1, 1, 1, phases=("identity.identity",))}),
+}  # fmt: skip
+
+# ------------------------------------------------------------------------------------------------------ DECGAN
+
+_TWO = ("decgan.discriminator", "decgan.generator")
+_DRAW = some("decgan.initial", "decgan.prepared.*", "decgan.*.term.*", "shapes.Generator", "used")
+_ENCODERS = {**_DRAW, **some("expression.initial", "expression.*.term.*", "shapes.*Encoder")}
+
+DECGAN_ARGUMENTS = {
+    **TRAINER,
+    **steps("decgan", _TWO, 0.001, (1, 1, 1, 1, 2 / 3, 1 / 3), expression=5),
+    "learning_rate": Argument(0.03, {**rates(0.03, *_HALF, phases=_TWO),
+                                     **rates(0.03, 1, 1, phases=("expression.expression",))}),
+    "betas": betas(*_TWO, "expression.expression"),
+    "condition": Argument("label", {**_DRAW, **some("shapes.Discriminator")}),
+    "norm": Argument("instance", some("*.prepared.*", "*.term.*", "used")),
+    "skips": Argument(True, _DRAW),
+    "residual_blocks": Argument(1, _DRAW),
+    "ground_truth": Argument("off", some("*.drawn.*", "*.prepared.*", "*.term.*", "used")),
+    "truths": Argument(0, error="truths=0"),
+    "adversarial_weight": weight("decgan.generator.adversarial"),
+    "cycle_weight": weight("decgan.generator.cycle"),
+    "label_weight": Argument(3.0, {"*.weight.label": [3.0, 3.0]}),
+    "category_weight": weight("decgan.generator.category"),
+    "pair_weight": weight("decgan.generator.pair"),
+    "association_weight": Argument(3.0, {"decgan.generator.weight.association": [3.0, 3.0],
+                                         **some("decgan.generator.term.association")}),
+    "encoder_channels": Argument((6, 8, 16), _ENCODERS),
+    "generator_channels": Argument((12, 8, 8), _DRAW),
+    "discriminator_channels": Argument(
+        (4, 6, 8, 12), some("decgan.initial", "decgan.*.term.*", "shapes.Discriminator")
+    ),
+    "further_channels": Argument(
+        (16,), some("*.initial", "*.prepared.*", "*.term.*", "shapes.ExpressionEncoder", "used")
+    ),
+    "kernel": Argument(5, {**_ENCODERS, **some("shapes.Discriminator")}),
+    "library_size": Argument(7, some("decgan.discriminator.term.*")),
+    "max_degrees": Argument(20.0, some("*.prepared.*", "*.term.*", "used")),
+    "image_size": Argument(32, some("*.drawn.*", "*.prepared.*", "*.term.*", "used")),
+    "expression_epochs": Argument(4, {"expression.epochs": 4,
+                                      **rates(0.001, *_HALF, phases=("expression.expression",))}),
+}  # fmt: skip
+
+# -------------------------------------------------------------------------------------------------- evaluators
+
+
+def evaluator(stage: str, phase: str, shapes: str) -> dict[str, Any]:
+    """Arguments that the estimator of action units and both judges have."""
+    drawn = some(f"{stage}.drawn.*", f"{stage}.prepared.*", f"{stage}.*.term.*")
+    return {
+        **TRAINER,
+        "epochs": Argument(6, {f"{stage}.epochs": 6, **some(f"{stage}.{phase}.rates")}),
+        "min_steps": Argument(20, {f"{stage}.epochs": 10, **some(f"{stage}.{phase}.rates")}),
+        "batch_size": Argument(8, {**drawn, f"{stage}.rows": 8, **some(f"{stage}.steps", "?used")}),
+        "seed": Argument(5, {**drawn, **some(f"{stage}.initial", "used"), "trainer.seed": 5}),
+        "learning_rate": Argument(0.03, some(f"{stage}.{phase}.rates")),
+        "weight_decay": Argument(0.5, {f"{stage}.{phase}.weight_decay": 0.5}),
+        "image_size": Argument(40, {**drawn, **some(f"{stage}.initial", shapes, "used")}),
+        "held_out": Argument(
+            0.5, {**drawn, **some(f"?{stage}.steps", f"?{stage}.initial", "?shapes.Directions", "?used")}
+        ),
+    }
+
+
+_AU = some("action_units.initial", "action_units.*.term.*", "shapes.VGGClassifier", "used")
+
+
+def judge(stage: str) -> dict[str, Any]:
+    network = some(f"{stage}.initial", f"{stage}.*.term.*", "shapes.JudgeNetwork", "used")
+    return {
+        **evaluator(stage, "judge", "shapes.JudgeNetwork"),
+        "widths": Argument((8, 24), network),
+        "dropout": Argument(0.7, some(f"{stage}.judge.term.*")),
+        "image_size": Argument(20, {**network, **some(f"{stage}.drawn.*", f"{stage}.prepared.*")}),
+    }
+
+
+ARGUMENTS: dict[str, dict[str, Argument]] = {
+    "IFGAN": IFGAN_ARGUMENTS,
+    "ResNetClassifier": RESNET_ARGUMENTS,
+    "RELGAN": RELGAN_ARGUMENTS,
+    "BaselineCNN": CNN_ARGUMENTS,
+    "EGGAN": EGGAN_ARGUMENTS,
+    "DECGAN": DECGAN_ARGUMENTS,
+    "AUEstimator": {
+        **evaluator("action_units", "action_units", "shapes.VGGClassifier"),
+        "channels": Argument((8, 8, 12), _AU),
+        "depths": Argument((1, 2, 1), _AU),
+    },
+    "ExpressionJudge": judge("expression judge"),
+    "IdentityJudge": judge("identity judge"),
+}
+
+# ---------------------------------------------------------------------------- defaults, those of the papers first
+
+_TRAINING = {"min_steps": 0, "gradient_clip": None, "seed": 0, "accelerator": "auto", "devices": 1,
+             "precision": "auto", "logger": "csv", "progress": True}  # fmt: skip
+_RECOGNITION = {**_TRAINING, "extra_train": None, "class_weight": None, "sampler": "shuffle", "test_flip": False}
+_CAI = {  # Cai et al. 2021: Section 4.2; lambdas of Eq. 1, alpha of Eq. 5
+    "softmax_weight": 10.0, "island_weight": 1.0, "island_alpha": 0.03, "image_size": 256, "crop_size": 224,
+    "max_degrees": 5.0, "epochs": 100, "batch_size": 50, "learning_rate": 1e-4, "betas": (0.9, 0.99),
+    "weight_decay": 1e-4, "decay": 0.9, "decay_epochs": 10, "classifier": "resnet101.tv_in1k", "weights": "imagenet",
+    "classifier_arguments": None, "island_reduction": "mean",
+}  # fmt: skip
+_ALI = {  # Ali and Hughes 2020: Section 4.1
+    "encoder_channels": (64, 128, 256, 512, 512), "image_size": 110, "crop_size": 96, "epochs": 300, "batch_size": 64,
+    "learning_rate": 1e-4, "betas": (0.5, 0.999), "decay": 1.0, "decay_epochs": 1, "views": "random",
+    "test_views": "centre",
+}  # fmt: skip
+_JUDGE = {
+    **_TRAINING, "accelerator": "cpu", "logger": None, "progress": False, "image_size": 64,
+    "widths": (16, 48, 96, 128, 160), "dropout": 0.2, "epochs": 20, "batch_size": 64, "learning_rate": 4e-3,
+    "weight_decay": 0.02, "held_out": 0.15,
+}  # fmt: skip
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "IFGAN": {
+        **_RECOGNITION, **_CAI, "cgan_weight": 1.0, "l1_weight": 20.0, "generator_channels": (64, 128, 256, 512, 512),
+        "discriminator_channels": 64, "attention": True, "classifier_input": "generated", "average_from": "target",
+    },
+    "ResNetClassifier": {**_RECOGNITION, **_CAI, "augment": True},
+    "RELGAN": {
+        **_RECOGNITION, **_ALI,
+        "decoder_channels": (512, 256, 128, 64, 32), "discriminator_channels": (16, 32, 64, 128),
+        "adversarial_weight": 0.7, "pixel_weight": 20.0, "expression_weight": 50.0, "identity_weight": 30.0,  # Eq. 4
+        "pixel_growth": 1.0, "mlp_epochs": 50, "mlp_learning_rate": 1e-4, "hidden": 128, "dropout": 0.2,
+        "ground_truth": "auto", "truths": 8, "near_optimal": 0.9, "generator_steps": 4, "pretrain": None,
+        "pretrain_epochs": 20,
+    },
+    "BaselineCNN": {**_RECOGNITION, **_ALI},
+    "EGGAN": {
+        **_TRAINING, "unit_weight": 100.0, "identity_weight": 60.0, "perceptual_weight": 20.0,  # Section 4.1
+        "reconstruction_weight": 100.0, "penalty_weight": 20.0, "ssim_weight": 1.0, "image_size": 128, "epochs": 400,
+        "batch_size": 8, "learning_rate": 1e-4, "classifier_learning_rate": 2e-4, "betas": (0.5, 0.999),
+        "adversarial": "wgan-gp", "au_injection": "modulate", "c_exp_on": "real", "weights": "imagenet",
+        "perceptual_layer": "relu2_1", "perceptual_norm": "squared", "code_width": 128,
+        "generator_channels": (512, 256, 256, 128, 64, 32), "critic_channels": (32, 64, 128, 256, 256, 256),
+        "classifier_channels": (64, 128, 256, 512, 512), "classifier_depths": (2, 2, 4, 4, 4), "critic_steps": 5,
+        "identity_epochs": 40,
+    },
+    "DECGAN": {
+        **_TRAINING, "encoder_channels": (64, 128, 256), "generator_channels": (256, 128, 64),  # Tables 1 and 2
+        "discriminator_channels": (64, 128, 256, 512), "kernel": 7, "image_size": 64, "learning_rate": 2e-4,
+        "betas": (0.5, 0.999), "adversarial_weight": 1.0, "cycle_weight": 10.0, "label_weight": 1.0,
+        "category_weight": 1.0, "pair_weight": 10.0, "association_weight": 0.0, "condition": "feature",
+        "norm": "instance", "skips": False, "residual_blocks": 0, "further_channels": (), "library_size": 50,
+        "max_degrees": 0.0, "ground_truth": "auto", "truths": 8, "epochs": 200, "expression_epochs": 50,
+        "batch_size": 16,
+    },
+    "AUEstimator": {
+        **_TRAINING, "logger": None, "channels": (64, 128, 256, 512, 512), "depths": (2, 2, 4, 4, 4), "image_size": 128,
+        "held_out": 0.15, "epochs": 40, "batch_size": 64, "learning_rate": 1e-3, "weight_decay": 0.02,
+    },
+    "ExpressionJudge": _JUDGE,
+    "IdentityJudge": _JUDGE,
+}  # fmt: skip
