@@ -72,10 +72,8 @@ class ImageClassifier(nn.Module):
         super().__init__()
         # timm's own interface (forward_features, forward_head, ...) is not in nn.Module's type.
         self.network: Any = _timm_network(
-            name, weights, num_classes=n_classes, in_chans=in_channels, **dict(arguments or {})
+            name, weights, small_stem, num_classes=n_classes, in_chans=in_channels, **dict(arguments or {})
         )
-        if small_stem:
-            _shrink_stem(name, self.network)
         for statistic, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
             channels = torch.tensor(values).repeat(in_channels // 3).reshape(1, -1, 1, 1)
             self.register_buffer(statistic, channels, persistent=False)
@@ -91,15 +89,6 @@ class ImageClassifier(nn.Module):
         maps = self.network.forward_features(images)
         features = self.network.forward_head(maps, pre_logits=True)
         return features, self.network.get_classifier()(features)
-
-
-def _shrink_stem(name: str, network: Any) -> None:
-    stem = getattr(network, "conv1", None)
-    if not isinstance(stem, nn.Conv2d) or not hasattr(network, "maxpool"):
-        raise ValueError(f"small_stem=True: {name} has no convolution conv1 with pooling after it; take a ResNet")
-    network.conv1 = nn.Conv2d(stem.in_channels, stem.out_channels, 3, stride=2, padding=1, bias=False)
-    nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
-    network.maxpool = nn.Identity()
 
 
 @contextmanager
@@ -125,18 +114,30 @@ def initialise_normal(module: nn.Module, std: float = 0.02) -> None:
             nn.init.zeros_(layer.bias)
 
 
-def _timm_network(name: str, weights: str | None, **arguments: Any) -> nn.Module:
+def _timm_network(name: str, weights: str | None, small_stem: bool = False, **arguments: Any) -> nn.Module:
     if not timm.is_model(name.split(".")[0]):
         near = difflib.get_close_matches(name, timm.list_models(), n=4)
         raise ValueError(f"timm has no network {name!r}: try {', '.join(near) or 'a name of timm.list_models()'}")
+    finish = _with_small_stem if small_stem else lambda network: network
     if weights is None:
-        return timm.create_model(name, pretrained=False, **arguments)
+        return finish(timm.create_model(name, pretrained=False, **arguments))
     if weights == "imagenet":
-        return _imagenet(name, arguments)
+        return finish(_imagenet(name, arguments))  # the new layer learns from random weights
     tensors = read_weights(weights)
-    network = timm.create_model(name, pretrained=False, **arguments)
+    network = finish(timm.create_model(name, pretrained=False, **arguments))
     own = {key.removeprefix(_SAVED): tensor for key, tensor in tensors.items() if key.startswith(_SAVED)}
     put_weights(network, _adapted(own or with_present_names(tensors, network), network), weights, name)
+    return network
+
+
+def _with_small_stem(network: Any) -> nn.Module:
+    stem = getattr(network, "conv1", None)
+    if not isinstance(stem, nn.Conv2d) or not hasattr(network, "maxpool"):
+        name = type(network).__name__
+        raise ValueError(f"small_stem=True: {name} has no convolution conv1 with pooling after it; take a ResNet")
+    network.conv1 = nn.Conv2d(stem.in_channels, stem.out_channels, 3, stride=2, padding=1, bias=False)
+    nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
+    network.maxpool = nn.Identity()
     return network
 
 

@@ -50,7 +50,15 @@ from torch.nn import functional as F
 from ferdis.faces import Faces
 from ferdis.losses import accuracy, in_float32
 from ferdis.nn import ImageClassifier, initialise_normal
-from ferdis.preprocess.augment import centre_crop, distorted, loosened, random_views, take_views, to_bytes, to_unit_range
+from ferdis.preprocess.augment import (
+    centre_crop,
+    distorted,
+    loosened,
+    random_views,
+    take_views,
+    to_bytes,
+    to_unit_range,
+)
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice, resized
 from ferdis.training import Batch, Modules, Phase, Stage
 
