@@ -6,7 +6,7 @@ A system adds its networks (``_build``), its phases (``_stages``) and how it rea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -27,6 +27,7 @@ from ferdis.systems.base import (
     resized,
     train_once,
 )
+from ferdis.training import Stage
 from ferdis.training.checkpoints import load_modules
 
 __all__ = ["Classifier", "TrainingSet", "check_choice", "module_device", "modules_in_eval_mode", "resized"]
@@ -185,7 +186,11 @@ class Classifier(ClassifierMixin, Estimator):
             torch.manual_seed(other.seed)
             other.modules_ = other._build()
         kind = type(self).__name__.lower()
-        load_modules(train_once(other, kind, other.modules_, lambda: other._stages(training)), other.modules_)
+
+        def stages() -> list[Stage]:
+            return [replace(stage, name=f"pretraining {stage.name}") for stage in other._stages(training)]
+
+        load_modules(train_once(other, kind, other.modules_, stages), other.modules_)
         fitted, heads = self._class_tensors()
         new = {id(tensor) for tensor in (fitted if np.array_equal(other.classes_, self.classes_) else fitted + heads)}
         with torch.no_grad():

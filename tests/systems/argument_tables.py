@@ -85,6 +85,18 @@ def moved_too(entries: dict[str, Any], pattern: str, *names: str) -> dict[str, A
     return {**entries, **wider}
 
 
+def starts(stage: str) -> dict[str, Argument]:
+    """Of a classifier that learns other people first, and starts from the weights that it then has."""
+    first = f"pretraining {stage}"
+    again = some(f"{first}.*.rates", f"?{first}.*", f"?{stage}.*", "?used")
+    return {
+        "pretrain": Argument(EXTRA, some(f"{first}.*", f"?{stage}.*", "?used")),
+        "pretrain_epochs": Argument(
+            3, {f"{first}.epochs": 3, **again}, given={"pretrain": EXTRA, "pretrain_epochs": 5}
+        ),
+    }
+
+
 # ------------------------------------------------------------------------------------- IF-GAN and its baseline
 
 _BOTH = ("ifgan.discriminator", "ifgan.joint")
@@ -101,7 +113,9 @@ IFGAN_ARGUMENTS = {
     "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
     "classifier_input": Argument("pair", {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
+    "small_stem": Argument(True, {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "attention": Argument(False, _GENERATOR),
+    "skips": Argument(False, _GENERATOR),
     "generator_channels": Argument((8, 16, 24), _GENERATOR),
     "discriminator_channels": Argument(4, {**_NEW, **some("ifgan.initial", "shapes.PatchDiscriminator")}),
     "cgan_weight": weight("ifgan.joint.cgan"),
@@ -111,7 +125,10 @@ IFGAN_ARGUMENTS = {
     "island_alpha": Argument(0.5, some("ifgan.joint.term.island", "ifgan.joint.moved")),
     "island_reduction": Argument("sum", some("ifgan.joint.term.island")),
     "average_from": Argument("all", {**_TERMS, **some("ifgan.prepared.average", "used")}, given={"extra_train": EXTRA}),
+    "average_view": Argument("centre", {**_TERMS, **some("ifgan.prepared.average", "?used")}),
     "max_degrees": Argument(20.0, _NEW),
+    "augmentation": Argument("strong", _NEW),
+    **starts("ifgan"),
     "betas": betas(*_BOTH),
     "weight_decay": Argument(0.5, {f"{phase}.weight_decay": 0.5 for phase in _BOTH}),
     "image_size": Argument(40, {**_NEW, **some("ifgan.drawn.*")}),
@@ -135,12 +152,15 @@ RESNET_ARGUMENTS = {
     "classifier": Argument("resnet34", _NETWORK),
     "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, _NETWORK),
     "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
+    "small_stem": Argument(True, _NETWORK),
     "softmax_weight": weight("baseline.classifier.softmax"),
     "island_weight": weight("baseline.classifier.island"),
     "island_alpha": Argument(0.5, some("baseline.classifier.term.island", "baseline.classifier.moved")),
     "island_reduction": Argument("sum", some("baseline.classifier.term.island")),
     "max_degrees": Argument(20.0, _SEEN),
     "augment": Argument(False, _SEEN),
+    "augmentation": Argument("strong", _SEEN),
+    **starts("baseline"),
     "betas": betas(*_ONE),
     "weight_decay": Argument(0.5, {"baseline.classifier.weight_decay": 0.5}),
     "image_size": Argument(40, {**_SEEN, **some("baseline.drawn.*")}),
@@ -180,6 +200,8 @@ RELGAN_ARGUMENTS = {
     "truths": Argument(0, error="truths=0"),
     "near_optimal": Argument(0.8, {"reenactment.discriminator.every": [1, 4, 4]}),
     "generator_steps": Argument(3, {"reenactment.discriminator.every": [1, 1, 3]}),
+    "augmentation": Argument("strong", some("reenactment.prepared.[gs]*", "reenactment.*.term.*",
+                                            "classifier.prepared.code", "?classifier.*.term.*", "?used")),
     "pretrain": Argument(EXTRA, {**some("pretraining.*", *(f"?{name}" for name in _NETS)),
                                  "reenactment.generator.weight.pixel": [600.0, 600.0]}),
     "pretrain_epochs": Argument(3, {"pretraining.epochs": 3, **some("pretraining.*.rates")},
@@ -204,6 +226,8 @@ CNN_ARGUMENTS = {
     **TRAINER,
     **steps("cnn", _CNN, 0.001, (1, 1, 0.85, 0.85, 0.7225, 0.7225)),
     **decays(0.001, 0.85, _CNN),
+    "augmentation": Argument("strong", some("cnn.prepared.*", "cnn.*.term.*", "?used")),
+    **starts("cnn"),
     "encoder_channels": Argument((8, 8, 16, 16, 24), some("cnn.initial", "cnn.*.term.*", "shapes.Encoder", "used")),
     "betas": betas(*_CNN),
     "views": Argument("all", {**_FACES, "cnn.steps": 100}),
@@ -349,12 +373,13 @@ ARGUMENTS: dict[str, dict[str, Argument]] = {
 
 _TRAINING = {"min_steps": 0, "gradient_clip": None, "seed": 0, "accelerator": "auto", "devices": 1,
              "precision": "auto", "logger": "csv", "progress": True}  # fmt: skip
-_RECOGNITION = {**_TRAINING, "extra_train": None, "class_weight": None, "sampler": "shuffle", "test_flip": False}
+_RECOGNITION = {**_TRAINING, "extra_train": None, "class_weight": None, "sampler": "shuffle", "test_flip": False,
+                "augmentation": "paper", "pretrain": None, "pretrain_epochs": 20}  # fmt: skip
 _CAI = {  # Cai et al. 2021: Section 4.2; lambdas of Eq. 1, alpha of Eq. 5
     "softmax_weight": 10.0, "island_weight": 1.0, "island_alpha": 0.03, "image_size": 256, "crop_size": 224,
     "max_degrees": 5.0, "epochs": 100, "batch_size": 50, "learning_rate": 1e-4, "betas": (0.9, 0.99),
     "weight_decay": 1e-4, "decay": 0.9, "decay_epochs": 10, "classifier": "resnet101.tv_in1k", "weights": "imagenet",
-    "classifier_arguments": None, "island_reduction": "mean",
+    "classifier_arguments": None, "island_reduction": "mean", "small_stem": False,
 }  # fmt: skip
 _ALI = {  # Ali and Hughes 2020: Section 4.1
     "encoder_channels": (64, 128, 256, 512, 512), "image_size": 110, "crop_size": 96, "epochs": 300, "batch_size": 64,
@@ -371,6 +396,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "IFGAN": {
         **_RECOGNITION, **_CAI, "cgan_weight": 1.0, "l1_weight": 20.0, "generator_channels": (64, 128, 256, 512, 512),
         "discriminator_channels": 64, "attention": True, "classifier_input": "generated", "average_from": "target",
+        "average_view": "input", "skips": True,
     },
     "ResNetClassifier": {**_RECOGNITION, **_CAI, "augment": True},
     "RELGAN": {
@@ -378,8 +404,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "decoder_channels": (512, 256, 128, 64, 32), "discriminator_channels": (16, 32, 64, 128),
         "adversarial_weight": 0.7, "pixel_weight": 20.0, "expression_weight": 50.0, "identity_weight": 30.0,  # Eq. 4
         "pixel_growth": 1.0, "mlp_epochs": 50, "mlp_learning_rate": 1e-4, "hidden": 128, "dropout": 0.2,
-        "ground_truth": "auto", "truths": 8, "near_optimal": 0.9, "generator_steps": 4, "pretrain": None,
-        "pretrain_epochs": 20,
+        "ground_truth": "auto", "truths": 8, "near_optimal": 0.9, "generator_steps": 4,
     },
     "BaselineCNN": {**_RECOGNITION, **_ALI},
     "EGGAN": {
