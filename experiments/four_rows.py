@@ -22,7 +22,7 @@ from table import read_further
 from ferdis import IFGAN, RELGAN, BaselineCNN, Faces, ResNetClassifier, SubjectKFold, evaluate, load, repeat
 from ferdis.metrics import compare_systems, uar
 
-SYSTEMS = {"relgan": (RELGAN, BaselineCNN), "ifgan": (IFGAN, ResNetClassifier)}
+SYSTEMS: dict[str, tuple[type[Any], type[Any]]] = {"relgan": (RELGAN, BaselineCNN), "ifgan": (IFGAN, ResNetClassifier)}
 STARTS = ("scratch", "same-people")
 
 

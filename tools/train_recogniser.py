@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = []
     for mixture in chosen.mixtures:
         started = time.perf_counter()
-        crops, faces = mixed_crops(*map(int, mixture.split("+")), rest=chosen.rest)
+        synthetic, facekit = map(int, mixture.split("+"))
+        crops, faces = mixed_crops(synthetic, facekit, chosen.rest)
         models = [fit(crops, faces, chosen.epochs, seed=k) for k in range(chosen.networks)]
         row = {"mixture": mixture, "images": len(crops), "epochs": chosen.epochs, "networks": chosen.networks}
         row |= test(models, chosen.half, chosen.out and chosen.out / mixture)

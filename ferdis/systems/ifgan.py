@@ -112,21 +112,29 @@ class Generator(nn.Module):
         decoder; False is the paper's ablation.
     skips : bool
         Skip connections from encoder to decoder; without them all passes through the smallest maps.
+    norm : str
+        "instance" or "batch". Instance norm takes from a map its mean, and with it what is said by how strong a whole
+        map is.
     """
 
     def __init__(
-        self, channels: Sequence[int] = (64, 128, 256, 512, 512), attention: bool = True, skips: bool = True
+        self,
+        channels: Sequence[int] = (64, 128, 256, 512, 512),
+        attention: bool = True,
+        skips: bool = True,
+        norm: str = "instance",
     ) -> None:
         super().__init__()
         last, joined = len(channels) - 1, 2 if skips else 1
         self.skips = skips
         self.encoder = nn.ModuleList(
             # No norm at the input (pix2pix), nor at the smallest maps, which have too few positions for statistics.
-            _down(3 if level == 0 else channels[level - 1], channels[level], norm=level not in (0, last))
+            _down(3 if level == 0 else channels[level - 1], channels[level], "" if level in (0, last) else norm)
             for level in range(last + 1)
         )
         self.decoder = nn.ModuleList(  # decoder[k] gives maps of the size of encoder[k]'s, which are concatenated
-            _up(channels[level + 1] * (1 if level == last - 1 else joined), channels[level]) for level in range(last)
+            _up(channels[level + 1] * (1 if level == last - 1 else joined), channels[level], norm)
+            for level in range(last)
         )
         self.head = nn.Sequential(
             nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(joined * channels[0], 3, 3, 1, 1), nn.Tanh()
@@ -169,20 +177,24 @@ class PatchDiscriminator(nn.Module):
         return self.layers(torch.cat([face, average], 1))
 
 
-def _down(before: int, after: int, norm: bool) -> nn.Sequential:
-    """Halve the maps: convolution 4x4/2, instance norm, LeakyReLU."""
+def _norm(kind: str, channels: int) -> nn.Module:
+    return nn.InstanceNorm2d(channels, affine=True) if kind == "instance" else nn.BatchNorm2d(channels)
+
+
+def _down(before: int, after: int, norm: str) -> nn.Sequential:
+    """Halve the maps: convolution 4x4/2, norm unless it is "", LeakyReLU."""
     layers: list[nn.Module] = [nn.Conv2d(before, after, 4, 2, 1, bias=not norm)]
-    return nn.Sequential(*layers, *([nn.InstanceNorm2d(after, affine=True)] if norm else []), nn.LeakyReLU(0.2))
+    return nn.Sequential(*layers, *([_norm(norm, after)] if norm else []), nn.LeakyReLU(0.2))
 
 
-def _up(before: int, after: int) -> nn.Sequential:
-    """Double the maps: ReLU, nearest neighbours, convolution 3x3, instance norm."""
+def _up(before: int, after: int, norm: str = "instance") -> nn.Sequential:
+    """Double the maps: ReLU, nearest neighbours, convolution 3x3, norm."""
     # Not a transposed convolution, which leaves a checkerboard pattern (Odena et al. 2016); the text leaves it open.
     return nn.Sequential(
         nn.ReLU(),
         nn.Upsample(scale_factor=2),
         nn.Conv2d(before, after, 3, 1, 1, bias=False),
-        nn.InstanceNorm2d(after, affine=True),
+        _norm(norm, after),
     )
 
 
@@ -475,6 +487,8 @@ class IFGAN(Classifier):
         Self-attention in the generator; False is the paper's ablation.
     skips : bool
         Skip connections in the generator; without them less of the input's identity reaches the output.
+    generator_norm : str
+        "instance" or "batch", see :class:`Generator`.
     generator_channels : sequence of int
         Channels after each halving of the generator's maps.
     discriminator_channels : int
@@ -527,6 +541,7 @@ class IFGAN(Classifier):
     classifier_input: str = "generated"
     attention: bool = True
     skips: bool = True
+    generator_norm: str = "instance"
     generator_channels: Sequence[int] = (64, 128, 256, 512, 512)
     discriminator_channels: int = 64
     cgan_weight: float = 1.0
@@ -611,6 +626,7 @@ class IFGAN(Classifier):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_choice("classifier_input", self.classifier_input, ("generated", "pair"))
+        check_choice("generator_norm", self.generator_norm, ("instance", "batch"))
         check_choice("average_view", self.average_view, ("input", "centre"))
         check_choice("average_from", self.average_from, ("target", "all"))
         check_choice("island_reduction", self.island_reduction, ISLAND_REDUCTIONS)
@@ -623,7 +639,7 @@ class IFGAN(Classifier):
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         n_classes = len(self.classes_)
-        generator = Generator(self.generator_channels, self.attention, self.skips)
+        generator = Generator(self.generator_channels, self.attention, self.skips, self.generator_norm)
         discriminator = PatchDiscriminator(self.discriminator_channels)
         for network in (generator, discriminator):
             initialise_normal(network)

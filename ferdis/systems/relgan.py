@@ -483,8 +483,7 @@ class RELGAN(PatchClassifier):
         )  # fmt: skip
         modules = {name: self.modules_[name] for name in ("expression_encoder", "classifier")}
         batches = Patches(training, self.views, self.batch_size, self.seed)
-        sizes = {"image_size": self.image_size, "crop_size": self.crop_size}
-        prepare = partial(encode, **sizes, augmentation=self.augmentation)
+        prepare = partial(encode, image_size=self.image_size, crop_size=self.crop_size, augmentation=self.augmentation)
         mlp_epochs = max(1, round(self.mlp_epochs * epochs / self.epochs))
         second = Stage("classifier", modules, [phase], mlp_epochs, batches, prepare, ("expression_encoder",))
         return [reenactment, second]

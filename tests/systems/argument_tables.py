@@ -116,6 +116,7 @@ IFGAN_ARGUMENTS = {
     "small_stem": Argument(True, {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "attention": Argument(False, _GENERATOR),
     "skips": Argument(False, _GENERATOR),
+    "generator_norm": Argument("batch", {**_NEW, **some("?ifgan.initial", "?shapes.Generator")}),
     "generator_channels": Argument((8, 16, 24), _GENERATOR),
     "discriminator_channels": Argument(4, {**_NEW, **some("ifgan.initial", "shapes.PatchDiscriminator")}),
     "cgan_weight": weight("ifgan.joint.cgan"),
@@ -396,7 +397,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "IFGAN": {
         **_RECOGNITION, **_CAI, "cgan_weight": 1.0, "l1_weight": 20.0, "generator_channels": (64, 128, 256, 512, 512),
         "discriminator_channels": 64, "attention": True, "classifier_input": "generated", "average_from": "target",
-        "average_view": "input", "skips": True,
+        "average_view": "input", "skips": True, "generator_norm": "instance",
     },
     "ResNetClassifier": {**_RECOGNITION, **_CAI, "augment": True},
     "RELGAN": {

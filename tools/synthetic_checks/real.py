@@ -94,7 +94,7 @@ def resting_crops(people: int, seed: int, name: str = "synthetic") -> tuple[np.n
     Photographed people are seldom as still as a prototype of rest; each image has one to four of :data:`AT_REST`.
     """
     rng = np.random.default_rng(seed)
-    parts = []
+    parts: list[Faces] = []
     for difficulty in ("normal", "hard"):
         faces = draw(name, people, ["neutral"], 1, _DRAWN_AT, difficulty, seed + len(parts))
         units = rng.uniform(0, [AT_REST[unit] for unit in AU_COLUMNS], (len(faces), len(AU_COLUMNS)))
