@@ -7,6 +7,7 @@ catch the light, and little light reaches its floor.
 from __future__ import annotations
 
 import functools
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,4 +151,6 @@ def _maps() -> Tensor:
             rows[half].append(np.stack([left, -down, _SHADE * fold.shade * groove]).reshape(-1))
     full = np.stack(rows[0] + rows[1], axis=1).astype(np.float32)
     full[np.abs(full) < _FAINT] = 0
-    return torch.from_numpy(full).to_sparse_csr()
+    with warnings.catch_warnings():  # torch calls compressed rows a beta; their product with a matrix is all we ask
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", category=UserWarning)
+        return torch.from_numpy(full).to_sparse_csr()
