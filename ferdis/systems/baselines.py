@@ -162,7 +162,7 @@ class ResNetClassifier(Classifier):
             partial(
                 torch.optim.Adam, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay, fused=True
             ),
-            partial(torch.optim.lr_scheduler.StepLR, step_size=decay_epochs, gamma=self.decay),
+            self._scheduler(epochs, decay_epochs),
             after_step=move_centres,
         )
         prepare = partial(crop, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees,
@@ -242,7 +242,7 @@ class BaselineCNN(PatchClassifier):
             partial(cnn_terms, class_weights=training.class_weights),
             {"softmax": 1.0},
             partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, fused=True),
-            partial(torch.optim.lr_scheduler.StepLR, step_size=decay_epochs, gamma=self.decay),
+            self._scheduler(epochs, decay_epochs),
         )
         batches = Patches(training, self.views, self.batch_size, self.seed)
         prepare = partial(view, image_size=self.image_size, crop_size=self.crop_size, augmentation=self.augmentation)

@@ -112,6 +112,10 @@ class Generator(nn.Module):
         decoder; False is the paper's ablation.
     skips : bool
         Skip connections from encoder to decoder; without them all passes through the smallest maps.
+    encoder : str
+        What halves the maps: "strided" 4x4 convolutions (pix2pix), or "pooled" 3x3 ones, which see each place.
+    n_classes : int
+        With classes a linear layer on the smallest maps, pooled to 2x2, names them.
     norm : str
         "instance" or "batch". Instance norm takes from a map its mean, and with it what is said by how strong a whole
         map is.
@@ -123,13 +127,17 @@ class Generator(nn.Module):
         attention: bool = True,
         skips: bool = True,
         norm: str = "instance",
+        encoder: str = "strided",
+        n_classes: int = 0,
     ) -> None:
         super().__init__()
         last, joined = len(channels) - 1, 2 if skips else 1
         self.skips = skips
         self.encoder = nn.ModuleList(
             # No norm at the input (pix2pix), nor at the smallest maps, which have too few positions for statistics.
-            _down(3 if level == 0 else channels[level - 1], channels[level], "" if level in (0, last) else norm)
+            _pooled(3 if level == 0 else channels[level - 1], channels[level], norm)
+            if encoder == "pooled"
+            else _down(3 if level == 0 else channels[level - 1], channels[level], "" if level in (0, last) else norm)
             for level in range(last + 1)
         )
         self.decoder = nn.ModuleList(  # decoder[k] gives maps of the size of encoder[k]'s, which are concatenated
@@ -141,21 +149,28 @@ class Generator(nn.Module):
         )
         places = ("encoder", "skip", "decoder") if skips else ("encoder", "decoder")
         self.attend = nn.ModuleDict({p: SelfAttention(channels[1]) if attention else nn.Identity() for p in places})
+        self.names = nn.Linear(4 * channels[-1], n_classes) if n_classes else None
 
-    def forward(self, face: Tensor) -> Tensor:
-        """Faces (n, 3, S, S) in [-1, 1] to average faces of the same shape and range."""
+    def forward(self, face: Tensor, named: bool = False) -> Any:
+        """Faces (n, 3, S, S) in [-1, 1] to average faces of the same shape and range.
+
+        With ``named`` also logits (n, K) of what the encoder takes the expression for: a tuple.
+        """
         x, skips = face, []
         for level, block in enumerate(self.encoder):
             x = block(x)  # (n, channels[level], S / 2^(level+1), same)
             if level == 1:
                 x = self.attend["encoder"](x)
             skips.append(x)
+        code = x
         for level in reversed(range(len(self.decoder))):
             x, skip = self.decoder[level](x), skips[level]
             if level == 1:
                 x = self.attend["decoder"](x)
                 skip = self.attend["skip"](skip) if self.skips else skip
             x = torch.cat([x, skip], 1) if self.skips else x  # (n, 2 * channels[level], ...)
+        if named and self.names is not None:
+            return self.head(x), self.names(F.adaptive_avg_pool2d(code, 2).flatten(1))
         return self.head(x)
 
 
@@ -185,6 +200,12 @@ def _down(before: int, after: int, norm: str) -> nn.Sequential:
     """Halve the maps: convolution 4x4/2, norm unless it is "", LeakyReLU."""
     layers: list[nn.Module] = [nn.Conv2d(before, after, 4, 2, 1, bias=not norm)]
     return nn.Sequential(*layers, *([_norm(norm, after)] if norm else []), nn.LeakyReLU(0.2))
+
+
+def _pooled(before: int, after: int, norm: str) -> nn.Sequential:
+    """Halve the maps: convolution 3x3, norm, LeakyReLU, 2x2 average pooling."""
+    layers = nn.Conv2d(before, after, 3, 1, 1, bias=False), _norm(norm, after), nn.LeakyReLU(0.2), nn.AvgPool2d(2)
+    return nn.Sequential(*layers)
 
 
 def _up(before: int, after: int, norm: str = "instance") -> nn.Sequential:
@@ -390,6 +411,7 @@ def generate(
     max_degrees: float,
     augmentation: str = "paper",
     average_view: str = "input",
+    named: bool = False,
 ) -> Batch:
     """One view of each face, the same or the centre view of its class's average face, and the generated one."""
     faces, labels = to_unit_range(batch["image"]), batch["label"]
@@ -403,7 +425,11 @@ def generate(
         face = distorted(face, random)
     averages = modules.averages.pictures[labels]
     average = take_views(averages, views, crop_size) if average_view == "input" else centre_crop(averages, crop_size)
-    return {"face": face, "average": average, "generated": modules.generator(face), "label": labels}
+    made = {"face": face, "average": average, "label": labels}
+    if named:
+        generated, names = modules.generator(face, named=True)
+        return made | {"generated": generated, "names": names}
+    return made | {"generated": modules.generator(face)}
 
 
 def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
@@ -422,6 +448,7 @@ def joint_terms(
     alpha: float,
     reduction: str,
     class_weights: Tensor | None,
+    trains_generator: bool = True,
 ) -> dict[str, Tensor]:
     """The four terms of the objective that generator and classifier minimise together (Eq. 1).
 
@@ -430,7 +457,7 @@ def joint_terms(
     """
     face, average, generated, labels = (batch[name] for name in ("face", "average", "generated", "label"))
     fake = modules.discriminator(face, generated)
-    seen = torch.cat([average, generated])
+    seen = torch.cat([average, generated if trains_generator else generated.detach()])
     if pair:
         seen = torch.cat([torch.cat([face, face]), seen], 1)  # (2n, 6, S, S)
     features, logits = modules.classifier(seen)
@@ -440,7 +467,9 @@ def joint_terms(
     on_average, on_generated = logits.chunk(2)
     centres = modules.centres  # unknown in the first step, after which they start at its class means
     island = island_loss(batch["features"], labels, centres.values, alpha, reduction, centres.known)
+    names = batch.get("names")
     return {
+        **({} if names is None else {"names": softmax_loss(names[:0], names, labels, class_weights)}),
         "cgan": generator_cgan_loss(fake),
         "l1": l1_loss(generated, average),
         "softmax": softmax_loss(on_average, on_generated, labels, class_weights),
@@ -458,7 +487,9 @@ def fitted_and_heads(modules: Mapping[str, nn.Module]) -> tuple[list[Tensor], li
     """Averages and centres, which belong to one training set; and E's last layer, whose rows are classes."""
     fitted = [t for name in ("averages", "centres") if name in modules for t in modules[name].buffers()]
     classifier = cast(ImageClassifier, modules["classifier"])
-    return fitted, list(classifier.network.get_classifier().parameters())
+    names = getattr(modules.get("generator"), "names", None)
+    heads = list(classifier.network.get_classifier().parameters())
+    return fitted, heads + ([] if names is None else list(names.parameters()))
 
 
 # ---------------------------------------------------------------------------------------------------- estimator
@@ -487,8 +518,16 @@ class IFGAN(Classifier):
         Self-attention in the generator; False is the paper's ablation.
     skips : bool
         Skip connections in the generator; without them less of the input's identity reaches the output.
+    generator_encoder : str
+        "strided" or "pooled", see :class:`Generator`.
     generator_norm : str
         "instance" or "batch", see :class:`Generator`.
+    names_weight : float
+        Weight of a cross-entropy that is not in the text: a linear layer names the class from the generator's smallest
+        maps. 0 leaves the layer out; nothing reads it in prediction.
+    classifier_trains_generator : bool
+        Whether Eq. 4 and 5 reach the generator through its image, as the text has it; without, E reads an image that
+        Eq. 2 and 3 alone have made.
     generator_channels : sequence of int
         Channels after each halving of the generator's maps.
     discriminator_channels : int
@@ -541,7 +580,10 @@ class IFGAN(Classifier):
     classifier_input: str = "generated"
     attention: bool = True
     skips: bool = True
+    generator_encoder: str = "strided"
     generator_norm: str = "instance"
+    names_weight: float = 0.0
+    classifier_trains_generator: bool = True
     generator_channels: Sequence[int] = (64, 128, 256, 512, 512)
     discriminator_channels: int = 64
     cgan_weight: float = 1.0
@@ -626,6 +668,7 @@ class IFGAN(Classifier):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_choice("classifier_input", self.classifier_input, ("generated", "pair"))
+        check_choice("generator_encoder", self.generator_encoder, ("strided", "pooled"))
         check_choice("generator_norm", self.generator_norm, ("instance", "batch"))
         check_choice("average_view", self.average_view, ("input", "centre"))
         check_choice("average_from", self.average_from, ("target", "all"))
@@ -639,7 +682,10 @@ class IFGAN(Classifier):
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         n_classes = len(self.classes_)
-        generator = Generator(self.generator_channels, self.attention, self.skips, self.generator_norm)
+        generator = Generator(
+            self.generator_channels, self.attention, self.skips, self.generator_norm, self.generator_encoder,
+            n_classes if self.names_weight else 0,
+        )  # fmt: skip
         discriminator = PatchDiscriminator(self.discriminator_channels)
         for network in (generator, discriminator):
             initialise_normal(network)
@@ -666,17 +712,21 @@ class IFGAN(Classifier):
             torch.optim.Adam, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay, fused=True
         )
         epochs, decay_epochs = self._length(len(training))
-        schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=decay_epochs, gamma=self.decay)
+        schedule = self._scheduler(epochs, decay_epochs)
         terms = partial(joint_terms, pair=self.classifier_input == "pair", alpha=self.island_alpha,
-                        reduction=self.island_reduction, class_weights=training.class_weights)  # fmt: skip
+                        reduction=self.island_reduction, class_weights=training.class_weights,
+                        trains_generator=self.classifier_trains_generator)  # fmt: skip
         weights = {"cgan": self.cgan_weight, "l1": self.l1_weight,
                    "softmax": self.softmax_weight, "island": self.island_weight}  # fmt: skip
+        if self.names_weight:
+            weights["names"] = self.names_weight
         phases = [
             Phase("discriminator", ("discriminator",), discriminator_terms, {"cgan": 1.0}, optimizer, schedule),
             Phase("joint", ("generator", "classifier"), terms, weights, optimizer, schedule, after_step=move_centres),
         ]
         prepare = partial(generate, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees,
-                          augmentation=self.augmentation, average_view=self.average_view)  # fmt: skip
+                          augmentation=self.augmentation, average_view=self.average_view,
+                          named=self.names_weight > 0)  # fmt: skip
         batches = training.batches(self.batch_size, self.seed)
         return [Stage("ifgan", self.modules_, phases, epochs, batches, prepare)]
 

@@ -493,7 +493,7 @@ class RELGAN(PatchClassifier):
     ) -> Stage:
         """Generator and discriminator against each other (Section 3.1)."""
         optimizer = partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, fused=True)
-        schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=decay_epochs, gamma=self.decay)
+        schedule = self._scheduler(epochs, decay_epochs)
         terms = ("adversarial", "pixel", "expression", *(("identity",) if discriminator.identity_head else ()))
         weights = {term: getattr(self, f"{term}_weight") for term in terms}
         grown = self.pretrain is not None

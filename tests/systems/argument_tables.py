@@ -71,6 +71,7 @@ def decays(start: float, by: float, phases: tuple[str, ...]) -> dict[str, Any]:
     return {
         "learning_rate": Argument(0.03, rates(0.03, 1, 1, by, by, phases=phases)),
         "decay": Argument(0.3, rates(start, 1, 1, 0.3, 0.3, phases=phases)),
+        "schedule": Argument("one-cycle", rates(start, 0.5, 1, 0.75, 0.25, phases=phases)),
         "decay_epochs": Argument(1, rates(start, 1, by, by**2, by**3, phases=phases)),
     }
 
@@ -116,6 +117,9 @@ IFGAN_ARGUMENTS = {
     "small_stem": Argument(True, {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "attention": Argument(False, _GENERATOR),
     "skips": Argument(False, _GENERATOR),
+    "generator_encoder": Argument("pooled", _GENERATOR),
+    "classifier_trains_generator": Argument(False, {}),
+    "names_weight": Argument(3.0, {**_NEW, **some("ifgan.initial", "shapes.Generator", "ifgan.joint.weight.names")}),
     "generator_norm": Argument("batch", {**_NEW, **some("?ifgan.initial", "?shapes.Generator")}),
     "generator_channels": Argument((8, 16, 24), _GENERATOR),
     "discriminator_channels": Argument(4, {**_NEW, **some("ifgan.initial", "shapes.PatchDiscriminator")}),
@@ -375,7 +379,7 @@ ARGUMENTS: dict[str, dict[str, Argument]] = {
 _TRAINING = {"min_steps": 0, "gradient_clip": None, "seed": 0, "accelerator": "auto", "devices": 1,
              "precision": "auto", "logger": "csv", "progress": True}  # fmt: skip
 _RECOGNITION = {**_TRAINING, "extra_train": None, "class_weight": None, "sampler": "shuffle", "test_flip": False,
-                "augmentation": "paper", "pretrain": None, "pretrain_epochs": 20}  # fmt: skip
+                "augmentation": "paper", "schedule": "steps", "pretrain": None, "pretrain_epochs": 20}  # fmt: skip
 _CAI = {  # Cai et al. 2021: Section 4.2; lambdas of Eq. 1, alpha of Eq. 5
     "softmax_weight": 10.0, "island_weight": 1.0, "island_alpha": 0.03, "image_size": 256, "crop_size": 224,
     "max_degrees": 5.0, "epochs": 100, "batch_size": 50, "learning_rate": 1e-4, "betas": (0.9, 0.99),
@@ -398,6 +402,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         **_RECOGNITION, **_CAI, "cgan_weight": 1.0, "l1_weight": 20.0, "generator_channels": (64, 128, 256, 512, 512),
         "discriminator_channels": 64, "attention": True, "classifier_input": "generated", "average_from": "target",
         "average_view": "input", "skips": True, "generator_norm": "instance",
+        "generator_encoder": "strided", "classifier_trains_generator": True,
+        "names_weight": 0.0,
     },
     "ResNetClassifier": {**_RECOGNITION, **_CAI, "augment": True},
     "RELGAN": {

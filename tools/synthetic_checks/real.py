@@ -46,7 +46,7 @@ VIEWS = tuple((s, *d) for s, d in product((0.92, 1.0, 1.08), ((0, 0), (0.05, 0),
 NETWORKS = 5
 # Highest intensities of action units in a face that means nothing by it: it speaks, blinks, or looks so by habit.
 AT_REST = {
-    "AU1": 1.0, "AU2": 1.0, "AU4": 1.2, "AU5": 1.0, "AU6": 0.7, "AU7": 1.5, "AU9": 0.3, "AU10": 0.8, "AU12": 0.7,
+    "AU01": 1.0, "AU02": 1.0, "AU04": 1.2, "AU05": 1.0, "AU06": 0.7, "AU07": 1.5, "AU09": 0.3, "AU10": 0.8, "AU12": 0.7,
     "AU14": 1.5, "AU15": 1.2, "AU17": 1.5, "AU20": 1.0, "AU23": 1.5, "AU25": 2.5, "AU26": 2.0, "AU45": 5.0,
 }  # fmt: skip
 TUNED = (
