@@ -21,7 +21,8 @@ from ferdis import DECGAN, Faces, ResNetClassifier, load
 from ferdis.datasets.synthetic.dataset import counterpart, region_masks
 from ferdis.disentanglement.representations import swap_pairs
 from ferdis.disentanglement.transfer import measure_transfer
-from ferdis.evaluators.judges import IdentityJudge, standard_judges
+from ferdis.evaluators.held_out import seed_apart
+from ferdis.evaluators.judges import JUDGE_SEED, IdentityJudge, standard_judges
 from ferdis.figures import transfer_grid
 from ferdis.metrics.images import fid, kid
 from ferdis.metrics.verification import verify
@@ -45,7 +46,10 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
         "synthetic", people=options.test_people, images_per_expression=2, first_person=options.people, **drawn
     )
     judging = {"people": options.judge_people} if options.judge_people else {}
+    judging["seed"] = seed_apart(JUDGE_SEED, options.seed)
     expressions, identities = standard_judges(load, judged=unseen, **judging)
+    for judge in (expressions, identities):
+        judge.refuse_overlap(learned)
     model.fit(learned, run_dir=None if options.out is None else options.out / "decgan")
     found = measure_transfer(
         model, unseen, counterpart=counterpart, region_masks=region_masks,

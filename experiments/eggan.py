@@ -1,7 +1,7 @@
 """The setup that EGGAN's tables share: people to train on, others to train judges on, and others to edit.
 
-The three groups are disjoint. Action units of an image are estimated by an ``AUEstimator``, identity by an identity
-judge; both are trained on the second group and report their error on held-out people of it.
+The three groups share nobody, at any seed. Action units of an image are estimated by an ``AUEstimator``, identity by an
+identity judge; both are trained on the second group and report their error on held-out people of it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from scipy.stats import spearmanr
 from ferdis import EGGAN, Faces, load
 from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.evaluators.embedders import EMBEDDERS, Embedder, get_embedder
-from ferdis.evaluators.judges import IdentityJudge, standard_judges
+from ferdis.evaluators.held_out import refuse_shared_people, seed_apart
+from ferdis.evaluators.judges import JUDGE_SEED as STANDARD_SEED
+from ferdis.evaluators.judges import IdentityJudge, standard_judges, trained
 from ferdis.faces import AU_COLUMNS
 from ferdis.metrics.action_units import ActionUnitAgreement, action_unit_agreement
 from ferdis.metrics.verification import Verification, verify
 
-JUDGE_SEED = 3000  # a population of their own, the same for every --seed
+JUDGE_SEED = 3000  # a population of their own, the same for every other --seed
 DRIVEN, STILL = 1.0, 0.1  # an action unit whose target differs by this much is driven; below the other, it should stay
 
 
@@ -87,7 +89,10 @@ def arguments(argv: Sequence[str] | None, description: str, **further: dict[str,
 
 
 def bench(options: argparse.Namespace) -> Bench:
-    """Render the people, train the judges, choose the edits; prints the judges' own errors."""
+    """Render the people, train the judges, choose the edits; prints the judges' own errors.
+
+    With ``--out`` the action unit judge is saved, and not trained again for the next table of the same arguments.
+    """
     size = EGGAN.small().image_size
     drawn = {
         "expressions": options.expressions,
@@ -98,14 +103,24 @@ def bench(options: argparse.Namespace) -> Bench:
     several = {**drawn, "images_per_expression": options.images}
     learned = load("synthetic", people=options.people, **several)
     unseen = load("synthetic", people=options.test_people, first_person=options.people, **several)
-    judging = load("synthetic", people=options.judge_people, **{**several, "seed": JUDGE_SEED})
-    estimator = _units_judge(options, judging)
+    own = {"seed": seed_apart(JUDGE_SEED, options.seed)}
+    judging = load("synthetic", people=options.judge_people, **{**several, **own})
+    refuse_shared_people(training=learned, testing=unseen, judging=judging)
+    estimator = trained(
+        AUEstimator.small(**({"epochs": options.epochs} if options.epochs else {})), judging, cache=options.out or False
+    )
+    judges: list[AUEstimator | IdentityJudge] = [estimator]
     if options.embedder:
         identity: IdentityJudge | Embedder = get_embedder(options.embedder, options.embedder_weights)
     elif options.epochs:
         identity = IdentityJudge(epochs=options.epochs).fit(judging)
+        judges.append(identity)
     else:
-        _, identity = standard_judges(load, judged=unseen)
+        _, identity = standard_judges(load, judged=unseen, seed=seed_apart(STANDARD_SEED, options.seed))
+        judges.append(identity)
+    for judge in judges:
+        judge.refuse_overlap(learned)
+        judge.refuse_overlap(unseen)
     random = np.random.default_rng(options.seed)
     sources = unseen[random.integers(len(unseen), size=options.edits)]
     shown = learned[random.integers(len(learned), size=options.edits)]
@@ -113,17 +128,6 @@ def bench(options: argparse.Namespace) -> Bench:
     print(f"{options.test_people} others\naction units: AUEstimator, {estimator.own}\nidentity: {identity.own}")
     targets = shown.table[list(AU_COLUMNS)].to_numpy()
     return Bench(learned, unseen, estimator, identity, sources, targets, shown)
-
-
-def _units_judge(options: argparse.Namespace, judging: Faces) -> AUEstimator:
-    """The AUEstimator; with ``--out`` it is saved, and not trained again for the next table."""
-    folder = None if options.out is None else options.out / "judge"
-    if folder is not None and folder.is_dir():
-        return AUEstimator.load(folder)
-    judge = AUEstimator.small(**({"epochs": options.epochs} if options.epochs else {})).fit(judging)
-    if folder is not None:
-        judge.save(folder)
-    return judge
 
 
 def fitted(options: argparse.Namespace, on: Bench, **changes: object) -> EGGAN:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from ferdis._tables import MISSING
 from ferdis.messages import NAMED, and_more, named, quoted, short
+
+T = TypeVar("T")
 
 EXPRESSIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 SIX_EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
@@ -30,6 +32,7 @@ _DIGEST_IMAGES = 64  # images that enter Faces.digest(): enough to tell two sets
 _DIGEST_ATTRS = ("posed", "counterpart")  # what a fit reads beside the table
 _NO_NAMES = MISSING - {"n/a"}  # person a of the set n has that name
 _NOT_DIGESTED = ("detection_probability", "au_confidence")
+_READ_BYTES = 2**24  # pixels that are read at a time where all are looked at
 
 
 class Faces:
@@ -76,7 +79,8 @@ class Faces:
             raise ValueError(f"{len(images)} images but {len(table)} rows in the table: one row an image is needed")
         table = table.reset_index(drop=True)
         _check_table(table)
-        _set(self, images, None, table, dict(attrs or {}))
+        images, index = (images.base, images.index) if isinstance(images, _View) else (images, None)
+        _set(self, images, index, table, dict(attrs or {}))
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"Faces is frozen: build a new one instead of setting {name!r}")
@@ -155,6 +159,33 @@ class Faces:
         """Read pixels: uint8 of shape (m, H, W, 3), of all rows or of those in ``index`` (slice, mask, integers)."""
         rows = np.arange(len(self)) if index is None else _rows(index, len(self))
         return np.asarray(self._images[rows if self._index is None else self._index[rows]])
+
+    def map_originals(self, function: Callable[[np.ndarray], T]) -> list[T]:
+        """``function`` of the whole image that each row was cut from, as its file holds it, in order.
+
+        Crops of one image differ with how a face was found in it; the image does not. Images of no file (in memory,
+        or drawn) are taken as they are. Nothing but the results is kept.
+
+        Parameters
+        ----------
+        function : callable
+            Of pixels (height, width, 3), uint8; it may be called from several threads.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If a file is gone or damaged; one line that names it.
+        """
+        return _map_originals(function, self._images, np.arange(len(self)) if self._index is None else self._index)
+
+    def rows_in(self, other: Faces) -> np.ndarray | None:
+        """Rows of ``other`` that these images are, (n,), if both were taken from one Faces; None if some are not."""
+        if self._images is not other._images:
+            return None
+        place = np.full(len(self._images), -1)
+        place[slice(None) if other._index is None else other._index] = np.arange(len(other))
+        rows = place if self._index is None else place[self._index]
+        return rows if (rows >= 0).all() else None
 
     def with_table(self, table: pd.DataFrame) -> Faces:
         """The same images with another table of as many rows (a new column, say); checked like a new one."""
@@ -304,6 +335,24 @@ class _Joined:
 
 
 _SHARED = ("aligned", "preprocessing", "posed", "counterpart")  # true of joined faces if it is of every part
+
+
+def _map_originals(function: Callable[[np.ndarray], T], images: Any, rows: np.ndarray) -> list[T]:
+    if isinstance(images, _Joined):
+        owner = np.searchsorted(images.ends, rows, side="right")
+        found: dict[int, T] = {}
+        for number in np.unique(owner):
+            chosen = np.flatnonzero(owner == number)
+            start = images.ends[number] - len(images.parts[number])
+            found.update(zip(chosen, _map_originals(function, images.parts[number], rows[chosen] - start), strict=True))
+        return [found[place] for place in range(len(rows))]
+    if isinstance(images, _View):
+        return _map_originals(function, images.base, images.index[rows])
+    if hasattr(images, "map_originals"):
+        return images.map_originals(function, rows)
+    step = max(1, _READ_BYTES // int(np.prod(images.shape[1:])))
+    blocks = (np.asarray(images[rows[start : start + step]]) for start in range(0, len(rows), step))
+    return [function(image) for block in blocks for image in block]
 
 
 def _set(faces: Faces, images: Any, index: np.ndarray | None, table: pd.DataFrame, attrs: dict) -> None:

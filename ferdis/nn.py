@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,11 +20,27 @@ import torch
 from huggingface_hub.constants import HF_HUB_CACHE
 from torch import Tensor, nn
 
-from ferdis.messages import one_line
+from ferdis.messages import closest, one_line, quoted, short
 from ferdis.weights import put_weights, read_weights
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+ARCHITECTURE = frozenset(
+    (
+        "aa_layer", "act_layer", "attn_drop_rate", "avg_down", "base_width", "block_config", "block_reduce_first",
+        "cardinality", "channel_multiplier", "channels", "class_token", "conv_mlp", "depth", "depth_multiplier",
+        "depths", "dims", "down_kernel_size", "drop_block_rate", "drop_path_rate", "drop_rate", "embed_dim",
+        "embed_dims", "feature_size", "global_pool", "growth_rate", "head_hidden_size", "head_init_scale",
+        "img_size", "init_values", "kernel_size", "kernel_sizes", "layers", "ls_init_value", "mlp_ratio",
+        "mlp_ratios", "no_embed_class", "norm_layer", "num_features", "num_heads", "output_stride", "patch_size",
+        "pos_drop_rate", "pre_norm", "proj_drop_rate", "qk_norm", "qkv_bias", "reg_tokens", "replace_stem_pool",
+        "stem_size", "stem_type", "stem_width", "use_grn", "window_size", "zero_init_last",
+    )
+)  # fmt: skip
+"""Arguments of a timm network that may be given: they say how it is built, and none of them opens a file or a site."""
+_LONGEST = 64  # characters of a text, and entries of a list
+_LARGEST = 1 << 16
+_NAME = re.compile(r"[A-Za-z0-9_.\-]+")  # hf-hub:... and local-dir:... would fetch or open what they name
 _SAVED = "classifier.network."  # what the network's tensors are called in a system that was saved
 
 
@@ -43,7 +60,7 @@ class ImageClassifier(nn.Module):
         file holds every tensor of this network and no other, under timm's names or as a system of ferdis saved them
         (``weights.safetensors``); its last layer is left out where it has another number of classes.
     arguments : mapping, optional
-        Passed on to ``timm.create_model``: ``{"channels": (32, 64, 128, 256)}`` halves a ResNet.
+        Of :data:`ARCHITECTURE`, for ``timm.create_model``: ``{"channels": (32, 64, 128, 256)}`` halves a ResNet.
     small_stem : bool
         For images of 64 pixels: a ResNet begins with a new 3x3 convolution of stride 2, without the 7x7 convolution
         and the pooling that leave a quarter of the side before its first block.
@@ -51,7 +68,8 @@ class ImageClassifier(nn.Module):
     Raises
     ------
     ValueError
-        If timm has no such network, the file does not fit it, or a small stem is asked of a network that is no ResNet.
+        If timm has no such network, the file does not fit it, an argument is none of its architecture, or a small stem
+        is asked of a network that is no ResNet.
     FileNotFoundError
         If the weights cannot be found or downloaded. Nothing falls back to random weights.
     """
@@ -72,7 +90,12 @@ class ImageClassifier(nn.Module):
         super().__init__()
         # timm's own interface (forward_features, forward_head, ...) is not in nn.Module's type.
         self.network: Any = _timm_network(
-            name, weights, small_stem, num_classes=n_classes, in_chans=in_channels, **dict(arguments or {})
+            name,
+            weights,
+            small_stem,
+            num_classes=n_classes,
+            in_chans=in_channels,
+            **checked_architecture(arguments or {}),
         )
         for statistic, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
             channels = torch.tensor(values).repeat(in_channels // 3).reshape(1, -1, 1, 1)
@@ -89,6 +112,35 @@ class ImageClassifier(nn.Module):
         maps = self.network.forward_features(images)
         features = self.network.forward_head(maps, pre_logits=True)
         return features, self.network.get_classifier()(features)
+
+
+def checked_architecture(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """``classifier_arguments``: each is one of :data:`ARCHITECTURE`, its value a number, a word or a list of them.
+
+    Raises
+    ------
+    ValueError
+        One line that names the argument.
+    """
+    if not isinstance(arguments, Mapping):
+        raise ValueError(f"classifier_arguments={quoted(arguments)}: a mapping, such as {{'channels': [4, 8, 8, 8]}}")
+    for name, value in arguments.items():
+        if name not in ARCHITECTURE:
+            near = closest(short(name), ARCHITECTURE) or ": ferdis.nn.ARCHITECTURE lists them"
+            raise ValueError(f"classifier_arguments: {quoted(name)} is no argument of an architecture{near}")
+        if not _is_plain(value):
+            raise ValueError(
+                f"classifier_arguments: {name}={quoted(value)}: a number up to {_LARGEST}, a word, or a list of them"
+            )
+    return dict(arguments)
+
+
+def _is_plain(value: Any, levels: int = 2) -> bool:
+    if isinstance(value, list | tuple):
+        return levels > 0 and len(value) <= _LONGEST and all(_is_plain(item, levels - 1) for item in value)
+    if isinstance(value, str):
+        return len(value) <= _LONGEST
+    return value is None or (isinstance(value, int | float) and abs(value) <= _LARGEST)
 
 
 @contextmanager
@@ -115,9 +167,9 @@ def initialise_normal(module: nn.Module, std: float = 0.02) -> None:
 
 
 def _timm_network(name: str, weights: str | None, small_stem: bool = False, **arguments: Any) -> nn.Module:
-    if not timm.is_model(name.split(".")[0]):
+    if not _NAME.fullmatch(name) or not timm.is_model(name.split(".")[0]):
         near = difflib.get_close_matches(name, timm.list_models(), n=4)
-        raise ValueError(f"timm has no network {name!r}: try {', '.join(near) or 'a name of timm.list_models()'}")
+        raise ValueError(f"timm has no network {quoted(name)}: try {', '.join(near) or 'a name of timm.list_models()'}")
     finish = _with_small_stem if small_stem else lambda network: network
     if weights is None:
         return finish(timm.create_model(name, pretrained=False, **arguments))

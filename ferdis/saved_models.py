@@ -17,7 +17,8 @@ import pandas as pd
 from ferdis import metrics, run_folder
 from ferdis.faces import Faces
 from ferdis.protocol.folds import read_fold_table, read_folds
-from ferdis.systems.base import Estimator, read_about
+from ferdis.systems.base import Estimator
+from ferdis.systems.saved import read_about
 
 
 def find_model(path: str | Path, system: str | None = None) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -121,6 +122,69 @@ def test_eggan_tables(eggan: list[str], tmp_path: Path, capsys):
     verified = eggan_table2.main(argv)
     assert verified.loc["EGGAN", "published (RaFD)"] == 97.04 and 0 <= verified.loc["EGGAN", "measured"] <= 100
     assert (tmp_path / "eggan" / "checkpoint.safetensors").stat().st_mtime_ns == weights  # not trained again
+
+
+@pytest.mark.parametrize("seed", ["1", "3000", "1000"])
+def test_nobody_is_in_two_of_learned_tested_and_judging_people(eggan: list[str], seed: str, monkeypatch, capsys):
+    import eggan as shared
+
+    asked: list[int] = []
+    monkeypatch.setattr(shared, "standard_judges", lambda load, judged, seed: asked.append(seed) or (None, NoJudge()))
+    quick = [*eggan[: eggan.index("--epochs")], *eggan[eggan.index("--epochs") + 2 :]]
+    monkeypatch.setattr(shared.AUEstimator, "preset", {**shared.AUEstimator.preset, "epochs": 1, "min_steps": 1})
+    on = shared.bench(shared.arguments([*quick, "--seed", seed], "a table"))
+    groups = [set(on.learned.subject), set(on.unseen.subject), set(on.estimator.people_)]
+    assert sum(map(len, groups)) == len(set.union(*groups)) == 3 + 3 + 14
+    assert len(asked) == 1 and f"/s{asked[0]}/" not in on.unseen.subject[0]  # whose population the identity judge is of
+    for faces in (on.learned, on.unseen):
+        on.estimator.refuse_overlap(faces)
+    judged = on.learned[:1]
+    on.estimator.people_ = [*on.estimator.people_, str(judged.subject[0])]
+    with pytest.raises(ValueError, match=r"the AUEstimator was trained on .*P0000 \(1 of the judged people"):
+        on.estimator.refuse_overlap(judged)
+
+
+class NoJudge:
+    """Knows nobody."""
+
+    own = "nothing"
+
+    def refuse_overlap(self, faces) -> None:
+        """Nobody."""
+
+
+def test_groups_that_share_people_are_refused_by_name():
+    from ferdis import load
+    from ferdis.evaluators.held_out import refuse_shared_people, seed_apart
+
+    faces = load("synthetic", people=3, expressions=["fear"], images_per_expression=1, image_size=32, cache=False)
+    refuse_shared_people(training=faces[:2], testing=faces[2:])
+    with pytest.raises(
+        ValueError, match=r"P0001 is among the faces of 'training' and of 'judging' \(1 people in all\)"
+    ):
+        refuse_shared_people(training=faces[:2], testing=faces[2:], judging=faces[1:2])
+    assert [seed_apart(3000, used) for used in (1, 3000)] == [3000, 3001] and seed_apart(1, 1, 2) == 3
+
+
+@pytest.mark.parametrize(
+    "change", [["--judge_people", "15"], ["--expressions", "7"], ["--difficulty", "normal"], ["--epochs", "2"]]
+)
+def test_a_judge_of_other_arguments_is_not_reused(eggan: list[str], change: list[str], tmp_path: Path, monkeypatch):
+    import eggan as shared
+
+    monkeypatch.setattr(shared, "IdentityJudge", lambda epochs: SimpleNamespace(fit=lambda faces: NoJudge()))
+    fitted: list[int] = []
+    fit = shared.AUEstimator.fit
+    monkeypatch.setattr(shared.AUEstimator, "fit", lambda judge, faces: fitted.append(len(faces)) or fit(judge, faces))
+
+    def judged(*more: str) -> str:
+        return shared.bench(shared.arguments([*eggan, "--out", str(tmp_path), *more], "a table")).estimator.own
+
+    first = judged()
+    assert judged() == first and len(fitted) == 1
+    judged(*change)
+    assert len(fitted) == 2
+    assert judged() == first and len(fitted) == 2  # which is kept
 
 
 @pytest.mark.parametrize("given", ["12", "{batch: 6}"])

@@ -5,7 +5,6 @@ Nothing is changed and nothing is aligned: images are read as they are.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -21,11 +20,10 @@ from ferdis.datasets.base import Dataset
 from ferdis.datasets.common import Problem
 from ferdis.faces import Faces
 from ferdis.messages import named, quoted
-from ferdis.preprocess.images import read_image, resize
+from ferdis.preprocess.images import read_image
 from ferdis.protocol.look_alikes import look_alike_subjects
-from ferdis.protocol.near_duplicates import NEAR_DUPLICATE, fingerprints, similar
+from ferdis.protocol.near_duplicates import NEAR_DUPLICATE, Fingerprint, Prints, fingerprint, similar
 
-_THUMBNAIL = 48  # side at which near-duplicates are compared; where the audit's false alarms were measured
 _MOST_PAIRS = 10_000  # near-duplicates that are listed
 _IMBALANCE = 10.0  # largest class over smallest, above which it is said
 _FOLDS = 10  # people a class needs so that ten subject-exclusive folds can each test it
@@ -140,7 +138,12 @@ def check(name: str, /, **arguments: Any) -> CheckReport:
 
 def examine_faces(name: str, faces: Faces) -> CheckReport:
     """The same look at faces that are loaded already."""
-    return examine(name, faces.to_frame(), lambda row: faces.pixels([row])[0], faces.attrs.get("notes", ()))
+    return examine(name, faces.to_frame(), lambda row: _whole(faces[[row]]), faces.attrs.get("notes", ()))
+
+
+def _whole(face: Faces) -> np.ndarray:
+    """The whole image of one row."""
+    return face.map_originals(lambda image: image)[0]
 
 
 def examine(
@@ -180,9 +183,17 @@ class _Look:
     error: str | None = None
     height: float = np.nan
     width: float = np.nan
-    digest: bytes = b""
-    mirror: bytes = b""
-    thumbnail: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
+    fingerprint: Fingerprint | None = None
+
+    @property
+    def digest(self) -> str:
+        """The same for images of the same pixels, whatever file or format holds them; empty if unreadable."""
+        return "" if self.fingerprint is None else f"{self.fingerprint.key}{self.fingerprint.mirrored:d}"
+
+    @property
+    def mirror(self) -> str:
+        """The digest of the mirror image."""
+        return "" if self.fingerprint is None else f"{self.fingerprint.key}{not self.fingerprint.mirrored:d}"
 
 
 def _look_at_all(read: Callable[[int], np.ndarray], count: int) -> list[_Look]:
@@ -192,23 +203,15 @@ def _look_at_all(read: Callable[[int], np.ndarray], count: int) -> list[_Look]:
         except (ValueError, OSError) as error:
             return _Look(error=" ".join(str(error).split()))
         height, width = pixels.shape[:2]
-        small = np.array(resize(pixels, _THUMBNAIL))
-        return _Look(None, height, width, _digest(pixels), _digest(pixels[:, ::-1]), small)
+        return _Look(None, height, width, fingerprint(pixels))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding releases the interpreter's lock
         return list(pool.map(look, range(count)))
 
 
-def _digest(pixels: np.ndarray) -> bytes:
-    """Hash of decoded pixels and their shape: a copy saved under another name or format is still found."""
-    sha = hashlib.sha256(repr(pixels.shape).encode())
-    sha.update(np.ascontiguousarray(pixels).data)
-    return sha.digest()
-
-
 def _say_repeats(report: CheckReport, looks: Sequence[_Look]) -> None:
     """Exact copies and mirror images: wrong if labels or people differ, else a remark."""
-    rows_of: dict[bytes, list[int]] = defaultdict(list)
+    rows_of: dict[str, list[int]] = defaultdict(list)
     for row, look in enumerate(looks):
         if look.error is None:
             rows_of[look.digest].append(row)
@@ -244,12 +247,11 @@ def _say_near(report: CheckReport, looks: Sequence[_Look]) -> None:
     """Near-duplicates across people (or across parts of an official split), as the audit sees them."""
     table = report.table
     group = next((name for name in ("subject", "split") if name in table and table[name].notna().all()), None)
-    rows = [row for row, look in enumerate(looks) if look.error is None]
+    rows = [row for row, look in enumerate(looks) if look.fingerprint is not None]
     if group is None or not rows:
         return
-    faces = Faces(np.stack([looks[row].thumbnail for row in rows]), table.iloc[rows])
-    prints = fingerprints(faces)
-    of_whom = faces.table[group].to_numpy(dtype=str)
+    prints = Prints.stack([look.fingerprint for look in looks if look.fingerprint is not None])
+    of_whom = table[group].iloc[rows].to_numpy(dtype=str)
     pairs = similar(prints, prints, NEAR_DUPLICATE, subject=of_whom, limit=_MOST_PAIRS)
     texts = []
     for order in np.argsort(-pairs.similarity, kind="stable"):

@@ -38,6 +38,7 @@ from ferdis.messages import named, one_line
 from ferdis.progress import Bar
 from ferdis.protocol import Fold, write_folds
 from ferdis.protocol.leakage import NEAR_DUPLICATE, audit, audit_parameters
+from ferdis.protocol.near_duplicates import Fingerprinter
 from ferdis.report.notes import notes
 from ferdis.report.tables import summary_table
 from ferdis.run_folder import RunFolder, Task
@@ -253,11 +254,11 @@ def _audit(
     progress: bool,
 ) -> str:
     """Refuse folds and parameters that leak; what else the audit found, in words."""
-    reports = []
+    reports, known = [], Fingerprinter()
     for some in {id(part): part for part in folds.values()}.values():
-        report = audit(faces, some, **options)
+        report = audit(faces, some, **options, known=known)
         for estimator in systems.values():
-            audit_parameters(estimator, faces, some, **options)
+            audit_parameters(estimator, faces, some, **options, known=known)
         reports.append(str(report))
         if progress:
             print(report, file=sys.stderr)

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from ferdis.evaluators.held_out import hold_out
+from ferdis.evaluators.held_out import hold_out, refuse_known_people
 from ferdis.faces import AU_COLUMNS, Faces
 from ferdis.metrics.action_units import ActionUnitAgreement, action_unit_agreement
 from ferdis.preprocess.augment import random_views, take_views, to_unit_range
@@ -115,6 +115,11 @@ class AUEstimator(Estimator):
     def score(self, faces: Faces, y: ArrayLike | None = None) -> float:
         """Mean Pearson correlation with the faces' own action units, or with ``y`` (n, 17)."""
         return action_unit_agreement(action_units_of(faces) if y is None else y, self.predict(faces)).pcc
+
+    def refuse_overlap(self, faces: Faces) -> None:
+        """A ValueError if one of the people of ``faces`` is one that it learned from or was measured on."""
+        check_is_fitted(self, "modules_")
+        refuse_known_people("the AUEstimator", self.people_, faces)
 
     def annotate(self, faces: Faces, *, overwrite: bool = False) -> Faces:
         """The faces with estimated action units; ``attrs["notes"]`` says whose and how good they are.

@@ -2,9 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import combinations
+
 import numpy as np
 
 from ferdis.faces import Faces
+
+
+def refuse_shared_people(**groups: Faces) -> None:
+    """Refuse groups of faces that have people in common, by name.
+
+    Parameters
+    ----------
+    **groups : what each group is for -> its faces; those without subjects say nothing about people.
+
+    Raises
+    ------
+    ValueError
+        One line that names two groups and one of the people.
+    """
+    people = {what: set(map(str, faces.subject)) for what, faces in groups.items() if faces.has_subjects}
+    for (one, theirs), (other, others) in combinations(people.items(), 2):
+        if shared := sorted(theirs & others):
+            raise ValueError(
+                f"{shared[0]} is among the faces of {one!r} and of {other!r} ({len(shared)} people in all): choose "
+                "other people"
+            )
+
+
+def refuse_known_people(what: str, people: Collection[str], faces: Faces) -> None:
+    """Refuse faces of people that an evaluator learned from or was measured on.
+
+    Parameters
+    ----------
+    what : str
+        The evaluator, for the message.
+    people : names of its people.
+    faces : Faces that it is to judge.
+
+    Raises
+    ------
+    ValueError
+        One line that names one of them.
+    """
+    if faces.has_subjects and (shared := sorted(set(map(str, faces.subject)) & set(people))):
+        raise ValueError(
+            f"{what} was trained on {shared[0]} ({len(shared)} of the judged people in all): train it on other people"
+        )
+
+
+def seed_apart(seed: int, *used: int) -> int:
+    """``seed``, or the next that is none of ``used``: synthetic populations of different seeds share no people."""
+    while seed in used:
+        seed += 1
+    return seed
 
 
 def hold_out(faces: Faces, share: float, seed: int, *, least: int = 1) -> tuple[Faces, Faces]:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ferdis._io import digest
-from ferdis.evaluators.held_out import hold_out
+from ferdis.evaluators.held_out import hold_out, refuse_known_people
 from ferdis.evaluators.judge_network import (
     Directions,
     JudgeNetwork,
@@ -62,6 +62,7 @@ JUDGE_SEED = 1000  # the population of the standard judging people, far from the
 _WIDTH = 64  # numbers of an embedding
 
 J = TypeVar("J", bound="Judge")
+E = TypeVar("E", bound=Estimator)
 
 
 @dataclass(frozen=True)
@@ -134,11 +135,7 @@ class Judge(Estimator):
     def refuse_overlap(self, faces: Faces) -> None:
         """A ValueError if one of the people of ``faces`` is one that the judge learned from or was measured on."""
         check_is_fitted(self)
-        if faces.has_subjects and (shared := sorted(set(faces.subject) & set(self.people_))):
-            raise ValueError(
-                f"the {self.kind} judge was trained on {shared[0]} ({len(shared)} of the judged people in all): "
-                "train it on other people"
-            )
+        refuse_known_people(f"the {self.kind} judge", self.people_, faces)
 
     # ---------------------------------------------------------------------------------------------- its training
 
@@ -370,12 +367,12 @@ def nearest_of_two(embeddings: np.ndarray, subject: np.ndarray) -> float:
     return float(np.mean(shares)) if shares else float("nan")
 
 
-def trained(judge: J, faces: Faces, *, cache: str | Path | bool | None = None) -> J:
-    """The judge fitted on ``faces``, read from the cache where it was fitted before.
+def trained(judge: E, faces: Faces, *, cache: str | Path | bool | None = None) -> E:
+    """The judge fitted on ``faces``, read from the cache where the same judge was fitted on the same faces before.
 
     Parameters
     ----------
-    judge : an unfitted judge.
+    judge : an unfitted judge, or another evaluator (:class:`~ferdis.evaluators.au_estimator.AUEstimator`).
     faces : other people than those to be judged.
     cache : folder, by default ``$FERDIS_CACHE`` or ``~/.cache/ferdis``; False trains at every call.
     """
@@ -384,7 +381,9 @@ def trained(judge: J, faces: Faces, *, cache: str | Path | bool | None = None) -
     unlike = (*NON_REPRODUCIBILITY_PARAMS, "accelerator")  # a judge trained elsewhere serves as well
     parameters = {name: value for name, value in judge.get_params().items() if name not in unlike}
     folder = Path(default_directory() if cache in (None, True) else cache)  # type: ignore[arg-type]
-    folder = folder / f"judge-{judge.kind}-{digest([RECIPE, parameters, faces.digest()])}"
+    folder = (
+        folder / f"judge-{getattr(judge, 'kind', type(judge).__name__)}-{digest([RECIPE, parameters, faces.digest()])}"
+    )
     if (folder / "estimator.json").is_file():
         return type(judge).load(folder)
     judge.fit(faces).save(folder)

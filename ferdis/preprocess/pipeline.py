@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from ferdis.messages import named
 from ferdis.preprocess.align import Aligner, Preprocessor, WholePicture, record_of
 from ferdis.preprocess.cache import CropStore, Entry, MemoryStore, Source, default_directory
 from ferdis.preprocess.images import UnreadableImageError, centre_crop, read_image, read_size, resize
+from ferdis.preprocess.originals import CroppedImages, T, map_files
 from ferdis.progress import Bar
 
 Problems = dict[Path, Exception]
@@ -107,7 +108,8 @@ def prepare(
     if any(entry.found is not None for entry in chosen):
         probability = [np.nan if entry.probability is None else entry.probability for entry in chosen]
         table = table.assign(detected=[bool(entry.found) for entry in chosen], detection_probability=probability)
-    return Faces(store.images(chosen), table, _attrs(preprocessor, table, skipped))
+    images = CroppedImages(store.images(chosen), [sources[files[row]].path for row in kept])
+    return Faces(images, table, _attrs(preprocessor, table, skipped))
 
 
 class LazyImages:
@@ -141,6 +143,10 @@ class LazyImages:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:], dtype=dtype)
+
+    def map_originals(self, function: Callable[[np.ndarray], T], rows: np.ndarray) -> list[T]:
+        """``function`` of the whole image of each row; see :func:`~ferdis.preprocess.originals.map_files`."""
+        return map_files(function, [self.files[row] for row in rows])
 
 
 def _checked(table: pd.DataFrame, files: list[Path], size: int) -> pd.DataFrame:

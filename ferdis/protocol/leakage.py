@@ -20,14 +20,16 @@ import pandas as pd
 
 from ferdis.faces import Faces
 from ferdis.messages import and_more, named, quoted
+from ferdis.protocol.audit_report import REMEDY, SHOWN, AuditReport, Leak, LeakError
 from ferdis.protocol.folds import PARTS, Fold, read_fold_table, read_folds, row_names
 from ferdis.protocol.look_alikes import look_alikes_across, subject_key
 from ferdis.protocol.near_duplicates import (
     MOST_PAIRS,
     NEAR_DUPLICATE,
+    Fingerprinter,
     Pairs,
+    Prints,
     exact_duplicates,
-    fingerprints,
     near_duplicates,
     similar,
 )
@@ -47,132 +49,7 @@ __all__ = [
 MAY_OVERLAP = (frozenset({"bu3d", "bu4d"}),)
 """Namespaces of sets that were recorded with partly the same people under unrelated names."""
 
-_SHOWN = 10  # findings that a report prints, folds that a line names
 _ACROSS = (("train", "validation"), ("train", "test"), ("validation", "test"))
-_REMEDY = {
-    "person": "keep all images of a person in one part, as SubjectKFold does",
-    "picture": "list each image in one part only",
-    "sequence": "keep a sequence in one part; if they are two, name them apart (subject/sequence)",
-    "duplicate": "remove one of the two, or give both the name of the one person they show",
-    "near-duplicate": "look at both: give them one person's name, remove one, or raise the threshold",
-    "look-alike": "give the person one name; if they are two people pass allow_overlap=True",
-    "may overlap": "the two sets share people under different names; pass allow_overlap=True if yours do not",
-}
-
-
-class LeakError(ValueError):
-    """A fold tests or validates on what it has trained on; the line names fold, images and the way out."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Leak:
-    """One way in which two parts of one fold share something, with an example.
-
-    Attributes
-    ----------
-    kind : str
-        ``person``, ``picture`` (the same row), ``sequence``, ``duplicate``, ``near-duplicate``, ``may
-        overlap``, ``look-alike`` (two names that may be one person's).
-    fold : int
-    parts : (str, str)
-        Where it is: ``train``, ``validation``, ``test``, or the name of an estimator's parameter.
-    paths : (str, str)
-        One image of each part.
-    what : str
-        The person, the sequence, the similarity.
-    count : int
-        Images of the second part concerned (pairs, for near-duplicates).
-    """
-
-    kind: str
-    fold: int
-    parts: tuple[str, str]
-    paths: tuple[str, str]
-    what: str
-    count: int
-
-    def __str__(self) -> str:
-        first, second = (f"{path} ({part})" for path, part in zip(self.paths, self.parts, strict=True))
-        return f"fold {self.fold}: {self.what}: {first} and {second}{and_more(self.count - 1)}: {_REMEDY[self.kind]}"
-
-
-@dataclasses.dataclass
-class AuditReport:
-    """What was checked and what was found; ``print(report)`` shows it.
-
-    Attributes
-    ----------
-    images, folds, test_slots : int
-        Images, folds, and rows of all test parts together.
-    people : int or None
-        None where the people are not known.
-    seen_slots : int
-        Test slots whose person is also in the training part of that fold.
-    duplicate_groups, near_pairs : int or None
-        Groups of identical or mirrored images, and pairs of different people's images above the
-        threshold, in the whole set (wherever they lie); None where pixels were not compared.
-    pairs_compared : int
-        Pairs of different people's images that were compared for likeness.
-    threshold : float
-    leaks : list of Leak
-    missing_classes : list of str
-        One line for each fold and class that is missing from training.
-    warnings : list of str
-    """
-
-    images: int = 0
-    people: int | None = None
-    folds: int = 0
-    test_slots: int = 0
-    seen_slots: int = 0
-    duplicate_groups: int | None = None
-    near_pairs: int | None = None
-    pairs_compared: int = 0
-    threshold: float = NEAR_DUPLICATE
-    leaks: list[Leak] = dataclasses.field(default_factory=list)
-    missing_classes: list[str] = dataclasses.field(default_factory=list)
-    warnings: list[str] = dataclasses.field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing was refused."""
-        return not self.leaks and not self.missing_classes
-
-    @property
-    def seen_share(self) -> float:
-        """Share (0..1) of test slots whose person is also in training; NaN if people are not known."""
-        return self.seen_slots / self.test_slots if self.people is not None and self.test_slots else float("nan")
-
-    def raise_on_leak(self) -> None:
-        """Raise :class:`LeakError` for the first leak, ValueError for a class missing from training."""
-        if self.leaks:
-            others = len(self.leaks) - 1
-            raise LeakError(f"{self.leaks[0]}" + (f" ({others} more such findings)" if others else ""))
-        if self.missing_classes:
-            raise ValueError(self.missing_classes[0])
-
-    def __str__(self) -> str:
-        people = "people unknown" if self.people is None else f"{self.people:,} people"
-        verdict = "no leak" if self.ok else f"REFUSED: {len(self.leaks) + len(self.missing_classes)} findings"
-        lines = [f"audit of {self.folds} folds, {self.images:,} images, {people}: {verdict}"]
-        if self.people is not None:
-            lines.append(
-                f"  people: {100 * self.seen_share:.1f} % of test slots ({self.seen_slots:,} of {self.test_slots:,}) "
-                "show a person who is also in training"
-            )
-        if self.duplicate_groups is not None:
-            lines.append(f"  duplicates: {self.duplicate_groups:,} groups of identical or mirrored images in the set")
-        if self.near_pairs is not None:
-            lines.append(
-                f"  near-duplicates: {self.pairs_compared:,} pairs of different people compared, "
-                f"mirrored too: {self.near_pairs:,} alike (similarity over {self.threshold:g})"
-            )
-        refused = [f"  refused: {finding}" for finding in (*self.leaks, *self.missing_classes)]
-        lines += refused[:_SHOWN]
-        if len(refused) > _SHOWN:
-            lines.append(f"  ...{and_more(len(refused) - _SHOWN)}")
-        lines += [f"  warning: {line}" for line in self.warnings]
-        return "\n".join(lines)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,6 +70,7 @@ def audit(
     threshold: float = NEAR_DUPLICATE,
     allow_overlap: bool = False,
     raise_on_leak: bool = True,
+    known: Fingerprinter | None = None,
 ) -> AuditReport:
     """Prove that no fold has seen its validation or test part in training.
 
@@ -210,6 +88,8 @@ def audit(
         BU-4DFE), and names that look alike (``7`` and ``007``, ``anna`` and ``Anna``).
     raise_on_leak : bool
         False: only report, as for a list that somebody else published.
+    known : Fingerprinter, optional
+        Gives the fingerprints: hand one to all audits of the same faces, and each image is read once.
 
     Returns
     -------
@@ -225,7 +105,7 @@ def audit(
     names = _names(faces)
     report = _audit_names(names, folds, allow_overlap)
     report.threshold = threshold
-    prints = fingerprints(faces)
+    prints = (known or Fingerprinter())(faces)
     key = np.unique(prints.key, return_inverse=True)[1]
     report.duplicate_groups = int((np.bincount(key) > 1).sum())
     report.leaks += _shared(folds, key, names.path, "duplicate", lambda row: "the same image (as it is or mirrored)")
@@ -306,6 +186,7 @@ def audit_parameters(
     near_duplicates: bool = True,
     threshold: float = NEAR_DUPLICATE,
     allow_overlap: bool = False,
+    known: Fingerprinter | None = None,
 ) -> list[str]:
     """Check every Faces among an estimator's parameters against each validation and test part.
 
@@ -315,7 +196,7 @@ def audit_parameters(
         Faces are found as values, and inside lists, tuples and mappings that are values.
     faces, folds
         What is evaluated.
-    near_duplicates, threshold, allow_overlap
+    near_duplicates, threshold, allow_overlap, known
         As for :func:`audit`.
 
     Returns
@@ -335,12 +216,13 @@ def audit_parameters(
         )
     found = _faces_in(estimator.get_params(deep=True))
     names = _names(faces)
+    known = known or Fingerprinter()
     for parameter, extra in found.items():
         if not len(extra):
             continue
         theirs = _names(extra, unique=False)  # sets that are joined may use a path twice
         links = list(_links(parameter, theirs, names, allow_overlap))
-        links += _links_by_picture(extra, faces, theirs, names, near_duplicates, threshold)
+        links += _links_by_image(known(extra), known(faces), near_duplicates, threshold)
         for link in links:
             _refuse_links(parameter, link, theirs, names, folds)
     return list(found)
@@ -405,7 +287,7 @@ def _check_classes(report: AuditReport, expression: np.ndarray, folds: Sequence[
         for name in np.setdiff1d(classes, expression[fold.test]):
             untested.setdefault(str(name), []).append(str(fold.index))
     for name, numbers in untested.items():
-        where = f"fold{'s' * (len(numbers) > 1)} {named(numbers, _SHOWN)}"
+        where = f"fold{'s' * (len(numbers) > 1)} {named(numbers, SHOWN)}"
         report.warnings.append(f"no image of class {name} is in the test part of {where}")
 
 
@@ -540,11 +422,8 @@ def _links(parameter: str, theirs: _Names, ours: _Names, allow_overlap: bool) ->
             yield _Link("may overlap", first, second, what)
 
 
-def _links_by_picture(
-    extra: Faces, faces: Faces, theirs: _Names, ours: _Names, near: bool, threshold: float
-) -> list[_Link]:
-    """Rows of a parameter and of the evaluated faces that are one image, or nearly."""
-    one, other = fingerprints(extra), fingerprints(faces)
+def _links_by_image(one: Prints, other: Prints, near: bool, threshold: float) -> list[_Link]:
+    """Rows of a parameter (``one``) and of the evaluated faces (``other``) that are one image, or nearly."""
     earliest = {key: row for row, key in reversed(list(enumerate(one.key)))}
     second = np.array([row for row, key in enumerate(other.key) if key in earliest], dtype=np.int64)
     first = np.array([earliest[other.key[row]] for row in second], dtype=np.int64)
@@ -566,7 +445,7 @@ def _refuse_links(parameter: str, link: _Link, theirs: _Names, ours: _Names, fol
             by_name = ours.subject is not None and link.kind in ("person", "look-alike")
             person = f" {ours.subject[second]}" if by_name else ""  # type: ignore[index]
             told = link.kind in ("may overlap", "look-alike")
-            remedy = _REMEDY[link.kind] if told else f"take it out of {parameter}"
+            remedy = REMEDY[link.kind] if told else f"take it out of {parameter}"
             raise LeakError(
                 f"fold {fold.index}: {link.what}{person}: {theirs.path[first]} ({parameter}) and "
                 f"{ours.path[second]} ({part}){and_more(len(hit) - 1)}: {remedy}"

@@ -135,5 +135,6 @@ def _plain_table(table: Table, anchor: str) -> dict[str, object]:
 
 
 def _html(markdown: str) -> str:
-    """Markdown as HTML; HTML in it is shown, not obeyed."""
-    return markdown_it.MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    """Markdown as HTML; HTML, images and links in it are shown, not obeyed: a page fetches nothing."""
+    parser = markdown_it.MarkdownIt("commonmark", {"html": False}).enable("table")
+    return parser.disable(["image", "link", "autolink", "reference"]).render(markdown)

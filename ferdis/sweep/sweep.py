@@ -45,6 +45,7 @@ from ferdis.messages import markdown_table
 from ferdis.progress import Bar
 from ferdis.protocol import Fold, SubjectKFold, row_names, write_folds
 from ferdis.protocol.leakage import NEAR_DUPLICATE, audit, audit_parameters
+from ferdis.protocol.near_duplicates import Fingerprinter
 from ferdis.run_folder import RunFolder
 from ferdis.sweep.figures import importance, optimisation_history
 from ferdis.sweep.search_space import Space
@@ -159,6 +160,7 @@ def sweep(
         "near_duplicates": near_duplicates,
         "threshold": threshold,
         "allow_overlap": allow_overlap,
+        "known": Fingerprinter(),
     }
     folds = _outer(faces, protocol, tune_people, seed)
     report = audit(faces, folds, **audits)
@@ -180,6 +182,7 @@ def sweep(
             audit_parameters(estimator, part, inner, **audits)
             shared = _study(plan, database, f"{study}/{_part_name(number)}", shown(storage), part, number, record)
             parts.append(_Part(number, part, inner, shared))
+        del audits  # and the fingerprints with them: trials run for days
         _run_all(plan, parts, progress)
         winners = [_winner(part, name) for part in parts]
         with run.locked(wait=_LOCK_SECONDS):

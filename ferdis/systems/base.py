@@ -27,18 +27,18 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from ferdis._io import check_seal, file_digest, read_json, sealed, write_json
+from ferdis._io import file_digest, sealed, write_json
 from ferdis.faces import Faces
 from ferdis.messages import with_kind
 from ferdis.nn import eval_mode
 from ferdis.preprocess.augment import centre_crop, to_unit_range
 from ferdis.preprocess.cache import default_directory
 from ferdis.preprocess.images import resize_batch, whole_pixels
+from ferdis.systems.saved import FORMAT, check_weights, load_weights, read_about
 from ferdis.training import ArrayBatches, Callback, Stage, Trainer
-from ferdis.training.checkpoints import load_modules, save_modules
+from ferdis.training.checkpoints import save_modules
 from ferdis.training.distributed import meet, rank_and_world_of_launch
 
-FORMAT = 2  # of a saved estimator; raised when an older ferdis could not read it, and when seals came (2)
 _PREDICT_BATCH = 64
 _RESIZE_BATCH = 128
 NON_REPRODUCIBILITY_PARAMS = ("logger", "progress")  # parameters that change no weight
@@ -254,6 +254,8 @@ class Estimator(TrainingParameters, BaseEstimator):
 
     def training_epochs(self, images: float) -> int:
         """Epochs that ``fit`` trains on so many faces: ``epochs``, or more where ``min_steps`` asks for them."""
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size={self.batch_size}: must be at least 1")
         steps = max(1, round(images / self.batch_size))
         return max(self.epochs, -(-self.min_steps // steps))
 
@@ -298,18 +300,22 @@ class Estimator(TrainingParameters, BaseEstimator):
         about = read_about(folder)
         if (found := about["class"]) != cls.__name__:
             raise ValueError(f"{folder} holds a {found}, not a {cls.__name__}: load it with {found}.load()")
-        _check_weights(folder / "weights.safetensors", about)
+        weights = folder / "weights.safetensors"
         try:
             estimator = cls._from_record(about)
+            with torch.device("meta"):
+                modules = estimator._build(pretrained=False)
         except Exception as error:  # of an old model without a seal: any value may be of any kind
             raise ValueError(f"{folder / 'estimator.json'} is damaged ({with_kind(error, 200)}): refit") from error
-        load_modules(folder / "weights.safetensors", estimator.modules_)
+        check_weights(weights, about, modules)
+        estimator.modules_ = estimator._build(pretrained=False)
+        load_weights(weights, estimator.modules_)
         estimator._to_device()
         return estimator
 
     @classmethod
     def _from_record(cls: type[S], about: Mapping[str, Any]) -> S:
-        """An estimator as ``estimator.json`` describes it, with fresh networks."""
+        """An estimator as ``estimator.json`` describes it, without networks."""
         known = cls().get_params(deep=False)  # type: ignore[call-arg]  # a system has a default for each
         parameters = {name: value for name, value in about["parameters"].items() if name in known}
         parameters = {k: None if isinstance(v, Mapping) and "faces_digest" in v else v for k, v in parameters.items()}
@@ -323,13 +329,12 @@ class Estimator(TrainingParameters, BaseEstimator):
         estimator.notes_ = about["notes"]
         estimator.history_ = pd.DataFrame(columns=["stage", "epoch", "step", "phase", "term", "value"])
         estimator._restore(about)
-        estimator.modules_ = estimator._build(pretrained=False)
         return estimator
 
     def load_epoch(self: S, path: str | Path) -> S:
         """Put the weights of one kept epoch (``run_dir/epochs/epoch-003.safetensors``) in place of the fitted ones."""
         check_is_fitted(self, "modules_")
-        load_modules(path, self.modules_)
+        load_weights(Path(path), self.modules_)
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -454,32 +459,3 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [jsonable(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
-
-
-def read_about(folder: Path) -> dict[str, Any]:
-    """The ``estimator.json`` of a saved system of any class.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If it is missing or damaged, was changed since, or written by a newer version.
-    """
-    path = folder / "estimator.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"no estimator.json in {folder}: give a folder that save() wrote")
-    mend = "it is damaged; copy the folder again or refit"
-    about = read_json(path, {"format": "count", "class": "text"}, mend=mend)
-    if about["format"] > FORMAT:
-        raise ValueError(
-            f"{path} has format {about['format']}, this ferdis reads up to {FORMAT}: install a newer ferdis"
-        )
-    if not check_seal(path, about, mend=mend) and about["format"] > 1:
-        raise ValueError(f"{path} has no seal: {mend}")
-    return about
-
-
-def _check_weights(path: Path, about: Mapping[str, Any]) -> None:
-    """Refuse weights that are not those which were saved; a model of before the digest is taken as it is."""
-    digest = about.get("weights_sha256")
-    if digest and path.is_file() and file_digest(path) != digest:
-        raise ValueError(f"{path} was changed after it was saved (its SHA-256 differs): copy the folder again or refit")

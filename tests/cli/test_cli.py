@@ -401,3 +401,12 @@ def test_exit_status(ferdis, monkeypatch: pytest.MonkeyPatch, raised: BaseExcept
 def test_debugging_shows_where(ferdis, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FERDIS_DEBUG", "1")
     assert "Traceback" in ferdis("kfold", "--system", "nobody").err
+
+
+@pytest.mark.parametrize("size", ["0", "-4"])
+def test_a_batch_of_nothing_is_one_line(size: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--dataset", "synthetic", "--dataset.people", "4", "--dataset.images_per_expression", "1"]
+    folds = ["--folds", "2", "--protocol.validation_folds", "0", "--out", str(tmp_path / "run")]
+    assert cli.main(["kfold", "--system", "cnn", "--preset", "small", "--cnn.batch_size", size, *data, *folds]) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ferdis: error: ")]
+    assert len(errors) == 1 and f"batch_size={size}: must be at least 1" in errors[0]

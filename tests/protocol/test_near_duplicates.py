@@ -1,4 +1,4 @@
-"""Fingerprints: what is one image, nearly one, or two; and how often that is wrong."""
+"""What is one image, nearly one, or two; and how often that is wrong."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
-from ferdis import fingerprints as module
 from ferdis.faces import Faces
+from ferdis.protocol import image_matching
 from ferdis.protocol.near_duplicates import (
     NEAR_DUPLICATE,
     exact_duplicates,
@@ -44,6 +45,27 @@ def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     return np.asarray(Image.open(file))
 
 
+def moved(image: np.ndarray, degrees: float = 0.0, margin: float = 0.0) -> np.ndarray:
+    """The image turned, and then cropped by that share of its side at each edge."""
+    turned = Image.fromarray(image).rotate(degrees, Image.Resampling.BICUBIC)
+    cut = margin * image.shape[0]
+    box = (cut, cut, image.shape[1] - cut, image.shape[0] - cut)
+    return np.asarray(turned.resize(turned.size, Image.Resampling.BICUBIC, box=box))
+
+
+def shifted(image: np.ndarray, pixels: int) -> np.ndarray:
+    out = np.zeros_like(image)
+    out[pixels:, pixels:] = image[:-pixels, :-pixels]
+    return out
+
+
+def lettered(image: np.ndarray) -> np.ndarray:
+    out = image.copy()
+    side = len(image)
+    out[5 * side // 12 : 6 * side // 12, side // 4 : 3 * side // 4 : 2] = 255
+    return out
+
+
 def scaled(image: np.ndarray, gain: float, offset: float) -> np.ndarray:
     return np.clip(gain * image.astype(float) + offset, 0, 255).astype(np.uint8)
 
@@ -56,12 +78,20 @@ ALTERED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "noise": lambda image: scaled(image + np.random.default_rng(1).normal(0, 6, image.shape), 1, 0),
     "mirrored jpeg": lambda image: jpeg(np.ascontiguousarray(image[:, ::-1]), 40),
     "grey": lambda image: np.repeat(np.asarray(Image.fromarray(image).convert("L"))[..., None], 3, axis=2),
+    "half size": lambda image: np.asarray(
+        Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX).resize((2 * SIDE, 2 * SIDE))
+    ),
+    "turned": lambda image: moved(image, degrees=2),
+    "cropped": lambda image: moved(image, margin=0.03),
+    "shifted": lambda image: shifted(image, 2),
+    "lettered": lettered,
+    "mirrored, turned, cropped": lambda image: jpeg(moved(image[:, ::-1].copy(), degrees=-1.5, margin=0.02), 60),
 }
 
 
 @pytest.mark.parametrize("name", ALTERED)
 def test_altered_copies_are_found(name: str) -> None:
-    images = pictures(12)
+    images = pictures(12, side=2 * SIDE)
     images[7] = ALTERED[name](images[2])
     found = near_duplicates(as_faces(images))
     assert found[["first", "second"]].to_numpy().tolist() == [[2, 7]]
@@ -104,31 +134,49 @@ def test_limit_stops_the_search() -> None:
     assert len(near_duplicates(as_faces(images), limit=10)) == 10
 
 
-def test_similarity_is_the_lowest_correlation_of_fine_structure() -> None:
-    """Against a plain transcription: high-passed luminance, whole and in nine windows, as it is or mirrored."""
+def test_similarity_is_the_weighted_median_of_the_windows() -> None:
+    """Against a plain transcription, for pairs that need no move."""
     base = pictures(1, seed=3)[0]
-    images = np.stack([jpeg(base, quality) for quality in (80, 20, 5)] + [jpeg(base[:, ::-1].copy(), 20)])
-    operators = module._operators(SIDE)
+    noisy = np.clip(base + np.random.default_rng(0).normal(0, 25, base.shape), 0, 255).astype(np.uint8)
+    one, other = (image_matching.structure(image) for image in (base, noisy))
 
-    def fine(image: np.ndarray) -> np.ndarray:
-        luminance = image.astype(float) @ [0.299, 0.587, 0.114]
-        return operators[0] @ luminance @ operators[0].T - operators[1] @ luminance @ operators[1].T
+    def plain(first: np.ndarray, second: np.ndarray) -> float:
+        found = []
+        for top in range(0, 41, 4):
+            for left in range(0, 41, 4):
+                a, b = (each[top : top + 8, left : left + 8].astype(float) / 50 for each in (first, second))
+                x, y = (2 * (corner / 4 + 0.5) / 11 - 1 for corner in (left, top))
+                if max(a.var(), b.var()) > 0.35**2:
+                    found.append((np.corrcoef(a.ravel(), b.ravel())[0, 1], np.exp(-(x**2 + y**2) / 0.72)))
+        value, weight = np.array(sorted(found)).T
+        return value[np.searchsorted(weight.cumsum(), weight.sum() / 2)]
 
-    def lowest(one: np.ndarray, other: np.ndarray) -> float:
-        areas = [(slice(top, top + 12), slice(left, left + 12)) for top in (0, 6, 12) for left in (0, 6, 12)]
-        whole = (slice(None), slice(None))
-        return min(np.corrcoef(one[area].ravel(), other[area].ravel())[0, 1] for area in (whole, *areas))
+    ours, theirs = (torch.from_numpy(each).float()[None, None] / 50 for each in (one, other))
+    found = image_matching._windows_agree(ours, theirs, torch.ones_like(ours))
+    assert found.item() == pytest.approx(plain(one, other), abs=1e-4) and 0.3 < found.item() < 0.99
 
-    prints = fingerprints(as_faces(images))
-    pairs = similar(prints, prints, threshold=-1)
-    assert len(pairs.first) == 6
-    for first, second, similarity, mirrored in zip(
-        pairs.first, pairs.second, pairs.similarity, pairs.mirrored, strict=True
-    ):
-        plain = lowest(fine(images[first]), fine(images[second]))
-        mirror = lowest(fine(images[first]), fine(images[second][:, ::-1]))
-        assert similarity == pytest.approx(max(plain, mirror), abs=1e-4)
-        assert mirrored == (mirror > plain) == (second == 3)
+
+def test_registration_finds_the_move() -> None:
+    ours = torch.from_numpy(image_matching.structure(pictures(1, seed=1)[0])).float()[None, None] / 50
+    ours = torch.nn.functional.avg_pool2d(ours, 3, 1, 1)
+    truth = torch.tensor([[[1.03, 0.02, 0.05], [-0.02, 1.01, -0.04], [0, 0, 1]]])
+    theirs = image_matching._moved(ours, truth)[0]
+    found = image_matching._register(ours, theirs, torch.eye(3)[None], 20)
+    assert torch.allclose(truth @ found, torch.eye(3), atol=0.01)
+
+
+def test_a_sketch_follows_small_moves_and_mirrors() -> None:
+    """Step 2: a moved copy, mirrored or not, correlates with the image nearly as the image does with itself."""
+    fine = image_matching._Frequencies.of(*image_matching._FINE)
+    images = pictures(3, side=2 * SIDE)
+    ours = np.stack([image_matching.structure(image) for image in images])
+    copy = image_matching.structure(moved(images[0], degrees=2, margin=0.02))
+    for theirs, way in ((copy, 0), (copy[:, ::-1], 1)):
+        sketch = fine.sketch(np.ascontiguousarray(theirs)[None])
+        found = [each[:, 0] for each in fine.moved_similarity(ours, sketch.expand(3, 1, -1))]
+        unmoved = fine.sketch(ours[:1]) @ torch.where(fine.odd & bool(way), -sketch, sketch)[0]
+        assert found[way][0] > unmoved.item() + 0.03 and found[way][0] > found[1 - way].max()
+        assert found[way][0] > found[way][1:].max() + 0.2
 
 
 def test_pictures_that_differ_in_one_place_are_two() -> None:
@@ -150,8 +198,9 @@ def test_blocks_do_not_change_the_pairs(monkeypatch: pytest.MonkeyPatch) -> None
     images = np.concatenate([pictures(20), np.stack([jpeg(image, 70) for image in pictures(20)])])
     subjects = [f"s{row % 7}" for row in range(40)]
     whole = near_duplicates(as_faces(images, subjects))
-    monkeypatch.setattr(module, "_BLOCK", 7)
-    monkeypatch.setattr(module, "_READ", 50_000)
+    for name, few in (("_ROWS", 7), ("_COLUMNS", 11), ("_PAIRS", 3)):
+        monkeypatch.setattr(image_matching, name, few)
+    monkeypatch.setattr("ferdis.faces._READ_BYTES", 50_000)
     pd.testing.assert_frame_equal(near_duplicates(as_faces(images, subjects)), whole)
     assert len(whole) == 20
 
@@ -166,9 +215,21 @@ def test_flat_pictures_are_alike_only_if_identical() -> None:
 def test_any_size(height: int, width: int) -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, height, width, 3)).astype(np.uint8)
     prints = fingerprints(as_faces(images))
-    assert prints.even.shape == prints.odd.shape == (3, 288)
-    norm = (prints.even**2 + prints.odd**2).sum(axis=1)
-    assert norm == pytest.approx(np.ones(3), abs=1e-4)
+    assert prints.structure.shape == (3, 48, 48) and prints.structure.dtype == np.int8
+    pairs = similar(prints, prints, -1.0)
+    assert (pairs.similarity < NEAR_DUPLICATE).all()
+    copies = fingerprints(as_faces(images[:, ::-1, ::-1][:, ::-1]))
+    assert np.array_equal(copies.key, prints.key) and (copies.mirrored != prints.mirrored).all()
+
+
+def test_crowded_images_still_find_their_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an image has more look-alikes than are compared, its copy is among those that are."""
+    for name, few in (("NEAREST", 5), ("LIKELY", 2), ("_SMALL", 0)):
+        monkeypatch.setattr(image_matching, name, few)
+    base, noise = pictures(1)[0].astype(float), pictures(60, seed=1).astype(float)
+    images = np.clip(0.7 * base + 0.3 * noise, 0, 255).astype(np.uint8)
+    images[59] = jpeg(np.ascontiguousarray(images[4][:, ::-1]), 50)
+    assert near_duplicates(as_faces(images))[["first", "second", "mirrored"]].to_numpy().tolist() == [[4, 59, True]]
 
 
 def test_no_pictures() -> None:

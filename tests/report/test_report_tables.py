@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from ferdis import figures, metrics
 from ferdis.report import tables
 from ferdis.report.mistakes import data_uri, with_pictures, worst
+from ferdis.report.page import _html
 from ferdis.report.published import beside
 from ferdis.report.tables import Table, bracketed, p_text, percent, signed, with_spread
 from tests.evaluation.runner_fakes import make_faces
@@ -122,3 +125,12 @@ def test_published_figures_are_found_by_class_and_set() -> None:
     assert beside("oulucasia", {"class": "RELGAN"})["value"].tolist() == [88.93]
     assert beside("ckplus", {"class": "ResNetClassifier", "classifier": "resnet18"}).empty
     assert beside("synthetic", {"class": "IFGAN"}).empty and beside("ckplus", {"class": "Plain"}).empty
+
+
+def test_prose_of_a_run_fetches_and_runs_nothing() -> None:
+    crafted = (
+        "# A\n\n<img src='http://a.b/c.png'> ![x](http://a.b/d.png) [y](http://a.b) <http://a.b>\n\n"
+        "![z][ref]\n\n[ref]: http://a.b/e.png\n\n<script>alert(1)</script>\n\n| a |\n| --- |\n| <b>1 |\n"
+    )
+    tags = set(re.findall(r"<(\w+)", _html(crafted)))
+    assert tags == {"h1", "p", "table", "thead", "tbody", "tr", "th", "td"}
