@@ -38,6 +38,7 @@ TINY = {
     "pixel_weight": 20.0,
     "near_optimal": 0.9,
     "batch_size": 12,
+    "schedule": "steps",
     "progress": False,
 }
 
