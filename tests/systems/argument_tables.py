@@ -320,8 +320,8 @@ DECGAN_ARGUMENTS = {
     "library_size": Argument(7, some("decgan.discriminator.term.*")),
     "max_degrees": Argument(20.0, some("*.prepared.*", "*.term.*", "used")),
     "image_size": Argument(32, some("*.drawn.*", "*.prepared.*", "*.term.*", "used")),
-    "expression_epochs": Argument(4, {"expression.epochs": 4,
-                                      **rates(0.001, *_HALF, phases=("expression.expression",))}),
+    "expression_epochs": Argument(6, {"expression.epochs": 6,
+                                      **rates(0.001, 1, 1, 1, 1, 2 / 3, 1 / 3, phases=("expression.expression",))}),
 }  # fmt: skip
 
 # -------------------------------------------------------------------------------------------------- evaluators

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from ferdis import DECGAN, EGGAN, IFGAN, RELGAN, BaselineCNN, ResNetClassifier
+from ferdis import DECGAN, EGGAN, IFGAN, RELGAN, BaselineCNN, ResNetClassifier, systems
 from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.evaluators.judges import ExpressionJudge, IdentityJudge
 from ferdis.systems.base import Estimator
@@ -73,6 +73,7 @@ def unchanged(cls: type[Estimator]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("cls", EVERY, ids=lambda cls: cls.__name__)
 def test_every_argument_has_an_entry(cls: type[Estimator]) -> None:
+    assert {systems.get(name) for name in (*systems.SYSTEMS, *systems.GENERATORS)} <= set(EVERY)
     names = {item.name for item in fields(cls)}
     assert set(ARGUMENTS[cls.__name__]) == names, "give a new argument an entry in tests/systems/argument_tables.py"
     assert set(DEFAULTS[cls.__name__]) == names

@@ -21,6 +21,7 @@ from tests.wiring import (
     assert_same_terms,
     awake,
     coded,
+    enlarge,
     layers,
     phase_of,
     prepared,
@@ -40,9 +41,12 @@ def baseline(**changes) -> BaselineCNN:
     return BaselineCNN.small(**{**own, "epochs": 1, **changes})
 
 
-def evaluating(modules: Modules) -> Modules:
-    for module in vars(modules).values():
+def evaluating(modules: Modules, *larger: str) -> Modules:
+    """In eval mode, some with weights that let faces be told apart: those of DCGAN's start give all nearly the same."""
+    for name, module in vars(modules).items():
         module.eval()
+        if name in larger:
+            enlarge(module)
     return modules
 
 
@@ -86,7 +90,7 @@ class TestReenactment:
 
     def test_terms_of_the_discriminator(self) -> None:
         stage, modules, batch = prepared(tiny(), coded(), "reenactment")
-        found = phase_of(stage, "discriminator").terms(evaluating(modules), batch)
+        found = phase_of(stage, "discriminator").terms(evaluating(modules, "discriminator"), batch)
         source, source_people = modules.discriminator(batch["source"])
         target, target_people = modules.discriminator(batch["target"])
         fake = modules.discriminator(batch["generated"].detach())[0]
@@ -106,7 +110,7 @@ class TestReenactment:
     def test_terms_of_the_generator(self, known: float) -> None:
         stage, modules, batch = prepared(tiny(), coded(), "reenactment")
         batch["known"] = torch.arange(len(batch["known"])) < known * len(batch["known"])
-        found = phase_of(stage, "generator").terms(evaluating(modules), batch)
+        found = phase_of(stage, "generator").terms(evaluating(modules, "discriminator"), batch)
         expression, people = modules.discriminator(batch["generated"])
         difference = (batch["generated"] - batch["truth"]).abs().mean((1, 2, 3))
         expected = {
@@ -138,7 +142,7 @@ class TestReenactment:
     def test_transfer_as_a_graph_has_the_order_of_the_method(self) -> None:
         system = tiny()
         _, modules, _ = prepared(system, coded(), "reenactment")
-        evaluating(modules)
+        evaluating(modules, "expression_encoder", "identity_encoder", "decoder")
         pixels = to_unit_range(torch.from_numpy(coded(6).pixels()))
         faces, references = pixels[:3], pixels[3:]
         centre = [centre_crop(images, 32) for images in (references, faces)]
@@ -151,6 +155,12 @@ class TestReenactment:
         watched(monkeypatch)
         tiny(truths=truths, ground_truth="pairs", views="all", batch_size=7, seed=9).fit(coded())
         assert calls[0][1:] == ("pairs", truths, "all", 7, 9)
+
+    def test_the_discriminators_first_weights_come_from_the_seed(self) -> None:
+        first, again, other = (
+            prepared(tiny(seed=seed), coded(), "reenactment")[1].discriminator.shared[0].weight for seed in (1, 1, 2)
+        )
+        assert torch.equal(first, again) and not torch.equal(first, other)
 
 
 class TestPretraining:

@@ -1,0 +1,359 @@
+"""Wrong programs for ``tools.check_wiring``: file -> (tests that are asked, name -> (what is there once, the wrong)).
+
+Those marked * were once made in the library, one by one, and accepted by every test that there was.
+"""
+
+from __future__ import annotations
+
+from tools.wrong_shared_parts import SHARED
+
+PHASES, ARGUMENTS = "tests/systems/test_phases_wiring.py", "tests/systems/test_arguments_wiring.py"
+
+PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+    "ferdis/systems/ifgan.py": (
+        ("tests/systems/test_ifgan_wiring.py", PHASES, ARGUMENTS),
+        {
+            "* D's real and fake swapped": ("cgan_loss(real, fake), ", "cgan_loss(fake, real), "),
+            "* sign of G's adversarial term": ("generator_cgan_loss(fake),", "generator_cgan_loss(-fake),"),
+            "* average of another class": ("averages.pictures[labels]\n", "averages.pictures[labels.flip(0)]\n"),
+            "* island loss and centres on the true average": ("= features[len(face) :]", "= features[: len(face)]"),
+            "* Adam's betas never passed": (
+                "lr=self.learning_rate, betas=self.betas, weight",
+                "lr=self.learning_rate, weight",
+            ),
+            "* skip attention never applied": ('self.attend["skip"](skip) if self.skips', "skip if self.skips"),
+            "* pair swapped in prediction": ("torch.cat([images, generated], 1)", "torch.cat([generated, images], 1)"),
+            "* centre rate not on the cosine gradient": (
+                "self.rate * (delta + gradient)",
+                "self.rate * delta + gradient",
+            ),
+            "generated face attached in D's step": ('batch["generated"].detach())', 'batch["generated"])'),
+            "generated face detached for the classifier": (
+                "torch.cat([average, generated])",
+                "torch.cat([average, generated.detach()])",
+            ),
+            "features for the centres detached before the island loss": (
+                "features, logits = modules.classifier(seen)",
+                "features, logits = modules.classifier(seen); features = features.detach()",
+            ),
+            "true and generated swapped in Eq. 4": (
+                "on_average, on_generated = logits",
+                "on_generated, on_average = logits",
+            ),
+            "pair of two faces": (
+                "torch.cat([torch.cat([face, face]), seen]",
+                "torch.cat([torch.cat([face, average]), seen]",
+            ),
+            "average in a view of its own": (
+                "take_views(averages, views, crop_size)",
+                "take_views(averages, random_views(len(faces), image_size, crop_size, generator=random), crop_size)",
+            ),
+            "average in the centre view": ('if average_view == "input" else', 'if average_view == "centre" else'),
+            "the generator's weights for pretraining kept": (
+                "return fitted, list(classifier.network.get_classifier().parameters())",
+                "return [], list(classifier.network.get_classifier().parameters())",
+            ),
+            "averages of extra faces too": ('if self.average_from == "target"', 'if self.average_from == "all"'),
+            "alpha not passed to the centres": ("classifier.width, self.island_alpha)", "classifier.width)"),
+            "class weights not passed": ("class_weights=training.class_weights)  #", "class_weights=None)  #"),
+            "pretrained weights not loaded": ("weights=self.weights if pretrained else None", "weights=None"),
+            "no schedule for the generator": (
+                "weights, optimizer, schedule, after_step=move_centres",
+                "weights, optimizer, after_step=move_centres",
+            ),
+            "classifier not in the joint optimiser": ('("generator", "classifier"), terms', '("generator",), terms'),
+            "joint phase before the discriminator's": (
+                'return [Stage("ifgan", self.modules_, phases,',
+                'return [Stage("ifgan", self.modules_, phases[::-1],',
+            ),
+            "another seed for the batches": ("batches(self.batch_size, self.seed)", "batches(self.batch_size, 0)"),
+            "attention always on": (
+                "Generator(self.generator_channels, self.attention,",
+                "Generator(self.generator_channels, True,",
+            ),
+            "weights not initialised": ("for network in (generator, discriminator):", "for network in (generator,):"),
+            "D without instance norm": ("layers += [nn.InstanceNorm2d(after)] if level else []", "layers += []"),
+            "centres of each process alone": ("sums = reduce(member.T", "sums = (member.T"),
+            "l1 to the face": ("l1_loss(generated, average)", "l1_loss(generated, face)"),
+            "decay stretched wrongly": ("step_size=decay_epochs, gamma", "step_size=self.decay_epochs, gamma"),
+        },
+    ),
+    "ferdis/systems/baselines.py": (
+        ("tests/systems/test_ifgan_wiring.py", "tests/systems/test_relgan_wiring.py", PHASES, ARGUMENTS),
+        {
+            "* ResNet baseline without its island term": (
+                '{"softmax": self.softmax_weight, "island": self.island_weight}',
+                '{"softmax": self.softmax_weight}',
+            ),
+            "* its centres never moved": ("            after_step=move_centres,\n", ""),
+            "* lambda3 and lambda4 swapped": (
+                '{"softmax": self.softmax_weight, "island": self.island_weight}',
+                '{"softmax": self.island_weight, "island": self.softmax_weight}',
+            ),
+            "encoder not in the CNN's optimiser": ('("encoder", "classifier"),', '("classifier",),'),
+            "augment ignored": ("if not augment:", "if False:"),
+            "mirrored at test": (
+                'return self.modules_["classifier"](images)',
+                'return self.modules_["classifier"](images.flip(-1))',
+            ),
+            "CNN's views ignored": ("Patches(training, self.views,", 'Patches(training, "random",'),
+            "CNN's schedule ignored": (
+                "betas=self.betas, fused=True),\n            partial(torch.optim.lr_scheduler.StepLR, "
+                "step_size=decay_epochs, gamma=self.decay),",
+                "betas=self.betas, fused=True),",
+            ),
+            "weight decay not passed": (
+                "betas=self.betas, weight_decay=self.weight_decay, fused",
+                "betas=self.betas, fused",
+            ),
+        },
+    ),
+    "ferdis/systems/relgan.py": (
+        ("tests/systems/test_relgan_wiring.py", PHASES, ARGUMENTS),
+        {
+            "* truth in the source's view": (
+                'source = take_views(to_unit_range(batch["source"]), own, crop_size)\n'
+                "    target, truth = (take_views(to_unit_range(batch[name]), others, crop_size) for name in",
+                'source = take_views(to_unit_range(batch["source"]), own, crop_size)\n'
+                '    target, truth = (take_views(to_unit_range(batch[name]), {"truth": own}.get(name, others), '
+                "crop_size) for name in",
+            ),
+            "* lambda3 and lambda4 swapped": (
+                "    expression_weight: float = 50.0\n    identity_weight: float = 30.0",
+                "    expression_weight: float = 30.0\n    identity_weight: float = 50.0",
+            ),
+            "* lambdas of the class terms swapped in use": (
+                'weights = {term: getattr(self, f"{term}_weight") for term in terms}',
+                'weights = {term: getattr(self, f"{term}_weight") for term in terms}\n'
+                '        if "identity" in weights:\n'
+                '            weights["identity"], weights["expression"] = weights["expression"], weights["identity"]',
+            ),
+            "codes in the other order in training": (
+                "torch.cat([modules.expression_encoder(seen), modules.identity_encoder(target)], 1)",
+                "torch.cat([modules.identity_encoder(target), modules.expression_encoder(seen)], 1)",
+            ),
+            "expression from the target": (
+                "modules.expression_encoder(seen), modules.identity",
+                "modules.expression_encoder(target), modules.identity",
+            ),
+            "D learns the target's expression for the source": (
+                'torch.cat([batch["expression"], batch["target_expression"]])',
+                'torch.cat([batch["target_expression"], batch["expression"]])',
+            ),
+            "D's people swapped": (
+                'torch.cat([batch["source_identity"], batch["identity"]])',
+                'torch.cat([batch["identity"], batch["source_identity"]])',
+            ),
+            "generated face attached in D's step": ('batch["generated"].detach())', 'batch["generated"])'),
+            "G is to show the target's expression": (
+                'expression, identity = batch["expression"], batch["identity"]',
+                'expression, identity = batch["target_expression"], batch["identity"]',
+            ),
+            "G is to show the source's person": (
+                'expression, identity = batch["expression"], batch["identity"]',
+                'expression, identity = batch["expression"], batch["source_identity"]',
+            ),
+            "pixel term where there is no truth": (
+                'batch["truth"], batch["known"])',
+                'batch["truth"], torch.ones_like(batch["known"]))',
+            ),
+            "encoder not frozen in the second stage": (', prepare, ("expression_encoder",))', ", prepare)"),
+            "MLP at the GAN's rate": ("lr=self.mlp_learning_rate", "lr=self.learning_rate"),
+            "identity encoder not in the generator's optimiser": (
+                'Phase("generator", generator, reenactment_terms',
+                'Phase("generator", ("expression_encoder", "decoder"), reenactment_terms',
+            ),
+            "D as often as G": ("optimizer, schedule, every)", "optimizer, schedule)"),
+            "near_optimal ignored": ("near_optimal=self.near_optimal,", "near_optimal=0.9,"),
+            "pretraining skipped": ("if self.pretrain is not None:\n            disc", "if False:\n            disc"),
+            "pretrained D not used": (
+                "self._pretrain().with_new_heads(discriminator)",
+                "self._pretrain() and discriminator",
+            ),
+            "pretrained heads kept": (
+                "self.expression_head, self.identity_head = fresh.expression_head, fresh.identity_head",
+                "self.expression_head = fresh.expression_head",
+            ),
+            "transfer as a graph in the other order": (
+                "self._centre(references))\n",
+                "self._centre(faces))\n",
+            ),
+            "dropout ignored": ("nn.Dropout(self.dropout)", "nn.Dropout(0.2)"),
+            "discriminator seeded by what came before": (
+                "torch.manual_seed(self.seed)\n            discriminator",
+                "torch.manual_seed(0)\n            discriminator",
+            ),
+            "pixel growth ignored": ("self.pixel_growth, epochs, grown", "1.0, epochs, grown"),
+            "class weights not in the second stage": (
+                "class_weights=training.class_weights),\n            {",
+                "class_weights=None),\n            {",
+            ),
+        },
+    ),
+    "ferdis/systems/eggan.py": (
+        ("tests/systems/test_eggan_wiring.py", PHASES, ARGUMENTS),
+        {
+            "* encoder not in the generator's optimiser": (
+                '("encoder", "generator"), generator',
+                '("generator",), generator',
+            ),
+            "* Eq. 4 on the reconstruction": (
+                "identity_loss(modules.identifier(edited)",
+                "identity_loss(modules.identifier(reconstructed)",
+            ),
+            "* r1-like penalty on interpolates": ('if adversarial == "wgan-gp":\n        at', "if True:\n        at"),
+            "* wgan-gp penalty on real": ('if adversarial == "wgan-gp":\n        at', "if False:\n        at"),
+            "* critic_steps ignored": (", adam, rate, every=self.critic_steps)", ", adam, rate)"),
+            "* c_exp_on='both' with wrong AUs": (
+                'classifier(batch["edited"].detach()), batch["target"])',
+                'classifier(batch["edited"].detach()), batch["action_units"])',
+            ),
+            "* ssim_weight ignored": ("ssim_weight=self.ssim_weight, layer", "ssim_weight=1.0, layer"),
+            "* uniform prior": ("torch.randn_like(codes)", "torch.rand_like(codes)"),
+            "* no instance norm in G": ("y = self.norms[step](y)", "y = y"),
+            "prior in the place of codes": (
+                "latent_loss(modules.latent(prior), modules.latent(codes))",
+                "latent_loss(modules.latent(codes), modules.latent(prior))",
+            ),
+            "codes attached in D_z's step": ('codes = batch["code"].detach()', 'codes = batch["code"]'),
+            "critic's real and fake swapped": (
+                "critic_loss(modules.critic(real), modules.critic(fake)",
+                "critic_loss(modules.critic(fake), modules.critic(real)",
+            ),
+            "critic on the reconstruction": (
+                'real, fake = batch["image"], batch["edited"].detach()',
+                'real, fake = batch["image"], batch["reconstructed"].detach()',
+            ),
+            "one interpolation for all images": (
+                "torch.rand(len(real), 1, 1, 1, device=real.device)",
+                "torch.rand((), device=real.device)",
+            ),
+            "edited and reconstructed swapped": (
+                "torch.cat([targets, action_units])).chunk(2)",
+                "torch.cat([action_units, targets])).chunk(2)",
+            ),
+            "Eq. 3 in training mode on edited images": (
+                "with eval_mode(modules.units) as classifier:\n        action_units",
+                "classifier = modules.units\n    if True:\n        action_units",
+            ),
+            "Eq. 3 with the faces' own AUs": (
+                'action_unit_loss(classifier(edited), batch["target"])',
+                'action_unit_loss(classifier(edited), batch["action_units"])',
+            ),
+            "edited attached in C_exp's step": (
+                'classifier(batch["edited"].detach())',
+                'classifier(batch["edited"])',
+            ),
+            "Eq. 6 on the edited image": (
+                "reconstruction_loss(reconstructed, image",
+                "reconstruction_loss(edited, image",
+            ),
+            "Eq. 5's source swapped": ("source, drawn, again = maps", "drawn, source, again = maps"),
+            "classifiers at the main rate": ("lr=self.classifier_learning_rate, fused", "lr=self.learning_rate, fused"),
+            "no decay": ("rate = linear_decay_second_half(epochs)", "rate = None"),
+            "identity not frozen": ("edit_and_reconstruct, frozen=frozen)", "edit_and_reconstruct)"),
+            "identity trained with the rest": ("stages.insert(0,", "stages.append("),
+            "AUs not divided by 5": ("action_units, 0) / AU_MAXIMUM", "action_units, 0)"),
+            "unknown AUs not told": ("known.to(action_units.dtype)], 1", "torch.ones_like(action_units)], 1"),
+            "penalty's weight on the critic": (
+                '{"critic": 1.0, "penalty": self.penalty_weight}',
+                '{"critic": self.penalty_weight, "penalty": 1.0}',
+            ),
+            "edit of the wrong rows": (
+                "codes = encoder(images).repeat_interleave(wanted.shape[1], 0)",
+                "codes = encoder(images).repeat(wanted.shape[1], 1)",
+            ),
+            "nothing mirrored": ("device=images.device) < 0.5", "device=images.device) < 0"),
+            "sampled codes uniform": (
+                "codes = torch.randn(n, self.code_width",
+                "codes = torch.rand(n, self.code_width",
+            ),
+            "interpolation from the target": (
+                "interpolated_action_units(source, target, alpha)",
+                "interpolated_action_units(target, source, alpha)",
+            ),
+        },
+    ),
+    "ferdis/systems/decgan.py": (
+        ("tests/systems/test_decgan_wiring.py", PHASES, ARGUMENTS),
+        {
+            "* cycle weight 1": ("cycle_weight: float = 10.0", "cycle_weight: float = 1.0"),
+            "* D 64-128-256-256": (
+                "discriminator_channels: Sequence[int] = (64, 128, 256, 512)",
+                "discriminator_channels: Sequence[int] = (64, 128, 256, 256)",
+            ),
+            "* association by expression": (
+                'association_loss(walk, batch["people"])',
+                'association_loss(walk, batch["expressions"][: len(walk)])',
+            ),
+            "* pool's old faces with new labels": (
+                'modules.discriminator(*modules.image_pool.exchange(batch["generated"].detach(), label))',
+                'modules.discriminator(modules.image_pool.exchange(batch["generated"].detach(), label)[0], label)',
+            ),
+            "* category order swapped": (
+                'torch.cat([batch["generated"], batch["restored"]]),))',
+                'torch.cat([batch["restored"], batch["generated"]]),))',
+            ),
+            "own label for the generated face": (
+                "label, own = labels_of(encoded",
+                "own, label = labels_of(encoded",
+            ),
+            "restored by G1": ("return modules.restorer(", "return modules.generator("),
+            "restored with the reference's label": (
+                "restore(modules, generated, own)",
+                "restore(modules, generated, label)",
+            ),
+            "D's label attached": (
+                'modules.discriminator(batch["generated"], batch["label"].detach())',
+                'modules.discriminator(batch["generated"], batch["label"])',
+            ),
+            "D's real pair is the face": (
+                'real = modules.discriminator(batch["reference"], label)',
+                'real = modules.discriminator(batch["face"], label)',
+            ),
+            "E2 not held where it judges": (
+                "parameter.detach() for name, parameter in encoder",
+                "parameter for name, parameter in encoder",
+            ),
+            "generated faces in E2's statistics": (
+                "with eval_mode(encoder):",
+                "if True:",
+            ),
+            "truth in the reference's view": (
+                'own, size) for name in ("target", "truth"))',
+                '{"truth": others}.get(name, own), size) for name in ("target", "truth"))',
+            ),
+            "truth's expression is the face's": (
+                'batch["expression"].where(known, UNKNOWN)',
+                'batch["target_expression"].where(known, UNKNOWN)',
+            ),
+            "walk of the faces alone": (
+                'here, there = batch["representation"], batch["reference_representation"]',
+                'here, there = batch["representation"], batch["representation"]',
+            ),
+            "E2 alone for one epoch": ("[alone], first, sampler", "[alone], 1, sampler"),
+            "E2's rate falls with the other stage's": (
+                "adam, linear_decay_second_half(first)",
+                "adam, linear_decay_second_half(epochs)",
+            ),
+            "E2's stage not stretched": (
+                "round(self.expression_epochs * epochs / self.epochs)",
+                "round(self.expression_epochs)",
+            ),
+            "restorer not in the optimiser": (
+                'Phase("generator", tuple(self.modules_), generate',
+                'Phase("generator", tuple(self.modules_)[:3], generate',
+            ),
+            "probabilities in use": ("self.condition, sure=True)", "self.condition)"),
+            "pool of no use": ("ImagePool(self.library_size,", "ImagePool(0,"),
+            "truths ignored": ("self.ground_truth, self.truths,", "self.ground_truth, 8,"),
+            "no rotation": ("augment, max_degrees=self.max_degrees,", "augment, max_degrees=0.0,"),
+            "shift and scale swapped": ("scale, shift = self.style", "shift, scale = self.style"),
+            "generators share their weights": (
+                '"generator": generator(),\n            "restorer": generator(),',
+                '"generator": (one := generator()),\n            "restorer": one,',
+            ),
+        },
+    ),
+    **SHARED,
+}

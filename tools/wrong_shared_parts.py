@@ -1,0 +1,224 @@
+"""Wrong programs in what the systems share: the second part of ``tools/wrong_programs.py``, in the same form."""
+
+from __future__ import annotations
+
+ARGUMENTS, PHASES = "tests/systems/test_arguments_wiring.py", "tests/systems/test_phases_wiring.py"
+TRAINING = ("tests/training/test_trainer.py", "tests/training/test_batches.py")
+
+SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+    "ferdis/systems/classifier.py": (
+        (ARGUMENTS, "tests/systems/test_classifier_wiring.py", "tests/systems/test_ifgan_wiring.py"),
+        {
+            "mirrored at test without being asked": (
+                "if self.test_flip else [centre]",
+                "if not self.test_flip else [centre]",
+            ),
+            "validated on the training faces": (
+                "images, truth = resized(validation, self.image_size), validation.expression",
+                "images, truth = resized(validation[:2], self.image_size), validation.expression[:2]",
+            ),
+            "class weights inverted": ("counts.sum() / (len(counts) * counts)", "counts / counts.mean()"),
+            "balanced sampler inverted": ("rows = (1 / counts)[labels]", "rows = counts[labels]"),
+            "logits averaged instead of probabilities": (
+                "[1].float().softmax(1) for view in self._test_views(faces)]\n        ).mean(0)",
+                "[1].float() for view in self._test_views(faces)]\n        ).mean(0).softmax(1)",
+            ),
+            "features for probabilities": ("self._forward_features(images)[0])", "self._forward_features(images)[1])"),
+            "decay not stretched": (
+                "max(1, round(self.decay_epochs * epochs / self.epochs))",
+                "self.decay_epochs",
+            ),
+            "extra faces count as target faces": ("extra=len(labels) - len(faces)", "extra=0"),
+            "labels ignored": (
+                "faces.expression if y is None else np.asarray(y, dtype=str)\n        if",
+                "faces.expression\n        if",
+            ),
+        },
+    ),
+    "ferdis/systems/base.py": (
+        (ARGUMENTS, "tests/systems/test_base_wiring.py", "tests/systems/test_ifgan_wiring.py"),
+        {
+            "networks not seeded": ("torch.manual_seed(self.seed)\n            self.modules_", "self.modules_"),
+            "clip not passed": ('"seed", "gradient_clip", "logger"', '"seed", "logger"'),
+            "trained in eval mode and read in training mode": (
+                "with modules_in_eval_mode(self.modules_):\n            for start",
+                "if True:\n            for start",
+            ),
+            "epoch chosen in the first stage": (
+                "stages[-1] = replace(stages[-1], validate",
+                "stages[0] = replace(stages[0], validate",
+            ),
+            "min_steps ignored": ("max(self.epochs, -(-self.min_steps // steps))", "self.epochs"),
+            "random state leaks": (
+                "with torch.random.fork_rng():\n            torch.manual_seed(self.seed)\n            self.m",
+                "if True:\n            torch.manual_seed(self.seed)\n            self.m",
+            ),
+            "another run's weights for these parameters": (
+                'logger", "progress")  # par',
+                'logger", "progress", "learning_rate")  # par',
+            ),
+        },
+    ),
+    "ferdis/systems/triplets.py": (
+        (
+            "tests/systems/test_triplets.py",
+            "tests/systems/test_relgan_wiring.py",
+            "tests/systems/test_decgan_wiring.py",
+        ),
+        {
+            "identity of the source": ('"identity": self.people[target]', '"identity": self.people[source]'),
+            "expression of the target": (
+                '"expression": self.training.labels[source]',
+                '"expression": self.training.labels[target]',
+            ),
+            "one view for both": ('"target_view": random.integers(PATCH_VIEWS, size=n)', '"target_view": view'),
+            "truth has the target's expression": (
+                "self._any_of(self.people[target], self.training.labels[source], random)",
+                "self._any_of(self.people[target], self.training.labels[target], random)",
+            ),
+            "views never mirrored": (
+                "return row, random.integers(PATCH_VIEWS, size=n)",
+                "return row, random.integers(PATCH_VIEWS // 2, size=n)",
+            ),
+            "the same epoch every time": (
+                "random = np.random.default_rng([self.seed, epoch])\n        source",
+                "random = np.random.default_rng([self.seed, 0])\n        source",
+            ),
+        },
+    ),
+    "ferdis/preprocess/augment.py": (
+        ("tests/preprocess/test_augment.py",),
+        {
+            "never mirrored": ("uniform[0] < flip, -1.0, 1.0", "uniform[0] < flip, 1.0, 1.0"),
+            "turned twice as far": ("math.radians(max_degrees)", "math.radians(2 * max_degrees)"),
+            "images in [0, 2]": (".div_(127.5).sub_(1)", ".div_(127.5)"),
+        },
+    ),
+    "ferdis/training/phases.py": (
+        (*TRAINING, PHASES),
+        {
+            "weights ignored": (
+                "terms[name].float() * weight if weight != 1 else",
+                "terms[name].float() if weight != 1 else",
+            ),
+            "decay over the first half": ("min(1.0, 2 * (1 - done / epochs))", "min(1.0, 1 - done / epochs)"),
+            "a phase first waits": (
+                "self.waited = self.every if self.waited is None",
+                "self.waited = 1 if self.waited is None",
+            ),
+            "weights of the next epoch": ("float(some(epoch) if callable", "float(some(epoch + 1) if callable"),
+        },
+    ),
+    "ferdis/training/trainer.py": (
+        TRAINING,
+        {
+            "all parameters require gradients": ("self._require_gradients(live.ids)\n", "pass\n"),
+            "frozen modules in training mode": ("stage.modules[name].eval()", "stage.modules[name].train()"),
+            "eval mode after the first epoch": (
+                "for module in stage.modules.values():\n            module.train()",
+                "for module in stage.modules.values():\n            module.train(self.epoch == 1)",
+            ),
+            "gradients add up": ("live.raw.zero_grad(set_to_none=True)", "pass"),
+            "every epoch has the same seed": ("self.index, self.epoch, self.fabric", "self.index, 1, self.fabric"),
+            "every epoch has the same batches": ("stage.batches(self.epoch - 1)", "stage.batches(0)"),
+            "schedule never stepped": (
+                "            live.step_schedule()\n        if trainer",
+                "            pass\n        if trainer",
+            ),
+            "last epoch kept instead of the best": ("if self.best:\n", "if False:\n"),
+            "worst epoch kept": ("if score > self.best_score:", "if score < self.best_score or not self.best:"),
+            "after_step before the step": (
+                "        live.optimizer.step()\n        if phase.after_step is not None:\n"
+                "            with torch.no_grad():\n"
+                "                phase.after_step(self.modules, batch, all_reduce_sum)",
+                "        if phase.after_step is not None:\n"
+                "            with torch.no_grad():\n"
+                "                phase.after_step(self.modules, batch, all_reduce_sum)\n        live.optimizer.step()",
+            ),
+        },
+    ),
+    "ferdis/evaluators/au_estimator.py": (
+        ("tests/evaluators/test_evaluators_wiring.py", PHASES, ARGUMENTS),
+        {
+            "learns from the people held out": ("learned, unseen = hold_out(", "unseen, learned = hold_out("),
+            "mirror image not read": (
+                "expected_action_units(network(images.flip(-1)))",
+                "expected_action_units(network(images))",
+            ),
+            "no weight decay": ("weight_decay=self.weight_decay, fused", "fused"),
+            "no cycle": ('_terms, {"action_units": 1.0}, adam, cycle)', '_terms, {"action_units": 1.0}, adam)'),
+        },
+    ),
+    "ferdis/evaluators/judges.py": (
+        ("tests/evaluators/test_evaluators_wiring.py", PHASES, ARGUMENTS),
+        {
+            "learns from the people held out": ("learned, unseen = hold_out(", "unseen, learned = hold_out("),
+            "mirror image not read": ("network(images.flip(-1))], 1)", "network(images)], 1)"),
+            "people's directions not learned": ("            tuple(modules),\n", '            ("network",),\n'),
+            "dropout ignored": ("side * side, outputs, self.dropout)", "side * side, outputs, 0.2)"),
+        },
+    ),
+    "ferdis/evaluators/judge_network.py": (
+        ("tests/evaluators/test_evaluators_wiring.py",),
+        {
+            "exposure not taken out": ("images = (images - mean) / images.std(", "images = images / images.std("),
+            "no margin": ("_SCALE * (cosine - _MARGIN *", "_SCALE * (cosine - 0 *"),
+            "margin everywhere": ("_MARGIN * F.one_hot(person, len(directions))", "_MARGIN"),
+        },
+    ),
+    "ferdis/augmentation/augmented.py": (
+        ("tests/augmentation/test_augmented_wiring.py",),
+        {
+            "* generator given validation people": (
+                "_fit(self._fresh(self.generator), faces, run_dir",
+                "_fit(self._fresh(self.generator), faces if validation is None else Faces.concat([faces, validation]), "
+                "run_dir",
+            ),
+            "* filter given validation people": (
+                "self._fresh(self.filter).fit(faces)",
+                "self._fresh(self.filter).fit(faces if validation is None else Faces.concat([faces, validation]))",
+            ),
+            "* references given validation people": (
+                "made = generate(self.generator_, faces, wanted",
+                "made = generate(self.generator_, faces if validation is None else Faces.concat([faces, validation]), "
+                "wanted",
+            ),
+            "estimator of units given validation people": (
+                "faces = self._with_units(faces)",
+                "faces = self._with_units(faces if validation is None else Faces.concat([faces, validation]))[: len(faces)]",  # noqa: E501
+            ),
+            "classifier given validation people to learn from": (
+                "both = faces if made.faces is None else Faces.concat([faces, made.faces])",
+                "both = Faces.concat([faces, *([] if made.faces is None else [made.faces]), "
+                "*([] if validation is None else [validation])])",
+            ),
+            "validation never reaches the classifier": (
+                "given = {} if validation is None else",
+                "given = {} if True else",
+            ),
+            "filter not used": ("wanted, filter=self.filter_, seed", "wanted, filter=None, seed"),
+            "seed not passed": ("filter=self.filter_, seed=self.seed)", "filter=self.filter_)"),
+            "real faces left out": ("else Faces.concat([faces, made.faces])", "else made.faces"),
+            "estimated units for all faces": (
+                "table.loc[~known, list(AU_COLUMNS)] =",
+                "table.loc[:, list(AU_COLUMNS)] = 0 * ",
+            ),
+        },
+    ),
+    "ferdis/augmentation/generating.py": (
+        ("tests/augmentation/test_augmented_wiring.py",),
+        {
+            "labelled by the source": ('"expression": like.expression', '"expression": onto.expression'),
+            "person of the reference": ('table["subject"] = onto.subject', 'table["subject"] = like.subject'),
+            "transfer in the other order": (
+                "generator.transfer(faces, references)",
+                "generator.transfer(references, faces)",
+            ),
+            "judged against the reference": (
+                "filter.verdict(drawn, faces[sources])",
+                "filter.verdict(drawn, faces[references])",
+            ),
+            "rejected faces kept": ("parts.append(drawn[kept])", "parts.append(drawn)"),
+        },
+    ),
+}
