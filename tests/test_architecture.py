@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ferdis"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-MAX_FILE_LINES = 600
+MAX_FILE_LINES = 500
 MAX_PAPER_LINES = 800  # one paper, one readable file
 PAPERS = {f"systems/{name}.py" for name in ("ifgan", "relgan", "eggan", "decgan")}
 MAX_FUNCTION_LINES = 60  # of code: the docstring does not count

@@ -31,6 +31,9 @@ The reasons, what was measured, and the commands for the paper's tables are in `
 - Centres start at the first batch's class means and move by the centre-loss rule plus the gradient of the alpha term.
 - Both images of Eq. 4 go through the classifier in one pass, so that they share its batch statistics.
 - Rotation is uniform in [-5, 5] degrees; the average face takes its input's flip, rotation and crop.
+
+Further ones have arguments of their own, are off in ``IFGAN()`` and on in ``IFGAN.small()``: ``generator_encoder``,
+``generator_norm``, ``skips``, ``average_view``, ``names_weight``, ``classifier_trains_generator``, ``schedule``.
 """
 
 from __future__ import annotations
@@ -570,8 +573,9 @@ class IFGAN(Classifier):
         "generator_norm": "batch",
         "skips": False,
         "average_view": "centre",
-        "names_weight": 10.0,
-        "cgan_weight": 0.05,
+        "names_weight": 2.0,
+        "classifier_trains_generator": False,
+        "cgan_weight": 0.02,
         "discriminator_channels": 16,
         "image_size": 72,
         "crop_size": 64,

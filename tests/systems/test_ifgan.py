@@ -35,6 +35,7 @@ TINY = {
     "skips": True,
     "average_view": "input",
     "names_weight": 0.0,
+    "classifier_trains_generator": True,
     "cgan_weight": 1.0,
     "schedule": "steps",
     "decay_epochs": 1,
