@@ -29,8 +29,8 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
             "generated face attached in D's step": ('batch["generated"].detach())', 'batch["generated"])'),
             "generated face detached for the classifier": (
-                "torch.cat([average, generated])",
-                "torch.cat([average, generated.detach()])",
+                "generated if trains_generator else",
+                "generated.detach() if trains_generator else",
             ),
             "features for the centres detached before the island loss": (
                 "features, logits = modules.classifier(seen)",
@@ -50,12 +50,15 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
             "average in the centre view": ('if average_view == "input" else', 'if average_view == "centre" else'),
             "the generator's weights for pretraining kept": (
-                "return fitted, list(classifier.network.get_classifier().parameters())",
-                "return [], list(classifier.network.get_classifier().parameters())",
+                "return fitted, heads +",
+                "return [], heads +",
             ),
             "averages of extra faces too": ('if self.average_from == "target"', 'if self.average_from == "all"'),
             "alpha not passed to the centres": ("classifier.width, self.island_alpha)", "classifier.width)"),
-            "class weights not passed": ("class_weights=training.class_weights)  #", "class_weights=None)  #"),
+            "class weights not passed": (
+                "class_weights=training.class_weights,\n                        trains",
+                "class_weights=None,\n                        trains",
+            ),
             "pretrained weights not loaded": ("weights=self.weights if pretrained else None", "weights=None"),
             "no schedule for the generator": (
                 "weights, optimizer, schedule, after_step=move_centres",
@@ -68,14 +71,25 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
             "another seed for the batches": ("batches(self.batch_size, self.seed)", "batches(self.batch_size, 0)"),
             "attention always on": (
-                "Generator(self.generator_channels, self.attention,",
-                "Generator(self.generator_channels, True,",
+                "self.generator_channels, self.attention, self.skips",
+                "self.generator_channels, True, self.skips",
             ),
             "weights not initialised": ("for network in (generator, discriminator):", "for network in (generator,):"),
             "D without instance norm": ("layers += [nn.InstanceNorm2d(after)] if level else []", "layers += []"),
             "centres of each process alone": ("sums = reduce(member.T", "sums = (member.T"),
             "l1 to the face": ("l1_loss(generated, average)", "l1_loss(generated, face)"),
-            "decay stretched wrongly": ("step_size=decay_epochs, gamma", "step_size=self.decay_epochs, gamma"),
+            "decay stretched wrongly": (
+                "self._scheduler(epochs, decay_epochs)",
+                "self._scheduler(epochs, self.decay_epochs)",
+            ),
+            "face and average have views of their own": (
+                "take_views(averages, views, crop_size) if",
+                "take_views(averages, views.flip(0), crop_size) if",
+            ),
+            "the encoder's names are of other faces": (
+                "softmax_loss(names[:0], names, labels,",
+                "softmax_loss(names[:0], names, labels.flip(0),",
+            ),
         },
     ),
     "ferdis/systems/baselines.py": (
@@ -98,8 +112,7 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
             "CNN's views ignored": ("Patches(training, self.views,", 'Patches(training, "random",'),
             "CNN's schedule ignored": (
-                "betas=self.betas, fused=True),\n            partial(torch.optim.lr_scheduler.StepLR, "
-                "step_size=decay_epochs, gamma=self.decay),",
+                "betas=self.betas, fused=True),\n            self._scheduler(epochs, decay_epochs),",
                 "betas=self.betas, fused=True),",
             ),
             "weight decay not passed": (
