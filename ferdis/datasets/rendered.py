@@ -7,7 +7,6 @@ scene (pose, light, background, camera). So a row can be drawn again with one fa
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from ferdis.faces import (
     Faces,
 )
 from ferdis.preprocess.align import Drawn, record_of
+from ferdis.preprocess.image_store import default_directory
 
 DIFFICULTIES = ("easy", "normal", "hard")
 INDEPENDENT = "action_units"  # expressions="action_units": units drawn independently of each other
@@ -346,8 +346,8 @@ def cache_folder(cache: str | Path | bool | None) -> Path | None:
     if cache is False:
         return None
     if cache is None or cache is True:
-        return Path(os.environ.get("FERDIS_CACHE") or Path.home() / ".cache" / "ferdis")
-    return Path(cache)
+        return default_directory()
+    return Path(cache).expanduser()
 
 
 def _model_of(table: pd.DataFrame) -> str | None:

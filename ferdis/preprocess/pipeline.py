@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,15 +14,13 @@ import pandas as pd
 from ferdis.faces import Faces
 from ferdis.messages import named
 from ferdis.preprocess.align import Aligner, Preprocessor, WholePicture, record_of
-from ferdis.preprocess.cache import CropStore, Entry, MemoryStore, Source, default_directory
-from ferdis.preprocess.images import UnreadableImageError, centre_crop, read_image, read_size, resize
+from ferdis.preprocess.cache import CropMaker, Source, StoredCrops, crop_store, default_directory, detected
+from ferdis.preprocess.image_store import ImageArray, ImageStore
+from ferdis.preprocess.images import UnreadableImageError, centre_crop, checked_side, read_image, read_size, resize
 from ferdis.preprocess.originals import CroppedImages, T, map_files
 from ferdis.progress import Bar
 
 Problems = dict[Path, Exception]
-
-_CHUNK_IMAGES = 64  # images between two writes to the cache: what a kill can cost
-_CHUNK_PIXELS = 100_000_000  # decoded pixels held at once: 300 MB
 
 
 def prepare(
@@ -79,8 +78,7 @@ def prepare(
     """
     if errors not in ("raise", "skip"):
         raise ValueError(f"errors must be 'raise' or 'skip', got {errors!r}")
-    if image_size < 1:
-        raise ValueError(f"image_size must be at least 1 pixel, got {image_size}")
+    image_size = checked_side(image_size, "image_size")
     files = [Path(path) for path in paths]
     table = _checked(table, files, image_size)
     preprocessor = (Aligner(device) if align else WholePicture()) if isinstance(align, bool) else align
@@ -89,13 +87,11 @@ def prepare(
     if errors == "raise" and problems:
         raise _unreadable(problems, len(files))
     lazy = cache is False and align is False
-    store = MemoryStore(image_size) if cache is False else CropStore(_directory(cache), preprocessor, image_size)
+    crops = _Crops(None if cache is False else crop_store(_directory(cache), preprocessor, image_size))
     if lazy:
-        entries: dict[str, Entry] = {}
         problems |= _check_files(sources, decode=errors == "skip")
     else:
-        entries, unreadable = _fill(store, sources, preprocessor, image_size, progress)
-        problems |= unreadable
+        problems |= crops.fill(sources, preprocessor, image_size, progress)
     kept = [row for row, file in enumerate(files) if file not in problems]
     if problems and (errors == "raise" or not kept):
         raise _unreadable(problems, len(files))
@@ -104,45 +100,104 @@ def prepare(
     table = table.iloc[kept].reset_index(drop=True)
     if lazy:
         return Faces(LazyImages([files[row] for row in kept], image_size), table, _attrs(preprocessor, table, skipped))
-    chosen = [entries[sources[files[row]].path] for row in kept]
-    if any(entry.found is not None for entry in chosen):
-        probability = [np.nan if entry.probability is None else entry.probability for entry in chosen]
-        table = table.assign(detected=[bool(entry.found) for entry in chosen], detection_probability=probability)
-    images = CroppedImages(store.images(chosen), [sources[files[row]].path for row in kept])
+    chosen = [sources[files[row]] for row in kept]
+    found = detected([crops.notes[source.path] for source in chosen])
+    if found is not None:
+        table = table.assign(detected=found.found, detection_probability=found.probability)
+    pixels = crops.images(CropMaker(chosen, preprocessor, image_size))
+    images = CroppedImages(pixels, [source.path for source in chosen])
     return Faces(images, table, _attrs(preprocessor, table, skipped))
 
 
-class LazyImages:
-    """Picture files as (n, size, size, 3) uint8, decoded each time they are indexed.
+class _Crops:
+    """Where the crops of a set are: in a store, or in memory, for want of one that can be written.
+
+    Parameters
+    ----------
+    store : ImageStore, optional
+
+    Attributes
+    ----------
+    notes : dict
+        By path, what is noted of each crop that is there.
+    """
+
+    def __init__(self, store: ImageStore | None) -> None:
+        self.store = store
+        self.notes: dict[str, bytes] = {}
+        self._held: dict[str, np.ndarray] = {}
+
+    def fill(self, sources: dict[Path, Source], preprocessor: Preprocessor, size: int, progress: bool) -> Problems:
+        """Make every crop that is not there yet; returns what could not be read.
+
+        Raises
+        ------
+        CacheError
+            If the store may not be read, its disk is full, or its folder cannot be made.
+        """
+        keys = {source.path: source.key() for source in sources.values()}
+        if self.store is None or self._missing(keys):
+            with contextlib.nullcontext() if self.store is None else self.store.filling():
+                missing = self._missing(keys)  # another process may have made some while this one waited
+                files = [file for file, source in sources.items() if source.path in missing]
+                maker = CropMaker([sources[file] for file in files], preprocessor, size)
+                problems: dict[int, Exception] = {}
+                with Bar(f"{preprocessor.name} {size}x{size}", len(files), shown=progress) as bar:
+                    for made in maker.made(np.arange(len(files)), problems):
+                        self._keep([maker.sources[row] for row in made.rows.tolist()], made.images, made.notes)
+                        bar.step(count=len(made.rows))
+                return {files[row]: error for row, error in problems.items()}
+        return {}
+
+    def images(self, maker: CropMaker) -> Any:
+        """The crops of the maker's rows, (n, H, W, 3) uint8."""
+        stored = None if self.store is None else StoredCrops(self.store, maker)
+        if stored is not None and not self._held:
+            return stored
+        images = np.empty((len(maker.sources), maker.size, maker.size, 3), np.uint8)
+        for row, source in enumerate(maker.sources):
+            held = self._held.get(source.path)
+            if held is not None:
+                images[row] = held
+            elif stored is not None:
+                images[row] = stored[row]
+        return images
+
+    def _missing(self, keys: dict[str, bytes]) -> set[str]:
+        """Paths without a crop; reads the notes of the others."""
+        if self.store is not None:
+            notes = self.store.notes(list(keys.values()))
+            self.notes = {path: notes[key] for path, key in keys.items() if key in notes}
+        return set(keys) - set(self.notes)
+
+    def _keep(self, sources: Sequence[Source], images: np.ndarray, notes: Sequence[bytes]) -> None:
+        stored = self.store is not None and self.store.keep([source.key() for source in sources], images, notes)
+        for source, image, note in zip(sources, images, notes, strict=True):
+            self.notes[source.path] = note
+            if not stored:
+                self._held[source.path] = image
+
+
+class LazyImages(ImageArray):
+    """Image files as (n, size, size, 3) uint8, decoded each time they are indexed.
 
     Parameters
     ----------
     files : list of n paths
     size : int
-        Side of the square that each picture's centre square is resized to.
+        Side of the square that each image's centre square is resized to.
     """
 
     def __init__(self, files: Sequence[Path], size: int) -> None:
+        super().__init__(len(files), size)
         self.files = list(files)
-        self.shape = (len(self.files), size, size, 3)
-        self.dtype = np.dtype(np.uint8)
-        self.ndim = 4
 
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        """Pixels of an integer (H, W, 3), or of a slice, mask or integers (m, H, W, 3)."""
-        rows = np.arange(len(self))[key]
-        if rows.ndim == 0:
-            return self[[key]][0]
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Pixels of rows (m,): (m, size, size, 3)."""
         images = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        for image, row in zip(images, rows, strict=True):
+        for image, row in zip(images, rows.tolist(), strict=True):
             image[:] = resize(centre_crop(read_image(self.files[row])), self.shape[1])
         return images
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self[:], dtype=dtype)
 
     def map_originals(self, function: Callable[[np.ndarray], T], rows: np.ndarray) -> list[T]:
         """``function`` of the whole image of each row; see :func:`~ferdis.preprocess.originals.map_files`."""
@@ -184,45 +239,6 @@ def _check_files(files: Iterable[Path], decode: bool) -> Problems:
         except (OSError, ValueError) as error:
             problems[file] = error
     return problems
-
-
-def _fill(
-    store: CropStore | MemoryStore,
-    sources: dict[Path, Source],
-    preprocessor: Preprocessor,
-    size: int,
-    progress: bool,
-) -> tuple[dict[str, Entry], Problems]:
-    """Make every crop that the store lacks: entries by absolute path, and what could not be read."""
-    done = store.read(list(sources.values()))
-    problems: Problems = {}
-    if all(source.path in done for source in sources.values()):
-        return done, problems
-    with store.writing():
-        done = store.read(list(sources.values()))  # what another process has made while this one waited
-        todo = {source.path: file for file, source in sources.items() if source.path not in done}
-        with Bar(f"{preprocessor.name} {size}x{size}", len(todo), shown=progress) as bar:
-            for chunk in _chunks(todo.values(), problems):
-                crops, detections = preprocessor(list(chunk.values()), size)
-                for entry in store.append([sources[file] for file in chunk], crops, detections):
-                    done[entry.path] = entry
-                bar.step(count=len(chunk))
-    return done, problems
-
-
-def _chunks(files: Iterable[Path], problems: Problems) -> Iterator[dict[Path, np.ndarray]]:
-    """Decoded images, a bounded number of images and pixels at a time."""
-    chunk: dict[Path, np.ndarray] = {}
-    for file in files:
-        try:
-            chunk[file] = read_image(file)
-        except (OSError, UnreadableImageError) as error:
-            problems[file] = error
-        if len(chunk) == _CHUNK_IMAGES or sum(image.size for image in chunk.values()) > 3 * _CHUNK_PIXELS:
-            yield chunk
-            chunk = {}
-    if chunk:
-        yield chunk
 
 
 def _unreadable(problems: Problems, total: int) -> Exception:

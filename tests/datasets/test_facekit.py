@@ -137,7 +137,7 @@ def test_cache_keeps_what_was_drawn(root: Path, pixels: np.ndarray, tmp_path: Pa
     monkeypatch.setattr("ferdis.datasets.facekit.lazy.render", None)  # whatever is drawn now, fails
     assert np.array_equal(again.pixels([6, 5]), pixels[[6, 5]])
     with pytest.raises(TypeError):
-        again.pixels([7])
+        load_facekit(root, 1, 8, 1, 48, seed=8, cache=str(tmp_path)).pixels([0])
 
 
 def test_without_a_model_one_line_names_source_and_licence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ferdis.preprocess import pipeline
+from ferdis.preprocess import cache as cache_module
 from ferdis.preprocess.align import Aligner, Detections, WholePicture
 from ferdis.preprocess.cache import CacheError
 from ferdis.preprocess.images import UnreadableImageError
@@ -106,7 +106,7 @@ def test_one_file_may_serve_two_rows_and_sets_share_the_cache(tmp_path: Path) ->
 
 
 def test_interrupted_build_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "_CHUNK_IMAGES", 2)
+    monkeypatch.setattr(cache_module, "_CHUNK_IMAGES", 2)
     files, table = dataset(tmp_path / "a")
     first, rest = Counting(stop_after=4), Counting()
     with pytest.raises(KeyboardInterrupt):
@@ -117,20 +117,20 @@ def test_interrupted_build_goes_on_where_it_was(tmp_path: Path, monkeypatch: pyt
 
 
 def test_killed_build_goes_on_where_it_was(tmp_path: Path) -> None:
-    """SIGKILL between the pixels and the index line: the worst moment. The lock must not outlive the process."""
+    """SIGKILL in the middle of the third write: the lock must not outlive the process."""
     files, table = dataset(tmp_path / "a")
     table.to_csv(tmp_path / "table.csv", index=False)
     program = f"""
         import os, pandas as pd
-        from ferdis.preprocess import cache, pipeline
-        pipeline._CHUNK_IMAGES = 2
-        real, calls = os.fsync, []
-        def fsync(descriptor):
-            real(descriptor)
+        from ferdis.preprocess import cache, image_store, pipeline
+        cache._CHUNK_IMAGES = 2
+        insert, calls = image_store.ImageStore._insert, []
+        def killed(store, connection, rows):
+            insert(store, connection, rows)
             calls.append(1)
-            if len(calls) == 4:  # the description of the cache, then the pixels of three chunks
+            if len(calls) == 3:
                 os.kill(os.getpid(), 9)
-        os.fsync = fsync
+        image_store.ImageStore._insert = killed
         folder = {str(tmp_path / "a")!r}
         table = pd.read_csv({str(tmp_path / "table.csv")!r})
         pipeline.prepare([folder + "/" + p for p in table.path], table, image_size=16, align=False, progress=False)

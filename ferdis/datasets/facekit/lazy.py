@@ -26,6 +26,8 @@ _NOT_RENDERER = ("__init__", "dataset", "lazy", "model", "expression")
 class FacekitImages(RenderedImages):
     """Array-like (n, size, size, 3), uint8, of people from the face model of that name; takes its place along."""
 
+    name = "facekit"
+
     def __init__(self, recipes: Recipes, size: int, folder: Path | None, model: str | None) -> None:
         super().__init__(recipes, size, folder)
         self.model, self.place = model, place_of(model)

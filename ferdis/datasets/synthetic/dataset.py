@@ -76,8 +76,8 @@ def load_synthetic(
     intensity : float, optional
         0..1, the strength of every expression; by default sampled per image.
     cache : str or bool, optional
-        Folder of the memory map that keeps rendered images (None: ``$FERDIS_CACHE`` or
-        ``~/.cache/ferdis``); False renders at every access.
+        Folder that keeps rendered images (None: ``$FERDIS_CACHE`` or ``~/.cache/ferdis``); False renders at every
+        access.
 
     Returns
     -------

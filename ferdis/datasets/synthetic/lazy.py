@@ -1,4 +1,4 @@
-"""Rendered pixels as an array-like: rendered when indexed, and optionally kept in a memory map.
+"""Rendered pixels as an array-like: rendered when indexed, and optionally kept in the cache.
 
 The pixels of a row are a pure function of that row (person, action units, scene, size), so an image can be rendered
 again at any time and in any batch, and a cache can be filled in any order by any number of processes.
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +22,12 @@ from ferdis.datasets.synthetic.geometry import Face, relief
 from ferdis.datasets.synthetic.identity import sample_people
 from ferdis.datasets.synthetic.render import Rendered, landmark_points, render
 from ferdis.datasets.synthetic.scene import SCENE_NAMES
+from ferdis.preprocess.image_store import ImageStore, Made, StoredImages, key_of
+from ferdis.preprocess.threads import each_on_one_thread
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")  # MTCNN's order: left in the image
 CHUNK = 16  # images rendered at a time: the working set stays in a core's cache, and memory is bounded
 _RELIEFS, _RELIEF_SIZE = 64, 48  # the relief is smooth: a coarse grid places a point within 0.1 mm
-_AHEAD = 4  # chunks per thread that may be rendered before they are requested
 _NOT_RENDERER = ("__init__", "dataset", "lazy")
 
 
@@ -82,23 +81,14 @@ def render_recipes(recipes: Recipes, size: int, *, masks: bool = False) -> Itera
     identity = recipes.identities()
     left, right, scene = (_tensor(values) for values in (recipes.au_left, recipes.au_right, recipes.scene))
     chunks = [slice(start, min(start + CHUNK, len(recipes))) for start in range(0, len(recipes), CHUNK)]
-    threads = torch.get_num_threads()
 
     def draw(rows: slice) -> tuple[slice, Rendered]:
         return rows, render(identity[rows], left[rows], right[rows], scene[rows], size, masks=masks)
 
-    if threads == 1 or len(chunks) < 2:
-        yield from map(draw, chunks)
-        return
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for start in range(0, len(chunks), _AHEAD * threads):  # a few at a time, to bound memory
-                yield from pool.map(draw, chunks[start : start + _AHEAD * threads])
-    finally:
-        torch.set_num_threads(threads)  # some of torch's libraries apply the workers' setting to all threads
+    yield from each_on_one_thread(draw, chunks)
 
 
-class RenderedImages:
+class RenderedImages(StoredImages):
     """Array-like of shape (n, size, size, 3), uint8, whose images are rendered on demand.
 
     Parameters
@@ -108,30 +98,40 @@ class RenderedImages:
     size : int
         Side in pixels.
     folder : Path, optional
-        Where rendered images are kept in a memory map, so that each is rendered once; None renders at every access.
+        Cache directory where rendered images are kept, so that each is rendered once; None renders at every access.
     """
 
+    name = "synthetic"
+    """What the store's folder begins with."""
+
     def __init__(self, recipes: Recipes, size: int, folder: Path | None = None) -> None:
+        super().__init__(len(recipes), size)
         self.recipes, self.size, self.folder = recipes, size, folder
-        self.shape = (len(recipes), size, size, 3)
-        self.dtype = np.dtype(np.uint8)
-        self.ndim = 4
-        self._store: tuple[np.ndarray, np.ndarray] | None = None
 
-    def __len__(self) -> int:
-        return self.shape[0]
+    def store(self) -> ImageStore | None:
+        """Where the images of this renderer and size are kept."""
+        about = {"renderer": self.renderer()}
+        return None if self.folder is None else ImageStore(self.folder, self.name, self.size, about)
 
-    def __getitem__(self, key: Any) -> np.ndarray:
-        if isinstance(key, int | np.integer):
-            return self[np.array([key])][0]
-        rows = np.arange(len(self))[key]
-        return self._draw(rows) if self.folder is None else self._kept(rows, self.folder)
+    def keys(self) -> list[bytes]:
+        """A key for each row of this set: in another set it is drawn beside others, which decides its last bits."""
+        recipes = self.recipes.digest()
+        return [key_of(recipes, row) for row in range(len(self))]
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self[np.arange(len(self))], dtype=dtype)
+    def make(self, rows: np.ndarray) -> Iterator[Made]:
+        """Render rows (m,); for the cache the chunks of the set that they lie in, so that no order decides a bit."""
+        if self.folder is None:
+            for chunk, drawn in self.chunks(self.recipes.take(rows)):
+                yield Made(rows[chunk], _pixels(drawn), [b""] * len(_pixels(drawn)))
+            return
+        starts = np.unique(rows // CHUNK) * CHUNK
+        chunks = [np.arange(start, min(start + CHUNK, len(self))) for start in starts.tolist()]
 
-    def __getstate__(self) -> dict:
-        return {**self.__dict__, "_store": None}  # a worker process opens the map itself
+        def draw(chunk: np.ndarray) -> Made:
+            images = np.concatenate([_pixels(drawn) for _, drawn in self.chunks(self.recipes.take(chunk))])
+            return Made(chunk, images, [b""] * len(chunk))
+
+        yield from each_on_one_thread(draw, chunks)
 
     def chunks(self, recipes: Recipes) -> Iterator[tuple[slice, Any]]:
         """Render images: rows and an object with their ``images``, in order. Another renderer overrides this."""
@@ -140,35 +140,6 @@ class RenderedImages:
     def renderer(self) -> str:
         """Identifies the renderer: images cached by another are never used."""
         return renderer_digest()
-
-    def _draw(self, rows: np.ndarray) -> np.ndarray:
-        out = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        for chunk, drawn in self.chunks(self.recipes.take(rows)):
-            out[chunk] = _pixels(drawn)
-        return out
-
-    def _kept(self, rows: np.ndarray, folder: Path) -> np.ndarray:
-        pixels, done = self._open(folder)
-        missing = np.unique(rows[done[rows] == 0])
-        for chunk, drawn in self.chunks(self.recipes.take(missing)):
-            pixels[missing[chunk]] = _pixels(drawn)  # pixels before the flag: a killed run only renders again
-            done[missing[chunk]] = 1
-        return np.asarray(pixels[rows])
-
-    def _open(self, folder: Path) -> tuple[np.ndarray, np.ndarray]:
-        if self._store is None:
-            name = hashlib.sha256(f"{self.renderer()} {self.recipes.digest()} {self.size}".encode()).hexdigest()[:20]
-            place = folder / "synthetic" / name
-            try:
-                place.mkdir(parents=True, exist_ok=True)
-                self._store = (_map(place / "pixels", self.shape), _map(place / "done", self.shape[:1]))
-            except OSError as error:
-                raise ValueError(
-                    f"cannot keep {np.prod(self.shape) / 1e6:.0f} MB of rendered faces in {place} "
-                    f"({error.strerror}): "
-                    "name another folder with cache=..., or render on demand with cache=False"
-                ) from None
-        return self._store
 
 
 @torch.no_grad()
@@ -202,15 +173,3 @@ def _tensor(values: np.ndarray) -> torch.Tensor:
 
 def _pixels(drawn: Any) -> np.ndarray:
     return np.asarray(drawn.images)
-
-
-def _map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """A uint8 memory map of zeros, created if absent; its space is reserved at once, so that a full disk errs here."""
-    size = int(np.prod(shape))
-    with path.open("ab") as file:
-        if file.tell() < size:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)
-            else:
-                file.truncate(size)
-    return np.memmap(path, np.uint8, "r+", shape=shape)
