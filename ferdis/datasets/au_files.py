@@ -25,7 +25,7 @@ import pandas as pd
 from ferdis._tables import header_of, read_csv
 from ferdis.datasets.listing import walk_files
 from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
-from ferdis.messages import named, quoted
+from ferdis.messages import named, quoted, short
 
 KEYS = ("source", "frame", "face_id", "confidence")
 _OPENFACE = {f"{name}_r": name for name in AU_COLUMNS}
@@ -211,11 +211,22 @@ def _no_units(header: Sequence[str]) -> str:
     present = [name for name in header if _UNIT.fullmatch(name)]
     if any(name.endswith("_c") for name in present):
         return "it only says which action units are there (AU01_c ..), not how strong: run OpenFace with -aus"
-    return f"no column is an action unit (AU01_r or AU01); it has {named(header)}"
+    return f"no column is an action unit (AU01_r or AU01); it has {named(map(short, header))}"
+
+
+def _no_longer_than_a_float(value: object) -> object:
+    """Whole numbers of any length, which pandas reads as Python's, as a float; infinite if they are too large."""
+    if not isinstance(value, int):
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf
 
 
 def _numbers(column: pd.Series, path: Path) -> pd.Series:
-    numbers = pd.to_numeric(column, errors="coerce")
+    values = column.map(_no_longer_than_a_float) if column.dtype == object else column
+    numbers = pd.to_numeric(values, errors="coerce")
     if (wrong := numbers.isna() & column.notna()).any():
         row = int(np.flatnonzero(wrong)[0])
         raise ValueError(f"{path} line {row + 2}: {column.name} is {quoted(column.iloc[row])}, no number")

@@ -221,6 +221,9 @@ def _opened(path: str) -> Any:
         container.close()
         raise ValueError(f"{path}: holds no images, only sound; remove its row")
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        container.close()
+        raise ValueError(f"{path}: its frames are of a format that cannot be decoded; copy it again or remove its row")
     if stream.width * stream.height > MAX_PIXELS:
         container.close()
         raise ValueError(

@@ -127,7 +127,7 @@ def read_folds(path: str | Path, faces: Faces) -> list[Fold]:
         absent = table["path"][missing].drop_duplicates()
         raise ValueError(
             f"{path}: {len(absent)} of {table['path'].nunique()} images of the list are not "
-            f"among these {len(faces)} faces ({named(absent, _NAMED)}): "
+            f"among these {len(faces)} faces ({named(map(short, absent), _NAMED)}): "
             "load the data set that the list was made for, with its paths"
         )
     table["row"] = rows.to_numpy().astype(np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from ferdis.datasets import load
 from ferdis.datasets.check import check
 from ferdis.faces import ACTION_UNITS
-from ferdis.preprocess import read_image
+from ferdis.preprocess import containers, read_image
 from tests.datasets import layouts
 from tests.datasets.layouts import written
 from tests.datasets.trees import picture
@@ -170,3 +171,13 @@ def test_frames_are_read_in_any_order(tmp_path):
         read_image(f"{path}#8")
     with pytest.raises(FileNotFoundError, match=r"b\.avi: no such"):
         read_image(tmp_path / "b.avi#1")
+
+
+def test_a_video_whose_codec_is_unknown_is_named(tmp_path, monkeypatch):
+    av = pytest.importorskip("av")
+    stream = SimpleNamespace(codec_context=None)  # as PyAV gives a stream that it has no decoder for
+    opened = SimpleNamespace(streams=SimpleNamespace(video=[stream]), close=lambda: None)
+    monkeypatch.setattr(av, "open", lambda path: opened)
+    (tmp_path / "a.avi").write_bytes(b"RIFF")
+    with pytest.raises(ValueError, match=r"a\.avi: its frames are of a format that cannot be decoded"):
+        containers._opened(str(tmp_path / "a.avi"))

@@ -260,6 +260,7 @@ def test_fold_list_of_others_without_subject_or_namespace(tmp_path: Path) -> Non
         ("fold,part,path\n0,tset,0000.png\n", "line 2: part is none of train, validation, test"),
         ("fold,part,path\n0,test,\n", "line 2: path is empty"),
         ("fold,part,path\n0,train,0000.png\n0,test,gone.png\n", r"1 of 2 images of the list .*gone.png"),
+        ("fold,part,path\n0,train,0000.png\n0,test," + "x" * 9000 + "\n", r"1 of 2 images of the list .*x\.\.\.x"),
         ("fold,part,path,subject\n0,test,0000.png,S999\n", "line 2: 0000.png shows S999 in the list but ck/S000"),
     ],
 )
@@ -268,7 +269,7 @@ def test_fold_list_errors_are_one_line(tmp_path: Path, text: str, message: str) 
     file.write_text(text)
     with pytest.raises(ValueError, match=message) as caught:
         read_folds(file, balanced(3, each=1))
-    assert str(file) in str(caught.value) and "\n" not in str(caught.value)
+    assert str(file) in str(caught.value) and "\n" not in str(caught.value) and len(str(caught.value)) < 1000
 
 
 def test_fold_list_missing_file(tmp_path: Path) -> None:
