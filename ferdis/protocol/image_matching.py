@@ -239,9 +239,11 @@ def agreement(one: np.ndarray, other: np.ndarray, mirrored: np.ndarray) -> np.nd
     half, half_theirs = (functional.avg_pool2d(part, SIDE // _HALF) for part in (ours, theirs))
     move = _register(half, half_theirs, torch.eye(3).repeat(len(ours), 1, 1), _HALF_STEPS)
     alike = torch.nonzero(_correlation(half, *_moved(half_theirs, move)) > _HALF_ALIKE)[:, 0]
+    similarity = torch.zeros(len(one))
+    if not len(alike):
+        return similarity.numpy()
     ours, theirs = ours[alike], theirs[alike]
     move = _register(ours, theirs, move[alike], _STEPS_LEFT)
-    similarity = torch.zeros(len(one))
     similarity[alike] = _windows_agree(ours, *_moved(theirs, move))
     return similarity.numpy()
 

@@ -43,6 +43,7 @@ _PREDICT_BATCH = 64
 _RESIZE_BATCH = 128
 NON_REPRODUCIBILITY_PARAMS = ("logger", "progress")  # parameters that change no weight
 _TRAINER_PARAMETERS = ("accelerator", "devices", "precision", "seed", "gradient_clip", "logger", "progress")
+_OF_THE_SMALL_RESNET = ("classifier_arguments", "small_stem")  # in `small`, unless another network is asked for
 S = TypeVar("S", bound="Estimator")
 
 
@@ -150,9 +151,13 @@ class Estimator(TrainingParameters, BaseEstimator):
     def small(cls: type[S], **changes: Any) -> S:
         """The same system for two CPU cores: 64x64 faces, narrow networks, random weights.
 
-        ``changes`` override; with ``epochs`` among them exactly so many are trained, whatever ``min_steps`` says.
+        ``changes`` override; with ``epochs`` among them exactly so many are trained, whatever ``min_steps`` says, and
+        with ``classifier`` what suits the small ResNet alone is left to that network.
         """
-        return cls(**{**cls.preset, **({"min_steps": 0} if "epochs" in changes else {}), **changes})
+        preset = {**cls.preset, **({"min_steps": 0} if "epochs" in changes else {})}
+        if "classifier" in changes:
+            preset = {name: value for name, value in preset.items() if name not in _OF_THE_SMALL_RESNET}
+        return cls(**{**preset, **changes})
 
     def fit(
         self: S,

@@ -549,5 +549,5 @@ _PRETRAINING = (
     "augmentation", "encoder_channels", "decoder_channels", "discriminator_channels", "adversarial_weight",
     "pixel_weight", "pixel_growth", "expression_weight", "identity_weight", "truths", "near_optimal",
     "generator_steps", "views", "image_size", "crop_size", "batch_size", "learning_rate", "betas", "decay",
-    "decay_epochs", "gradient_clip", "accelerator", "devices", "precision", "logger", "progress",
+    "decay_epochs", "schedule", "gradient_clip", "accelerator", "devices", "precision", "logger", "progress",
 )  # fmt: skip

@@ -255,3 +255,8 @@ def test_false_alarms_on_real_faces(shared_data: Path, name: str, share: float) 
     known = fingerprints(faces[:100])
     caught = similar(known, fingerprints(as_faces(copies)), NEAR_DUPLICATE)
     assert set(range(100)) == set(caught.first[caught.first == caught.second])
+
+
+def test_pairs_of_which_none_is_alike() -> None:
+    one, other = (np.stack([image_matching.structure(image) for image in pictures(4, seed=seed)]) for seed in (1, 2))
+    assert not image_matching.agreement(one, other, np.zeros(4, bool)).any()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from ferdis import systems
+from ferdis import IFGAN, ResNetClassifier, systems
 from ferdis.cli.parsers import Parser
 from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.evaluators.judges import ExpressionJudge, IdentityJudge
@@ -137,3 +137,13 @@ def test_a_classifier_keeps_its_best_epoch() -> None:
     scores = system.history_.query("phase == 'validation'")["value"].to_numpy()
     assert system.selection_ == "validation" and len(scores) == 3
     assert system.score(data[::2]) == pytest.approx(np.max(scores))
+
+
+@pytest.mark.parametrize("cls", [IFGAN, ResNetClassifier])
+def test_small_takes_any_network(cls: type) -> None:
+    """What suits the small ResNet is not asked of another network."""
+    own, other = cls.small(), cls.small(classifier="mobilenetv3_small_050")
+    assert own.small_stem and not other.small_stem and other.classifier_arguments is None
+    assert cls.small(classifier="resnet34", small_stem=True).small_stem
+    other.classes_ = np.array(["a", "b"])
+    other._build()

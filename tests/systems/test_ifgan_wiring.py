@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,7 @@ def tiny(**changes) -> IFGAN:
 
 
 def baseline(**changes) -> ResNetClassifier:
-    own = {name: value for name, value in TINY.items() if not name.startswith(("generator", "discriminator"))}
+    own = {name: value for name, value in TINY.items() if name in {field.name for field in fields(ResNetClassifier)}}
     return ResNetClassifier.small(**{**own, **changes})
 
 
