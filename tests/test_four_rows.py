@@ -80,7 +80,7 @@ def test_a_set_without_a_folder_is_one_line(four_rows, capsys) -> None:
 def test_the_rows_run(four_rows, tmp_path, monkeypatch) -> None:
     few = load("synthetic", people=2, images_per_expression=1, image_size=72, seed=2000)
     monkeypatch.setattr(four_rows, "read_further", lambda argument, given, faces: few)
-    argv = ["--system", "relgan", "--dataset", "synthetic", "--people", "4", "--pretrain", "synthetic=2",
+    argv = ["--system", "relgan", "--dataset", "synthetic", "--people", "3", "--pretrain", "synthetic=2",
             "--folds", "2", "--epochs", "1", "--pretrain_epochs", "1", "--out", str(tmp_path)]  # fmt: skip
     table = four_rows.run(argv)
     assert set(table["over"]) == {"control-scratch", "control-same-people"}

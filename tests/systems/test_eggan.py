@@ -475,7 +475,7 @@ class TestEstimator:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_overfits_and_edits_one_batch(seed: int) -> None:
     """Twelve faces: reconstructed closely, and the bar at the mouth brightens with AU12.
 
@@ -484,7 +484,7 @@ def test_overfits_and_edits_one_batch(seed: int) -> None:
     the weight of ``small()`` a processor's rounding decides when. In float32: what bfloat16 costs is not asked here.
     """
     data = faces(12)
-    system = tiny(epochs=400, seed=seed, code_width=2, unit_weight=150.0, precision="32-true").fit(data)
+    system = tiny(epochs=300, seed=seed, code_width=2, unit_weight=150.0, precision="32-true").fit(data)
     error = np.abs(system.reconstruct(data).astype(int) - data.pixels()).mean()
     assert error < 25  # flat grey is 60 away
     path = system.interpolate(data[data.table["AU12"] == 0], {"AU12": 4.0}, steps=3)
