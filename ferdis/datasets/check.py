@@ -45,9 +45,12 @@ class CheckReport:
     remarks : list of str
         What to know: repeated images of one person, people with one expression, imbalance, counts that
         differ.
-    duplicates, mirrored, near : list of tuple of str
-        Paths of images with the same pixels, of images that are another's mirror image, and of
-        near-duplicates across people.
+    duplicates : list of tuple of str
+        Paths of images with the same pixels.
+    mirrored : list of tuple of str
+        Paths of images that are another's mirror image.
+    near : list of tuple of str
+        Paths of near-duplicates across people.
     """
 
     dataset: str

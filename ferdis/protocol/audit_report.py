@@ -61,8 +61,10 @@ class AuditReport:
 
     Attributes
     ----------
-    images, folds, test_slots : int
-        Images, folds, and rows of all test parts together.
+    images : int
+    folds : int
+    test_slots : int
+        Rows of all test parts together.
     people : int or None
         None where the people are not known.
     seen_slots : int
