@@ -20,9 +20,9 @@ unseen = load("synthetic", people=4, images_per_expression=1, first_person=24, *
 print(train, unseen, sep="\n")
 
 # %%
-# The small size has narrow networks and starts from random weights; ten epochs are enough to see the principle.
+# The small size has narrow networks and starts from random weights; 500 steps are enough to see the principle.
 
-model = IFGAN.small(epochs=10, progress=False).fit(train)
+model = IFGAN.small(min_steps=500, progress=False).fit(train)
 print(f"accuracy on unseen people: {model.score(unseen):.0%}, chance {1 / len(model.classes_):.0%}")
 
 # %%

@@ -151,6 +151,21 @@ class TestCentres:
             delta = (len(own) * before[k] - own.sum(0)) / (1 + len(own))
             torch.testing.assert_close(modules.centres.values[k], before[k] - 0.5 * (delta + push[k]))
 
+    @pytest.mark.parametrize("system", [tiny, baseline])
+    def test_those_of_a_pretraining_stay_there(self, system) -> None:
+        """Its last layer may serve the same classes; centres and averages are of other people."""
+        system = system(pretrain=coded(12, first=24), pretrain_epochs=1, epochs=1)
+        system.notes_, data = [], coded()
+        system._training_set(data, None)
+        system.modules_ = system._build()
+        own = [t for name in ("centres", "averages") for t in system.modules_.get(name, nn.Identity()).buffers()]
+        for tensor in own:
+            tensor.fill_(1)
+        before = system.modules_["classifier"].network.get_classifier().weight.clone()
+        system._start()
+        assert len(own) >= 2 and all(bool((tensor == 1).all()) for tensor in own)
+        assert not torch.equal(system.modules_["classifier"].network.get_classifier().weight, before)
+
     def test_they_start_unknown_and_are_summed_over_processes(self) -> None:
         _, modules, _ = prepared(tiny(), coded(), generator=lambda x: x)
         assert "known" in dict(modules.centres.named_buffers())
