@@ -11,7 +11,7 @@ PHASES, ARGUMENTS = "tests/systems/test_phases_wiring.py", "tests/systems/test_a
 
 PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     "ferdis/systems/ifgan.py": (
-        ("tests/systems/test_ifgan_wiring.py", PHASES, ARGUMENTS),
+        ("tests/systems/test_ifgan_wiring.py", "tests/systems/test_ifgan_departures.py", PHASES, ARGUMENTS),
         {
             "* D's real and fake swapped": ("cgan_loss(real, fake), ", "cgan_loss(fake, real), "),
             "* sign of G's adversarial term": ("generator_cgan_loss(fake),", "generator_cgan_loss(-fake),"),
