@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import re
 import shutil
 import tempfile
@@ -26,6 +27,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from ferdis import BaselineCNN, load_model
+from ferdis._io import file_digest, sealed, write_json
 from ferdis.datasets import load
 from ferdis.datasets.au_files import join_units, read_units
 from ferdis.faces import Faces
@@ -348,7 +351,34 @@ def _read_images(root: Path) -> object:
     return [read_image(path) for path in sorted(root.iterdir())]
 
 
+def _write_model(root: Path) -> None:
+    small = {"image_size": 36, "crop_size": 32, "encoder_channels": (4, 4, 4, 4, 4), "progress": False, "logger": None}
+    BaselineCNN.small(epochs=1, **small).fit(_people(6)).save(root)
+
+
+def _read_model(root: Path) -> object:
+    return load_model(root).predict_proba(_people(2))
+
+
+def _read_sealed_model(root: Path) -> object:
+    """With digests that fit what was damaged, so that its content is all that can tell."""
+    path = root / "estimator.json"
+    with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError):
+        record = json.loads(path.read_bytes())
+        record["weights_sha256"] = file_digest(root / "weights.safetensors")
+        write_json(path, sealed({name: value for name, value in record.items() if name != "seal"}))
+    return _read_model(root)
+
+
+def _people(count: int) -> Faces:
+    images = np.random.default_rng(0).integers(0, 256, (count, 36, 36, 3)).astype(np.uint8)
+    names = [("anger", "fear", "neutral")[k % 3] for k in range(count)]
+    return Faces(images, pd.DataFrame({"expression": names, "subject": [f"s{k}" for k in range(count)]}))
+
+
 READERS = (
+    Reader("model", _write_model, _read_model, ("estimator.json", "weights.safetensors")),
+    Reader("sealed model", _write_model, _read_sealed_model, ("estimator.json", "weights.safetensors")),
     Reader("manifest", _write_manifest, _pixels("manifest"), ("faces.csv", "a/2.jpg")),
     Reader(
         "ckplus",
