@@ -12,11 +12,12 @@ expression of that image. Here a small one is trained on synthetic people and ap
 
 import matplotlib.pyplot as plt
 
-from ferdis import IFGAN, load
+from ferdis import IFGAN, Faces, load
 
 same = {"image_size": 72, "difficulty": "easy", "cache": False}
 train = load("synthetic", people=24, images_per_expression=2, **same)
 unseen = load("synthetic", people=4, images_per_expression=1, first_person=24, **same)
+train = Faces(train.pixels(), train.table)  # drawn once, not at every access
 print(train, unseen, sep="\n")
 
 # %%
