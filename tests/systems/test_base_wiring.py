@@ -80,3 +80,10 @@ def test_use_is_in_eval_mode_and_leaves_no_trace(monkeypatch) -> None:
     after = system.modules_["classifier"].state_dict()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
     assert system.modules_["classifier"].training, "as it was"
+
+
+def test_the_epoch_is_chosen_in_the_last_stage() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        watch = watched(patch)
+        relgan().fit(coded(), validation=coded(6, first=24))
+    assert [stage.validate is not None for stage in watch.stages] == [False, True]
