@@ -74,11 +74,8 @@ def demo(
     from ferdis.systems.ifgan import IFGAN
 
     # The bar below counts fits; bars of their own would run over it.
-    short: dict[str, Any] = {"decay": 0.8, "learning_rate": 3e-3, "progress": False}
-    systems = {
-        "ifgan": IFGAN.small(epochs=7, **short),
-        "resnet": ResNetClassifier.small(epochs=7, **short),
-    }
+    short: dict[str, Any] = {"epochs": 16, "batch_size": 16, "learning_rate": 2e-3, "progress": False}
+    systems = {"ifgan": IFGAN.small(**short), "resnet": ResNetClassifier.small(**short)}
     faces = load(
         "synthetic",
         people=people,
