@@ -1,4 +1,4 @@
-"""The four rows: who is compared with whom, and when a gain is shown."""
+"""The four rows: which control a system is compared with, and when a gain is shown."""
 
 from __future__ import annotations
 

@@ -366,7 +366,7 @@ def _read_sealed_model(root: Path) -> object:
     with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError):
         record = json.loads(path.read_bytes())
         record["weights_sha256"] = file_digest(root / "weights.safetensors")
-        write_json(path, sealed({name: value for name, value in record.items() if name != "seal"}))
+        write_json(path, sealed(record))
     return _read_model(root)
 
 

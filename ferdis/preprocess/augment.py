@@ -169,6 +169,16 @@ def take_views(images: Tensor, views: Tensor, crop_size: int) -> Tensor:
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
+def augmented_views(
+    images: Tensor, views: Tensor, crop_size: int, augmentation: str, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """Crops of ``images`` as one of :data:`AUGMENTATIONS` has them, and the views that a second image may take."""
+    if augmentation != "strong":
+        return take_views(images, views, crop_size), views
+    views = loosened(views, generator)
+    return distorted(take_views(images, views, crop_size), generator), views
+
+
 def centre_crop(images: Tensor, crop_size: int) -> Tensor:
     """The middle (n, C, crop, crop) of ``images`` (n, C, S, S), without interpolation."""
     _check_sizes(images.shape[-1], crop_size)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ferdis.losses import accuracy
 from ferdis.nn import ImageClassifier, initialise_normal
-from ferdis.preprocess.augment import centre_crop, distorted, loosened, random_views, take_views, to_unit_range
+from ferdis.preprocess.augment import augmented_views, centre_crop, random_views, to_unit_range
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice
 from ferdis.systems.ifgan import (
     IFGAN,
@@ -68,12 +68,8 @@ def crop(
     views = random_views(
         len(faces), image_size, crop_size, max_degrees=max_degrees, generator=random, device=faces.device
     )
-    if augmentation == "strong":
-        return {
-            "face": distorted(take_views(faces, loosened(views, random), crop_size), random),
-            "label": batch["label"],
-        }
-    return {"face": take_views(faces, views, crop_size), "label": batch["label"]}
+    face, _ = augmented_views(faces, views, crop_size, augmentation, random)
+    return {"face": face, "label": batch["label"]}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)  # scikit-learn's way: arguments are kept as they are

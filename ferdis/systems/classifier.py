@@ -188,13 +188,14 @@ class Classifier(ClassifierMixin, Estimator):
         if self.pretrain is None:
             return
         other = self._for_pretraining()
-        training = other._training_set(self.pretrain, None)
+        other.classes_ = np.unique(self.pretrain.expression)
         with torch.random.fork_rng():
             torch.manual_seed(other.seed)
             other.modules_ = other._build()
         kind = type(self).__name__.lower()
 
         def stages() -> list[Stage]:
+            training = other._training_set(cast(Faces, self.pretrain), None)  # read only if there is something to train
             return [replace(stage, name=f"pretraining {stage.name}") for stage in other._stages(training)]
 
         load_modules(train_once(other, kind, other.modules_, stages), other.modules_)

@@ -54,9 +54,8 @@ from ferdis.faces import Faces
 from ferdis.losses import accuracy, in_float32
 from ferdis.nn import ImageClassifier, initialise_normal
 from ferdis.preprocess.augment import (
+    augmented_views,
     centre_crop,
-    distorted,
-    loosened,
     random_views,
     take_views,
     to_bytes,
@@ -421,11 +420,7 @@ def generate(
     views = random_views(
         len(faces), image_size, crop_size, max_degrees=max_degrees, generator=random, device=faces.device
     )
-    if augmentation == "strong":
-        views = loosened(views, random)
-    face = take_views(faces, views, crop_size)
-    if augmentation == "strong":
-        face = distorted(face, random)
+    face, views = augmented_views(faces, views, crop_size, augmentation, random)
     averages = modules.averages.pictures[labels]
     average = take_views(averages, views, crop_size) if average_view == "input" else centre_crop(averages, crop_size)
     made = {"face": face, "average": average, "label": labels}

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ferdis.preprocess.augment import PATCH_VIEWS, distorted, loosened, patch_views, take_views, to_unit_range
+from ferdis.preprocess.augment import PATCH_VIEWS, augmented_views, patch_views, take_views, to_unit_range
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice, resized
 from ferdis.training import Batch
 from ferdis.training.batches import EpochBatches, split_batches
@@ -213,6 +213,4 @@ def patch(
 ) -> Tensor:
     """The view of each ``image`` (n, S, S, 3) uint8 that ``view`` (n,) says: (n, 3, crop, crop) in [-1, 1]."""
     images, views = to_unit_range(batch["image"]), patch_views(batch["view"], image_size, crop_size)
-    if augmentation == "strong":
-        return distorted(take_views(images, loosened(views, random), crop_size), random)
-    return take_views(images, views, crop_size)
+    return augmented_views(images, views, crop_size, augmentation, random)[0]

@@ -40,7 +40,7 @@ class Diary(BaseEstimator):
 
 
 class Composer(Diary):
-    """A generator that transfers: exact, and it notes whom it draws and whose expression."""
+    """A generator that transfers: exact, and it records the subjects that it draws and the references."""
 
     def transfer(self, faces: Faces, references: Faces) -> np.ndarray:
         """References' lower halves on the faces' upper ones."""

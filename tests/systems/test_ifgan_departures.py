@@ -86,10 +86,11 @@ def test_the_encoder_names_the_class_of_its_own_face() -> None:
 def test_views_of_face_and_average_are_one(monkeypatch) -> None:
     """Where the average takes its input's view, it is that very view."""
     seen = []
-    monkeypatch.setattr(
-        "ferdis.systems.ifgan.take_views",
-        lambda images, views, size: seen.append(views) or take_views(images, views, size),
-    )
+    for module in ("ferdis.systems.ifgan", "ferdis.preprocess.augment"):
+        monkeypatch.setattr(
+            f"{module}.take_views",
+            lambda images, views, size: seen.append(views) or take_views(images, views, size),
+        )
     prepared(augmentation="strong")
     assert len(seen) == 2 and torch.equal(seen[0], seen[1])
 

@@ -20,7 +20,7 @@ from tests.wiring import coded, watched
 
 @dataclass(frozen=True)
 class Wanted:
-    """A phase as the paper has it: whom it updates, the terms that it minimises, Adam's betas and weight decay."""
+    """A phase as the paper has it: networks it updates, terms it minimises, Adam's betas and weight decay."""
 
     updates: tuple[str, ...]
     terms: tuple[str, ...]

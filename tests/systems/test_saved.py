@@ -36,7 +36,7 @@ def model(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def craft(model: Path, part: str, **changes: Any) -> None:
-    """Change the record and seal it again: digests are no help against whom wants to deceive."""
+    """Change the record and seal it again: a digest does not stop a deliberate forgery."""
     about = json.loads((model / "estimator.json").read_text())
     about[part] |= changes
     about["weights_sha256"] = file_digest(model / "weights.safetensors")

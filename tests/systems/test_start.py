@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ferdis.faces import Faces
+from ferdis.training import Modules
 from tests.systems.test_classifier import build, every_system
 from tests.systems.test_ifgan import faces
 
@@ -90,14 +91,9 @@ def test_ground_truths_keep_their_light(name: str) -> None:
     seen = []
     for module in system.modules_.values():
         module.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    made = stage.prepare(_Named(stage.modules), next(iter(stage.batches(0))), torch.Generator().manual_seed(0))
+    made = stage.prepare(Modules(**stage.modules), next(iter(stage.batches(0))), torch.Generator().manual_seed(0))
     read = seen[0] if seen else made["face"]
     assert read.min() < 0.9
     for key in ("average", "source", "target", "truth"):
         if key in made:
             assert made[key].min() > 0.99
-
-
-class _Named:
-    def __init__(self, modules) -> None:
-        self.__dict__.update(modules)
