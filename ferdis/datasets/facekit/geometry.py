@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ferdis.datasets.facekit import compiled
 from ferdis.datasets.facekit.anatomy import Anatomy
 from ferdis.datasets.facekit.model import CENTRAL, SHAPES, SIDED
 from ferdis.faces import ACTION_UNITS
@@ -125,6 +126,8 @@ def move(anatomy: Anatomy, still: Tensor, weights: Tensor) -> Tensor:
 
 def normals_of(anatomy: Anatomy, vertices: Tensor) -> Tensor:
     """Unit normals (n, V, 3) of vertices: mean of the quads around each, weighted by their area."""
+    if compiled.usable(vertices):
+        return compiled.normals(vertices, anatomy.quads, anatomy.around)
     a, b, c, d = (vertices.index_select(1, corner) for corner in anatomy.quads.t().contiguous())
     (ax, ay, az), (bx, by, bz) = (c - a).unbind(-1), (d - b).unbind(-1)
     quads = vertices.new_zeros(len(vertices), len(anatomy.quads) + 1, 3)

@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ferdis.datasets.facekit import compiled
 from ferdis.datasets.facekit.anatomy import Anatomy, anatomy_of, landmarks_only
 from ferdis.datasets.facekit.identity import sample_people
 from ferdis.datasets.facekit.model import named_model, place_of, register_model
 from ferdis.datasets.facekit.render import Rendered, landmarks_of, pose, render
 from ferdis.datasets.synthetic.lazy import Recipes, RenderedImages
 from ferdis.datasets.synthetic.lazy import renderer_digest as drawn_renderer_digest
+from ferdis.preprocess.threads import each_on_one_thread
 
 CHUNK = 8  # images drawn at a time on a processor: their layers stay near its cache, and memory stays flat
 _DEVICE_CHUNK = 64
@@ -41,8 +43,9 @@ class FacekitImages(RenderedImages):
         return render_recipes(recipes, self.size, self.model)
 
     def renderer(self) -> str:
-        """Names the renderer's source and the model."""
-        return f"{renderer_digest()} {named_model(self.model).digest}"
+        """Names the renderer's source, what compiles it, and the model."""
+        by = "numba" if compiled.available() else "torch"  # they agree within a grey level, not in the last bit
+        return f"{renderer_digest()} {by} {named_model(self.model).digest}"
 
 
 def render_recipes(
@@ -52,10 +55,13 @@ def render_recipes(
     anatomy = _anatomy(model, device)
     left, right, scene = (_tensor(values) for values in (recipes.au_left, recipes.au_right, recipes.scene))
     step = CHUNK if device == "cpu" else _DEVICE_CHUNK
-    for start in range(0, len(recipes), step):
-        rows = slice(start, min(start + step, len(recipes)))
+    chunks = [slice(start, min(start + step, len(recipes))) for start in range(0, len(recipes), step)]
+
+    def draw(rows: slice) -> tuple[slice, Rendered]:
         identity = _identities(recipes, rows, anatomy)
-        yield rows, render(anatomy, identity, left[rows], right[rows], scene[rows], size, masks=masks)
+        return rows, render(anatomy, identity, left[rows], right[rows], scene[rows], size, masks=masks)
+
+    yield from each_on_one_thread(draw, chunks) if device == "cpu" else map(draw, chunks)
 
 
 @torch.no_grad()
@@ -77,7 +83,7 @@ def landmarks(recipes: Recipes, size: int, model: str | None) -> np.ndarray:
 def renderer_digest() -> str:
     """SHA-256 (hex) of the renderer's source, what it takes from the drawn people's included."""
     sha = hashlib.sha256(drawn_renderer_digest().encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         if path.stem not in _NOT_RENDERER:
             sha.update(path.read_bytes())
     return sha.hexdigest()

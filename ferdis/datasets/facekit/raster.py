@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ferdis.datasets.facekit import compiled
+
 _NEAR, _FAR = 64.0, -64.0  # cm of depth that are told apart, in steps of 2**-24 of the range
 _STEPS = float(2**24)
 
@@ -62,6 +64,8 @@ def rasterise(
     -------
     Fragments
     """
+    if compiled.usable(screen):
+        return Fragments(*compiled.rasterise(screen, triangles, size, two_sided, shown))
     count = len(screen)
     flat = screen.reshape(-1, 3)
     chosen, image, triangle, area = _in_view(flat, triangles, count, size, two_sided, shown)

@@ -10,10 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ferdis.datasets.facekit import compiled
 from ferdis.datasets.facekit.anatomy import CHART_WIDTH
 from ferdis.datasets.synthetic.canvas import bell, smooth
 
 _FAR_BACK = -12.0  # cm: the depth that stands behind everything
+_SURROUNDINGS = ((0.05, 0.30), (0.13, 0.16), (0.3, 0.05))  # side of the square, share of the map's, and its weight
 _SHADOW_STEPS = (0.35, 0.75, 1.3, 2.1, 3.2, 4.6)  # cm along the ray to the light
 _IRIS = 0.4  # sine of the angle under which the iris is seen from the eye's centre
 
@@ -92,10 +94,12 @@ def furrowed(normal: Tensor, slopes: Tensor, up: Tensor) -> Tensor:
 
 def occlusion(depth: Tensor) -> Tensor:
     """How much of the sky each pixel sees, 0..1 (n, H/2, W/2), from half-size depth around it."""
-    total = torch.zeros_like(depth)
     side = depth.shape[-1]
-    for share, weight in ((0.05, 0.30), (0.13, 0.16), (0.3, 0.05)):
-        reach = 2 * round(share * side / 2) + 1
+    windows = [(2 * round(share * side / 2) + 1, weight) for share, weight in _SURROUNDINGS]
+    if compiled.usable(depth):
+        return compiled.occlusion(depth, windows)
+    total = torch.zeros_like(depth)
+    for reach, weight in windows:
         around = F.avg_pool2d(F.pad(depth[:, None], (reach // 2,) * 4, mode="replicate"), reach, 1)[:, 0]
         total = total + weight * (around - depth).clamp_(min=0, max=3.0)
     return 1 / (1 + 2.2 * total)

@@ -1,0 +1,67 @@
+"""The renderer's inner loops, compiled for the processor by numba; where it is not installed the torch code draws.
+
+What is here takes and gives tensors. The torch code that each function stands for is its reference and draws on
+accelerators; `usable` says which of the two a caller is to ask.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@functools.cache
+def available() -> bool:
+    """Whether numba is there: ``pip install ferdis[fast]``."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def usable(tensor: Tensor) -> bool:
+    """Whether loops may run over a tensor's memory."""
+    return tensor.device.type == "cpu" and available()
+
+
+def normals(vertices: Tensor, quads: Tensor, around: Tensor) -> Tensor:
+    """What ``geometry.normals_of`` gives, (n, V, 3)."""
+    out = torch.empty_like(vertices)
+    _loops("mesh").normals(_array(vertices), quads.numpy(), around.numpy(), out.numpy())
+    return out
+
+
+def rasterise(
+    screen: Tensor, triangles: Tensor, size: int, two_sided: Tensor | None, shown: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What ``raster.rasterise`` gives: triangle, weights and depth."""
+    shape = (len(screen), size, size)
+    triangle, weights = torch.empty(shape, dtype=torch.long), torch.empty(*shape, 3)
+    depth = torch.empty(shape)
+    sides = torch.zeros(len(triangles), dtype=torch.bool) if two_sided is None else two_sided
+    visible = torch.ones(1, len(triangles), dtype=torch.bool) if shown is None else shown
+    _loops("mesh").rasterise(
+        _array(screen), _array(triangles), _array(sides), _array(visible), triangle.numpy(), weights.numpy(),
+        depth.numpy(),
+    )  # fmt: skip
+    return triangle, weights, depth
+
+
+def occlusion(depth: Tensor, windows: list[tuple[int, float]]) -> Tensor:
+    """What ``shading.occlusion`` gives; ``windows`` are sides of squares, odd, and their weights."""
+    out = torch.empty_like(depth)
+    sides, weights = np.array([side for side, _ in windows]), np.array([w for _, w in windows], np.float32)
+    _loops("mesh").occlusion(_array(depth), sides, weights, out.numpy())
+    return out
+
+
+@functools.cache
+def _loops(name: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{name}")  # at the first image: numba takes a second to import
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return np.asarray(tensor.contiguous().numpy())
