@@ -69,7 +69,11 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--people", type=int, default=60, help="of a synthetic set")
     parser.add_argument("--seed", type=int, default=1, help="of a synthetic set; presets were tuned on 0")
     parser.add_argument(
-        "--pretrain", action="append", default=[], metavar="NAME=DIR", help="other people, or synthetic=PEOPLE"
+        "--pretrain",
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="other people, synthetic=PEOPLE, facekit=PEOPLE",
     )
     parser.add_argument("--partitions", type=int, default=1, help="k-fold is repeated over so many partitions")
     parser.add_argument("--folds", type=int, default=10)

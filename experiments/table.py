@@ -19,6 +19,7 @@ from ferdis.report.published import figures
 
 HERE = Path(__file__).parent
 SYNTHETIC = "synthetic"  # the dry run on synthetic people, to check that everything runs
+RENDERED = (SYNTHETIC, "facekit")
 FORMER = "embedded"  # what the dry run was called before
 PROTOCOLS = {"subject-kfold": SubjectKFold, "official": OfficialSplit}
 Systems = Callable[[bool, Faces | None, Mapping[str, Any]], dict[str, Any]]
@@ -110,16 +111,15 @@ def read_further(argument: str, given: Sequence[str], faces: Faces) -> Faces | N
         if not equals:
             raise ValueError(f"--{argument} {item}: write NAME=DIR, for example ckplus=data/ckplus")
         parts.append(
-            synthetic(int(root), faces.shape[1])
-            if name == SYNTHETIC
-            else load(name, root=root, image_size=faces.shape[1])
+            rendered(name, int(root), faces) if name in RENDERED else load(name, root=root, image_size=faces.shape[1])
         )
     return parts[0] if len(parts) == 1 else Faces.concat(parts) if parts else None
 
 
-def synthetic(people: int, image_size: int) -> Faces:
-    """Synthetic people of a population that no dry run uses, with 28 images per expression, as in large sets."""
-    return load("synthetic", people=people, images_per_expression=28, image_size=image_size, seed=2000)
+def rendered(name: str, people: int, faces: Faces) -> Faces:
+    """Rendered people of a population that no dry run uses, 28 images per expression, framed as ``faces`` are."""
+    framing = "drawn" if faces.attrs.get("aligned") == "drawn" else "aligned"
+    return load(name, people=people, images_per_expression=28, image_size=faces.shape[1], seed=2000, framing=framing)
 
 
 def side_by_side(plan: Mapping[str, Any], dataset: str, rows: pd.DataFrame) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from ferdis.datasets.framing import FRAMINGS, aligned_scenes
 from ferdis.datasets.synthetic.expression import PROTOTYPES, person_style, sample_intensity
 from ferdis.datasets.synthetic.expression import sample_expression as sample_drawn_expression
 from ferdis.datasets.synthetic.lazy import LANDMARKS, Recipes
@@ -56,6 +57,7 @@ class Request:
     sequences: bool = False
     frames: int = 6
     intensity: float | None = None
+    framing: str = "drawn"
 
     def names(self) -> list[str]:
         """The expressions; ValueError names the argument that is out of its range."""
@@ -95,6 +97,9 @@ class RenderedPeople:
         ``(recipes, size, model) -> ndarray (n, 5, 2)``, pixels.
     masks : function
         ``(recipes, size, model) -> dict of name to ndarray (n, size, size), bool``.
+    habit : tuple of three pairs of float
+        Mean offset of the points that MTCNN finds from the eyes and the nose, in eye distances along and across the
+        line of the eyes.
     """
 
     name: str
@@ -104,6 +109,7 @@ class RenderedPeople:
     images: Callable[[Recipes, int, Path | None, str | None], Any]
     landmarks: Callable[[Recipes, int, str | None], np.ndarray]
     masks: Callable[[Recipes, int, str | None], dict[str, np.ndarray]]
+    habit: tuple[tuple[float, float], ...]
     sample_expression: Callable[..., tuple[np.ndarray, np.ndarray]] = sample_drawn_expression
 
     def load(self, request: Request, folder: Path | None, model: str | None = None) -> Faces:
@@ -119,6 +125,8 @@ class RenderedPeople:
         table = self._table(rows)
         if model is not None:
             table["model"] = model
+        if request.framing == "aligned":
+            self._align(table)
         return self._faces(table, request.image_size, folder)
 
     def counterpart(self, faces: Faces, expression_of: Faces) -> Faces:
@@ -232,6 +240,17 @@ class RenderedPeople:
                 )
             )  # fmt: skip
         return rows
+
+    def _align(self, table: pd.DataFrame) -> None:
+        """Change roll, scale and shift of each row so that alignment would leave the face where it is."""
+        names = list(self.scene_names)
+
+        def landmarks(scenes: np.ndarray) -> np.ndarray:
+            return self.landmarks(self.recipes(table.assign(**dict(zip(names, scenes.T, strict=True)))), 128, model)
+
+        model = _model_of(table)
+        scenes = table[names].to_numpy(np.float32)
+        table[names] = aligned_scenes(scenes, names, landmarks, np.array(self.habit)).astype(np.float64)
 
     def _table(self, rows: list[_Row]) -> pd.DataFrame:
         """Columns of numbers from the rows; values are float32 in float64, so that a table loses nothing."""
@@ -383,5 +402,7 @@ def _check(request: Request) -> None:
             raise ValueError(f"{name}={value} must be at least {low}" + (f" and at most {high}" if high else ""))
     if request.difficulty not in DIFFICULTIES:
         raise ValueError(f"difficulty={request.difficulty!r} must be one of {', '.join(DIFFICULTIES)}")
+    if request.framing not in FRAMINGS:
+        raise ValueError(f"framing={request.framing!r} must be one of {', '.join(FRAMINGS)}")
     if request.intensity is not None and not 0 <= request.intensity <= 1:
         raise ValueError(f"intensity={request.intensity} must lie in 0..1")

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from ferdis.datasets.framing import as_detected
 from ferdis.datasets.synthetic.dataset import LANDMARK_COLUMNS, load_synthetic, with_action_units
 from ferdis.faces import ACTION_UNITS
 from tools import check_synthetic_people as selfcheck
@@ -90,8 +91,9 @@ def test_drawn_crops_smile_twice():
 
 def test_the_frame_follows_the_detector():
     five = np.array([[10, 10], [20, 10], [15, 16], [12, 20], [18, 20]], float)[None]
-    moved = real.as_detected(five)
-    (left, right, nose), habit = moved[0, :3], real.FRAME_HABIT
+    habit = real.habit_of("synthetic")
+    moved = as_detected(five, habit)
+    left, right, nose = moved[0, :3]
     assert np.isclose(right[0] - left[0], 10 * (1 - 2 * habit[0, 0])) and np.isclose(nose[1], 16 + 10 * habit[2, 1])
     assert np.array_equal(moved[0, 3:], five[0, 3:])
 

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from ferdis.datasets.framing import as_detected
 from ferdis.datasets.rendered import LANDMARK_COLUMNS
 from ferdis.faces import AU_COLUMNS, SEVEN_EXPRESSIONS, Faces
 from tools.synthetic_checks import Demand, Measurement
@@ -27,7 +28,6 @@ from tools.synthetic_checks.cnn import (
     unweighted_recall,
 )
 from tools.synthetic_checks.crops import crop_grey
-from tools.synthetic_checks.detection import HABITS
 from tools.synthetic_checks.sets import draw, functions
 
 SIZE, STORED = 48, 64  # the network's input; crops are stored a third wider, so that shifts show real surroundings
@@ -53,12 +53,6 @@ TUNED = (
     "the renderer's proportions, and the reference network's mixture of strengths, epochs and views, were chosen on "
     "the development halves; nothing was chosen on the held-out halves"
 )
-# Offsets of MTCNN's eyes and nose from the renderer's, in eye distances along and across the line of the eyes.
-FRAME_HABITS = {
-    "synthetic": np.array([*HABITS["synthetic"][:2], [0.0, -0.019]]),
-    "facekit": np.array([*HABITS["facekit"][:2], [0.0, 0.056]]),
-}
-FRAME_HABIT = FRAME_HABITS["synthetic"]
 _DRAWN_AT = 112  # side in pixels, about the size of a face in a press photograph
 _CHUNK = 512
 
@@ -67,6 +61,11 @@ def shared_folder() -> Path:
     """The folder of the real sets: ``data`` in ``$FERDIS_SHARED``, or in ``shared`` beside the repository."""
     root = Path(__file__).resolve().parents[2]
     return Path(os.environ.get("FERDIS_SHARED") or root.parent / "shared") / "data"
+
+
+def habit_of(name: str) -> np.ndarray:
+    """Where MTCNN finds eyes and nose (3, 2) of a rendered set, relative to where they are."""
+    return np.array(functions(name).PEOPLE.habit)
 
 
 def half_of(subject: str) -> str:
@@ -104,21 +103,13 @@ def resting_crops(people: int, seed: int, name: str = "synthetic") -> tuple[np.n
 
 
 def _crops(faces: Faces, name: str) -> tuple[np.ndarray, Faces]:
-    landmarks = as_detected(faces.table[list(LANDMARK_COLUMNS)].to_numpy().reshape(-1, 5, 2), name)
+    drawn = faces.table[list(LANDMARK_COLUMNS)].to_numpy().reshape(-1, 5, 2)
+    landmarks = as_detected(drawn, habit_of(name))
     crops = np.empty((len(faces), STORED, STORED, 1), np.uint8)
     for start in range(0, len(faces), _CHUNK):
         rows = slice(start, start + _CHUNK)
         crops[rows] = crop_grey(faces.pixels(rows), landmarks[rows], STORED, MARGIN)
     return crops, faces
-
-
-def as_detected(landmarks: np.ndarray, name: str = "synthetic") -> np.ndarray:
-    """Landmarks (n, 5, 2) with eyes and nose where MTCNN would find them, so that crops match those of photographs."""
-    along = (landmarks[:, 1] - landmarks[:, 0])[:, None]  # its length is the distance of the eyes
-    across = np.stack([-along[..., 1], along[..., 0]], axis=-1)
-    moved = landmarks.copy()
-    moved[:, :3] += FRAME_HABITS[name][:, :1] * along + FRAME_HABITS[name][:, 1:] * across
-    return moved
 
 
 def real_crops(name: str, folder: Path) -> tuple[np.ndarray, pd.DataFrame]:

@@ -29,6 +29,7 @@ def load_facekit(
     sequences: bool = False,
     frames: int = 6,
     intensity: float | None = None,
+    framing: str = "drawn",
     cache: str | bool | None = None,
 ) -> Faces:
     """Draw people from ICT-FaceKit's scans with known identity, expression, action units, pose and light.
@@ -59,6 +60,10 @@ def load_facekit(
         Frames of a sequence, 2 or more.
     intensity : float, optional
         0..1, the strength of every expression; by default drawn for each image.
+    framing : {"drawn", "aligned"}
+        Where faces lie: as drawn, each somewhat off the middle, or where
+        :class:`~ferdis.preprocess.align.Aligner` would put a photograph of them: for a start of systems that are then
+        trained on aligned photographs.
     cache : str or bool, optional
         Folder that keeps drawn images (None: ``$FERDIS_CACHE`` or ``~/.cache/ferdis``); False draws at every access.
 
@@ -77,7 +82,7 @@ def load_facekit(
     """
     request = Request(
         people, expressions, images_per_expression, image_size, difficulty, seed, first_person, sequences, frames,
-        intensity,
+        intensity, framing,
     )  # fmt: skip
     request.names()  # a wrong argument is said before a large model is read
     return PEOPLE.load(request, cache_folder(cache), register_model(root))
@@ -119,4 +124,5 @@ def _masks(recipes: Recipes, size: int, model: str | None) -> dict[str, np.ndarr
 PEOPLE = RenderedPeople(
     name="facekit", module=__name__, scene_names=SCENE_NAMES, sample_scene=sample_scene, images=FacekitImages,
     landmarks=landmarks, masks=_masks, sample_expression=sample_expression,
+    habit=((0.006, -0.003), (-0.006, -0.003), (0.0, 0.056)),
 )  # fmt: skip

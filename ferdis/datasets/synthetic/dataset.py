@@ -43,6 +43,7 @@ def load_synthetic(
     sequences: bool = False,
     frames: int = 6,
     intensity: float | None = None,
+    framing: str = "drawn",
     cache: str | bool | None = None,
 ) -> Faces:
     """Render people with known identity, expression, action units, pose and light.
@@ -75,6 +76,10 @@ def load_synthetic(
         Frames per sequence, 2 or more.
     intensity : float, optional
         0..1, the strength of every expression; by default sampled per image.
+    framing : {"drawn", "aligned"}
+        Where faces lie: as drawn, each somewhat off the middle, or where
+        :class:`~ferdis.preprocess.align.Aligner` would put a photograph of them: for a start of systems that are then
+        trained on aligned photographs.
     cache : str or bool, optional
         Folder that keeps rendered images (None: ``$FERDIS_CACHE`` or ``~/.cache/ferdis``); False renders at every
         access.
@@ -95,7 +100,7 @@ def load_synthetic(
     """
     request = Request(
         people, expressions, images_per_expression, image_size, difficulty, seed, first_person, sequences, frames,
-        intensity,
+        intensity, framing,
     )  # fmt: skip
     return PEOPLE.load(request, cache_folder(cache))
 
@@ -179,4 +184,5 @@ def _masks(recipes: Recipes, size: int, model: str | None) -> dict[str, np.ndarr
 PEOPLE = RenderedPeople(
     name="synthetic", module=__name__, scene_names=SCENE_NAMES, sample_scene=sample_scene, images=_images,
     landmarks=_landmarks, masks=_masks,
+    habit=((0.023, -0.016), (-0.023, -0.016), (0.0, -0.019)),
 )  # fmt: skip

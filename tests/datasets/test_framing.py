@@ -1,0 +1,55 @@
+"""Rendered faces lie where alignment would put them, and all else of their rows works as before."""
+
+import numpy as np
+import pytest
+
+from ferdis import load
+from ferdis.datasets.framing import as_detected
+from ferdis.datasets.rendered import LANDMARK_COLUMNS
+from ferdis.datasets.synthetic.dataset import PEOPLE, SCENE_NAMES
+from ferdis.preprocess.align import TEMPLATE, similarity
+from tests.datasets import facekit_model
+
+SIZE = 64
+
+
+def seen(faces, habit):
+    five = faces.table[list(LANDMARK_COLUMNS)].to_numpy().reshape(-1, 5, 2)
+    return as_detected(five, np.array(habit))[:, :3] / faces.shape[1]
+
+
+@pytest.fixture(params=["synthetic", "facekit"])
+def drawn(request, tmp_path):
+    from ferdis.datasets.facekit.dataset import PEOPLE as SCANNED
+
+    given = {"people": 3, "images_per_expression": 1, "image_size": SIZE, "difficulty": "hard", "cache": False}
+    if request.param == "facekit":
+        given["root"] = facekit_model.write_model(tmp_path)
+    habit = {"synthetic": PEOPLE, "facekit": SCANNED}[request.param].habit
+    return {framing: load(request.param, framing=framing, **given) for framing in ("drawn", "aligned")}, habit
+
+
+def test_alignment_leaves_an_aligned_face_where_it_is(drawn):
+    faces, habit = drawn
+    apart = {
+        framing: similarity(seen(some, habit), TEMPLATE) - [[1, 0, 0], [0, 1, 0]] for framing, some in faces.items()
+    }
+    assert np.abs(apart["aligned"]).max() < 5e-3 < 0.05 < np.abs(apart["drawn"]).max()
+
+
+def test_only_roll_scale_and_shift_change(drawn):
+    faces, _ = drawn
+    moved = ["roll", "scale", "shift_x", "shift_y", *LANDMARK_COLUMNS]
+    same = [name for name in faces["drawn"].table if name not in moved]
+    assert set(SCENE_NAMES) - set(same) == set(moved[:4])
+    assert faces["drawn"].table[same].equals(faces["aligned"].table[same])
+
+
+def test_an_aligned_row_can_be_redrawn():
+    faces = load("synthetic", people=2, image_size=SIZE, framing="aligned", cache=False)
+    assert np.array_equal(faces.counterpart(faces).pixels(), faces.pixels())
+
+
+def test_an_unknown_framing_is_refused():
+    with pytest.raises(ValueError, match="framing='close' must be one of drawn, aligned"):
+        load("synthetic", framing="close")
