@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ferdis.augmentation import Augmented as Augmented
     from ferdis.datasets import load as load
     from ferdis.evaluation import evaluate as evaluate
+    from ferdis.evaluation import fit_final as fit_final
     from ferdis.evaluators.au_estimator import AUEstimator as AUEstimator
     from ferdis.export import export as export
     from ferdis.faces import Faces as Faces
@@ -60,6 +61,7 @@ _PUBLIC = {
     "audit": "ferdis.protocol",
     "evaluate": "ferdis.evaluation",
     "export": "ferdis.export",
+    "fit_final": "ferdis.evaluation",
     "load": "ferdis.datasets",
     "load_model": "ferdis.saved_models",
     "repeat": "ferdis.protocol",

@@ -1,12 +1,14 @@
 """Saved models: find one, load it by its class, and read what the run that fitted it measured.
 
-A model is a folder that ``save()`` wrote (``estimator.json`` and ``weights.safetensors``), or a fold of a run folder
-(``runs/x/fold-03``) that holds one. For a model in a run, the run's records say which subjects it was fitted on and how
-accurate it was on the others.
+A model is a folder that ``save()`` or ``ferdis fit`` wrote (``estimator.json`` and ``weights.safetensors``), or a fold
+of a run folder (``runs/x/fold-03``) that holds one. For a model in a run, the run's records say which subjects it was
+fitted on and how accurate it was on the others; a model that ``ferdis fit`` made of everybody carries the figures of
+the run that measured its recipe.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import pandas as pd
 
 from ferdis import metrics, run_folder
 from ferdis.faces import Faces
+from ferdis.messages import named
 from ferdis.protocol.folds import read_fold_table, read_folds
 from ferdis.systems.base import Estimator
 from ferdis.systems.saved import read_about
@@ -51,8 +54,20 @@ def find_model(path: str | Path, system: str | None = None) -> Path:
         return next(iter(found.values()))
     inner = sorted(path.rglob("fold-*/*/estimator.json"))
     if inner:
-        raise ValueError(f"{path} is a run of {len(inner)} models: name one, as in {inner[0].parent}")
+        raise ValueError(_several(path, inner))
     raise FileNotFoundError(f"{path} holds no saved model (estimator.json): give a folder that save() or kfold wrote")
+
+
+def _several(path: Path, models: list[Path]) -> str:
+    """What to say of a run folder where one model is wanted: which there are, and how to get one of everybody."""
+    folders = [file.parent for file in models]
+    systems = list(dict.fromkeys(folder.name for folder in folders))
+    folds = list(dict.fromkeys(folder.parent.relative_to(path).as_posix() for folder in folders))
+    which = f" --system {systems[0]}" if len(systems) > 1 else ""
+    return (
+        f"{path} is a run of {len(models)} models: {named(systems)} in {named(folds)}; each has seen a part of the "
+        f"people: `ferdis fit --like {path}{which}` makes one of everybody; or name a fold's, as in {folders[0]}"
+    )
 
 
 def load_model(folder: str | Path) -> Estimator:
@@ -92,13 +107,18 @@ def unlabelled(crops: np.ndarray) -> Faces:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a run measured of a system, and of the one model that a fold fitted.
+    """What a run measured of a system, and of the one model that a fold fitted; or, for a model of everybody, what the
+    run that it cites measured of its recipe.
 
     Attributes
     ----------
-    run, fold_list : Path
+    run : Path
+        The run's folder; of a model of everybody, its name.
+    fold_list : Path or None
     system, dataset : str
-    fold, seed : int
+    fold : int or None
+        None for a model that was fitted on everybody: it has no test people.
+    seed : int
     classes : list of str
     protocol : dict
         The protocol's class and arguments.
@@ -106,18 +126,20 @@ class Evidence:
     people, images : int
         Numbers of subjects and images in the whole data set; ``people`` is None where subjects are not known.
     training_people, training_images, test_people : int
-        The same of this fold.
+        The same of this fold; of a model of everybody, how many it was fitted on.
     pooled, tested : DataFrame
         The system's rows of all its finished folds with this seed, and of this fold alone.
     sealed : bool
         Whether digests vouch for the files of the run (see :mod:`ferdis.run_folder.seals`).
+    others : str
+        What a reader must know of a model of everybody: how its images are not those of the run; empty for none.
     """
 
     run: Path
-    fold_list: Path
+    fold_list: Path | None
     system: str
     dataset: str
-    fold: int
+    fold: int | None
     seed: int
     classes: list[str]
     protocol: Any
@@ -130,6 +152,7 @@ class Evidence:
     pooled: pd.DataFrame
     tested: pd.DataFrame
     sealed: bool
+    others: str = ""
 
     @property
     def folds(self) -> int:
@@ -145,7 +168,9 @@ class Evidence:
 
     @property
     def fold_accuracy(self) -> float:
-        """Accuracy of this model on the test part of its fold, 0..1."""
+        """Accuracy of this model on the test part of its fold, 0..1; NaN for a model of everybody, which has none."""
+        if self.fold is None:
+            return float("nan")
         return metrics.accuracy(self.tested["true"], self.tested["predicted"])
 
     @property
@@ -161,6 +186,12 @@ class Evidence:
     def record(self) -> dict[str, Any]:
         """The figures with a description of each; JSON-able."""
         mean, std = self.protocol_accuracy
+        own: dict[str, Any] = {
+            "what": f"fold {self.fold}, on {len(self.tested)} {self.unseen}",
+            "value": self.fold_accuracy,
+        }
+        if self.fold is None:
+            own = {"what": f"not known: fitted on everybody by the recipe that {self.run} measured", "value": None}
         return {
             "dataset": self.dataset,
             "protocol": self.protocol,
@@ -171,13 +202,10 @@ class Evidence:
                 "mean": mean,
                 "std_over_folds": None if pd.isna(std) else std,
             },
-            "accuracy_of_this_model": {
-                "what": f"fold {self.fold}, on {len(self.tested)} {self.unseen}",
-                "value": self.fold_accuracy,
-            },
+            "accuracy_of_this_model": own,
         }
 
-    def faces(self) -> tuple[Faces, Faces]:
+    def faces(self) -> tuple[Faces, Faces | None]:
         """The training and the test faces of the model's fold, loaded again.
 
         Raises
@@ -185,12 +213,9 @@ class Evidence:
         FileNotFoundError, ValueError
             If the run does not say how to load its data set, or the set has moved or changed.
         """
-        from ferdis.datasets import load
-
-        arguments = run_folder.read_config(self.run).get("dataset")
-        if not isinstance(arguments, dict) or "name" not in arguments:
-            raise ValueError(f"{self.run}/config.yaml does not say how {self.dataset} was loaded")
-        faces = load(arguments["name"], **{name: value for name, value in arguments.items() if name != "name"})
+        if self.fold is None or self.fold_list is None:
+            raise ValueError("the model was fitted on everybody: see training_faces()")
+        faces = _loaded_again(self.run, self.dataset)
         if faces.digest() != run_folder.read_record(self.run)["faces"]["digest"]:
             raise ValueError(f"{self.dataset} has changed since {self.run} was made")
         fold = next(fold for fold in read_folds(self.fold_list, faces) if fold.index == self.fold)
@@ -198,7 +223,9 @@ class Evidence:
 
 
 def evidence_of(folder: str | Path) -> Evidence | None:
-    """The :class:`Evidence` of the run that a model is in; None for a model outside a run or in an unfinished fold.
+    """The :class:`Evidence` of the run that a model is in, or of the run that a model of everybody cites.
+
+    None for a model outside a run that cites none, and in an unfinished fold.
 
     Raises
     ------
@@ -208,7 +235,7 @@ def evidence_of(folder: str | Path) -> Evidence | None:
     folder = Path(folder).resolve()
     root = _run_of(folder)
     if root is None:
-        return None
+        return _cited(run_folder.read_fit_record(folder))
     done, record = run_folder.read_fit(folder, whole=True), run_folder.read_record(root)
     seed, fold = int(done["seed"]), int(done["fold"])
     seeded = folder.parent.parent  # the folds of one seed
@@ -242,6 +269,67 @@ def evidence_of(folder: str | Path) -> Evidence | None:
         tested=pooled[pooled["fold"] == fold],
         sealed=run_folder.is_sealed(root, "resolved.json") and all("files" in fit for fit in fits.values()),
     )
+
+
+def _cited(fit: Mapping[str, Any] | None) -> Evidence | None:
+    """What the run measured that a model of everybody cites; None where it cites none."""
+    if fit is None or fit.get("measured") is None:
+        return None
+    measured = fit["measured"]
+    pooled = run_folder.pooled_rows(measured)
+    return Evidence(
+        run=Path(measured["run"]),
+        fold_list=None,
+        system=measured["system"],
+        dataset=measured["dataset"],
+        fold=None,
+        seed=int(fit["seed"]),
+        classes=list(measured["classes"]),
+        protocol=measured.get("protocol"),
+        selection=measured["selection"],
+        people=measured["people"],
+        images=int(measured["images"]),
+        training_people=fit["people"],
+        training_images=int(fit["images"]),
+        test_people=None,
+        pooled=pooled,
+        tested=pooled[:0],
+        sealed=bool(measured.get("sealed")),
+        others=str(fit.get("others") or ""),
+    )
+
+
+def training_faces(folder: str | Path, digest: str) -> Faces:
+    """The faces that ``ferdis fit`` fitted a model on, loaded again.
+
+    Parameters
+    ----------
+    folder : of the model.
+    digest : of the faces, as the model has it.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the folder does not say how to load them, or the set has moved or changed.
+    """
+    folder = Path(folder)
+    fit = run_folder.read_fit_record(folder)
+    if fit is None:
+        raise ValueError("the model lies in no run, which would say how to load its training faces")
+    faces = _loaded_again(folder, fit["dataset"])
+    if faces.digest() != digest:
+        raise ValueError(f"{fit['dataset']} has changed since {folder} was fitted, or a part of it chose the epoch")
+    return faces
+
+
+def _loaded_again(folder: Path, dataset: str) -> Faces:
+    """The data set that the ``config.yaml`` of a run or a fit names."""
+    from ferdis.datasets import load
+
+    arguments = run_folder.read_config(folder).get("dataset")
+    if not isinstance(arguments, dict) or "name" not in arguments:
+        raise ValueError(f"{folder}/config.yaml does not say how {dataset} was loaded")
+    return load(arguments["name"], **{name: value for name, value in arguments.items() if name != "name"})
 
 
 def _run_of(folder: Path) -> Path | None:

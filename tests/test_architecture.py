@@ -25,7 +25,8 @@ FLOORS: tuple[set[str], ...] = (
     {"losses", "nn", "preprocess", "metrics", "protocol", "capabilities"},
     {"training", "datasets", "figures", "run_folder"},
     {"systems", "report"},
-    {"evaluators", "saved_models", "evaluation"},
+    {"evaluators", "saved_models"},
+    {"evaluation"},
     {"disentanglement", "sweep", "export"},
     {"augmentation", "predict"},
 )

@@ -47,7 +47,12 @@ class TestFinding:
             ("figures", None, FileNotFoundError, "holds no saved model"),
             ("fold-00", None, ValueError, "holds the models cnn, other: name one"),
             ("fold-00", "ifgan", ValueError, "holds the models cnn, other: name one"),
-            (".", None, ValueError, "is a run of 4 models: name one, as in .*fold-00/cnn"),
+            (
+                ".",
+                None,
+                ValueError,
+                "is a run of 4 models: cnn, other in fold-00, fold-01; .*`ferdis fit --like .* --system cnn` .*00/cnn",
+            ),
         ],
     )
     def test_refusals(self, made: Path, where: str, system: str | None, kind: type[Exception], message: str) -> None:

@@ -33,7 +33,7 @@ from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ferdis.cli import augment, check, datasets, demo, disentangle, export, kfold, predict, render, report, sweep
+from ferdis.cli import augment, check, datasets, demo, disentangle, export, fit, kfold, predict, render, report, sweep
 from ferdis.cli.arguments import USER_ERROR, UsageError, with_present_names
 from ferdis.messages import LINE, one_line, short
 
@@ -47,6 +47,7 @@ VERBS: dict[str, Callable[[Sequence[str]], Any]] = {
     "check": check.run,
     "render": render.run,
     "kfold": kfold.run,
+    "fit": fit.run,
     "disentangle": disentangle.run,
     "sweep": sweep.run,
     "augment": augment.run,

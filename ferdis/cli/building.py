@@ -47,7 +47,7 @@ class Experiment:
     ----------
     systems : label -> estimator
     faces : Faces
-    protocol : the splitter
+    protocol : the splitter; None for a verb that makes no folds
     settings : the other arguments, parsed
     arguments : all of them as plain records, for a config.yaml
     """
@@ -73,7 +73,8 @@ def read_experiment(argv: Sequence[str], parser_for: Callable[[Chosen], Parser])
     from ferdis.datasets import load
 
     systems = {label: build_estimator(cls, settings.pop(label)) for label, cls in chosen.systems.items()}
-    protocol = imported(PROTOCOLS[chosen.protocol])(**without_name(settings.pop("protocol")))
+    folds = settings.pop("protocol", None)
+    protocol = None if folds is None else imported(PROTOCOLS[chosen.protocol])(**without_name(folds))
     faces = load(chosen.dataset, **without_name(settings.pop("dataset")))
     settings = {key: value for key, value in settings.items() if key not in ("system", "preset")}
     return Experiment(systems, faces, protocol, settings, arguments)

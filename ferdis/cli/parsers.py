@@ -81,21 +81,29 @@ def add_system(parser: Parser, label: str, cls: type, chosen: Chosen) -> None:
     parser.set_defaults({f"{label}.progress": False})  # the bar counts fits; bars of their own would run over it
 
 
-def experiment_parser(verb: str, function: Callable[..., Any], chosen: Chosen) -> Parser:
-    """A parser for what an experiment is made of: systems, data set, protocol, each with its own arguments."""
+def experiment_parser(verb: str, function: Callable[..., Any], chosen: Chosen, *, protocol: bool = True) -> Parser:
+    """A parser for what an experiment is made of: systems, data set, protocol, each with its own arguments.
+
+    Parameters
+    ----------
+    verb, function : name of the verb, and the function whose docstring describes it.
+    chosen : what the line names.
+    protocol : False for a verb that makes no folds.
+    """
     from ferdis.datasets import REGISTRY, entry
     from ferdis.systems import SYSTEMS
 
-    shown = ", ".join([*chosen.systems, chosen.dataset, chosen.protocol])
+    shown = ", ".join([*chosen.systems, chosen.dataset, *([chosen.protocol] if protocol else [])])
     more = f"Shown are the arguments of {shown}; name others to see theirs. Systems: {', '.join(SYSTEMS)}. "
-    more += f"Data sets: {', '.join(REGISTRY)}. Protocols: {', '.join(PROTOCOLS)}."
+    more += f"Data sets: {', '.join(REGISTRY)}." + (f" Protocols: {', '.join(PROTOCOLS)}." if protocol else "")
     parser = parser_of(verb, function, more)
     parser.add_argument("--config", type=str, help="YAML file of these arguments, such as RUN/config.yaml")
     parser.add_argument("--print_config", action="store_true", help="show what would be run, and stop")
     parser.add_argument("--system", type=list[str], default=DEFAULTS["system"], help="NAME or LABEL=NAME, one or more")
     parser.add_argument("--preset", type=Literal["paper", "small"], default="paper", help="the systems' starting point")
     add_named(parser, "dataset", entry(chosen.dataset).imported(), chosen.dataset)
-    add_named(parser, "protocol", imported(PROTOCOLS[chosen.protocol]), chosen.protocol)
+    if protocol:
+        add_named(parser, "protocol", imported(PROTOCOLS[chosen.protocol]), chosen.protocol)
     for label, cls in chosen.systems.items():
         add_system(parser, label, cls, chosen)
     return parser

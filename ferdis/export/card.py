@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
-from ferdis import metrics
+from ferdis.evaluation.model_card import limits_lines, measured_lines
 from ferdis.export.differences import Differences
-from ferdis.messages import markdown_table
 from ferdis.saved_models import Evidence
-
-_MEANING = (
-    "It names the expression that a face shows, among the classes above and no others; it does not tell what a person "
-    "feels, and is not made for decisions about people."
-)
 
 
 def model_card(
@@ -53,15 +45,11 @@ def model_card(
         "",
         "## Measured",
         "",
-        *(
-            _measured(evidence)
-            if evidence is not None
-            else ["No protocol has measured this model, so no accuracy is claimed."]
-        ),
+        *measured_lines(evidence),
         "",
         "## Limits",
         "",
-        *_limits(system, about, evidence),
+        *limits_lines(system, about["preprocessing"], evidence, draws=about["method"] != "predict_proba"),
     ]
     return "\n".join(parts) + "\n"
 
@@ -86,7 +74,8 @@ def _training(about: Mapping[str, Any], evidence: Evidence | None) -> list[str]:
     ]
     if evidence is not None:
         people = f" of {evidence.training_people} people" if evidence.training_people else ", people not known"
-        lines.append(f"- {evidence.training_images} images{people}: the training part of fold {evidence.fold}")
+        part = "everybody" if evidence.fold is None else f"the training part of fold {evidence.fold}"
+        lines.append(f"- {evidence.training_images} images{people}: {part}")
     template = about["crop_template"]
     if template is None:
         lines.append(f"- Crops: {how.get('name') or 'not said'}; where the face lies in them was decided elsewhere")
@@ -95,55 +84,3 @@ def _training(about: Mapping[str, Any], evidence: Evidence | None) -> list[str]:
         kind = "drawn about" if how["name"] == "drawn" else f"aligned ({how['name']}) to"
         lines.append(f"- Crops: {kind} {places}, as fractions of the side from the top left")
     return lines
-
-
-def _measured(evidence: Evidence) -> list[str]:
-    mean, std = evidence.protocol_accuracy
-    people = f"{evidence.people} people" if evidence.people else "people not known"
-    protocol = evidence.protocol
-    named = protocol.get("class", protocol) if isinstance(protocol, dict) else protocol
-    lines = [
-        f"Protocol: {named} on {evidence.dataset} ({evidence.images} images, {people}), {evidence.folds} folds; "
-        f"selection: {'the last epoch' if evidence.selection == 'last' else 'the best epoch on validation people'}.",
-        "",
-        f"- Accuracy of the protocol: {100 * mean:.2f} %{'' if pd.isna(std) else f' ± {100 * std:.2f}'} over folds; "
-        f"UAR {100 * evidence.uar:.2f} %. Each fold has its own model, tested on {evidence.unseen}.",
-        f"- Accuracy of this model: {100 * evidence.fold_accuracy:.2f} % on {len(evidence.tested)} {evidence.unseen}"
-        f"{f': {evidence.test_people} people' if evidence.test_people else ''}.",
-        "",
-    ]
-    head = ["class", "recall, all folds (%)", "images", "recall, this model (%)", "images"]
-    if not evidence.sealed:
-        lines.insert(-1, "- The run is unsealed: no digests say whether its files are as it wrote them.")
-    classes = evidence.classes
-    pooled, tested = (
-        metrics.recalls(part["true"], part["predicted"], classes) for part in (evidence.pooled, evidence.tested)
-    )
-    counts = [part["true"].value_counts() for part in (evidence.pooled, evidence.tested)]
-    table = []
-    for label in classes:
-        cells = [label]
-        for recall, count in zip((pooled, tested), counts, strict=True):
-            cells += ["-" if pd.isna(recall[label]) else f"{100 * recall[label]:.1f}", str(count.get(label, 0))]
-        table.append(cells)
-    return [*lines, markdown_table(head, table).rstrip()]
-
-
-def _limits(system: Any, about: Mapping[str, Any], evidence: Evidence | None) -> list[str]:
-    lines = []
-    if about["method"] == "predict_proba":
-        lines.append(f"- {_MEANING}")
-    else:
-        lines.append("- Generated images resemble the training faces; they are not photographs of a person.")
-        lines += ["- The figures above are of its classification, not of its images."] if evidence is not None else []
-    lines.append("- Faces cropped in another way, or an image without a face, give results that mean nothing.")
-    if about["preprocessing"].get("name") == "drawn":
-        lines.append("- Trained on synthetic people: its accuracy on photographs is unknown.")
-    if evidence is not None:
-        lines.append(
-            f"- The figures hold for people, light and poses like those of {evidence.dataset}; elsewhere expect less."
-        )
-        rare = evidence.pooled["true"].value_counts()
-        if few := [f"{label} ({count})" for label, count in rare.items() if count < 30]:
-            lines.append(f"- Recalls rest on few images for {', '.join(few)}.")
-    return [*lines, *(f"- {note}" for note in system.notes_)]

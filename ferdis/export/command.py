@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from ferdis.export import export
 from ferdis.faces import Faces
 from ferdis.protocol.folds import read_folds
-from ferdis.saved_models import Evidence, evidence_of, find_model, load_model
+from ferdis.saved_models import Evidence, evidence_of, find_model, load_model, training_faces
 
 
 def run(
@@ -24,7 +25,7 @@ def run(
     Parameters
     ----------
     model : str
-        A saved model, or a fold of a run (runs/x/fold-03).
+        A saved model (the folder of ferdis fit), or a fold of a run (runs/x/fold-03).
     out : str
         The .onnx file; its model card is written beside it.
     half : bool
@@ -53,7 +54,7 @@ def run(
         raise ValueError(f"out={out!r}: give the name of an .onnx file")
     folder = find_model(model, system)
     estimator, evidence = load_model(folder), evidence_of(folder)
-    training, test = _material(calibration, evidence, estimator.training_digest_, needed=int8)
+    training, test = _material(calibration, evidence, estimator.training_digest_, folder, needed=int8)
     written = export(
         estimator, out, method=method, half=half, int8=int8, training=training, test=test, evidence=evidence
     )
@@ -61,18 +62,17 @@ def run(
 
 
 def _material(
-    given: Faces | None, evidence: Evidence | None, digest: str, *, needed: bool
+    given: Faces | None, evidence: Evidence | None, digest: str, folder: Path, *, needed: bool
 ) -> tuple[Faces | None, Faces | None]:
     """The training faces of the model and the test faces of its fold, as far as they are available."""
     if given is not None:
         return _parts(given, evidence, digest)
-    if evidence is None:
-        reason = "the model lies in no run, which would say how to load its training faces"
-    else:
-        try:
-            return evidence.faces()
-        except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split())
+    try:
+        if evidence is None or evidence.fold is None:
+            return training_faces(folder, digest), None
+        return evidence.faces()
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
     if needed:
         raise ValueError(
             f"int8 is calibrated on the training faces and on no others, and they are not at hand ({reason}): name "
@@ -86,7 +86,7 @@ def _parts(given: Faces, evidence: Evidence | None, digest: str) -> tuple[Faces,
     """Training and test part of the given faces, which may be the training part alone."""
     if given.digest() == digest:
         return given, None
-    if evidence is not None:
+    if evidence is not None and evidence.fold_list is not None:
         fold = next(fold for fold in read_folds(evidence.fold_list, given) if fold.index == evidence.fold)
         if given[fold.train].digest() == digest:
             return given[fold.train], given[fold.test]

@@ -43,7 +43,7 @@ def run(
     Parameters
     ----------
     model : str
-        A saved model, a fold of a run (runs/x/fold-03), or an exported .onnx file.
+        A saved model (the folder of ferdis fit), a fold of a run (runs/x/fold-03), or an exported .onnx file.
     paths : list of str
         Images, folders (at any depth), videos.
     out : str, optional
