@@ -104,7 +104,7 @@ TOPICS = (
         "predict",
         "Prediction and export",
         "Saved models on new images (:doc:`/predict`), and as ONNX files (:doc:`/export`).",
-        ("ferdis.predict", "ferdis.export", "ferdis.saved_models", "ferdis.zoo"),
+        ("ferdis.predict", "ferdis.export", "ferdis.onnx_model", "ferdis.saved_models", "ferdis.zoo"),
     ),
     Topic(
         "report",

@@ -21,6 +21,7 @@ FORMER: dict[str, str] = {
     "ferdis.datasets.messages": "ferdis.messages",
     "ferdis.disentangle": "ferdis.disentanglement.report",
     "ferdis.embedders": "ferdis.evaluators.embedders",
+    "ferdis.export.onnxfile": "ferdis.onnx_model",
     "ferdis.evaluation.progress": "ferdis.progress",
     "ferdis.fingerprints": "ferdis.protocol.near_duplicates",
     "ferdis.folds": "ferdis.protocol.folds",

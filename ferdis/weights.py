@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ferdis import zoo
 from ferdis.messages import named, one_line
 
 _COUNTERS = "num_batches_tracked"  # of batch norms; some releases lack them, and nothing depends on them
@@ -17,16 +18,22 @@ _NAMED = 3  # tensors that a message names
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a ``.safetensors`` file, by name.
+    """The tensors of a ``.safetensors`` file, by name, in float32.
+
+    Parameters
+    ----------
+    path : path
+        The file, or ``zoo:NAME`` for weights that ship with ferdis (:mod:`ferdis.zoo`).
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is of another format (a pickle can run any code), damaged, or holds NaN or infinite numbers.
+        If it is of another format (a pickle can run any code), damaged, or holds NaN or infinite numbers; if the zoo
+        has no such weights.
     """
-    path = Path(path)
+    path = zoo.resolved(path)
     if not path.is_file():
         raise FileNotFoundError(f"weights={str(path)!r}: no such file; give a .safetensors file")
     if path.suffix != ".safetensors":
@@ -39,7 +46,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(f"{path} is damaged or no safetensors file ({one_line(error, 160)})") from None
     check_finite(tensors, path)
-    return tensors
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
 
 def check_finite(tensors: Mapping[str, Tensor], source: str | Path) -> None:
@@ -82,8 +89,16 @@ def put_weights(network: nn.Module, tensors: Mapping[str, Tensor], source: str |
     ]
     wrong += [f"{name} is not part of it" for name in tensors if name not in own]
     if wrong:
-        raise ValueError(f"{source} does not fit {what}: {named(wrong, _NAMED, '; ')}")
+        raise ValueError(f"{source} does not fit {what}: {named(wrong, _NAMED, '; ')}{_others(source)}")
     network.load_state_dict(dict(tensors), strict=False)
+
+
+def _others(source: str | Path) -> str:
+    """What of the zoo fits which system, for weights of it that do not fit."""
+    if not str(source).startswith(zoo.PREFIX):
+        return ""
+    fits = [f"{zoo.PREFIX}{name} fits {text}" for name in zoo.names() if (text := zoo.card(name).get("fits"))]
+    return f" ({'; '.join(fits)})"
 
 
 def _shape(tensor: Tensor) -> str:

@@ -22,9 +22,9 @@ from ferdis._former_names import CallablePackage
 from ferdis.export.card import model_card
 from ferdis.export.differences import Differences, accuracies, differences, spread
 from ferdis.export.graph import UNITS, Graph, by_the_system, methods_of
-from ferdis.export.onnxfile import FORMAT, OnnxModel, required
 from ferdis.export.writing import OPSET, quantise, write
 from ferdis.faces import AU_COLUMNS, Faces
+from ferdis.onnx_model import FORMAT, OnnxModel, required
 from ferdis.preprocess.align import LANDMARKS
 from ferdis.saved_models import Evidence
 from ferdis.systems.base import Estimator

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ferdis.export.onnxfile import OnnxModel
 from ferdis.faces import Faces
+from ferdis.onnx_model import OnnxModel
 
 _SCORED = 2000  # labelled faces at most
 

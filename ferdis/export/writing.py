@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ferdis.export.graph import UNITS, Graph
-from ferdis.export.onnxfile import as_metadata, required
+from ferdis.onnx_model import as_metadata, required
 
 OPSET = 18
 """The opset of the ONNX files; runtimes since 2023 support it."""
@@ -27,7 +27,7 @@ def write(graph: Graph, path: Path, about: Mapping[str, Any]) -> Path:
     """Write a graph with dynamic batch and image size; returns the path."""
     count, height, width = (torch.export.Dim(name) for name in "NHW")
     shapes = tuple({0: count} if name == UNITS else {0: count, 1: height, 2: width} for name in graph.inputs)
-    with _quiet(), torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
+    with quiet(), torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
         torch.onnx.export(
             graph,
             graph.arguments(2),
@@ -40,7 +40,7 @@ def write(graph: Graph, path: Path, about: Mapping[str, Any]) -> Path:
             external_data=False,
             verbose=False,
         )
-    return _finished(path, about)
+    return finished(path, about)
 
 
 def quantise(source: Path, path: Path, calibration: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> Path:
@@ -64,7 +64,7 @@ def quantise(source: Path, path: Path, calibration: Mapping[str, np.ndarray], ab
                 return None
             return {name: given[start : start + _CALIBRATION_BATCH] for name, given in calibration.items()}
 
-    with _quiet():
+    with quiet():
         quantization.quantize_static(
             source,
             path,
@@ -74,7 +74,7 @@ def quantise(source: Path, path: Path, calibration: Mapping[str, np.ndarray], ab
             per_channel=True,
             reduce_range=True,
         )
-    return _finished(path, about)
+    return finished(path, about)
 
 
 def _resizing(model: Any) -> list[str]:
@@ -87,8 +87,8 @@ def _resizing(model: Any) -> list[str]:
     return [node.name for node in model.graph.node if node.op_type == "MatMul" and set(node.output) & double]
 
 
-def _finished(path: Path, about: Mapping[str, Any]) -> Path:
-    """Add the metadata, remove the exporter's traces (paths of this machine), and check the model."""
+def finished(path: Path, about: Mapping[str, Any], text: str | None = None) -> Path:
+    """Add the metadata and a description, remove the exporter's traces (paths of this machine), check the model."""
     (onnx,) = required("onnx")
     model = onnx.load(path)
     graph = model.graph
@@ -104,7 +104,7 @@ def _finished(path: Path, about: Mapping[str, Any]) -> Path:
         del part.metadata_props[:]
     del model.metadata_props[:]
     model.producer_name, model.producer_version = "ferdis", str(about["ferdis_version"])
-    model.doc_string = f"{about['system']}.{about['method']}, {about['weights']}"
+    model.doc_string = f"{about['system']}.{about['method']}, {about['weights']}" if text is None else text
     onnx.helper.set_model_props(model, as_metadata(about))
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
@@ -112,7 +112,7 @@ def _finished(path: Path, about: Mapping[str, Any]) -> Path:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence the exporters' log messages and warnings, which are not meant for users."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)

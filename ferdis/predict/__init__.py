@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ferdis.capabilities import NamesExpressions
-from ferdis.export.onnxfile import OnnxModel
+from ferdis.onnx_model import OnnxModel
 from ferdis.preprocess.align import Aligner, Detections, warp
 from ferdis.preprocess.images import read_image
 from ferdis.preprocess.restore import restored

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import torch
 from PIL import Image
 
 from ferdis._io import digest
-from ferdis.preprocess.images import centre_crop, checked_side, resize
+from ferdis.preprocess.images import centre_crop, checked_side, resize, sample
 from ferdis.preprocess.mtcnn import GREY, find_faces
 from ferdis.preprocess.threads import each_on_one_thread
 
@@ -222,16 +221,10 @@ def _warp_one(image: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray
     x, y = np.meshgrid(steps, steps)
     u = (inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2] - left) / (factor * part.shape[1]) * 2 - 1
     v = (inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2] - top) / (factor * part.shape[0]) * 2 - 1
-    crop = torch.nn.functional.grid_sample(
-        torch.from_numpy(part.copy()).permute(2, 0, 1)[None].float(),
-        torch.from_numpy(np.stack([u, v], -1)[None]).float(),  # (1, size * samples, size * samples, 2), -1..1
-        mode="bilinear",
-        padding_mode="border",
-        align_corners=False,
-    )
+    crop = sample(part, u.astype(np.float32), v.astype(np.float32))
     if samples > 1:
-        crop = torch.nn.functional.avg_pool2d(crop, samples)
-    return crop[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
+        crop = crop.reshape(size, samples, size, samples, 3).mean((1, 3))
+    return np.rint(crop).clip(0, 255).astype(np.uint8)
 
 
 def _span(coordinates: np.ndarray, length: int, margin: int) -> tuple[int, int]:
@@ -252,7 +245,8 @@ class Aligner:
     Parameters
     ----------
     device : str or torch.device
-        Where the three networks run. It does not enter the digest.
+        Where the three networks run: one of torch's, or "onnx" for ONNX Runtime, which spares the import of torch. It
+        does not enter the digest.
     turned : bool
         Look in all four quarter turns of an image and take the surest face: for recordings that may lie on their
         side, at four times the cost. The crop is upright; landmarks and box are those of the image as it is.
@@ -263,10 +257,8 @@ class Aligner:
     name = "mtcnn"
     version = 2
 
-    def __init__(
-        self, device: str | torch.device = "cpu", *, turned: bool = False, template: np.ndarray | None = None
-    ) -> None:
-        self.device = torch.device(device)
+    def __init__(self, device: Any = "cpu", *, turned: bool = False, template: np.ndarray | None = None) -> None:
+        self.device = "onnx" if device == "onnx" else _torch_device(device)
         self.turned = turned
         self.template = TEMPLATE if template is None else np.asarray(template, np.float64)
 
@@ -424,7 +416,7 @@ def _together(faces: Iterable[_Face | None], count: int) -> Detections:
     return result
 
 
-def _upright_face(image: np.ndarray, device: torch.device) -> _Face | None:
+def _upright_face(image: np.ndarray, device: str) -> _Face | None:
     """The face of an image as it is; a further search runs only while there is no confident face."""
     best: _Face | None = None
     for search in PASSES:
@@ -437,7 +429,7 @@ def _upright_face(image: np.ndarray, device: torch.device) -> _Face | None:
     return None if best is None else _rounded(best)
 
 
-def _search(image: np.ndarray, search: Pass, device: torch.device) -> list[_Face]:
+def _search(image: np.ndarray, search: Pass, device: str) -> list[_Face]:
     """The faces that one search finds in an image, surest first."""
     canvas, scale, offset = _on_canvas(image, search)
     boxes, probabilities, points = find_faces(canvas, search.min_face, device)
@@ -485,6 +477,12 @@ def _overlap(box: np.ndarray, other: np.ndarray) -> float:
     """Area that two boxes (4,) share, as a share of the smaller one, 0..1."""
     shared = np.prod(np.clip(np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2]), 0, None))
     return float(shared / max(min(np.prod(box[2:] - box[:2]), np.prod(other[2:] - other[:2])), 1e-9))
+
+
+def _torch_device(device: Any) -> str:
+    from torch import device as known  # takes seconds to import: ONNX Runtime does without
+
+    return str(known(device))
 
 
 def _digest(preprocessor: Preprocessor | Drawn) -> str:

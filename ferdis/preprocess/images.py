@@ -12,15 +12,16 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from ferdis.messages import one_line, quoted, reason, short
 from ferdis.preprocess.containers import MAX_PIXELS, Inside, inside, read_inside
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_SIDE = 2048
 """Largest side in pixels of what is made: a crop, a resized image, a network's input."""
@@ -156,10 +157,12 @@ def resize_batch(images: Tensor, size: int | Sequence[int]) -> Tensor:
     -------
     Tensor of shape (n, C, height, width)
     """
+    from torch.nn.functional import interpolate  # torch takes seconds to import, and reading an image needs none of it
+
     target = [checked_side(side, "size") for side in _sides(size)]
     if list(images.shape[-2:]) == target:
         return images
-    return torch.nn.functional.interpolate(images, target, mode="bilinear", antialias=True, align_corners=False)
+    return interpolate(images, target, mode="bilinear", antialias=True, align_corners=False)
 
 
 def whole_pixels(images: Tensor) -> Tensor:
@@ -169,6 +172,42 @@ def whole_pixels(images: Tensor) -> Tensor:
     order of summation decides it and an exported model sees the pixels that training saw.
     """
     return (images + (0.5 + 2.0**-20)).floor().clamp(0, 255)
+
+
+def sample(image: np.ndarray, across: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """Bilinear samples of an image; outside it, its edge pixels are repeated.
+
+    Equal to ``torch.nn.functional.grid_sample(..., padding_mode="border", align_corners=False)`` up to rounding.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, C), uint8 or float32
+    across, down : ndarray of shape (h, w), float32
+        Where: -1 is the left (upper) edge of the image, 1 the right (lower) one.
+
+    Returns
+    -------
+    ndarray of shape (h, w, C), float32
+    """
+    height, width, channels = image.shape
+    columns, rows = _neighbours(across, width), _neighbours(down, height)
+    pixels = image.reshape(-1, channels).astype(np.float32, copy=False)
+    result = np.zeros((across.size, channels), np.float32)
+    for row, high in rows:
+        for column, wide in columns:
+            part = pixels.take(row * width + column, axis=0)
+            part *= (wide * high)[:, None]
+            result += part
+    return result.reshape(*across.shape, channels)
+
+
+def _neighbours(places: np.ndarray, length: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The two pixels around each place -1..1 on a line of ``length`` pixels, each with its share."""
+    pixel = ((places.ravel() + 1) * np.float32(length / 2) - np.float32(0.5)).clip(0, length - 1)
+    first = np.floor(pixel)
+    share = pixel - first
+    index = first.astype(np.intp)
+    return [(index, 1 - share), (np.minimum(index + 1, length - 1), share)]
 
 
 def centre_crop(image: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 """MTCNN's three networks on one image at a time, so that what is found depends on that image alone.
 
 K. Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks", IEEE Signal
-Processing Letters 2016. Networks and weights are those of facenet-pytorch, whose wheel holds them; the search around
-them is our own. It is that of ``facenet_pytorch.MTCNN.detect``, with these differences:
+Processing Letters 2016. Networks and weights are those of facenet-pytorch, whose wheel holds them; they run in torch
+(:mod:`ferdis.preprocess.mtcnn_torch`) or in ONNX Runtime (:mod:`ferdis.preprocess.mtcnn_onnx`). The search around them
+is our own, in NumPy. It is that of ``facenet_pytorch.MTCNN.detect``, with these differences:
 
 - facenet-pytorch suppresses overlapping boxes of a whole batch at once, each image's boxes moved aside by a float32
   offset. Boxes that reach over their image's left or upper edge then overlap those of the image before, offsets of some
@@ -19,13 +20,11 @@ them is our own. It is that of ``facenet_pytorch.MTCNN.detect``, with these diff
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torchvision.ops import nms
 
 FACTOR = 0.709
 """From one level of the pyramid to the next."""
@@ -50,8 +49,26 @@ class FacesFound(NamedTuple):
     points: np.ndarray
 
 
-@torch.inference_mode()
-def find_faces(image: np.ndarray, min_face: int, device: str | torch.device = "cpu") -> FacesFound:
+class Networks(NamedTuple):
+    """The three networks: each takes images (m, h, w, 3), float32 and about -1..1, and gives its answers as arrays.
+
+    Attributes
+    ----------
+    first : callable
+        Of one sheet (1, h, w, 3) and ``outside`` (h - 2, w - 2), the places off its levels: moves (1, 4, ...) and
+        probabilities (1, 2, ...), see :func:`_outputs` for their size.
+    second : callable
+        Of images of side 24: moves (m, 4), probabilities (m, 2).
+    third : callable
+        Of images of side 48: moves (m, 4), points (m, 10), five x and then five y, probabilities (m, 2).
+    """
+
+    first: Callable[..., list[np.ndarray]]
+    second: Callable[..., list[np.ndarray]]
+    third: Callable[..., list[np.ndarray]]
+
+
+def find_faces(image: np.ndarray, min_face: int, device: str = "cpu") -> FacesFound:
     """Search one image; a pure function of its pixels, on a CPU with any number of threads.
 
     Parameters
@@ -59,15 +76,15 @@ def find_faces(image: np.ndarray, min_face: int, device: str | torch.device = "c
     image : ndarray of shape (H, W, 3), uint8
     min_face : int
         Side of the smallest face that is searched for, in pixels.
-    device : str or torch.device
-        Where the networks run.
+    device : str
+        Where the networks run: one of torch's, or "onnx" for ONNX Runtime.
 
     Returns
     -------
     FacesFound
         float64; boxes are left, top, right, bottom, points those of :data:`ferdis.preprocess.align.LANDMARKS`.
     """
-    networks = _networks(str(device))
+    networks = networks_on(device)
     table = SumTable(image)
     boxes = _first(networks.first, table, min_face)
     boxes, moves, _ = _judged(networks.second, table, boxes, _SIDES[0], THRESHOLDS[1])
@@ -142,23 +159,18 @@ def _windows(start: np.ndarray, stop: np.ndarray, count: int) -> tuple[np.ndarra
     return start[:, None] + steps * length // count, start[:, None] - (-(steps + 1) * length // count)
 
 
-class _Networks(NamedTuple):
-    first: nn.Module
-    second: nn.Module
-    third: nn.Module
+def networks_on(device: str) -> Networks:
+    """The three networks with the weights of facenet-pytorch, loaded once per device."""
+    if device == "onnx":
+        from ferdis.preprocess.mtcnn_onnx import networks
+
+        return networks()
+    from ferdis.preprocess.mtcnn_torch import networks as networks_in_torch
+
+    return networks_in_torch(device)
 
 
-@cache
-def _networks(device: str) -> _Networks:
-    """The three networks with the weights of facenet-pytorch's wheel."""
-    from facenet_pytorch.models.mtcnn import ONet, PNet, RNet  # takes a second to import
-
-    return _Networks(
-        *(network().eval().to(device, memory_format=torch.channels_last) for network in (PNet, RNet, ONet))
-    )
-
-
-def _first(network: nn.Module, table: SumTable, min_face: int) -> np.ndarray:
+def _first(network: Callable[..., list[np.ndarray]], table: SumTable, min_face: int) -> np.ndarray:
     """Candidates of the first network on all levels of the pyramid: boxes (m, 5) with their probability, square."""
     layout = _layout(table.height, table.width, min_face)
     if not layout.levels:
@@ -168,7 +180,7 @@ def _first(network: nn.Module, table: SumTable, min_face: int) -> np.ndarray:
         sheet[0, level.top : level.top + level.height, level.left : level.left + level.width] = table.resized(
             level.height, level.width
         )
-    moves, sure = _run(_Sheet(network, layout.outside), sheet)
+    moves, sure = network(_scaled(sheet), layout.outside)
     found = []
     for number, level in enumerate(layout.levels):
         top, left = level.top // 2, level.left // 2
@@ -203,11 +215,11 @@ class _Level(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    """All levels on one sheet of ``shape``; ``outside`` (1, 1, h, w) is True off the levels after the first layer."""
+    """All levels on one sheet of ``shape``; ``outside`` (h - 2, w - 2) is True off the levels after the first layer."""
 
     levels: list[_Level]
     shape: tuple[int, int]
-    outside: Tensor
+    outside: np.ndarray
 
 
 @cache
@@ -227,9 +239,9 @@ def _layout(height: int, width: int, min_face: int) -> _Layout:
         top, column = top + tall + tall % 2, max(column, wide + wide % 2)
         scale *= FACTOR
     shape = (levels[0].height, max(level.left + level.width for level in levels)) if levels else (0, 0)
-    outside = torch.ones(1, 1, max(shape[0] - 2, 0), max(shape[1] - 2, 0), dtype=torch.bool)
+    outside = np.ones((max(shape[0] - 2, 0), max(shape[1] - 2, 0)), bool)
     for level in levels:
-        outside[..., level.top : level.top + level.height - 2, level.left : level.left + level.width - 2] = False
+        outside[level.top : level.top + level.height - 2, level.left : level.left + level.width - 2] = False
     return _Layout(levels, shape, outside)
 
 
@@ -238,23 +250,8 @@ def _outputs(side: int) -> int:
     return (side - 1) // 2 - 4
 
 
-class _Sheet(nn.Module):
-    """The first network on a sheet: pooling does not mix a level of odd size with what is beside it."""
-
-    def __init__(self, network: nn.Module, outside: Tensor) -> None:
-        super().__init__()
-        self.network, self.outside = network, outside
-
-    def forward(self, sheet: Tensor) -> tuple[Tensor, Tensor]:
-        net: Any = self.network
-        x = net.prelu1(net.conv1(sheet))  # (1, 10, h - 2, w - 2)
-        x = net.pool1(x.masked_fill(self.outside.to(x.device), -torch.inf))  # half of that
-        x = net.prelu3(net.conv3(net.prelu2(net.conv2(x))))  # 4 less
-        return net.conv4_2(x), net.softmax4_1(net.conv4_1(x))
-
-
 def _judged(
-    network: nn.Module, table: SumTable, boxes: np.ndarray, side: int, threshold: float
+    network: Callable[..., list[np.ndarray]], table: SumTable, boxes: np.ndarray, side: int, threshold: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Candidates that a network takes for faces: boxes (m, 5), moves (m, 4), and points (m, 5, 2) in 0..1 if any."""
     pixels = np.floor(boxes[:, :4]).astype(np.int64) - [1, 1, 0, 0]
@@ -263,7 +260,7 @@ def _judged(
     boxes, pixels = boxes[seen], pixels[seen]
     if len(boxes) == 0:
         return boxes, np.empty((0, 4), np.float32), np.empty((0, 5, 2), np.float32)
-    moves, *points, sure = _run(network, table.averages(pixels, side, side))
+    moves, *points, sure = network(_scaled(table.averages(pixels, side, side)))
     taken = sure[:, 1] > threshold
     boxes = np.concatenate([boxes[:, :4], sure[:, 1:]], 1)[taken]
     # The third network gives five x, then five y.
@@ -271,11 +268,9 @@ def _judged(
     return boxes, moves[taken], places
 
 
-def _run(network: nn.Module, images: np.ndarray) -> list[np.ndarray]:
-    """Images (m, h, w, 3), 0..255, through a network: its answers."""
-    weight = next(network.parameters())
-    batch = torch.from_numpy((images - np.float32(_ZERO)) * np.float32(1 / 128)).permute(0, 3, 1, 2).to(weight.device)
-    return [answer.cpu().numpy() for answer in network(batch)]
+def _scaled(images: np.ndarray) -> np.ndarray:
+    """Images 0..255 as the networks take them."""
+    return (images - np.float32(_ZERO)) * np.float32(1 / 128)
 
 
 def _moved(boxes: np.ndarray, moves: np.ndarray) -> np.ndarray:
@@ -294,8 +289,17 @@ def _square(boxes: np.ndarray) -> np.ndarray:
 
 def _suppressed(boxes: np.ndarray, overlap: float) -> np.ndarray:
     """Rows of boxes (m, 5 or more) of one image that stay, surest first: none shares more than ``overlap``."""
-    whole: Tensor = torch.from_numpy(np.ascontiguousarray(boxes[:, :5]))
-    return nms(whole[:, :4], whole[:, 4], overlap).numpy()
+    corners = boxes[:, :4]
+    area = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+    rest, kept = np.argsort(-boxes[:, 4], kind="stable"), []
+    while len(rest):
+        first, rest = rest[0], rest[1:]
+        kept.append(first)
+        low, high = np.maximum(corners[first, :2], corners[rest, :2]), np.minimum(corners[first, 2:], corners[rest, 2:])
+        wide, tall = (high - low).clip(0, None).T
+        shared = wide * tall
+        rest = rest[shared / (area[first] + area[rest] - shared) <= overlap]
+    return np.array(kept, np.intp)
 
 
 def _suppressed_inside(boxes: np.ndarray, overlap: float) -> np.ndarray:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
-
-import torch
+from typing import Any, TypeVar
 
 _AHEAD = 4  # results a thread that may be computed before they are asked for: memory must not grow
 
@@ -31,14 +31,24 @@ def each_on_one_thread(function: Callable[[Item], Result], items: Sequence[Item]
     ------
     result of ``function``
     """
-    threads = torch.get_num_threads()
+    torch = sys.modules.get("torch")  # where nothing has imported it, nothing runs in it
+    threads = _cores() if torch is None else torch.get_num_threads()
+    limit: Callable[[int], Any] = (lambda count: None) if torch is None else torch.set_num_threads
     try:
         if threads == 1 or len(items) < 2:
-            torch.set_num_threads(1)
+            limit(1)
             yield from map(function, items)
             return
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with ThreadPoolExecutor(threads, initializer=limit, initargs=(1,)) as pool:
             for start in range(0, len(items), _AHEAD * threads):
                 yield from pool.map(function, items[start : start + _AHEAD * threads])
     finally:
-        torch.set_num_threads(threads)  # some of torch's libraries take the workers' setting for everybody's
+        limit(threads)  # some of torch's libraries take the workers' setting for everybody's
+
+
+def _cores() -> int:
+    """Threads to use where torch does not say: ``$OMP_NUM_THREADS``, or the cores that this process may use."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

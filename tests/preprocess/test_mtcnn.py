@@ -73,23 +73,24 @@ def test_what_is_outside_is_grey() -> None:
 
 
 @pytest.mark.parametrize("height, width, min_face", [(224, 224, 40), (512, 512, 24), (97, 140, 20), (60, 61, 20)])
-def test_levels_on_one_sheet_give_what_each_gives_alone(height: int, width: int, min_face: int) -> None:
+@pytest.mark.parametrize("device", ["cpu", "onnx"])
+def test_levels_on_one_sheet_give_what_each_gives_alone(height: int, width: int, min_face: int, device: str) -> None:
     table = mtcnn.SumTable(np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8))
-    network, layout = mtcnn._networks("cpu").first, mtcnn._layout(height, width, min_face)
+    network, layout = mtcnn.networks_on(device).first, mtcnn._layout(height, width, min_face)
     sheet = np.zeros((1, *layout.shape, 3), np.float32)
     for level in layout.levels:
         rows, columns = slice(level.top, level.top + level.height), slice(level.left, level.left + level.width)
         assert not sheet[0, rows, columns].any(), "levels do not overlap"
         sheet[0, rows, columns] = table.resized(level.height, level.width) + 1
-    with torch.inference_mode():
-        together = mtcnn._run(mtcnn._Sheet(network, layout.outside), sheet)
-        for level in layout.levels:
-            alone = mtcnn._run(network, table.resized(level.height, level.width)[None] + 1)
-            for whole, part in zip(together, alone, strict=True):
-                tall, wide = mtcnn._outputs(level.height), mtcnn._outputs(level.width)
-                assert part.shape[2:] == (tall, wide)
-                top, left = level.top // 2, level.left // 2
-                np.testing.assert_allclose(whole[:, :, top : top + tall, left : left + wide], part, atol=2e-6)
+    together = network(mtcnn._scaled(sheet), layout.outside)
+    for level in layout.levels:
+        picture = mtcnn._scaled(table.resized(level.height, level.width)[None] + 1)
+        alone = network(picture, np.zeros((level.height - 2, level.width - 2), bool))
+        for whole, part in zip(together, alone, strict=True):
+            tall, wide = mtcnn._outputs(level.height), mtcnn._outputs(level.width)
+            assert part.shape[2:] == (tall, wide)
+            top, left = level.top // 2, level.left // 2
+            np.testing.assert_allclose(whole[:, :, top : top + tall, left : left + wide], part, atol=2e-6)
 
 
 def boxes_of(count: int, seed: int) -> np.ndarray:
@@ -132,10 +133,10 @@ def test_a_candidate_wholly_outside_is_dropped() -> None:
     table = mtcnn.SumTable(np.full((40, 40, 3), 128, np.uint8))
     boxes = np.array([[-30, -30, -2, -2, 0.9], [50, 5, 70, 25, 0.9]], np.float32)
     inside = np.array([[5, 5, 25, 25, 0.9]], np.float32)
-    for network, side in ((mtcnn._networks("cpu").second, 24), (mtcnn._networks("cpu").third, 48)):
-        with torch.inference_mode():
-            kept, moves, points = mtcnn._judged(network, table, boxes, side, 0.0)
-            mixed, _, _ = mtcnn._judged(network, table, np.vstack([boxes, inside]), side, 0.0)
+    networks = mtcnn.networks_on("cpu")
+    for network, side in ((networks.second, 24), (networks.third, 48)):
+        kept, moves, points = mtcnn._judged(network, table, boxes, side, 0.0)
+        mixed, _, _ = mtcnn._judged(network, table, np.vstack([boxes, inside]), side, 0.0)
         assert kept.shape == (0, 5) and moves.shape == (0, 4) and points.shape == (0, 5, 2)
         assert mixed[:, :4].tolist() == [[5, 5, 25, 25]]
 
@@ -163,6 +164,21 @@ def test_faces_inside_are_those_of_facenet_pytorch_alone(drawn: list[np.ndarray]
         np.testing.assert_allclose(ours.boxes, boxes[order].astype(float), atol=0.01)
         np.testing.assert_allclose(ours.points, points[order].astype(float), atol=0.01)
     assert count >= 8
+
+
+def test_onnx_runtime_finds_the_same_faces(drawn: list[np.ndarray]) -> None:
+    """Every face of every image, and the crop that training would take of it."""
+    in_torch, in_onnx = Aligner(), Aligner("onnx")
+    assert in_onnx.digest == in_torch.digest
+    found = in_torch.detect_all(drawn), in_onnx.detect_all(drawn)
+    assert sum(len(one.boxes) for one in found[0]) >= 8
+    for one, other in zip(*found, strict=True):
+        assert len(one.boxes) == len(other.boxes)
+        np.testing.assert_allclose(other.boxes, one.boxes, atol=0.02)
+        np.testing.assert_allclose(other.landmarks, one.landmarks, atol=0.02)
+        np.testing.assert_allclose(other.probability, one.probability, atol=2e-4)
+    crops = in_torch(drawn, 48)[0].astype(int) - in_onnx(drawn, 48)[0]
+    assert np.abs(crops).max() <= 2
 
 
 def test_points_of_a_tight_crop_lie_where_the_face_was_drawn() -> None:

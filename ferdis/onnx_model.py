@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,32 @@ def required(*names: str) -> list[Any]:
         return [import_module(name) for name in names]
     except ImportError as error:
         raise ValueError(f"this needs {error.name}: pip install 'ferdis[export]'") from error
+
+
+def session(path: str | Path, threads: int | None = None) -> Any:
+    """An ONNX Runtime session of a file on the CPU.
+
+    Parameters
+    ----------
+    path : path
+    threads : int, optional
+        By default ``$OMP_NUM_THREADS``, or all cores.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, or onnxruntime is not installed.
+    """
+    (onnxruntime,) = required("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if threads is not None or given.isdigit():
+        options.intra_op_num_threads = int(given) if threads is None else threads
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has an exception class of its own for every status
+        raise ValueError(f"{path} cannot be read as an ONNX model ({one_line(error, 160)}): export it again") from error
 
 
 def as_metadata(record: Mapping[str, Any]) -> dict[str, str]:
@@ -64,17 +91,7 @@ class OnnxModel:
         self.path = Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f"{path}: no such file; ferdis export writes one")
-        (onnxruntime,) = required("onnxruntime")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        if threads is not None:
-            options.intra_op_num_threads = threads
-        try:
-            self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has an exception class of its own for every status
-            raise ValueError(
-                f"{path} cannot be read as an ONNX model ({one_line(error, 160)}): export it again"
-            ) from error
+        self.session = session(path, threads)
         self.about = self._read_about()
         self.inputs = [item.name for item in self.session.get_inputs()]
 
