@@ -97,7 +97,7 @@ def test_pixels_do_not_depend_on_company_or_threads(root: Path):
 def test_without_numba_torch_draws_and_the_cache_is_another(root: Path, monkeypatch: pytest.MonkeyPatch):
     faces = load_facekit(root, 1, 6, 1, 32, seed=3, cache=False)
     named = faces.images.renderer()
-    monkeypatch.setattr(compiled, "_loops", None)  # whoever asks for a loop, fails
+    monkeypatch.setattr(compiled, "loops", None)  # whoever asks for a loop, fails
     with pytest.raises(TypeError):
         faces.pixels([0])
     monkeypatch.setattr(compiled, "available", lambda: False)

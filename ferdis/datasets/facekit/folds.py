@@ -135,8 +135,24 @@ def along_line(s: np.ndarray, t: np.ndarray, line: tuple[tuple[float, float], ..
 
 
 @functools.cache
+def relief_cells() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`relief_of` cell by cell: where each cell's folds begin (A A + 1,), folds (m,), and what each gives (m, 3)."""
+    dense = _dense_maps().reshape(3, CHART_SIZE * CHART_SIZE, -1)
+    cell, fold = np.nonzero(dense.any(axis=0))
+    starts = np.searchsorted(cell, np.arange(CHART_SIZE * CHART_SIZE + 1))
+    return starts.astype(np.int32), fold.astype(np.int32), np.ascontiguousarray(dense[:, cell, fold].T)
+
+
+@functools.cache
 def _maps() -> Tensor:
     """(3 A A, 2 F), sparse: slopes and shade of each fold fully open."""
+    with warnings.catch_warnings():  # torch calls compressed rows a beta; their product with a matrix is all we ask
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", category=UserWarning)
+        return torch.from_numpy(_dense_maps()).to_sparse_csr()
+
+
+def _dense_maps() -> np.ndarray:
+    """(3 A A, 2 F): slopes and shade of each fold fully open."""
     s, t = chart_grid()
     cell = 2 * CHART_WIDTH / CHART_SIZE
     rows: list[list[np.ndarray]] = [[], []]
@@ -151,6 +167,4 @@ def _maps() -> Tensor:
             rows[half].append(np.stack([left, -down, _SHADE * fold.shade * groove]).reshape(-1))
     full = np.stack(rows[0] + rows[1], axis=1).astype(np.float32)
     full[np.abs(full) < _FAINT] = 0
-    with warnings.catch_warnings():  # torch calls compressed rows a beta; their product with a matrix is all we ask
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", category=UserWarning)
-        return torch.from_numpy(full).to_sparse_csr()
+    return full

@@ -15,7 +15,8 @@ from ferdis.datasets.facekit import compiled
 from ferdis.datasets.facekit.anatomy import Anatomy, anatomy_of, landmarks_only
 from ferdis.datasets.facekit.identity import sample_people
 from ferdis.datasets.facekit.model import named_model, place_of, register_model
-from ferdis.datasets.facekit.render import Rendered, landmarks_of, pose, render
+from ferdis.datasets.facekit.posed import landmarks_of, pose
+from ferdis.datasets.facekit.render import Rendered, render
 from ferdis.datasets.synthetic.lazy import Recipes, RenderedImages
 from ferdis.datasets.synthetic.lazy import renderer_digest as drawn_renderer_digest
 from ferdis.preprocess.threads import each_on_one_thread

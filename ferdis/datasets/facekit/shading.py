@@ -14,10 +14,10 @@ from ferdis.datasets.facekit import compiled
 from ferdis.datasets.facekit.anatomy import CHART_WIDTH
 from ferdis.datasets.synthetic.canvas import bell, smooth
 
-_FAR_BACK = -12.0  # cm: the depth that stands behind everything
+FAR_BACK = -12.0  # cm: the depth that stands behind everything
 _SURROUNDINGS = ((0.05, 0.30), (0.13, 0.16), (0.3, 0.05))  # side of the square, share of the map's, and its weight
 _SHADOW_STEPS = (0.35, 0.75, 1.3, 2.1, 3.2, 4.6)  # cm along the ray to the light
-_IRIS = 0.4  # sine of the angle under which the iris is seen from the eye's centre
+IRIS = 0.4  # sine of the angle under which the iris is seen from the eye's centre
 
 
 class PixelColumns:
@@ -118,23 +118,35 @@ def cast_shadow(depth: Tensor, light: Tensor, pixels: Tensor) -> Tensor:
     """
     side = depth.shape[-1]
     reach = side // 3
-    padded = F.pad(depth[:, None], (reach,) * 4, value=_FAR_BACK)[:, 0]
+    padded = F.pad(depth[:, None], (reach,) * 4, value=FAR_BACK)[:, 0]
     lit = torch.ones_like(depth)
-    for row, ((across, up, ahead), scale) in enumerate(zip(light.tolist(), pixels.tolist(), strict=True)):
-        flat = max((across**2 + up**2) ** 0.5, 1e-3)
-        for step in _SHADOW_STEPS:
-            dx = max(-reach, min(reach, round(step * across / flat * scale)))
-            dy = max(-reach, min(reach, round(-step * up / flat * scale)))
+    for row, steps in enumerate(shadow_steps(light, pixels, side)):
+        for dx, dy, rise in steps:
             blocker = padded[row, reach + dy : reach + dy + side, reach + dx : reach + dx + side]
-            above = blocker - depth[row] - step * max(ahead, 0.05) / flat
+            above = blocker - depth[row] - rise
             dark = ((above - 0.12) / 0.35).clamp_(0, 1) * (above < 6.0)
             lit[row] = torch.minimum(lit[row], 1 - dark)
     return F.avg_pool2d(F.pad(lit[:, None], (2,) * 4, mode="replicate"), 5, 1)[:, 0]
 
 
+def shadow_steps(light: Tensor, pixels: Tensor, side: int) -> list[list[tuple[int, int, float]]]:
+    """For each image the places that a shadow may come from: pixels right and down, and cm that the ray has risen."""
+    reach = side // 3
+    images = []
+    for (across, up, ahead), scale in zip(light.tolist(), pixels.tolist(), strict=True):
+        flat = max((across**2 + up**2) ** 0.5, 1e-3)
+        steps = []
+        for step in _SHADOW_STEPS:
+            dx = max(-reach, min(reach, round(step * across / flat * scale)))
+            dy = max(-reach, min(reach, round(-step * up / flat * scale)))
+            steps.append((dx, dy, step * max(ahead, 0.05) / flat))
+        images.append(steps)
+    return images
+
+
 def half_size(depth: Tensor) -> Tensor:
     """Depth (n, H, W) at half size, what is far behind brought nearer."""
-    return F.avg_pool2d(depth.clamp(min=_FAR_BACK)[:, None], 2)[:, 0]
+    return F.avg_pool2d(depth.clamp(min=FAR_BACK)[:, None], 2)[:, 0]
 
 
 def full_size(values: Tensor) -> Tensor:
@@ -146,7 +158,7 @@ def eye_colour(direction: Tensor, gaze: Tensor, p: PixelColumns) -> Tensor:
     """Albedo (3, P) of the eyeball where its surface lies in ``direction`` (3, P) from its centre."""
     along = dot(direction, gaze)
     away = torch.where(along > 0, (1 - along.square()).clamp_(min=0).sqrt(), torch.ones_like(along))
-    radius = _IRIS * p.iris_size
+    radius = IRIS * p.iris_size
     iris = smooth(away, radius + 0.025, radius - 0.025)
     pupil = smooth(away, 0.42 * radius + 0.03, 0.42 * radius - 0.03)
     colours = ((0.06, 0.028, 0.012), (0.22, 0.24, 0.2), (0.12, 0.2, 0.3), (0.5, 0.465, 0.44))

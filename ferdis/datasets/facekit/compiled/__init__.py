@@ -19,6 +19,7 @@ from torch import Tensor
 @functools.cache
 def available() -> bool:
     """Whether numba is there: ``pip install ferdis[fast]``."""
+    """A module of loops; imported at the first image, since numba takes a second."""
     return importlib.util.find_spec("numba") is not None
 
 
@@ -30,7 +31,7 @@ def usable(tensor: Tensor) -> bool:
 def normals(vertices: Tensor, quads: Tensor, around: Tensor) -> Tensor:
     """What ``geometry.normals_of`` gives, (n, V, 3)."""
     out = torch.empty_like(vertices)
-    _loops("mesh").normals(_array(vertices), quads.numpy(), around.numpy(), out.numpy())
+    loops("mesh").normals(array(vertices), quads.numpy(), around.numpy(), out.numpy())
     return out
 
 
@@ -43,8 +44,8 @@ def rasterise(
     depth = torch.empty(shape)
     sides = torch.zeros(len(triangles), dtype=torch.bool) if two_sided is None else two_sided
     visible = torch.ones(1, len(triangles), dtype=torch.bool) if shown is None else shown
-    _loops("mesh").rasterise(
-        _array(screen), _array(triangles), _array(sides), _array(visible), triangle.numpy(), weights.numpy(),
+    loops("mesh").rasterise(
+        array(screen), array(triangles), array(sides), array(visible), triangle.numpy(), weights.numpy(),
         depth.numpy(),
     )  # fmt: skip
     return triangle, weights, depth
@@ -54,14 +55,16 @@ def occlusion(depth: Tensor, windows: list[tuple[int, float]]) -> Tensor:
     """What ``shading.occlusion`` gives; ``windows`` are sides of squares, odd, and their weights."""
     out = torch.empty_like(depth)
     sides, weights = np.array([side for side, _ in windows]), np.array([w for _, w in windows], np.float32)
-    _loops("mesh").occlusion(_array(depth), sides, weights, out.numpy())
+    loops("mesh").occlusion(array(depth), sides, weights, out.numpy())
     return out
 
 
 @functools.cache
-def _loops(name: str) -> ModuleType:
-    return importlib.import_module(f"{__name__}.{name}")  # at the first image: numba takes a second to import
+def loops(name: str) -> ModuleType:
+    """A module of loops; imported at the first image, since numba takes a second."""
+    return importlib.import_module(f"{__name__}.{name}")
 
 
-def _array(tensor: Tensor) -> np.ndarray:
+def array(tensor: Tensor) -> np.ndarray:
+    """A tensor's memory, in rows."""
     return np.asarray(tensor.contiguous().numpy())

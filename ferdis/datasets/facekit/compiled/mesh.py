@@ -122,3 +122,45 @@ def occlusion(depth: np.ndarray, reaches: np.ndarray, shares: np.ndarray, out: n
                     around = np.float32(total / (reach * reach))
                     shut += shares[k] * min(max(around - here, _ZERO), _DEEPEST)
                 out[image, row, column] = _ONE / (_ONE + _DARKENS * shut)
+
+
+@compiled
+def halve(depth: np.ndarray, far: float, out: np.ndarray) -> None:
+    """``shading.half_size``: depth (n, H, W) to (n, H/2, W/2)."""
+    count, side, _ = out.shape
+    for image in range(count):
+        for row in range(side):
+            for column in range(side):
+                total = 0.0
+                for down in range(2):
+                    for over in range(2):
+                        total += max(depth[image, 2 * row + down, 2 * column + over], far)
+                out[image, row, column] = 0.25 * total
+
+
+@compiled
+def shadow(
+    depth: np.ndarray, offsets: np.ndarray, rises: np.ndarray, far: float, softness: np.ndarray, out: np.ndarray
+) -> None:
+    """``shading.cast_shadow`` of depth (n, h, w), softened: offsets (n, k, 2) right and down, rises (n, k) in cm."""
+    count, side, _ = depth.shape
+    lit = np.empty((side, side), np.float64)
+    for image in range(count):
+        for row in range(side):
+            for column in range(side):
+                darkest = 0.0
+                for k in range(offsets.shape[1]):
+                    x, y = column + offsets[image, k, 0], row + offsets[image, k, 1]
+                    blocker = depth[image, y, x] if 0 <= x < side and 0 <= y < side else far
+                    above = blocker - depth[image, row, column] - rises[image, k]
+                    if above < 6.0:
+                        darkest = max(darkest, min(max((above - 0.12) / 0.35, 0.0), 1.0))
+                lit[row, column] = 1.0 - darkest
+        keeps = 1.0 - 0.85 * softness[image]
+        for row in range(side):
+            for column in range(side):
+                total = 0.0
+                for down in range(-2, 3):
+                    for over in range(-2, 3):
+                        total += lit[min(max(row + down, 0), side - 1), min(max(column + over, 0), side - 1)]
+                out[image, row, column] = 1.0 - (1.0 - total / 25.0) * keeps
