@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ferdis.datasets.facekit import geometry, shading
+from ferdis.datasets.facekit import compiled, geometry, shading
 from ferdis.datasets.facekit.anatomy import Anatomy
 from ferdis.datasets.facekit.identity import IDENTITY_NAMES, MODE_NAMES, REST_NAMES
 from ferdis.datasets.facekit.raster import Fragments
@@ -63,6 +63,10 @@ def pose(
 def on_screen(posed: Posed, points: Tensor, size: int) -> Tensor:
     """Points (n, k, 3) of the heads as pixels and depth (n, k, 3)."""
     v = posed.scene
+    if compiled.usable(points):
+        view = torch.cat((v.scale * size / 128, v.shift_x, v.shift_y, v.distance), 1)[..., 0]
+        face = (geometry.FACE_PLANE, geometry.FRAME_CENTRE_Y)
+        return compiled.project(points, posed.matrix, geometry.PIVOT, view, face, size)
     shift = torch.cat((v.shift_x, v.shift_y), 1)[..., 0]
     return geometry.project(geometry.turn(points, posed.matrix), v.scale[:, 0, 0], shift, v.distance[:, 0, 0], size)
 

@@ -89,9 +89,12 @@ def render(
 def _background(posed: Posed, size: int, seeds: np.ndarray) -> Tensor:
     """What is behind the head, linear (n, 3, H, W)."""
     scene = posed.scene
+    clutter = np.stack([np.random.default_rng([int(s), 5]).random((3, 6, 6), dtype=np.float32) for s in seeds])
+    if compiled.usable(posed.scene_table):
+        names = ("back_texture", "back_r", "back_g", "back_b", "back_r2", "back_g2", "back_b2")
+        return compiled.background(clutter, posed.scene_table[:, [SCENE_NAMES.index(name) for name in names]], size)
     first = torch.stack([scene.back_r, scene.back_g, scene.back_b], 1)
     second = torch.stack([scene.back_r2, scene.back_g2, scene.back_b2], 1)
-    clutter = np.stack([np.random.default_rng([int(s), 5]).random((3, 6, 6), dtype=np.float32) for s in seeds])
     patches = F.interpolate(
         torch.from_numpy(clutter).to(first.device), size=(size, size), mode="bilinear", align_corners=False
     )

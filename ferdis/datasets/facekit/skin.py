@@ -22,20 +22,29 @@ _TILES, _TILE = 6, 512  # noise textures to choose a window from
 
 @dataclass(frozen=True, eq=False)
 class SkinMaps:
-    """Where things are on the chart, each (A, A); signed distances in cm, above 0 inside."""
+    """Where things are on the chart, each (A, A): coordinates and signed distances in cm, else shares 0..1."""
 
     s: Tensor
     t: Tensor
     brow_along: Tensor
     brow_across: Tensor
-    lips: Tensor
-    upper: Tensor
-    seam: Tensor
-    eye: Tensor
-    over_eye: Tensor
+    eye: Tensor  # above 0 inside
     beard: Tensor
     moustache: Tensor
     scalp: Tensor
+    blush: Tensor
+    hollow: Tensor  # under the eye
+    socket: Tensor
+    rim: Tensor  # of the eye
+    crease: Tensor  # of the upper lid
+    freckled: Tensor
+    upper_lid: Tensor
+    shadow: Tensor  # of make-up
+    lips: Tensor
+    lip_gloss: Tensor
+    lip_shade: Tensor
+    no_lips: Tensor
+    shine: Tensor
 
 
 def skin_tone(p: Columns) -> Tensor:
@@ -60,80 +69,57 @@ def hair_colour(p: Columns) -> Tensor:
 def paint_skin(anatomy: Anatomy, p: Columns) -> Tensor:
     """Albedo (three channels) and gloss on the chart, (n, 4, A, A)."""
     maps = skin_maps(anatomy)
-    seeds = p.texture_seed[:, 0, 0].long().tolist()
-    blotch, grain, strokes = (_noise(kind, seeds).to(p.melanin.device) for kind in ("blotch", "grain", "stroke"))
+    blotch, grain, strokes = (noise.to(p.melanin.device) for noise in skin_noise(p))
     tone, red = _complexion(maps, p, blotch, grain)
     albedo = torch.cat([skin_tone(p)[:, i] * tone * (1 + gain * red) for i, gain in enumerate((0.2, -0.5, -0.45))])
     albedo = albedo.view(3, len(tone), CHART_SIZE, CHART_SIZE).transpose(0, 1)
     albedo = _make_up_eyes(albedo, maps, p)
-    albedo = _lips(albedo, maps, p)
-    hair = hair_colour(p)
-    dark = hair * (1 - 0.3 * p.hair_tone.unsqueeze(1)) * (1 - 0.55 * p.hair_grey.unsqueeze(1)) + 0.004
-    albedo = mix(albedo, dark, _brows(maps, p, strokes).unsqueeze(1))
-    albedo = mix(albedo, hair * 0.8 + 0.1 * albedo, _beard(maps, p, strokes, grain).unsqueeze(1))
-    across = maps.s.abs()
-    shine = bell(maps.s, 1.1) * bell(maps.t - 1.2, 1.8) + 0.9 * bell(maps.t - 8.0, 1.4) * bell(maps.s, 2.8)
-    shine = shine + 0.7 * bell(across - 4.4, 1.2) * bell(maps.t - 1.2, 1.0)
-    inside = smooth(maps.lips, -0.06, 0.1)
-    gloss = p.oiliness * (0.06 + 0.16 * shine) * (1 + 0.3 * grain) + inside * (0.1 + 0.25 * p.makeup)
+    albedo = mix(albedo, lip_colour(p) * maps.lip_shade, maps.lips)
+    albedo = mix(albedo, brow_colour(p), _brows(maps, p, strokes).unsqueeze(1))
+    albedo = mix(albedo, hair_colour(p) * 0.8 + 0.1 * albedo, _beard(maps, p, strokes, grain).unsqueeze(1))
+    gloss = p.oiliness * (0.06 + 0.16 * maps.shine) * (1 + 0.3 * grain) + maps.lip_gloss * (0.1 + 0.25 * p.makeup)
     return torch.cat((albedo, gloss.unsqueeze(1)), 1)
 
 
 def _complexion(maps: SkinMaps, p: Columns, blotch: Tensor, grain: Tensor) -> tuple[Tensor, Tensor]:
     """Brightness of the skin relative to its tone, and how much blood shows."""
-    s, t, across = maps.s, maps.t, maps.s.abs()
-    blush = bell(across - 4.3, 1.5) * bell(t + 0.2, 1.5) + 0.9 * bell(s, 1.0) * bell(t - 0.3, 0.8)
-    blush = blush + 0.35 * bell(t + 6.6, 0.9) * bell(s, 1.6)
-    hollow = bell(across - 2.4, 1.0) * bell(t - 2.1, 0.55)  # under the eye
-    socket = smooth(maps.over_eye, 1.25, 0.2) * bell(across - 2.6, 1.5)
-    root = bell(across - 1.25, 0.6) * bell(t - 3.8, 0.8)
     tone = 1 + 0.05 * p.blotches * blotch + 0.018 * grain
-    tone = tone - hollow * (0.06 + 0.3 * p.eye_bag) - 0.2 * p.socket_shade * (socket + 0.6 * root)
-    rim = bell(maps.eye + 0.02, 0.1)
-    crease = bell(maps.over_eye - 0.38, 0.09) * smooth(across, 1.7, 2.3) * smooth(across, 4.9, 4.2)
-    tone = tone - 0.25 * rim - 0.4 * p.lid_fold * crease
+    tone = tone - maps.hollow * (0.06 + 0.3 * p.eye_bag) - 0.2 * p.socket_shade * maps.socket
+    tone = tone - 0.25 * maps.rim - 0.4 * p.lid_fold * maps.crease
     if bool((p.freckles > 0).any()):
-        spots = smooth(grain, 1.3, 2.8)
-        tone = tone - 0.3 * p.freckles * spots * bell(t - 0.6, 2.4) * bell(s, 4.5)
+        tone = tone - 0.3 * p.freckles * smooth(grain, 1.3, 2.8) * maps.freckled
     for mole_s, mole_t, size in ((p.mole_s, p.mole_t, 0.13), (p.mole_2_s, p.mole_2_t, 0.09)):
-        tone = tone * (1 - p.mole_strength * bell(s - mole_s, size) * bell(t - mole_t, size))
+        tone = tone * (1 - p.mole_strength * bell(maps.s - mole_s, size) * bell(maps.t - mole_t, size))
     scalp = maps.scalp * smooth(p.hair_style, 0.5, 0.2)  # the shadow of shaved hair
     tone = tone * (1 - 0.3 * scalp * (1 - p.hair_grey) * (1 - p.age))
-    return tone.clamp(min=0.05), p.redness * (0.16 * blush + 0.05 + 0.06 * blotch + 0.1 * rim)
+    return tone.clamp(min=0.05), p.redness * (0.16 * maps.blush + 0.05 + 0.06 * blotch + 0.1 * maps.rim)
 
 
 def _make_up_eyes(albedo: Tensor, maps: SkinMaps, p: Columns) -> Tensor:
     """Lash line, eye shadow."""
     liner = bell(maps.eye + 0.03, 0.07 + 0.06 * p.makeup) * (0.25 + 0.5 * p.lashes + 0.5 * p.makeup).clamp(max=0.95)
-    upper = smooth(maps.over_eye, -0.25, 0.05)
-    shadow = (
-        bell(maps.over_eye - 0.25, 0.3)
-        * smooth(maps.s.abs(), 1.6, 2.4)
-        * smooth(maps.s.abs(), 5.3, 4.5)
-        * 0.5
-        * p.makeup
-    )
-    albedo = albedo * (1 - (shadow * upper).unsqueeze(1))
-    return albedo * (1 - (liner * (0.35 + 0.65 * upper) * 0.85).unsqueeze(1))
+    albedo = albedo * (1 - (maps.shadow * p.makeup * maps.upper_lid).unsqueeze(1))
+    return albedo * (1 - (liner * (0.35 + 0.65 * maps.upper_lid) * 0.85).unsqueeze(1))
 
 
-def _lips(albedo: Tensor, maps: SkinMaps, p: Columns) -> Tensor:
-    """Vermilion, darker at the seam and on the upper lip; lipstick over it."""
-    inside = smooth(maps.lips, -0.09, 0.09)
+def lip_colour(p: Columns) -> Tensor:
+    """Vermilion and the lipstick over it, (n, 3, 1, 1)."""
     base = skin_tone(p)
     natural = base * base.new_tensor((0.92, 0.58, 0.6)).view(1, 3, 1, 1)
     natural = mix(base * 0.85, natural, (0.35 + 0.65 * p.lip_colour).unsqueeze(1))
-    hue = p.lipstick_hue.unsqueeze(1)
     red, rose = (base.new_tensor(colour).view(1, 3, 1, 1) for colour in ((0.35, 0.03, 0.05), (0.9, 0.5, 0.55)))
-    stick = mix(red, base * rose, hue)
-    colour = mix(natural, stick, (0.8 * smooth(p.makeup, 0.25, 0.6)).unsqueeze(1))
-    shade = 1 - 0.14 * maps.upper - 0.55 * bell(maps.seam, 0.1)
-    return mix(albedo, colour * shade.unsqueeze(0), inside)
+    stick = mix(red, base * rose, p.lipstick_hue.unsqueeze(1))
+    return mix(natural, stick, (0.8 * smooth(p.makeup, 0.25, 0.6)).unsqueeze(1))
+
+
+def brow_colour(p: Columns) -> Tensor:
+    """Reflectance of the brows, darker than the hair, (n, 3, 1, 1)."""
+    return hair_colour(p) * (1 - 0.3 * p.hair_tone.unsqueeze(1)) * (1 - 0.55 * p.hair_grey.unsqueeze(1)) + 0.004
 
 
 def _brows(maps: SkinMaps, p: Columns, strokes: Tensor) -> Tensor:
     """Coverage of the brows."""
-    along = maps.brow_along + 0.0 * p.brow_gap
+    along = maps.brow_along
     arch = p.brow_arch * (1 - (along - 0.62).square() * 4)
     across = maps.brow_across - p.brow_y - arch
     profile = smooth(along, -0.12 + 0.12 * p.brow_gap, 0.1 + 0.1 * p.brow_gap) * smooth(along, 1.12, 0.55)
@@ -149,7 +135,7 @@ def _beard(maps: SkinMaps, p: Columns, strokes: Tensor, grain: Tensor) -> Tensor
     lip = smooth(p.moustache, 0.0, 0.15) * 0.22 + smooth(p.moustache, 0.15, 0.7) * 0.7
     cover = torch.maximum(maps.beard * stubble, maps.moustache * lip)
     cover = cover * (1 + 0.25 * strokes.clamp(-1, 1) + 0.15 * grain.clamp(-1, 1))
-    return (cover * smooth(maps.lips, 0.05, -0.1)).clamp(0, 0.92)
+    return (cover * maps.no_lips).clamp(0, 0.92)
 
 
 @functools.lru_cache(maxsize=2)
@@ -177,15 +163,39 @@ def skin_maps(anatomy: Anatomy) -> SkinMaps:
     upper_lip = _soft(np.abs(s) - 2.7, -0.4) * _soft(t + 1.5 + 0.28 * np.abs(s), -0.2) * _soft(t + 4.2, 0.3)
     hairline = 9.4 - 0.035 * s**2 - 0.0012 * s**4
     values = {
-        "s": s, "t": t, "brow_along": along,
+        "s": s, "t": t, "brow_along": along, "eye": _inside_polygon(np.abs(s), t, eye),
         "brow_across": np.where(away < np.abs(t - above), np.sign(t - above) * away, t - above),
-        "lips": _inside_polygon(s, t, lip_points), "upper": (t > seam_t).astype(float), "seam": t - seam_t,
-        "eye": _inside_polygon(np.abs(s), t, eye), "over_eye": t - lid_t,
         "beard": whiskers, "moustache": upper_lip, "scalp": _soft(t - hairline, 0.8),
+        "over_eye": t - lid_t, "lips": _inside_polygon(s, t, lip_points), "seam": t - seam_t,
     }  # fmt: skip
-    return SkinMaps(**{
-        name: torch.from_numpy(value.astype(np.float32)).to(anatomy.template.device) for name, value in values.items()
-    })  # fmt: skip
+    tensors = {name: torch.from_numpy(value.astype(np.float32)) for name, value in values.items()}
+    shares = _shares(
+        *(tensors[name] for name in ("s", "t", "eye")), *(tensors.pop(n) for n in ("over_eye", "lips", "seam"))
+    )
+    return SkinMaps(**{name: value.to(anatomy.template.device) for name, value in (tensors | shares).items()})
+
+
+def _shares(s: Tensor, t: Tensor, eye: Tensor, over_eye: Tensor, lips: Tensor, seam: Tensor) -> dict[str, Tensor]:
+    """Where on the chart something shows, whoever the person is."""
+    across = s.abs()
+    blush = bell(across - 4.3, 1.5) * bell(t + 0.2, 1.5) + 0.9 * bell(s, 1.0) * bell(t - 0.3, 0.8)
+    socket = smooth(over_eye, 1.25, 0.2) * bell(across - 2.6, 1.5)
+    shine = bell(s, 1.1) * bell(t - 1.2, 1.8) + 0.9 * bell(t - 8.0, 1.4) * bell(s, 2.8)
+    return {
+        "blush": blush + 0.35 * bell(t + 6.6, 0.9) * bell(s, 1.6),
+        "hollow": bell(across - 2.4, 1.0) * bell(t - 2.1, 0.55),
+        "socket": socket + 0.6 * bell(across - 1.25, 0.6) * bell(t - 3.8, 0.8),
+        "rim": bell(eye + 0.02, 0.1),
+        "crease": bell(over_eye - 0.38, 0.09) * smooth(across, 1.7, 2.3) * smooth(across, 4.9, 4.2),
+        "freckled": bell(t - 0.6, 2.4) * bell(s, 4.5),
+        "upper_lid": smooth(over_eye, -0.25, 0.05),
+        "shadow": 0.5 * bell(over_eye - 0.25, 0.3) * smooth(across, 1.6, 2.4) * smooth(across, 5.3, 4.5),
+        "lips": smooth(lips, -0.09, 0.09),
+        "lip_gloss": smooth(lips, -0.06, 0.1),
+        "lip_shade": 1 - 0.14 * (seam > 0).float() - 0.55 * bell(seam, 0.1),
+        "no_lips": smooth(lips, 0.05, -0.1),
+        "shine": shine + 0.7 * bell(across - 4.4, 1.2) * bell(t - 1.2, 1.0),
+    }
 
 
 def _soft(value: np.ndarray, width: float) -> np.ndarray:
@@ -202,6 +212,12 @@ def _inside_polygon(s: np.ndarray, t: np.ndarray, points: np.ndarray) -> np.ndar
         crosses = (t0 > t) != (t1 > t)
         inside ^= crosses & (s < (s1 - s0) * (t - t0) / (t1 - t0 if t1 != t0 else 1e-9) + s0)
     return np.where(inside, away, -away)
+
+
+def skin_noise(p: Columns) -> tuple[Tensor, Tensor, Tensor]:
+    """Blotches, grain and strokes of each person, (n, A, A) each."""
+    seeds = p.texture_seed[:, 0, 0].long().tolist()
+    return _noise("blotch", seeds), _noise("grain", seeds), _noise("stroke", seeds)
 
 
 def _noise(kind: str, seeds: list[int]) -> Tensor:

@@ -35,6 +35,23 @@ def normals(vertices: Tensor, quads: Tensor, around: Tensor) -> Tensor:
     return out
 
 
+def project(
+    points: Tensor, matrix: Tensor, pivot: tuple[float, ...], view: Tensor, face: tuple[float, float], size: int
+) -> Tensor:
+    """What ``geometry.turn`` and then ``geometry.project`` give, (n, V, 3); ``view`` and ``face`` as in the loop."""
+    out = torch.empty_like(points)
+    turns_at, plane = np.array(pivot, np.float32), np.array(face, np.float32)
+    loops("mesh").project(array(points), array(matrix), turns_at, array(view), plane, size / 2, out.numpy())
+    return out
+
+
+def background(clutter: np.ndarray, scene: Tensor, size: int) -> Tensor:
+    """What ``render._background`` gives, (n, 3, size, size)."""
+    out = torch.empty(len(clutter), 3, size, size)
+    loops("mesh").background(clutter, array(scene), out.numpy())
+    return out
+
+
 def rasterise(
     screen: Tensor, triangles: Tensor, size: int, two_sided: Tensor | None, shown: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -20,14 +22,14 @@ from ferdis.datasets.facekit.anatomy import (
     Anatomy,
 )  # fmt: skip
 from ferdis.datasets.facekit.compiled import array, loops
-from ferdis.datasets.facekit.folds import fold_strengths, relief_cells
+from ferdis.datasets.facekit.folds import CHART_SIZE, fold_strengths, relief_cells
 from ferdis.datasets.facekit.hair import hair_layer, hair_mesh
 from ferdis.datasets.facekit.identity import IDENTITY_NAMES
 from ferdis.datasets.facekit.layers import SUNK
 from ferdis.datasets.facekit.posed import Posed, fixed_attributes, gaze_of, on_screen
 from ferdis.datasets.facekit.raster import Fragments, rasterise
 from ferdis.datasets.facekit.scene import SCENE_NAMES
-from ferdis.datasets.facekit.skin import hair_colour, paint_skin, skin_tone
+from ferdis.datasets.facekit.skin import brow_colour, hair_colour, lip_colour, skin_maps, skin_noise, skin_tone
 from ferdis.datasets.synthetic.canvas import Columns
 
 
@@ -41,7 +43,7 @@ def draw_compiled(
     worn, front = _wear(anatomy, posed, head, matrix, hair, person)
     sky, arrives = _surroundings(posed, front)
     people, painted = torch.unique(posed.identity, dim=0, return_inverse=True)
-    skin = array(paint_skin(anatomy, Columns(people, IDENTITY_NAMES)).permute(0, 2, 3, 1))
+    skin = _painted(anatomy, people)
     strengths = fold_strengths(*units, p.wrinkles[:, 0], p.fold_depth[:, 0])
     out = background.contiguous()
     lit.light(
@@ -69,6 +71,25 @@ def _wear(
         array(attributes), matrix, hair, person, worn, front,
     )  # fmt: skip
     return worn, front
+
+
+def _painted(anatomy: Anatomy, people: Tensor) -> np.ndarray:
+    """Albedo and gloss of people's skin on the chart, (k, A, A, 4)."""
+    p = Columns(people, IDENTITY_NAMES)
+    out = np.empty((len(people), CHART_SIZE * CHART_SIZE, 4), np.float32)
+    colours = (array(colour(p)[..., 0, 0]) for colour in (skin_tone, hair_colour, brow_colour, lip_colour))
+    loops("paint").paint(
+        _maps(anatomy), *(array(noise.flatten(1)) for noise in skin_noise(p)),
+        _columns(people, IDENTITY_NAMES, loops("paint").PERSON), *colours, out,
+    )  # fmt: skip
+    return out.reshape(-1, CHART_SIZE, CHART_SIZE, 4)
+
+
+@functools.lru_cache(maxsize=2)
+def _maps(anatomy: Anatomy) -> np.ndarray:
+    """The chart's maps, (M, A A)."""
+    maps = skin_maps(anatomy)
+    return array(torch.stack([getattr(maps, name).flatten() for name in loops("paint").MAPS]))
 
 
 def _surroundings(posed: Posed, front: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

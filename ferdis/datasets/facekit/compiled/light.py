@@ -42,21 +42,13 @@ def _unit(x: float, y: float, z: float) -> tuple[float, float, float]:
 
 
 @compiled
-def _turned(matrix: np.ndarray, x: float, y: float, z: float) -> tuple[float, float, float]:
-    return (
-        matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z,
-        matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z,
-        matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z,
+def _turned(matrix: np.ndarray, image: int, x: float, y: float, z: float) -> tuple[float, float, float]:
+    """A direction turned with the head, of length 1."""
+    return _unit(
+        matrix[image, 0, 0] * x + matrix[image, 0, 1] * y + matrix[image, 0, 2] * z,
+        matrix[image, 1, 0] * x + matrix[image, 1, 1] * y + matrix[image, 1, 2] * z,
+        matrix[image, 2, 0] * x + matrix[image, 2, 1] * y + matrix[image, 2, 2] * z,
     )
-
-
-@compiled
-def _mixed(values: np.ndarray, corners: np.ndarray, weights: np.ndarray, channel: int) -> float:
-    """An attribute of vertices (V, c) at a pixel."""
-    return (
-        values[corners[0], channel] * weights[0] + values[corners[1], channel] * weights[1]
-        + values[corners[2], channel] * weights[2]
-    )  # fmt: skip
 
 
 @compiled
@@ -65,7 +57,7 @@ def wear(
     triangles: np.ndarray, attributes: np.ndarray, matrix: np.ndarray, hair: np.ndarray, person: np.ndarray,
     worn: np.ndarray, front: np.ndarray,
 ) -> None:  # fmt: skip
-    """``render._worn`` with ``surfaces.worn_surface``: the layer (n, H, W, WORN), and what is in front with it.
+    """``layers._worn`` with ``surfaces.worn_surface``: the layer (n, H, W, WORN), and what is in front with it.
 
     Of the layer come its fragments, triangles and attributes (n, K, 7) before the head turned by ``matrix``; ``hair``
     is (n, 3). ``front`` (n, H, W) is the depth of head and layer.
@@ -77,17 +69,17 @@ def wear(
         for row in range(size):
             for column in range(size):
                 worn[image, row, column, 0] = 0.0
-                front[image, row, column] = head_depth[image, row, column]
-                number, near = triangle[image, row, column], depth[image, row, column]
-                if number < 0 or not near > head_depth[image, row, column] - sunk:
+                behind, near = head_depth[image, row, column], depth[image, row, column]
+                front[image, row, column] = behind
+                number = triangle[image, row, column]
+                if number < 0 or not near > behind - sunk:
                     continue
-                out, corners, share = worn[image, row, column], triangles[number], weights[image, row, column]
-                values = attributes[image]
+                i, j, k = triangles[number, 0], triangles[number, 1], triangles[number, 2]
+                u, v, w = weights[image, row, column, 0], weights[image, row, column, 1], weights[image, row, column, 2]
                 red, green, blue, gloss, cover = rim, rim, rim, 0.0, 1.0
-                if not _mixed(values, corners, share, 6) > 0.5:
-                    across, along = _mixed(values, corners, share, 4), _mixed(values, corners, share, 5)
+                x, y, z, field, across, along, frame = _seven(attributes, image, i, j, k, u, v, w)
+                if not frame > 0.5:
                     ragged, streak = _strands(across, along, curl, phase)
-                    field = _mixed(values, corners, share, 3)
                     cover = _smooth(field + 0.3 * ragged, -0.1, 0.45 + 0.3 * curl)
                     if cover == 0.0:
                         continue
@@ -95,14 +87,27 @@ def wear(
                     red, green, blue = hair[image, 0] * bright, hair[image, 1] * bright, hair[image, 2] * bright
                     gloss = 0.05 + 0.25 * (1.0 - curl) * (0.5 + 0.5 * min(max(streak, -1.0), 1.0))
                     gloss *= tone + 0.4
-                x, y, z = _turned(
-                    matrix[image], _mixed(values, corners, share, 0), _mixed(values, corners, share, 1),
-                    _mixed(values, corners, share, 2),
-                )  # fmt: skip
-                out[0], out[1], out[2], out[3], out[4] = cover, red, green, blue, gloss
-                out[5], out[6], out[7] = _unit(x, y, z)
+                x, y, z = _turned(matrix, image, x, y, z)
+                for channel, value in enumerate((cover, red, green, blue, gloss, x, y, z)):
+                    worn[image, row, column, channel] = value
                 if cover > 0.5:
-                    front[image, row, column] = max(near, head_depth[image, row, column])
+                    front[image, row, column] = max(near, behind)
+
+
+@compiled
+def _seven(
+    values: np.ndarray, image: int, i: int, j: int, k: int, u: float, v: float, w: float
+) -> tuple[float, float, float, float, float, float, float]:
+    """Attributes (n, V, 7) between three vertices."""
+    return (
+        values[image, i, 0] * u + values[image, j, 0] * v + values[image, k, 0] * w,
+        values[image, i, 1] * u + values[image, j, 1] * v + values[image, k, 1] * w,
+        values[image, i, 2] * u + values[image, j, 2] * v + values[image, k, 2] * w,
+        values[image, i, 3] * u + values[image, j, 3] * v + values[image, k, 3] * w,
+        values[image, i, 4] * u + values[image, j, 4] * v + values[image, k, 4] * w,
+        values[image, i, 5] * u + values[image, j, 5] * v + values[image, k, 5] * w,
+        values[image, i, 6] * u + values[image, j, 6] * v + values[image, k, 6] * w,
+    )
 
 
 @compiled
@@ -117,24 +122,20 @@ def _strands(across: float, along: float, curl: float, phase: float) -> tuple[fl
 
 
 @compiled
-def _doubled(values: np.ndarray, row: int, column: int) -> float:
-    """``shading.full_size`` at one pixel of a half-size map."""
+def _doubled(values: np.ndarray, image: int, row: int, column: int) -> float:
+    """``shading.full_size`` at one pixel of half-size maps."""
     y, x = max(0.5 * row - 0.25, 0.0), max(0.5 * column - 0.25, 0.0)
     top, left = int(y), int(x)
-    low, right = min(top + 1, len(values) - 1), min(left + 1, len(values) - 1)
-    upper = values[top, left] + (values[top, right] - values[top, left]) * (x - left)
-    lower = values[low, left] + (values[low, right] - values[low, left]) * (x - left)
+    low, right = min(top + 1, values.shape[1] - 1), min(left + 1, values.shape[1] - 1)
+    upper = values[image, top, left] * (1.0 - x + left) + values[image, top, right] * (x - left)
+    lower = values[image, low, left] * (1.0 - x + left) + values[image, low, right] * (x - left)
     return upper + (lower - upper) * (y - top)
 
 
 @compiled
-def _eye(
-    x: float, y: float, z: float, gaze: np.ndarray, person: np.ndarray, iris_sine: float
-) -> tuple[float, float, float]:
-    """``shading.eye_colour``."""
-    along = x * gaze[0] + y * gaze[1] + z * gaze[2]
+def _eye(along: float, radius: float, hue: float, tone: float) -> tuple[float, float, float]:
+    """``shading.eye_colour``; ``along`` is the cosine of the angle from the gaze, ``radius`` the iris's sine."""
     away = math.sqrt(max(1.0 - along * along, 0.0)) if along > 0 else 1.0
-    radius, hue, tone = iris_sine * person[7], person[8], person[9]
     iris = _smooth(away, radius + 0.025, radius - 0.025)
     pupil = _smooth(away, 0.42 * radius + 0.03, 0.42 * radius - 0.03)
     ring = 1.0 - 0.55 * _bell(away - radius, 0.05)
@@ -152,14 +153,15 @@ def _eye(
 @compiled
 def _shaded(
     albedo: tuple[float, float, float], gloss: float, normal: tuple[float, float, float], seen: float, lit: float,
-    soft: float, scene: np.ndarray, lamps: np.ndarray,
+    soft: float, scene: np.ndarray, lamps: np.ndarray, image: int,
 ) -> tuple[float, float, float]:  # fmt: skip
-    """``shading.shade``; ``lamps`` (4, 3): both directions, and half-way from each to the camera."""
+    """``shading.shade``; ``lamps`` (n, 4, 3): both directions, and half-way from each to the camera."""
     x, y, z = normal
-    ambient, strength, fill, warmth, second = scene[0], scene[1], scene[2], scene[3], scene[4]
-    facing = x * lamps[0, 0] + y * lamps[0, 1] + z * lamps[0, 2]
-    other = x * lamps[1, 0] + y * lamps[1, 1] + z * lamps[1, 2]
-    mirrored = max(x * lamps[2, 0] + y * lamps[2, 1] + z * lamps[2, 2], 0.0)
+    ambient, strength, fill = scene[image, 0], scene[image, 1], scene[image, 2]
+    warmth, second = scene[image, 3], scene[image, 4]
+    facing = x * lamps[image, 0, 0] + y * lamps[image, 0, 1] + z * lamps[image, 0, 2]
+    other = x * lamps[image, 1, 0] + y * lamps[image, 1, 1] + z * lamps[image, 1, 2]
+    mirrored = max(x * lamps[image, 2, 0] + y * lamps[image, 2, 1] + z * lamps[image, 2, 2], 0.0)
     for _ in range(4):
         mirrored *= mirrored
     sky = (ambient + 0.08) * (0.72 + 0.22 * y + 0.06 * z) * seen + 0.5 * strength * max(-facing, 0.0) * fill
@@ -180,12 +182,14 @@ def _shaded(
 
 
 @compiled
-def _catchlight(normal: tuple[float, float, float], seen: float, scene: np.ndarray, lamps: np.ndarray) -> float:
+def _catchlight(
+    normal: tuple[float, float, float], seen: float, scene: np.ndarray, lamps: np.ndarray, image: int
+) -> float:
     """``shading.catchlights``."""
     x, y, z = normal
-    one = max(x * lamps[2, 0] + y * lamps[2, 1] + z * lamps[2, 2], 0.0)
-    two = max(x * lamps[3, 0] + y * lamps[3, 1] + z * lamps[3, 2], 0.0)
-    return min(one**180 + two**180 * scene[4], 1.0) * seen * 0.9 * scene[1]
+    one = max(x * lamps[image, 2, 0] + y * lamps[image, 2, 1] + z * lamps[image, 2, 2], 0.0)
+    two = max(x * lamps[image, 3, 0] + y * lamps[image, 3, 1] + z * lamps[image, 3, 2], 0.0)
+    return min(one**180 + two**180 * scene[image, 4], 1.0) * seen * 0.9 * scene[image, 1]
 
 
 @compiled
@@ -196,28 +200,27 @@ def _place(value: float, side: int) -> tuple[int, float]:
 
 @compiled
 def _on_chart(
-    s: float, t: float, chart_width: float, skin: np.ndarray, cells: np.ndarray, folds: np.ndarray,
-    slopes: np.ndarray, strengths: np.ndarray,
+    s: float, t: float, chart_width: float, skin: np.ndarray, person: int, cells: np.ndarray, folds: np.ndarray,
+    slopes: np.ndarray, strengths: np.ndarray, image: int,
 ) -> tuple[float, float, float, float, float, float, float]:  # fmt: skip
-    """``shading.on_chart``: skin (A, A, 4) and the folds' relief at a place of the chart.
+    """``shading.on_chart``: skin (k, A, A, 4) and the folds' relief at a place of the chart.
 
-    The relief of cell k is the sum over ``i`` in ``cells[k]..cells[k + 1]`` of ``slopes[i] * strengths[folds[i]]``.
+    A cell's relief is the sum over ``i`` in ``cells[cell]..cells[cell + 1]`` of ``slopes[i]``, the fold ``folds[i]``'s.
     """
-    side = len(skin)
+    side = skin.shape[1]
     column, right = _place((s / chart_width + 1.0) * (side / 2) - 0.5, side)
     row, low = _place((1.0 - t / chart_width) * (side / 2) - 0.5, side)
     red, green, blue, gloss, across, up, shade = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for down in range(2):
         for over in range(2):
             share = (low if down else 1.0 - low) * (right if over else 1.0 - right)
-            paint = skin[row + down, column + over]
-            red += share * paint[0]
-            green += share * paint[1]
-            blue += share * paint[2]
-            gloss += share * paint[3]
+            red += share * skin[person, row + down, column + over, 0]
+            green += share * skin[person, row + down, column + over, 1]
+            blue += share * skin[person, row + down, column + over, 2]
+            gloss += share * skin[person, row + down, column + over, 3]
             cell = (row + down) * side + column + over
             for i in range(cells[cell], cells[cell + 1]):
-                weight = share * strengths[folds[i]]
+                weight = share * strengths[image, folds[i]]
                 across += weight * slopes[i, 0]
                 up += weight * slopes[i, 1]
                 shade += weight * slopes[i, 2]
@@ -226,11 +229,11 @@ def _on_chart(
 
 @compiled
 def _furrowed(
-    normal: tuple[float, float, float], across: float, upward: float, matrix: np.ndarray
+    normal: tuple[float, float, float], across: float, upward: float, matrix: np.ndarray, image: int
 ) -> tuple[float, float, float]:
-    """``shading.furrowed``; up is the second column of ``matrix``."""
+    """``shading.furrowed``; up is the second column of the image's ``matrix``."""
     x, y, z = normal
-    u, v, w = matrix[0, 1], matrix[1, 1], matrix[2, 1]
+    u, v, w = matrix[image, 0, 1], matrix[image, 1, 1], matrix[image, 2, 1]
     sx, sy, sz = _unit(v * z - w * y, w * x - u * z, u * y - v * x)
     ox, oy, oz = y * sz - z * sy, z * sx - x * sz, x * sy - y * sx
     return _unit(x - across * sx - upward * ox, y - across * sy - upward * oy, z - across * sz - upward * oz)
@@ -239,28 +242,38 @@ def _furrowed(
 @compiled
 def _flesh(
     kind: int, parts: tuple[int, int, int, int, int, int, int, int], behind: float, t: float, person: np.ndarray,
-    tone: np.ndarray, hair: np.ndarray,
+    tone: np.ndarray, hair: np.ndarray, n: int,
 ) -> tuple[float, float, float, float]:  # fmt: skip
     """Colour and gloss of what is neither skin nor eye: head, mouth, gums, teeth, lashes, eye socket."""
     head, socket, teeth, lash = parts[1], parts[3], parts[5], parts[7]  # the rest is mouth and gums
+    red, green, blue = tone[n, 0], tone[n, 1], tone[n, 2]
     dim = max(1.0 - behind, 0.02)
     dim *= dim
     if kind == head:
-        hairy = 0.6 * _smooth(person[0], 0.5, 0.9) * _smooth(t, 6.0, 9.0)
-        red, green, blue = (
-            tone[0] + (hair[0] - tone[0]) * hairy, tone[1] + (hair[1] - tone[1]) * hairy,
-            tone[2] + (hair[2] - tone[2]) * hairy,
-        )  # fmt: skip
-        return red, green, blue, 0.03
+        hairy = 0.6 * _smooth(person[n, 0], 0.5, 0.9) * _smooth(t, 6.0, 9.0)
+        bare = 1.0 - hairy
+        return (
+            red * bare + hair[n, 0] * hairy,
+            green * bare + hair[n, 1] * hairy,
+            blue * bare + hair[n, 2] * hairy,
+            0.03,
+        )
     if kind == teeth:
-        return person[6] * dim, 0.95 * person[6] * dim, 0.85 * person[6] * dim, 0.3 * dim
+        light = person[n, 6] * dim
+        return light, 0.95 * light, 0.85 * light, 0.3 * dim
     if kind == socket:
-        return 0.75 * tone[0], 0.42 * tone[1], 0.4 * tone[2], 0.03 * dim
+        return 0.75 * red, 0.42 * green, 0.4 * blue, 0.03 * dim
     if kind == lash:
-        pale = 0.5 * (1.0 - person[5])
-        return 0.02 + pale * tone[0], 0.02 + pale * tone[1], 0.02 + pale * tone[2], 0.03 * dim
-    dim_red = 0.32 * (0.6 + 0.8 * tone[0]) * dim
-    return dim_red, 0.1 * (0.6 + 0.8 * tone[1]) * dim, 0.1 * (0.6 + 0.8 * tone[2]) * dim, 0.2 * dim
+        pale = 0.5 * (1.0 - person[n, 5])
+        return 0.02 + pale * red, 0.02 + pale * green, 0.02 + pale * blue, 0.03 * dim
+    red, green, blue = 0.32 * (0.6 + 0.8 * red), 0.1 * (0.6 + 0.8 * green), 0.1 * (0.6 + 0.8 * blue)
+    return red * dim, green * dim, blue * dim, 0.2 * dim
+
+
+@compiled
+def _between(values: np.ndarray, i: int, j: int, k: int, u: float, v: float, w: float, channel: int) -> float:
+    """An attribute (V, c) between three vertices."""
+    return values[i, channel] * u + values[j, channel] * v + values[k, channel] * w
 
 
 @compiled
@@ -272,54 +285,52 @@ def light(
     tone: np.ndarray, hair: np.ndarray, gaze: np.ndarray, iris_sine: float, person: np.ndarray, scene: np.ndarray,
     lamps: np.ndarray, linear: np.ndarray,
 ) -> None:  # fmt: skip
-    """``surfaces.head_surface`` and ``render._lay``: head, then hair and glasses, over linear (n, 3, H, W) in place.
+    """``surfaces.head_surface`` and ``layers._lay``: head, then hair and glasses, over linear (n, 3, H, W) in place.
 
     ``sky`` and ``arrives`` are half-size maps; ``fixed`` (V, 6) are chart, direction in the eyeball and depth in the
     mouth; ``painted`` (n,) says which of ``skin`` (k, A, A, 4) is whose.
     """
     count, size, _ = triangle.shape
-    for image in range(count):
-        of, view, lit_by, turn = person[image], scene[image], lamps[image], matrix[image]
+    for n in range(count):
         for row in range(size):
             for column in range(size):
-                number, over = triangle[image, row, column], worn[image, row, column]
-                if number < 0 and over[0] == 0.0:
+                number, cover = triangle[n, row, column], worn[n, row, column, 0]
+                if number < 0 and cover == 0.0:
                     continue
-                seen, lit = _doubled(sky[image], row, column), _doubled(arrives[image], row, column)
-                if number >= 0 and over[0] < 1.0:
-                    at, share, kind = triangles[number], weights[image, row, column], part[number]
-                    out = normals[image]
-                    nx, ny, nz = _turned(
-                        turn, _mixed(out, at, share, 0), _mixed(out, at, share, 1), _mixed(out, at, share, 2)
-                    )
-                    normal, soft = _unit(nx, ny, nz), 1.0 if kind == parts[0] or kind == parts[1] else 0.0
-                    s, t = _mixed(fixed, at, share, 0), _mixed(fixed, at, share, 1)
-                    glow = 0.0
+                seen, lit = _doubled(sky, n, row, column), _doubled(arrives, n, row, column)
+                if number >= 0 and cover < 1.0:
+                    i, j, k = triangles[number, 0], triangles[number, 1], triangles[number, 2]
+                    u, v, w = weights[n, row, column, 0], weights[n, row, column, 1], weights[n, row, column, 2]
+                    x = normals[n, i, 0] * u + normals[n, j, 0] * v + normals[n, k, 0] * w
+                    y = normals[n, i, 1] * u + normals[n, j, 1] * v + normals[n, k, 1] * w
+                    z = normals[n, i, 2] * u + normals[n, j, 2] * v + normals[n, k, 2] * w
+                    normal, kind, soft, glow = _turned(matrix, n, x, y, z), part[number], 0.0, 0.0
+                    s, t = _between(fixed, i, j, k, u, v, w, 0), _between(fixed, i, j, k, u, v, w, 1)
                     if kind == parts[0]:
                         red, green, blue, gloss, across, upward, dark = _on_chart(
-                            s, t, chart_width, skin[painted[image]], cells, folds, slopes, strengths[image]
+                            s, t, chart_width, skin, painted[n], cells, folds, slopes, strengths, n
                         )
-                        normal = _furrowed(normal, across, upward, turn)
-                        left = 1.0 - min(max(dark, 0.0), 0.85)
+                        normal = _furrowed(normal, across, upward, matrix, n)
+                        soft, left = 1.0, 1.0 - min(max(dark, 0.0), 0.85)
                         red, green, blue = red * left, green * left, blue * left
                     elif kind == parts[6]:
-                        x, y, z = _unit(
-                            _mixed(fixed, at, share, 2), _mixed(fixed, at, share, 3), _mixed(fixed, at, share, 4)
-                        )
-                        red, green, blue = _eye(x, y, z, gaze[image], of, iris_sine)
-                        gloss, glow = 0.0, _catchlight(normal, seen, view, lit_by)
+                        x, y = _between(fixed, i, j, k, u, v, w, 2), _between(fixed, i, j, k, u, v, w, 3)
+                        x, y, z = _unit(x, y, _between(fixed, i, j, k, u, v, w, 4))
+                        along = x * gaze[n, 0] + y * gaze[n, 1] + z * gaze[n, 2]
+                        red, green, blue = _eye(along, iris_sine * person[n, 7], person[n, 8], person[n, 9])
+                        gloss, glow = 0.0, _catchlight(normal, seen, scene, lamps, n)
                     else:
-                        red, green, blue, gloss = _flesh(
-                            kind, parts, _mixed(fixed, at, share, 5), t, of, tone[image], hair[image]
-                        )
-                    red, green, blue = _shaded((red, green, blue), gloss, normal, seen, lit, soft, view, lit_by)
-                    linear[image, 0, row, column] = red + glow
-                    linear[image, 1, row, column] = green + glow
-                    linear[image, 2, row, column] = blue + glow
-                if over[0] > 0.0:
-                    colour = _shaded(
-                        (over[1], over[2], over[3]), over[4], (over[5], over[6], over[7]), seen, lit, 0.0, view, lit_by
-                    )
+                        behind = _between(fixed, i, j, k, u, v, w, 5)
+                        red, green, blue, gloss = _flesh(kind, parts, behind, t, person, tone, hair, n)
+                        soft = 1.0 if kind == parts[1] else 0.0
+                    red, green, blue = _shaded((red, green, blue), gloss, normal, seen, lit, soft, scene, lamps, n)
+                    linear[n, 0, row, column] = red + glow
+                    linear[n, 1, row, column] = green + glow
+                    linear[n, 2, row, column] = blue + glow
+                if cover > 0.0:
+                    albedo = worn[n, row, column, 1], worn[n, row, column, 2], worn[n, row, column, 3]
+                    normal = worn[n, row, column, 5], worn[n, row, column, 6], worn[n, row, column, 7]
+                    colour = _shaded(albedo, worn[n, row, column, 4], normal, seen, lit, 0.0, scene, lamps, n)
                     for channel in range(3):
-                        under = linear[image, channel, row, column]
-                        linear[image, channel, row, column] = under + (colour[channel] - under) * over[0]
+                        under = linear[n, channel, row, column]
+                        linear[n, channel, row, column] = under + (colour[channel] - under) * cover

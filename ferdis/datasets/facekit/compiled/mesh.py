@@ -43,6 +43,30 @@ def normals(vertices: np.ndarray, quads: np.ndarray, around: np.ndarray, out: np
 
 
 @compiled
+def project(
+    points: np.ndarray, matrix: np.ndarray, pivot: np.ndarray, view: np.ndarray, face: np.ndarray, middle: float,
+    out: np.ndarray,
+) -> None:  # fmt: skip
+    """``geometry.turn`` and ``geometry.project`` of points (n, V, 3).
+
+    ``view`` (n, 4) holds pixels per centimetre, shifts right and down, and distance; ``face`` the depth of the face's
+    plane and the height of the image's middle, cm; ``middle`` is that of the image, pixels.
+    """
+    plane, centre, half = face[0], face[1], np.float32(middle)
+    for n in range(len(points)):
+        scale, right, down, distance = view[n, 0], view[n, 1], view[n, 2], view[n, 3]
+        for k in range(points.shape[1]):
+            a, b, c = points[n, k, 0] - pivot[0], points[n, k, 1] - pivot[1], points[n, k, 2] - pivot[2]
+            x = a * matrix[n, 0, 0] + b * matrix[n, 0, 1] + c * matrix[n, 0, 2] + pivot[0]
+            y = a * matrix[n, 1, 0] + b * matrix[n, 1, 1] + c * matrix[n, 1, 2] + pivot[1]
+            z = a * matrix[n, 2, 0] + b * matrix[n, 2, 1] + c * matrix[n, 2, 2] + pivot[2]
+            near = distance / (distance - (z - plane))
+            out[n, k, 0] = (x * near + right) * scale + half
+            out[n, k, 1] = ((centre - y) * near + down) * scale + half
+            out[n, k, 2] = z
+
+
+@compiled
 def rasterise(
     screen: np.ndarray, triangles: np.ndarray, two_sided: np.ndarray, shown: np.ndarray,
     triangle: np.ndarray, weights: np.ndarray, depth: np.ndarray,
@@ -164,3 +188,36 @@ def shadow(
                     for over in range(-2, 3):
                         total += lit[min(max(row + down, 0), side - 1), min(max(column + over, 0), side - 1)]
                 out[image, row, column] = 1.0 - (1.0 - total / 25.0) * keeps
+
+
+@compiled
+def background(clutter: np.ndarray, scene: np.ndarray, out: np.ndarray) -> None:
+    """``render._background``: clutter (n, 3, c, c), scene (n, 7) texture and two colours, out (n, 3, H, W)."""
+    count, _, size, _ = out.shape
+    cells = clutter.shape[2]
+    patch = np.empty(3, np.float64)
+    for n in range(count):
+        texture = scene[n, 0]
+        for row in range(size):
+            y = max((row + 0.5) * cells / size - 0.5, 0.0)
+            top = int(y)
+            low = min(top + 1, cells - 1)
+            for column in range(size):
+                x = max((column + 0.5) * cells / size - 0.5, 0.0)
+                left = int(x)
+                right = min(left + 1, cells - 1)
+                for channel in range(3):
+                    above = clutter[n, channel, top, left] * (1.0 - x + left) + clutter[n, channel, top, right] * (
+                        x - left
+                    )
+                    below = clutter[n, channel, low, left] * (1.0 - x + left) + clutter[n, channel, low, right] * (
+                        x - left
+                    )
+                    patch[channel] = above + (below - above) * (y - top)
+                share = (0.7 * row + 0.3 * column) / (size - 1)
+                step = min(max((patch[0] - 0.25) / 0.5, 0.0), 1.0)
+                share += (step * step * (3.0 - 2.0 * step) - share) * texture
+                for channel in range(3):
+                    back = scene[n, 1 + channel] + (scene[n, 4 + channel] - scene[n, 1 + channel]) * share
+                    back = min(max(back + 0.18 * texture * (patch[channel] - 0.5), 0.005), 1.0)
+                    out[n, channel, row, column] = back * back
