@@ -1,11 +1,15 @@
 """Does a system beat its control? Four rows on the same folds: control and system, from scratch and from other people.
 
 python experiments/four_rows.py --system relgan --dataset manifest --root DIR --pretrain synthetic=200 --partitions 5
-python experiments/four_rows.py --system ifgan --dataset synthetic --people 60 --seed 1 --pretrain synthetic=200
+python experiments/four_rows.py --system ifgan --dataset synthetic --seed 1 --pretrain synthetic=200 --partitions 5
 
 A system that has seen further people is ahead of a control that has not; which of both the people or the system are the
 cause of only shows beside a control that learned the same people with their labels. The control of REL-GAN is the plain
 CNN, that of IF-GAN the plain ResNet. Folds keep subjects apart; nothing of a test fold is seen before its end.
+
+k-fold is repeated over ``--partitions`` seeded partitions, each trained ``--seeds`` times. A gain is paired over
+people, and shown only where 0 is outside its interval over people and it is larger than the spread of trainings
+(:mod:`ferdis.metrics.noise_floor`): one partition, trained once, shows nothing. A run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -17,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 from table import read_further
 
 from ferdis import IFGAN, RELGAN, BaselineCNN, Faces, ResNetClassifier, SubjectKFold, evaluate, load, repeat
-from ferdis.metrics import compare_systems, uar
+from ferdis.metrics import gains, uar
 
 SYSTEMS: dict[str, tuple[type[Any], type[Any]]] = {"relgan": (RELGAN, BaselineCNN), "ifgan": (IFGAN, ResNetClassifier)}
 STARTS = ("scratch", "same-people")
@@ -42,20 +47,14 @@ def run(argv: Sequence[str] | None = None) -> pd.DataFrame:
     faces = read(options)
     people = read_further("pretrain", options.pretrain, faces)
     rows = estimators(options, people)
-    protocol = repeat(SubjectKFold(options.folds, validation_folds=0), range(options.partitions))
     out = options.out or f"runs/four-rows-{options.system}-{options.dataset}-{options.seed}"
     found = evaluate(
-        rows,
-        faces,
-        protocol if options.partitions > 1 else protocol[0],
-        out=out,
-        dataset=options.dataset,
-        seeds=range(options.partitions),
-        n_jobs=options.jobs,
-    ).rows
+        rows, faces, protocols(options), out=out, dataset=options.dataset, n_jobs=options.jobs,
+        seeds=range(options.partitions * options.seeds),
+    ).rows  # fmt: skip
     print(accuracies(found).to_string(index=False, float_format="%.2f"))
-    table = gains(found, options.system)
-    print(f"\n{table.to_string(index=False)}")
+    table = compared(found, options.system)
+    print(f"\n{readable(table).to_string(index=False)}")
     table.to_csv(Path(out) / "gains.csv", index=False)
     return table
 
@@ -75,14 +74,27 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME=DIR",
         help="other people, synthetic=PEOPLE, facekit=PEOPLE",
     )
-    parser.add_argument("--partitions", type=int, default=1, help="k-fold is repeated over so many partitions")
+    parser.add_argument("--partitions", type=int, default=1, help="k-fold is repeated over so many seeded partitions")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each partition")
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--augmentation", choices=["paper", "strong"], help="of all rows; by default the preset's")
     parser.add_argument("--epochs", type=int, help="fewer epochs, for a dry run")
     parser.add_argument("--pretrain_epochs", type=int)
+    parser.add_argument("--arguments", type=yaml.safe_load, help="of the system: '{finetune_encoder: true}'")
+    parser.add_argument("--control_arguments", type=yaml.safe_load, help="of its control")
     parser.add_argument("--jobs", type=int, default=1, help="number of parallel folds")
     parser.add_argument("--out", help="run folder")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    for name in ("partitions", "seeds"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} {getattr(options, name)}: at least 1")
+    return options
+
+
+def protocols(options: argparse.Namespace) -> list[SubjectKFold]:
+    """The partition of each training: ``--seeds`` in a row have the same one."""
+    kfold = SubjectKFold(options.folds, validation_folds=0)
+    return repeat(kfold, [k // options.seeds for k in range(options.partitions * options.seeds)])
 
 
 def read(options: argparse.Namespace) -> Faces:
@@ -99,10 +111,11 @@ def estimators(options: argparse.Namespace, people: Faces | None) -> dict[str, A
     given = {name: getattr(options, name) for name in ("augmentation", "epochs", "pretrain_epochs")}
     given = {"progress": False, **{name: value for name, value in given.items() if value is not None}}
     system, control = SYSTEMS[options.system]
+    own, others = ({**given, **(more or {})} for more in (options.arguments, options.control_arguments))
     rows = {}
     for kind, start in zip(STARTS, (None, people) if people is not None else (None,), strict=False):
-        rows[f"control-{kind}"] = control.small(pretrain=start, **given)
-        rows[f"{options.system}-{kind}"] = system.small(pretrain=start, **given)
+        rows[f"control-{kind}"] = control.small(pretrain=start, **others)
+        rows[f"{options.system}-{kind}"] = system.small(pretrain=start, **own)
     return rows
 
 
@@ -119,20 +132,30 @@ def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def gains(rows: pd.DataFrame, system: str) -> pd.DataFrame:
-    """System less control with the same start, points; "not shown" where 0 is in the interval over subjects."""
+def compared(rows: pd.DataFrame, system: str) -> pd.DataFrame:
+    """System less control with the same start, and what the further people bring to each; percentage points."""
+    mine, control = ([f"{who}-{start}" for start in STARTS] for who in (system, "control"))
+    pairs = [*zip(mine, control, strict=True), *((who[1], who[0]) for who in (mine, control))]
     present = set(rows.system)
-    pairs = [(f"{system}-{kind}", f"control-{kind}") for kind in STARTS if f"{system}-{kind}" in present]
-    compared = compare_systems(rows, pairs)
-    lines = []
-    for _, line in compared.iterrows():
-        for statistic in ("accuracy", "uar"):
-            low, high = (100 * line[f"{statistic}_{end}"] for end in ("low", "high"))
-            gain = 100 * line[f"{statistic}_difference"]
-            shown = f"{gain:+.1f} [{low:+.1f}, {high:+.1f}]"
-            verdict = "not shown" if low <= 0 <= high else "shown"
-            lines.append({"row": line["first"], "over": line["second"], "of": statistic, "gain": shown, "": verdict})
-    return pd.DataFrame(lines)
+    return gains(rows, [pair for pair in pairs if present.issuperset(pair)])
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The gains in few columns: with its interval over people, and the spread over partitions and seeds."""
+    lines = [
+        {
+            "row": line["first"],
+            "over": line["second"],
+            "of": line["statistic"],
+            "gain [95 % over people]": f"{line['gain']:+.1f} [{line['low']:+.1f}, {line['high']:+.1f}]",
+            "spread": f"{line['spread']:.1f}",
+            "partitions": f"{line['over_partitions']:.1f}",
+            "seeds": f"{line['over_seeds']:.1f}",
+            "": line["verdict"],
+        }
+        for _, line in table.iterrows()
+    ]
+    return pd.DataFrame(lines).replace("nan", "-")
 
 
 if __name__ == "__main__":

@@ -24,38 +24,68 @@ def four_rows(monkeypatch: pytest.MonkeyPatch):
         sys.modules.pop(name, None)
 
 
-def rows_of(accuracy: dict[str, float], people: int = 40, images: int = 12) -> pd.DataFrame:
-    """Rows of systems that are right at a given rate, the same for every subject."""
+def rows_of(accuracy: dict[str, float], people: int = 40, images: int = 12, partitions: int = 5) -> pd.DataFrame:
+    """Rows of systems that are right at a given rate, the same for every subject, in some partitions."""
     rng, parts = np.random.default_rng(0), []
     true = np.where(np.arange(people * images) % 2, "fear", "anger")
     for system, rate in accuracy.items():
-        right = rng.random(len(true)) < rate
-        other = np.where(true == "fear", "anger", "fear")
-        parts.append(
-            pd.DataFrame(
-                {
-                    "system": system,
-                    "seed": 0,
-                    "fold": np.arange(len(true)) // images % 10,
-                    "subject": [f"s{k // images}" for k in range(len(true))],
-                    "path": [f"{k}.png" for k in range(len(true))],
-                    "sequence": "",
-                    "true": true,
-                    "predicted": np.where(right, true, other),
-                }
+        for seed in range(partitions):
+            right = rng.random(len(true)) < rate
+            other = np.where(true == "fear", "anger", "fear")
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "system": system,
+                        "seed": seed,
+                        "fold": (np.arange(len(true)) // images + seed * (np.arange(len(true)) // images % 3)) % 10,
+                        "subject": [f"s{k // images}" for k in range(len(true))],
+                        "path": [f"{k}.png" for k in range(len(true))],
+                        "sequence": "",
+                        "true": true,
+                        "predicted": np.where(right, true, other),
+                    }
+                )
             )
-        )
     return pd.concat(parts, ignore_index=True)
 
 
+RATES = {"control-scratch": 0.6, "relgan-scratch": 0.9, "control-same-people": 0.8, "relgan-same-people": 0.8}
+
+
 def test_a_gain_is_over_the_control_with_the_same_start(four_rows) -> None:
-    rates = {"control-scratch": 0.6, "relgan-scratch": 0.9, "control-same-people": 0.8, "relgan-same-people": 0.8}
-    table = four_rows.gains(rows_of(rates), "relgan").set_index(["row", "of"])
-    assert table.loc[("relgan-scratch", "accuracy"), ""] == "shown"
-    assert table.loc[("relgan-same-people", "accuracy"), ""] == "not shown"
-    assert table.loc[("relgan-same-people", "uar"), "over"] == "control-same-people"
-    lines = four_rows.accuracies(rows_of(rates)).set_index("row")
+    table = four_rows.compared(rows_of(RATES), "relgan")
+    verdicts = table.set_index(["first", "second", "statistic"]).verdict
+    assert verdicts["relgan-scratch", "control-scratch", "accuracy"] == "shown"
+    assert verdicts["relgan-same-people", "control-same-people", "person"].startswith("not shown")
+    assert verdicts["control-same-people", "control-scratch", "uar"] == "shown"
+    assert verdicts["relgan-same-people", "relgan-scratch", "person"] == "shown: a loss"
+    assert len(table) == 4 * 3 and (table.partitions > 1).all()
+    shown = four_rows.readable(table)
+    assert shown["gain [95 % over people]"][0].startswith("+29.8 [") and set(shown.seeds) == {"-"}
+    lines = four_rows.accuracies(rows_of(RATES)).set_index("row")
     assert lines.loc["relgan-scratch", "accuracy"] == pytest.approx(90, abs=4)
+
+
+def test_one_partition_shows_no_gain(four_rows) -> None:
+    table = four_rows.compared(rows_of(RATES, partitions=1), "relgan")
+    assert table.verdict.str.startswith("not shown").all()
+
+
+def test_partitions_and_trainings_of_them(four_rows) -> None:
+    argv = ["--system", "relgan", "--dataset", "synthetic", "--partitions", "2", "--seeds", "3", "--folds", "4"]
+    found = four_rows.protocols(four_rows.arguments(argv))
+    assert [protocol.seed for protocol in found] == [0, 0, 0, 1, 1, 1]
+    assert {(protocol.n_splits, protocol.validation_folds) for protocol in found} == {(4, 0)}
+    with pytest.raises(SystemExit):
+        four_rows.arguments([*argv, "--seeds", "0"])
+
+
+def test_arguments_of_system_and_control(four_rows) -> None:
+    argv = ["--system", "relgan", "--dataset", "synthetic", "--epochs", "3", "--arguments", "{mlp_epochs: 7}",
+            "--control_arguments", "{epochs: 9}"]  # fmt: skip
+    rows = four_rows.estimators(four_rows.arguments(argv), None)
+    assert rows["relgan-scratch"].mlp_epochs == 7 and rows["relgan-scratch"].epochs == 3
+    assert rows["control-scratch"].epochs == 9
 
 
 @pytest.mark.parametrize("system", ["relgan", "ifgan"])
@@ -81,7 +111,9 @@ def test_the_rows_run(four_rows, tmp_path, monkeypatch) -> None:
     few = load("synthetic", people=2, images_per_expression=1, image_size=72, seed=2000)
     monkeypatch.setattr(four_rows, "read_further", lambda argument, given, faces: few)
     argv = ["--system", "relgan", "--dataset", "synthetic", "--people", "3", "--pretrain", "synthetic=2",
-            "--folds", "2", "--epochs", "1", "--pretrain_epochs", "1", "--out", str(tmp_path)]  # fmt: skip
+            "--folds", "2", "--epochs", "1", "--pretrain_epochs", "1", "--out", str(tmp_path),
+            "--partitions", "2"]  # fmt: skip
     table = four_rows.run(argv)
-    assert set(table["over"]) == {"control-scratch", "control-same-people"}
+    assert set(table["second"]) == {"control-scratch", "control-same-people", "relgan-scratch"}
+    assert (table.trainings == 2).all() and table.people.eq(3).all()
     assert (tmp_path / "gains.csv").is_file()

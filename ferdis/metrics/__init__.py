@@ -2,6 +2,7 @@
 
 - :mod:`ferdis.metrics.recognition`: accuracy of expression recognition, with intervals.
 - :mod:`ferdis.metrics.comparison`: whether one system is better than another, tested over subjects first.
+- :mod:`ferdis.metrics.noise_floor`: whether a gain stands out of the spread of people, partitions and seeds.
 - :mod:`ferdis.metrics.action_units`: agreement of action units: MSE, Pearson's correlation, ICC(3,1).
 - :mod:`ferdis.metrics.verification`: whether a generated image still shows the same person.
 - :mod:`ferdis.metrics.images`: similarity of generated and real images: FID, KID, LPIPS.
@@ -34,6 +35,7 @@ from ferdis.metrics.disentanglement import (
     sap,
 )
 from ferdis.metrics.disentanglement import code_cosine as code_cosine  # the former name of representation_cosine
+from ferdis.metrics.noise_floor import Gain, gain, gains
 from ferdis.metrics.recognition import (
     accuracy,
     confusion,
@@ -55,6 +57,7 @@ from ferdis.metrics.recognition import (
 __all__ = [
     "DCI",
     "Comparison",
+    "Gain",
     "McNemar",
     "Probe",
     "accuracy",
@@ -69,6 +72,8 @@ __all__ = [
     "expression_probe",
     "fold_accuracies",
     "fold_differences",
+    "gain",
+    "gains",
     "holm",
     "identity_probe",
     "interval",

@@ -1,0 +1,218 @@
+"""Whether a gain stands out of the noise: an interval over people, and the spread of trainings, both at once.
+
+Two things can make one system look better than another by chance. The tested people are a sample: others would have
+given another difference. And a training is one of many: another seed, or folds that are dealt in another way, give
+another difference on the very same people. :func:`ferdis.metrics.compare` answers the first question alone.
+
+:func:`gain` takes rows of repeated k-fold (several partitions, each perhaps trained several times), pairs the two
+systems on the same people in the same trainings, and calls a difference shown only if
+
+- 0 is outside its interval, from resampling people (each person's counts are averaged over the trainings), and
+- it is larger than the standard deviation of the difference from training to training.
+
+With a single training the second cannot be told, and nothing is shown.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from ferdis.metrics.comparison import _paired
+from ferdis.metrics.resampling import counts_by, draws, person_of, statistic_of
+
+__all__ = ["Gain", "GainStatistic", "gain", "gains"]
+
+GainStatistic = Literal["accuracy", "uar", "macro_f1", "person"]
+NAN = float("nan")
+
+
+@dataclasses.dataclass(frozen=True)
+class Gain:
+    """The first system less the second, and how much of it could be chance.
+
+    Attributes
+    ----------
+    difference : float
+        Mean over the trainings, -1..1.
+    low, high : float
+        Interval over people; NaN for a single person.
+    spread : float
+        Standard deviation (ddof 1) of the difference over all trainings; NaN for a single one.
+    over_partitions : float
+        Standard deviation of the partitions' mean differences; NaN for a single partition.
+    over_seeds : float
+        Standard deviation of the difference within a partition, pooled; NaN where each is trained once.
+    trainings, partitions, people : int
+        How many of each.
+    why_not : str
+        Why the difference is not shown; empty where it is.
+    """
+
+    difference: float
+    low: float
+    high: float
+    spread: float
+    over_partitions: float
+    over_seeds: float
+    trainings: int
+    partitions: int
+    people: int
+    why_not: str
+
+    @property
+    def shown(self) -> bool:
+        """Whether the difference, a gain or a loss, stands out of the noise."""
+        return not self.why_not
+
+    @property
+    def verdict(self) -> str:
+        """ "shown", "shown: a loss", or "not shown" and why."""
+        if self.why_not:
+            return f"not shown: {self.why_not}"
+        return "shown" if self.difference > 0 else "shown: a loss"
+
+
+def gain(
+    rows: pd.DataFrame,
+    first: str,
+    second: str,
+    statistic: GainStatistic = "accuracy",
+    *,
+    level: float = 0.95,
+    replicates: int = 10_000,
+    seed: int = 0,
+) -> Gain:
+    """Compare two systems over people and over trainings.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As ``evaluate`` gives them: ``system, seed, fold, subject, path, true, predicted``. A seed is a training of all
+        folds; seeds whose folds are the same belong to one partition.
+    first, second : str
+        Names in the ``system`` column; tested on the same images with the same seeds.
+    statistic : {"accuracy", "uar", "macro_f1", "person"}
+        Of all images together; "person" is the mean over people of each one's difference in accuracy, so that everyone
+        counts alike however many images there are.
+    level : float
+        Coverage of the interval, 0..1.
+    replicates, seed : int
+        Number of draws of people, and their seed.
+
+    Raises
+    ------
+    ValueError
+        If a system is missing, or the two were not tested on the same images with the same seeds.
+    """
+    if statistic not in get_args(GainStatistic):
+        raise ValueError(f"statistic={statistic!r}: choose one of {', '.join(get_args(GainStatistic))}")
+    one, other = _paired(rows, first, second)
+    seeds = sorted(set(one["seed"]))
+    if seeds != sorted(set(other["seed"])):
+        raise ValueError(f"{first} and {second} were not trained with the same seeds: compare runs of one protocol")
+    counts, people = _counts(one, other, seeds)
+    if not np.array_equal(people[0], people[1]):
+        raise ValueError(f"{first} and {second} name the people of the same images differently: run both again")
+    everybody = np.ones((1, counts.shape[2]))
+    each = np.array([float(_drawn(counts[:, k], everybody, statistic)[0]) for k in range(len(seeds))])
+    low, high = _interval(counts.mean(axis=1), statistic, level, replicates, seed)
+    partition = _partitions(one, seeds)
+    between, within = _spreads(each, partition)
+    difference, spread = float(each.mean()), float(each.std(ddof=1)) if len(each) > 1 else NAN
+    why_not = _why_not(difference, low, high, spread)
+    return Gain(
+        difference, low, high, spread, between, within, len(seeds), len(set(partition)), counts.shape[2], why_not
+    )
+
+
+def gains(
+    rows: pd.DataFrame,
+    pairs: Sequence[tuple[str, str]],
+    statistics: Iterable[GainStatistic] = ("person", "accuracy", "uar"),
+    **arguments: int | float,
+) -> pd.DataFrame:
+    """:func:`gain` for pairs of systems, in percentage points.
+
+    Returns
+    -------
+    DataFrame
+        ``first, second, statistic, gain, low, high, spread, over_partitions, over_seeds`` (points), ``trainings,
+        partitions, people, verdict``; one row for each pair and statistic.
+    """
+    lines = []
+    for first, second in pairs:
+        for statistic in statistics:
+            found = gain(rows, first, second, statistic, **arguments)  # type: ignore[arg-type]
+            points = {name: 100 * getattr(found, name) for name in ("low", "high", "spread", "over_partitions",
+                                                                      "over_seeds")}  # fmt: skip
+            counted = {name: getattr(found, name) for name in ("trainings", "partitions", "people", "verdict")}
+            lines.append({"first": first, "second": second, "statistic": statistic, "gain": 100 * found.difference,
+                          **points, **counted})  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def _counts(one: pd.DataFrame, other: pd.DataFrame, seeds: Sequence[int]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Confusion matrices (2 systems, trainings, people, classes * classes), and the people of each system."""
+    classes = sorted(set(one["true"]) | set(one["predicted"]) | set(other["predicted"]))
+    found, people = [], []
+    for part in (one, other):
+        person = person_of(part)
+        names = np.unique(person)
+        matrices = np.zeros((len(seeds), len(names), len(classes) ** 2))
+        for k, number in enumerate(seeds):
+            mine = (part["seed"] == number).to_numpy()
+            counts, present = counts_by(part[mine], person[mine], classes)
+            matrices[k, np.searchsorted(names, present)] = counts
+        found.append(matrices)
+        people.append(names)
+    return np.stack(found) if np.array_equal(*people) else np.zeros((2, 1, 1, 1)), people
+
+
+def _drawn(counts: np.ndarray, times: np.ndarray, statistic: GainStatistic) -> np.ndarray:
+    """The difference (b,) where each person is there so many ``times`` (b, people); counts (2, people, cells)."""
+    value = statistic_of("accuracy" if statistic == "person" else statistic)
+    if statistic == "person":
+        return times @ (value(counts[0]) - value(counts[1])) / times.sum(axis=1)
+    return value(times @ counts[0]) - value(times @ counts[1])
+
+
+def _interval(
+    counts: np.ndarray, statistic: GainStatistic, level: float, replicates: int, seed: int
+) -> tuple[float, float]:
+    """From resampling people."""
+    people = counts.shape[1]
+    if people < 2:
+        return NAN, NAN
+    found = np.concatenate([_drawn(counts, times, statistic) for times in draws(people, replicates, seed)])
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _partitions(rows: pd.DataFrame, seeds: Sequence[int]) -> np.ndarray:
+    """Number of each training's partition: seeds that deal the images to the same folds share one."""
+    dealt = rows.pivot(index="path", columns="seed", values="fold").to_numpy()  # columns in the order of seeds
+    return np.unique(dealt, axis=1, return_inverse=True)[1].reshape(len(seeds))
+
+
+def _spreads(each: np.ndarray, partition: np.ndarray) -> tuple[float, float]:
+    """Standard deviation of the partitions' means, and that of trainings within partitions."""
+    groups = [each[partition == number] for number in np.unique(partition)]
+    between = float(np.std([group.mean() for group in groups], ddof=1)) if len(groups) > 1 else NAN
+    freedom = len(each) - len(groups)
+    squares = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
+    return between, float(np.sqrt(squares / freedom)) if freedom else NAN
+
+
+def _why_not(difference: float, low: float, high: float, spread: float) -> str:
+    if np.isnan(low):
+        return "one person has no interval"
+    if low <= 0 <= high:
+        return "0 is in the interval"
+    if np.isnan(spread):
+        return "one training has no spread"
+    return "inside the spread of trainings" if abs(difference) <= spread else ""
