@@ -8,7 +8,7 @@ cause of only shows beside a control that learned the same people with their lab
 CNN, that of IF-GAN the plain ResNet. Folds keep subjects apart; nothing of a test fold is seen before its end.
 
 k-fold is repeated over ``--partitions`` seeded partitions, each trained ``--seeds`` times. A gain is paired over
-people, and shown only where 0 is outside its interval over people and it is larger than the spread of trainings
+people, and shown only where 0 is outside its interval over people and it is outside the spread of trainings
 (:mod:`ferdis.metrics.noise_floor`): one partition, trained once, shows nothing. A run that was stopped goes on.
 """
 
@@ -149,6 +149,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             "of": line["statistic"],
             "gain [95 % over people]": f"{line['gain']:+.1f} [{line['low']:+.1f}, {line['high']:+.1f}]",
             "spread": f"{line['spread']:.1f}",
+            "floor": f"{line['floor']:.1f}",
             "partitions": f"{line['over_partitions']:.1f}",
             "seeds": f"{line['over_seeds']:.1f}",
             "": line["verdict"],

@@ -19,6 +19,7 @@ import timm
 import torch
 from huggingface_hub.constants import HF_HUB_CACHE
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ferdis.messages import closest, one_line, quoted, short
 from ferdis.weights import put_weights, read_weights
@@ -152,6 +153,20 @@ def eval_mode(module: nn.Module) -> Iterator[nn.Module]:
         yield module
     finally:
         module.train(before)
+
+
+@contextmanager
+def frozen_statistics(*modules: nn.Module) -> Iterator[None]:
+    """Batch norms use each batch's own statistics inside the block, as in training, but do not keep them."""
+    norms = [layer for module in modules for layer in module.modules() if isinstance(layer, _BatchNorm)]
+    before = [layer.momentum for layer in norms]
+    for layer in norms:
+        layer.momentum = 0.0
+    try:
+        yield
+    finally:
+        for layer, momentum in zip(norms, before, strict=True):
+            layer.momentum = momentum
 
 
 def initialise_normal(module: nn.Module, std: float = 0.02) -> None:

@@ -167,14 +167,50 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 'expression, identity = batch["expression"], batch["source_identity"]',
             ),
             "pixel term where there is no truth": (
-                'batch["truth"], batch["known"])',
-                'batch["truth"], torch.ones_like(batch["known"]))',
+                'batch["truth"], batch["known"], reduction)',
+                'batch["truth"], torch.ones_like(batch["known"]), reduction)',
             ),
-            "encoder not frozen in the second stage": (', prepare, ("expression_encoder",))', ", prepare)"),
+            "truth of a self-transfer in no view": (
+                'torch.where(batch["own"][:, None, None, None], target, truth)',
+                "truth",
+            ),
+            "pixel reduction not passed": ("reduction=self.pixel_reduction, cycle", "cycle"),
+            "cycle with the source's own code": (
+                'torch.cat([expression(seen), identity(batch["source"])], 1)',
+                'torch.cat([expression(batch["source"]), identity(batch["source"])], 1)',
+            ),
+            "cycle with the target's own identity": (
+                'torch.cat([expression(batch["target"]), identity(seen)], 1)',
+                'torch.cat([expression(batch["target"]), identity(batch["target"])], 1)',
+            ),
+            "statistics of generated faces kept": (
+                "with frozen_statistics(expression, identity, modules.decoder):",
+                "with frozen_statistics():",
+            ),
+            "kept codes of another view": (
+                'self.codes[batch["row"] * PATCH_VIEWS + batch["view"]]',
+                'self.codes[batch["row"] * PATCH_VIEWS]',
+            ),
+            "tuned encoder starts at random": (
+                "partial(_copy, self.modules_",
+                "partial(lambda *_: None, self.modules_",
+            ),
+            "transfers read the tuned encoder": (
+                "self.decode(self.expression_code(references)",
+                "self.decode(self.transform(references)",
+            ),
+            "prediction reads the frozen encoder": (
+                'self.modules_["recognition_encoder" if self.finetune_encoder else "expression_encoder"]',
+                'self.modules_["expression_encoder"]',
+            ),
+            "encoder not frozen in the second stage": (
+                ' prepare, ("expression_encoder",), start',
+                " prepare, (), start",
+            ),
             "MLP at the GAN's rate": ("lr=self.mlp_learning_rate", "lr=self.learning_rate"),
             "identity encoder not in the generator's optimiser": (
-                'Phase("generator", generator, reenactment_terms',
-                'Phase("generator", ("expression_encoder", "decoder"), reenactment_terms',
+                'Phase("generator", generator, generator_terms',
+                'Phase("generator", ("expression_encoder", "decoder"), generator_terms',
             ),
             "D as often as G": ("optimizer, schedule, every)", "optimizer, schedule)"),
             "near_optimal ignored": ("near_optimal=self.near_optimal,", "near_optimal=0.9,"),

@@ -73,9 +73,15 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
             "one view for both": ('"target_view": random.integers(PATCH_VIEWS, size=n)', '"target_view": view'),
             "truth has the target's expression": (
-                "self._any_of(self.people[target], self.training.labels[source], random)",
-                "self._any_of(self.people[target], self.training.labels[target], random)",
+                "self._keys(self.people[target], self.training.labels[source])",
+                "self._keys(self.people[target], self.training.labels[target])",
             ),
+            "truth at the target's place": ("first, last, self.places[source])", "first, last, self.places[target])"),
+            "truth anywhere in the sequence": (
+                "if self.places is not None:\n            first",
+                "if False:\n            first",
+            ),
+            "truths of self-transfers kept": ("= source[own], -1", "= source[own], truth[own]"),
             "views never mirrored": (
                 "return row, random.integers(PATCH_VIEWS, size=n)",
                 "return row, random.integers(PATCH_VIEWS // 2, size=n)",

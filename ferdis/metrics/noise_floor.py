@@ -8,9 +8,12 @@ another difference on the very same people. :func:`ferdis.metrics.compare` answe
 systems on the same people in the same trainings, and calls a difference shown only if
 
 - 0 is outside its interval, from resampling people (each person's counts are averaged over the trainings), and
-- it is larger than the standard deviation of the difference from training to training.
+- it is above the floor: larger than the standard deviation of the difference from training to training, and, where
+  there are few trainings, than what a t test of their differences asks for (1.24 standard deviations for five).
 
-With a single training the second cannot be told, and nothing is shown.
+With a single training the second cannot be told, and nothing is shown. The interval is the expanded percentile one
+(T. Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician 2015), as that of a dozen
+people would be too short. How often a difference is shown that does not exist is in ``docs/report.md``.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from ferdis.metrics.comparison import _paired
 from ferdis.metrics.resampling import counts_by, draws, person_of, statistic_of
@@ -47,6 +51,8 @@ class Gain:
         Standard deviation of the partitions' mean differences; NaN for a single partition.
     over_seeds : float
         Standard deviation of the difference within a partition, pooled; NaN where each is trained once.
+    floor : float
+        What the difference must be above, in size; NaN for a single training.
     trainings, partitions, people : int
         How many of each.
     why_not : str
@@ -59,6 +65,7 @@ class Gain:
     spread: float
     over_partitions: float
     over_seeds: float
+    floor: float
     trainings: int
     partitions: int
     people: int
@@ -123,10 +130,10 @@ def gain(
     low, high = _interval(counts.mean(axis=1), statistic, level, replicates, seed)
     partition = _partitions(one, seeds)
     between, within = _spreads(each, partition)
-    difference, spread = float(each.mean()), float(each.std(ddof=1)) if len(each) > 1 else NAN
-    why_not = _why_not(difference, low, high, spread)
+    difference, spread, floor = float(each.mean()), *_floor(each, level)
+    why_not = _why_not(difference, low, high, floor)
     return Gain(
-        difference, low, high, spread, between, within, len(seeds), len(set(partition)), counts.shape[2], why_not
+        difference, low, high, spread, between, within, floor, len(seeds), len(set(partition)), counts.shape[2], why_not
     )
 
 
@@ -141,18 +148,20 @@ def gains(
     Returns
     -------
     DataFrame
-        ``first, second, statistic, gain, low, high, spread, over_partitions, over_seeds`` (points), ``trainings,
-        partitions, people, verdict``; one row for each pair and statistic.
+        ``first, second, statistic, gain, low, high, spread, over_partitions, over_seeds, floor`` (points),
+        ``trainings, partitions, people, verdict``; one row for each pair and statistic.
     """
     lines = []
     for first, second in pairs:
         for statistic in statistics:
             found = gain(rows, first, second, statistic, **arguments)  # type: ignore[arg-type]
-            points = {name: 100 * getattr(found, name) for name in ("low", "high", "spread", "over_partitions",
-                                                                      "over_seeds")}  # fmt: skip
+            points = {
+                name: 100 * getattr(found, name)
+                for name in ("low", "high", "spread", "over_partitions", "over_seeds", "floor")
+            }
             counted = {name: getattr(found, name) for name in ("trainings", "partitions", "people", "verdict")}
-            lines.append({"first": first, "second": second, "statistic": statistic, "gain": 100 * found.difference,
-                          **points, **counted})  # fmt: skip
+            named = {"first": first, "second": second, "statistic": statistic, "gain": 100 * found.difference}
+            lines.append({**named, **points, **counted})
     return pd.DataFrame(lines)
 
 
@@ -170,7 +179,7 @@ def _counts(one: pd.DataFrame, other: pd.DataFrame, seeds: Sequence[int]) -> tup
             matrices[k, np.searchsorted(names, present)] = counts
         found.append(matrices)
         people.append(names)
-    return np.stack(found) if np.array_equal(*people) else np.zeros((2, 1, 1, 1)), people
+    return np.stack(found) if np.array_equal(people[0], people[1]) else np.zeros((2, 1, 1, 1)), people
 
 
 def _drawn(counts: np.ndarray, times: np.ndarray, statistic: GainStatistic) -> np.ndarray:
@@ -189,7 +198,9 @@ def _interval(
     if people < 2:
         return NAN, NAN
     found = np.concatenate([_drawn(counts, times, statistic) for times in draws(people, replicates, seed)])
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    # The interval of a normal distribution would have the coverage that it should with t instead of z, and n - 1 not n.
+    outside = stats.norm.cdf(stats.t.ppf((1 - level) / 2, people - 1) * np.sqrt(people / (people - 1)))
+    low, high = np.quantile(found, [outside, 1 - outside])
     return float(low), float(high)
 
 
@@ -208,11 +219,20 @@ def _spreads(each: np.ndarray, partition: np.ndarray) -> tuple[float, float]:
     return between, float(np.sqrt(squares / freedom)) if freedom else NAN
 
 
-def _why_not(difference: float, low: float, high: float, spread: float) -> str:
+def _floor(each: np.ndarray, level: float) -> tuple[float, float]:
+    """Standard deviation of the trainings' differences, and what their mean must be above."""
+    n = len(each)
+    if n < 2:
+        return NAN, NAN
+    spread = float(each.std(ddof=1))
+    return spread, spread * max(1.0, float(stats.t.ppf((1 + level) / 2, n - 1)) / np.sqrt(n))
+
+
+def _why_not(difference: float, low: float, high: float, floor: float) -> str:
     if np.isnan(low):
         return "one person has no interval"
     if low <= 0 <= high:
         return "0 is in the interval"
-    if np.isnan(spread):
+    if np.isnan(floor):
         return "one training has no spread"
-    return "inside the spread of trainings" if abs(difference) <= spread else ""
+    return "inside the spread of trainings" if abs(difference) <= floor else ""

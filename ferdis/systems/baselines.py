@@ -215,6 +215,7 @@ class BaselineCNN(PatchClassifier):
             "pixel_growth",
             "near_optimal",
             "mlp_epochs",
+            "mlp_views",
             "mlp_learning_rate",
             "truths",
         )

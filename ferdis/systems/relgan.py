@@ -19,7 +19,10 @@ Departures from the text
 The reasons, what was measured, and the commands for the paper's tables are in ``docs/papers/relgan.md``.
 
 - Eq. 4's adversarial term is -log(1 - p_fake), its class terms leave "fake" out: their plain sum is Eq. 2 exactly.
-- The pixel term runs on the triplets that have a ground truth (``ground_truth``); their share is in ``notes_``.
+- The pixel term is a mean over pixels (``pixel_reduction``), of the triplets that have a ground truth
+  (``ground_truth``, ``self_transfers``); their share is in ``notes_``. In a sequence the truth is as far from the peak
+  as the source.
+- lambda_3 and lambda_4 weigh G's terms alone: Eq. 1, which D minimises, has no weights.
 - The ground truth takes the target's crop, rotation and flip; the source has its own.
 - D names expression and person of source and target alike, as the text says; Eq. 1 has one of each.
 - Downsampling is 2x2 average pooling, upsampling nearest neighbour, with batch norm and ReLU: sizes divide by 32.
@@ -27,9 +30,16 @@ The reasons, what was measured, and the commands for the paper's tables are in `
 - Weights start at N(0, 0.02) and Adam's beta2 is 0.999 (DCGAN, which the text follows).
 - D takes one step in ``generator_steps`` while its mean accuracy over 100 steps is above ``near_optimal``.
 - Patches come from an image of ``image_size`` (110 for 96), and the unrotated ones stay: 5 places x 5 angles x 2.
-- An epoch shows one random view of each face; ``views="all"`` shows all 50.
+- An epoch of reenactment shows one random view of each face; ``views="all"`` shows all 50, as the MLP's epochs do.
 - The MLP has one hidden layer of 128 and dropout 0.2.
+- Pretraining lasts ``pretrain_epochs``; the text does not say how long, nor whether its baseline was pretrained too.
 - Faces are aligned by a similarity transform, not by frontalisation.
+
+Further ones have arguments of their own and are off: ``self_transfers``, ``cycle_weight``, ``finetune_encoder``.
+
+How hard the terms pull
+-----------------------
+SHARES
 """
 
 from __future__ import annotations
@@ -48,8 +58,16 @@ from torch.nn import functional as F
 from ferdis._former_names import renamed_arguments
 from ferdis.faces import Faces
 from ferdis.losses import accuracy, in_float32, masked_l1
-from ferdis.nn import initialise_normal
-from ferdis.preprocess.augment import distorted, loosened, patch_views, take_views, to_bytes, to_unit_range
+from ferdis.nn import frozen_statistics, initialise_normal
+from ferdis.preprocess.augment import (
+    PATCH_VIEWS,
+    distorted,
+    loosened,
+    patch_views,
+    take_views,
+    to_bytes,
+    to_unit_range,
+)
 from ferdis.systems.base import train_once
 from ferdis.systems.classifier import TrainingSet, check_choice, module_device, modules_in_eval_mode, resized
 from ferdis.systems.triplets import GROUND_TRUTHS, PatchClassifier, Patches, Triplets, patch
@@ -59,6 +77,7 @@ from ferdis.training.history import History
 
 EXPRESSION_CODE, IDENTITY_CODE = 30, 50
 LABELS = ("expression", "identity", "source_identity", "target_expression", "known")
+PIXEL_REDUCTIONS = ("mean", "batch_mean", "sum")
 
 # ----------------------------------------------------------------------------------------------------- networks
 
@@ -217,17 +236,41 @@ def generator_losses(
     return losses if identity_logits is None else {**losses, "identity": F.cross_entropy(identity_logits, identity)}
 
 
-def pixel_loss(generated: Tensor, truth: Tensor, known: Tensor) -> Tensor:
-    """Mean absolute difference of generated face and ground truth (Eq. 3).
+def pixel_loss(generated: Tensor, truth: Tensor, known: Tensor, reduction: str = "mean") -> Tensor:
+    """Absolute difference of generated face and ground truth (Eq. 3).
 
     Parameters
     ----------
     generated, truth : Tensor of shape (n, 3, S, S)
         Images in [-1, 1].
     known : Tensor of shape (n,), bool
-        Which samples have a ground truth: the mean is over their pixels, and 0 if there are none.
+        Which samples have a ground truth: it is of their pixels, and 0 if there are none.
+    reduction : str
+        "mean" over images, pixels and colours; "batch_mean" of the images' sums; "sum" of all.
     """
-    return masked_l1(generated, truth, known)
+    if reduction not in PIXEL_REDUCTIONS:
+        raise ValueError(f"pixel_reduction={reduction!r}: choose one of {', '.join(PIXEL_REDUCTIONS)}")
+    pixels = generated[0].numel()
+    loss = masked_l1(generated, truth, known)
+    if reduction == "mean":
+        return loss
+    return loss * pixels if reduction == "batch_mean" else loss * pixels * known.sum()
+
+
+def cycle_loss(modules: Modules, batch: Batch) -> Tensor:
+    """What is left of both faces in the generated one; not in the text.
+
+    From the identity code of the generated face and the target's own expression comes the target again, from its
+    expression code and the source's identity the source: the mean L1 distances of both, added. It asks for a face where
+    no ground truth exists.
+    """
+    expression, identity = modules.expression_encoder, modules.identity_encoder
+    with frozen_statistics(expression, identity, modules.decoder):  # those that prediction uses are of real faces
+        seen = batch["generated"]
+        target = modules.decoder(torch.cat([expression(batch["target"]), identity(seen)], 1))
+        source = modules.decoder(torch.cat([expression(seen), identity(batch["source"])], 1))
+    everywhere = torch.ones_like(batch["known"])
+    return masked_l1(target, batch["target"], everywhere) + masked_l1(source, batch["source"], everywhere)
 
 
 # ------------------------------------------------------------------------------------------------------- phases
@@ -246,6 +289,7 @@ def reenact(
         own = loosened(own, random)
     source = take_views(to_unit_range(batch["source"]), own, crop_size)
     target, truth = (take_views(to_unit_range(batch[name]), others, crop_size) for name in ("target", "truth"))
+    truth = torch.where(batch["own"][:, None, None, None], target, truth)
     seen = distorted(source, random) if augmentation == "strong" else source
     codes = torch.cat([modules.expression_encoder(seen), modules.identity_encoder(target)], 1)  # (n, 30 + 50)
     images = {"source": source, "target": target, "truth": truth, "generated": modules.decoder(codes)}
@@ -266,13 +310,16 @@ def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
     }
 
 
-def reenactment_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
+def reenactment_terms(
+    modules: Modules, batch: Batch, *, reduction: str = "mean", cycle: bool = False
+) -> dict[str, Tensor]:
     """The terms of L_adv + L_pixel + L_De + L_Di that G minimises (Eq. 4); its phase weights them."""
     expression_logits, identity_logits = modules.discriminator(batch["generated"])
     expression, identity = batch["expression"], batch["identity"]
     return {
         **generator_losses(expression_logits, expression, identity_logits, identity),
-        "pixel": pixel_loss(batch["generated"], batch["truth"], batch["known"]),
+        "pixel": pixel_loss(batch["generated"], batch["truth"], batch["known"], reduction),
+        **({"cycle": cycle_loss(modules, batch)} if cycle else {}),
         "accuracy": accuracy(expression_logits[:, :-1], expression),
     }
 
@@ -285,11 +332,41 @@ def discriminator_every(history: History, *, near_optimal: float, generator_step
 
 def encode(
     modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int,
-    augmentation: str = "paper",
+    augmentation: str = "paper", encoder: str = "expression_encoder",
 ) -> Batch:  # fmt: skip
-    """The frozen expression representation of one view of each face: once a step of the second stage."""
+    """The expression representation of one view of each face: once a step of the second stage."""
     faces = patch(batch, image_size, crop_size, augmentation, random)
-    return {"code": modules.expression_encoder(faces), "label": batch["label"]}
+    return {"code": getattr(modules, encoder)(faces), "label": batch["label"]}
+
+
+class FrozenCodes:
+    """The frozen expression representations of all views of all faces, computed once: in the place of :func:`encode`.
+
+    Parameters
+    ----------
+    images : array-like (n, S, S, 3) uint8
+    image_size, crop_size : as for :func:`encode`
+    chunk : how many views are encoded at a time
+    """
+
+    def __init__(self, images: Any, image_size: int, crop_size: int, chunk: int = 100) -> None:
+        self.images, self.sizes, self.chunk = images, (image_size, crop_size), chunk
+        self.codes: Tensor | None = None
+
+    def __call__(self, modules: Modules, batch: Batch, random: torch.Generator) -> Batch:
+        """The representation of each ``row`` in its ``view``."""
+        if self.codes is None:
+            self.codes = self._all(modules.expression_encoder, batch["view"].device)
+        return {"code": self.codes[batch["row"] * PATCH_VIEWS + batch["view"]], "label": batch["label"]}
+
+    @torch.no_grad()
+    def _all(self, encoder: nn.Module, device: torch.device) -> Tensor:
+        found, number = [], np.arange(len(self.images) * PATCH_VIEWS)
+        for part in np.split(number, range(self.chunk, len(number), self.chunk)):
+            row, view = part // PATCH_VIEWS, torch.from_numpy(part % PATCH_VIEWS).to(device)
+            images = torch.from_numpy(np.ascontiguousarray(self.images[row])).to(device)
+            found.append(encoder(patch({"image": images, "view": view}, *self.sizes)).float())
+        return torch.cat(found)
 
 
 def classifier_terms(modules: Modules, batch: Batch, *, class_weights: Tensor | None) -> dict[str, Tensor]:
@@ -325,14 +402,22 @@ class RELGAN(PatchClassifier):
     hidden, dropout : width of the MLP's hidden layer, and what is dropped before its last one
     adversarial_weight, pixel_weight, expression_weight, identity_weight : float
         lambda_1 to lambda_4 of Eq. 4.
+    pixel_reduction : str
+        Of Eq. 3: "mean", "batch_mean" or "sum", see :func:`pixel_loss`.
     pixel_growth : float
         The pixel weight's factor from the first epoch of reenactment to the last; kept after a pretraining.
     ground_truth : str
         Where the target's person with the source's expression comes from. "counterparts": the set draws it (the
         synthetic one); "pairs": another image of that person, for sets where pose and light are the same in all of
-        them; "off": the pixel term does not run. "auto": counterparts where they can be drawn, pairs where the loader
-        says that the set is posed (``attrs["posed"]``), otherwise off.
+        them, and of a sequence the frame as far from its peak as the source; "off": the pixel term does not run.
+        "auto": counterparts where they can be drawn, pairs where the loader says that the set is posed
+        (``attrs["posed"]``), otherwise off.
     truths : counterparts drawn for each training face
+    self_transfers : float
+        Share of the sources that are their own target, each in a view of its own, so that the target is the ground
+        truth: it asks for a face where there is no other truth. 0, the text's, has none.
+    cycle_weight : float
+        Of :func:`cycle_loss`, which does so too; 0, the text's, leaves it out.
     near_optimal, generator_steps : float, int
         While D's mean accuracy on real expressions and fakes is above ``near_optimal``, G takes ``generator_steps``
         steps for each of D's.
@@ -341,12 +426,21 @@ class RELGAN(PatchClassifier):
         afterwards.
     mlp_epochs, mlp_learning_rate : int, float
         Of the MLP, which is trained after reenactment; ``epochs``, ``learning_rate`` and ``decay`` are reenactment's.
+    mlp_views : str
+        Of the faces that the MLP learns from: "all" 50 in each epoch, or a "random" one. With "all" each view is
+        encoded once for all epochs, and 50 epochs of a CK+ fold are 34,500 steps of the MLP alone; with "random" they
+        are 700, too few for it to end.
+    finetune_encoder : bool
+        Whether a copy of the expression encoder learns beside the MLP, which then reads it: at ``mlp_learning_rate``,
+        along ``schedule``, on ``mlp_views`` (which cost a pass through the encoder, each time). The text freezes it.
+        Transfers go on reading the encoder of reenactment (:meth:`expression_code`), ``transform`` reads the copy.
     betas : of Adam, in both
 
     Attributes
     ----------
     classes_ : ndarray of str
-    modules_ : dict of networks: expression_encoder, identity_encoder, decoder, classifier
+    modules_ : dict of networks: expression_encoder, identity_encoder, decoder, classifier; with ``finetune_encoder``
+        also recognition_encoder
     """
 
     # In a short training pixels weighed 20 drown in the class terms, and class terms in pixels weighed 1000 until there
@@ -362,6 +456,7 @@ class RELGAN(PatchClassifier):
         "epochs": 10,
         "min_steps": 800,
         "mlp_epochs": 6,
+        "mlp_views": "random",
         "batch_size": 32,
         "learning_rate": 1e-3,
         "decay": 0.85,
@@ -377,11 +472,14 @@ class RELGAN(PatchClassifier):
     dropout: float = 0.2
     adversarial_weight: float = 0.7
     pixel_weight: float = 20.0
+    pixel_reduction: str = "mean"
     pixel_growth: float = 1.0
     expression_weight: float = 50.0
     identity_weight: float = 30.0
     ground_truth: str = "auto"
     truths: int = 8
+    self_transfers: float = 0.0
+    cycle_weight: float = 0.0
     near_optimal: float = 0.9
     generator_steps: int = 4
     image_size: int = 110
@@ -394,6 +492,13 @@ class RELGAN(PatchClassifier):
     decay: float = 1.0
     decay_epochs: int = 1
     mlp_learning_rate: float = 1e-4
+    mlp_views: str = "all"
+    finetune_encoder: bool = False
+
+    def expression_code(self, faces: Faces) -> np.ndarray:
+        """Expression codes of the centre patches that the decoder reads, (n, 30) float32."""
+        check_is_fitted(self, "modules_")
+        return self._map(resized(faces, self.image_size), self.modules_["expression_encoder"])
 
     def identity_code(self, faces: Faces) -> np.ndarray:
         """Identity codes of the centre patches, (n, 50) float32."""
@@ -412,7 +517,7 @@ class RELGAN(PatchClassifier):
         """
         if len(faces) != len(references):
             raise ValueError(f"{len(faces)} faces and {len(references)} references: give as many of both")
-        return self.decode(self.transform(references), self.identity_code(faces))
+        return self.decode(self.expression_code(references), self.identity_code(faces))
 
     def _graphs(self) -> dict[str, Callable[..., Tensor]]:
         def transfer(faces: Tensor, references: Tensor) -> Tensor:
@@ -442,6 +547,10 @@ class RELGAN(PatchClassifier):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_choice("ground_truth", self.ground_truth, GROUND_TRUTHS)
+        check_choice("pixel_reduction", self.pixel_reduction, PIXEL_REDUCTIONS)
+        check_choice("mlp_views", self.mlp_views, ("random", "all"))
+        if not 0 <= self.self_transfers <= 1:
+            raise ValueError(f"self_transfers={self.self_transfers}: a share, from 0 to 1")
         for name in ("mlp_epochs", "truths", "generator_steps", "pixel_growth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
@@ -462,6 +571,8 @@ class RELGAN(PatchClassifier):
             nn.Dropout(self.dropout),
             nn.Linear(self.hidden, len(self.classes_)),
         )
+        if self.finetune_encoder:
+            modules["recognition_encoder"] = Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)
         return modules
 
     def _start(self) -> None:
@@ -477,16 +588,28 @@ class RELGAN(PatchClassifier):
         self.notes_.append(f"RELGAN: {sampler.describe()}")
         epochs, decay_epochs = self._length(len(training))
         reenactment = self._reenactment("reenactment", discriminator, sampler, epochs, decay_epochs)
+        return [reenactment, self._recognition(training, max(1, round(self.mlp_epochs * epochs / self.epochs)))]
+
+    def _recognition(self, training: TrainingSet, epochs: int) -> Stage:
+        """The MLP on the expression encoder, which is frozen or, a copy of it, trained beside (Section 3.2)."""
+        tuned = self.finetune_encoder
+        encoder = "recognition_encoder" if tuned else "expression_encoder"
+        modules = {name: self.modules_[name] for name in dict.fromkeys(("expression_encoder", encoder, "classifier"))}
         phase = Phase(
-            "classifier", ("classifier",), partial(classifier_terms, class_weights=training.class_weights),
+            "classifier", (encoder, "classifier") if tuned else ("classifier",),
+            partial(classifier_terms, class_weights=training.class_weights),
             {"softmax": 1.0}, partial(torch.optim.Adam, lr=self.mlp_learning_rate, betas=self.betas, fused=True),
+            self._scheduler(epochs, max(1, round(self.decay_epochs * epochs / self.mlp_epochs))) if tuned else None,
         )  # fmt: skip
-        modules = {name: self.modules_[name] for name in ("expression_encoder", "classifier")}
-        batches = Patches(training, self.views, self.batch_size, self.seed)
-        prepare = partial(encode, image_size=self.image_size, crop_size=self.crop_size, augmentation=self.augmentation)
-        mlp_epochs = max(1, round(self.mlp_epochs * epochs / self.epochs))
-        second = Stage("classifier", modules, [phase], mlp_epochs, batches, prepare, ("expression_encoder",))
-        return [reenactment, second]
+        once = self.mlp_views == "all" and self.augmentation == "paper" and not tuned
+        batches = Patches(training, self.mlp_views, self.batch_size, self.seed, numbered=once)
+        prepare = partial(encode, image_size=self.image_size, crop_size=self.crop_size,
+                          augmentation=self.augmentation, encoder=encoder)  # fmt: skip
+        codes = FrozenCodes(training.images, self.image_size, self.crop_size) if once else None
+        start = partial(_copy, self.modules_["expression_encoder"], modules[encoder]) if tuned else None
+        return Stage(
+            "classifier", modules, [phase], epochs, batches, codes or prepare, ("expression_encoder",), start=start
+        )
 
     def _reenactment(
         self, name: str, discriminator: Discriminator, sampler: Triplets, epochs: int, decay_epochs: int
@@ -498,11 +621,14 @@ class RELGAN(PatchClassifier):
         weights = {term: getattr(self, f"{term}_weight") for term in terms}
         grown = self.pretrain is not None
         weights["pixel"] = partial(_growing, self.pixel_weight, self.pixel_growth, epochs, grown)
+        if self.cycle_weight:
+            weights["cycle"] = self.cycle_weight
+        generator_terms = partial(reenactment_terms, reduction=self.pixel_reduction, cycle=self.cycle_weight > 0)
         every = partial(discriminator_every, near_optimal=self.near_optimal, generator_steps=self.generator_steps)
         generator = ("expression_encoder", "identity_encoder", "decoder")
         phases = [
             Phase("discriminator", ("discriminator",), discriminator_terms, {"class": 1.0}, optimizer, schedule, every),
-            Phase("generator", generator, reenactment_terms, weights, optimizer, schedule),
+            Phase("generator", generator, generator_terms, weights, optimizer, schedule),
         ]
         modules = {key: self.modules_[key] for key in generator} | {"discriminator": discriminator}
         prepare = partial(reenact, image_size=self.image_size, crop_size=self.crop_size, augmentation=self.augmentation)
@@ -515,7 +641,9 @@ class RELGAN(PatchClassifier):
         return network
 
     def _triplets(self, training: TrainingSet) -> Triplets:
-        return Triplets(training, self.ground_truth, self.truths, self.views, self.batch_size, self.seed)
+        return Triplets(
+            training, self.ground_truth, self.truths, self.views, self.batch_size, self.seed, self.self_transfers
+        )
 
     def _pretrain(self) -> Discriminator:
         """Reenactment on the people of ``pretrain``, once for all folds and seeds: its weights are kept on disk."""
@@ -540,14 +668,19 @@ class RELGAN(PatchClassifier):
         return discriminator
 
     def _forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        code = self.modules_["expression_encoder"](images)
+        code = self.modules_["recognition_encoder" if self.finetune_encoder else "expression_encoder"](images)
         return code, self.modules_["classifier"](code)
+
+
+def _copy(learned: nn.Module, into: nn.Module) -> None:
+    into.load_state_dict(learned.state_dict())
 
 
 # What a pretraining depends on; all else is at its default there, so that one serves every fold, seed and classifier.
 _PRETRAINING = (
     "augmentation", "encoder_channels", "decoder_channels", "discriminator_channels", "adversarial_weight",
-    "pixel_weight", "pixel_growth", "expression_weight", "identity_weight", "truths", "near_optimal",
-    "generator_steps", "views", "image_size", "crop_size", "batch_size", "learning_rate", "betas", "decay",
-    "decay_epochs", "schedule", "gradient_clip", "accelerator", "devices", "precision", "logger", "progress",
+    "pixel_weight", "pixel_reduction", "pixel_growth", "expression_weight", "identity_weight", "truths",
+    "self_transfers", "cycle_weight", "near_optimal", "generator_steps", "views", "image_size", "crop_size",
+    "batch_size", "learning_rate", "betas", "decay", "decay_epochs", "schedule", "gradient_clip", "accelerator",
+    "devices", "precision", "logger", "progress",
 )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -29,7 +30,9 @@ class PatchClassifier(Classifier):
     encoder_channels : sequence of int
         Channels of an encoder's five blocks.
     views : str
-        "random": one of the 50 views of a face in each epoch; "all": all of them.
+        "random": one of the 50 views of a face in each epoch; "all": all of them, so that an epoch takes 50 times as
+        many steps. 300 epochs of the 883 faces of a CK+ fold are 4,200 steps of 64 with "random", 207,000 with "all";
+        the estimate before a run counts them.
     test_views : str
         "centre": the centre patch is classified; "all": the mean over the 50 views.
     """
@@ -59,18 +62,21 @@ class PatchClassifier(Classifier):
 class Patches:
     """Batches of ``image``, ``label`` and ``view``: each face once an epoch, or 50 times, once a view.
 
-    Call it with an epoch's number, counted from 0, for that epoch's batches.
+    Call it with an epoch's number, counted from 0, for that epoch's batches. With ``numbered`` a batch has ``row``, the
+    number of each face, in the place of its ``image``.
     """
 
-    def __init__(self, training: TrainingSet, views: str, batch_size: int, seed: int) -> None:
+    def __init__(self, training: TrainingSet, views: str, batch_size: int, seed: int, numbered: bool = False) -> None:
         self.training, self.views, self.batch_size, self.seed = training, views, batch_size, seed
+        self.numbered = numbered
 
     def __call__(self, epoch: int) -> EpochBatches:
         """The batches of an epoch."""
         random = np.random.default_rng([self.seed, epoch])
         row, view = draw_rows(self.training, self.views, random)
-        arrays = {"image": self.training.images, "label": self.training.labels, "view": view}
-        rows = {"image": row, "label": row, "view": np.arange(len(row))}
+        name, faces = ("row", np.arange(len(self.training))) if self.numbered else ("image", self.training.images)
+        arrays = {name: faces, "label": self.training.labels, "view": view}
+        rows = {name: row, "label": row, "view": np.arange(len(row))}
         return EpochBatches(arrays, split_batches(random.permutation(len(row)), self.batch_size), rows)
 
 
@@ -85,25 +91,37 @@ class Triplets:
     training : TrainingSet
     ground_truth : str
         "counterparts": drawn by the set itself, ``truths`` of them for each source, which fixes their targets.
-        "pairs": any row with the target's person and the source's expression. "off": none. "auto": see :func:`kind_of`.
+        "pairs": a row with the target's person and the source's expression, the one whose place in its sequence is
+        nearest to the source's where places are known (:func:`places_in_sequences`), else any. "off": none. "auto":
+        see :func:`kind_of`.
     truths : int
         Counterparts a source.
     views : str
         "random" or "all".
     batch_size, seed : of the batches
+    self_transfers : float
+        Share of the sources that are their own target, in two views: the target's view is then the ground truth.
     """
 
     def __init__(
-        self, training: TrainingSet, ground_truth: str, truths: int, views: str, batch_size: int, seed: int
+        self,
+        training: TrainingSet,
+        ground_truth: str,
+        truths: int,
+        views: str,
+        batch_size: int,
+        seed: int,
+        self_transfers: float = 0.0,
     ) -> None:
         self.training, self.kind, self.views = training, kind_of(ground_truth, training), views
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.self_transfers = batch_size, seed, self_transfers
         n = len(training.labels)
         self.people = np.arange(n) if training.people is None else training.people  # unknown: everybody is another one
-        # Rows in the order of (person, expression): those of a pair are found by bisection.
-        keys = self._keys(self.people, training.labels)
-        self.order = np.argsort(keys, kind="stable")
-        self.keys = keys[self.order]
+        # Rows in the order of (person, expression, place): those of a pair are found by bisection.
+        keys, self.places = self._keys(self.people, training.labels), places_in_sequences(training)
+        known = np.zeros(n) if self.places is None else np.nan_to_num(self.places)
+        self.order = np.lexsort((known, keys))
+        self.keys, self.placed = keys[self.order], (keys + 0.25 * known)[self.order]
         self.images = self.truths = in_memory(training.images)
         if self.kind == "counterparts":
             self._draw_counterparts(truths)
@@ -121,7 +139,8 @@ class Triplets:
     @property
     def share(self) -> float:
         """Share of the first epoch's triplets that have a ground truth."""
-        return float((self._draw(np.random.default_rng([self.seed, 0]))[2] >= 0).mean())
+        source, target, truth, _ = self._draw(np.random.default_rng([self.seed, 0]))
+        return float(((truth >= 0) | (source == target)).mean())
 
     def __call__(self, epoch: int) -> EpochBatches:
         """The batches of an epoch."""
@@ -134,7 +153,8 @@ class Triplets:
             "identity": self.people[target],
             "target_expression": self.training.labels[target],
             "source_identity": self.people[source],
-            "known": truth >= 0,
+            "known": (truth >= 0) | (source == target),
+            "own": source == target,
             "source_view": view,
             "target_view": random.integers(PATCH_VIEWS, size=n),
         }
@@ -146,16 +166,24 @@ class Triplets:
     def _draw(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Rows of sources, targets and truths (-1: there is none), and the sources' views."""
         source, view = draw_rows(self.training, self.views, random)
+        target, truth = self._others_and_truths(source, random)
+        if self.self_transfers:
+            own = random.random(len(source)) < self.self_transfers
+            target[own], truth[own] = source[own], -1
+        return source, target, truth, view
+
+    def _others_and_truths(self, source: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """For each source a row of somebody else, and the truth of it."""
         target = self._others(source, len(self.people), random)
         if self.kind == "pairs":
-            return source, target, self._any_of(self.people[target], self.training.labels[source], random), view
+            return target, self._pair(target, source, random)
         truth = np.full(len(source), -1)
         if self.kind == "counterparts":
             drawn = np.flatnonzero(source < len(self.targets))  # extra_train may come from a set that draws nothing
             which = random.integers(self.targets.shape[1], size=len(drawn))
             target[drawn] = self.targets[source[drawn], which]
             truth[drawn] = source[drawn] * self.targets.shape[1] + which
-        return source, target, truth, view
+        return target, truth
 
     def _others(self, source: np.ndarray, among: int, random: np.random.Generator) -> np.ndarray:
         """For each source one of the first ``among`` rows, of somebody else (of anybody, if there is nobody else)."""
@@ -165,12 +193,29 @@ class Triplets:
                 target[same] = random.integers(among, size=int(same.sum()))
         return target
 
-    def _any_of(self, people: np.ndarray, labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """For each (person, expression) a random row, or -1."""
-        wanted = self._keys(people, labels)
+    def _pair(self, target: np.ndarray, source: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """For each target a row of its person with the source's expression, at the source's place; or -1."""
+        wanted = self._keys(self.people[target], self.training.labels[source])
         first, last = np.searchsorted(self.keys, wanted), np.searchsorted(self.keys, wanted, side="right")
+        there = last > first
+        if self.places is not None:
+            first, last = self._nearest(wanted, first, last, self.places[source])
         chosen = first + (random.random(len(wanted)) * (last - first)).astype(np.int64)
-        return np.where(last > first, self.order[np.minimum(chosen, len(self.order) - 1)], -1)
+        return np.where(there, self.order[np.minimum(chosen, len(self.order) - 1)], -1)
+
+    def _nearest(
+        self, wanted: np.ndarray, first: np.ndarray, last: np.ndarray, place: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Of the rows ``first`` to ``last`` those nearest to a place (n,); all of them where that is NaN."""
+        aim = wanted + 0.25 * np.nan_to_num(place)
+        end = len(self.placed) - 1
+        after = np.clip(np.searchsorted(self.placed, aim), first, np.maximum(last - 1, first)).clip(max=end)
+        before = np.maximum(after - 1, first).clip(max=end)
+        closer = np.abs(self.placed[before] - aim) < np.abs(self.placed[after] - aim)
+        value = self.placed[np.where(closer, before, after)]
+        some = (last > first) & ~np.isnan(place)
+        equal = np.searchsorted(self.placed, value), np.searchsorted(self.placed, value, side="right")
+        return np.where(some, equal[0], first), np.where(some, equal[1], last)
 
     def _keys(self, people: np.ndarray, labels: np.ndarray) -> np.ndarray:
         return people * (self.training.labels.max() + 1) + labels
@@ -192,6 +237,22 @@ def kind_of(ground_truth: str, training: TrainingSet) -> str:
     if training.faces.has_counterparts:
         return "counterparts"
     return "pairs" if training.faces.attrs.get("posed") and training.people is not None else "off"
+
+
+def places_in_sequences(training: TrainingSet) -> np.ndarray | None:
+    """Where in its sequence each face is, (n,): 0 at the peak, 1 as far before it as the sequence goes, -1 after it.
+
+    From the columns ``position`` (frames before the peak) and ``sequence``. NaN where it is not known, as of faces that
+    came as ``extra_train``; None where it is known of no face, or of none but the peak.
+    """
+    table = training.faces.table
+    if "position" not in table or "sequence" not in table:
+        return None
+    position = pd.to_numeric(table["position"], errors="coerce").astype(float)
+    longest = position.abs().groupby(table["sequence"].fillna("").astype(str)).transform("max")
+    places = np.full(len(training), np.nan)
+    places[: len(table)] = (position / longest.clip(lower=1)).to_numpy()
+    return places if np.nan_to_num(places).any() else None
 
 
 def in_memory(images: Any, limit: int = 2**31) -> Any:

@@ -83,6 +83,8 @@ class Stage:
     frozen : module names that stay in eval mode without gradients; their buffers keep every bit.
     validate : () -> score, higher is better; after each epoch, modules in eval mode, no gradients, on every
         process. The weights of the best epoch (the first of equals) are put back at the stage's end.
+    start : called once, before the first epoch, when the stages before it are trained; not where a run resumes
+        inside it.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Stage:
     prepare: Callable[[Modules, Batch, torch.Generator], Batch] | None = None
     frozen: tuple[str, ...] = ()
     validate: Callable[[], float] | None = None
+    start: Callable[[], None] | None = None
 
 
 class LivePhase:

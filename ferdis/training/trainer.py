@@ -219,6 +219,8 @@ class _StageRun:
             self._resume(tensors, numbers)
         else:
             self.history.begin_stage()
+            if self.stage.start is not None:
+                self.stage.start()
 
     def run(self) -> None:
         stage, first = self.stage, self.epoch

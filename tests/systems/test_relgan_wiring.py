@@ -154,13 +154,75 @@ class TestReenactment:
         calls = spied(monkeypatch, relgan, "Triplets")
         watched(monkeypatch)
         tiny(truths=truths, ground_truth="pairs", views="all", batch_size=7, seed=9).fit(coded())
-        assert calls[0][1:] == ("pairs", truths, "all", 7, 9)
+        assert calls[0][1:] == ("pairs", truths, "all", 7, 9, 0.0)
 
     def test_the_discriminators_first_weights_come_from_the_seed(self) -> None:
         first, again, other = (
             prepared(tiny(seed=seed), coded(), "reenactment")[1].discriminator.shared[0].weight for seed in (1, 1, 2)
         )
         assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+class TestBeyondTheText:
+    def test_the_target_is_the_truth_of_its_own_transfer(self) -> None:
+        stage, modules, batch = prepared(tiny(self_transfers=0.5, ground_truth="off"), coded(), "reenactment")
+        source, target, truth = (rows_of(batch[name]).round() for name in ("source", "target", "truth"))
+        own = source == target
+        assert 0 < own.sum() < len(own)
+        np.testing.assert_array_equal(batch["known"].numpy(), own)
+        np.testing.assert_array_equal(truth[own], target[own])
+        assert torch.equal(batch["truth"][own], batch["target"][own])
+        assert not same_view(batch["source"], batch["target"])[own].all(), "each in a view of its own"
+        np.testing.assert_array_equal(batch["identity"].numpy(), person(target))
+        found = phase_of(stage, "generator").terms(evaluating(modules, "discriminator"), batch)
+        difference = (batch["generated"] - batch["target"]).abs().mean((1, 2, 3))
+        torch.testing.assert_close(found["pixel"], difference[own].mean())
+
+    def test_without_self_transfers_nobody_is_its_own_target(self) -> None:
+        (_, _, plain), (_, _, some) = (
+            prepared(tiny(self_transfers=share), coded(), "reenactment") for share in (0.0, 1.0)
+        )
+        assert torch.equal(some["truth"], some["target"]) and some["known"].all()
+        assert (rows_of(plain["source"]).round() != rows_of(plain["target"]).round()).all()
+
+    @pytest.mark.parametrize(("reduction", "factor"), [("mean", 1), ("batch_mean", 3 * 32**2), ("sum", 5 * 3 * 32**2)])
+    def test_reductions_of_the_pixel_term(self, reduction: str, factor: int) -> None:
+        images, truth = torch.rand(7, 3, 32, 32), torch.rand(7, 3, 32, 32)
+        known = torch.arange(7) < 5
+        expected = (images - truth)[:5].abs().mean() * factor
+        torch.testing.assert_close(relgan.pixel_loss(images, truth, known, reduction), expected)
+        assert relgan.pixel_loss(images, truth, known & False, reduction) == 0
+        stage, modules, batch = prepared(tiny(pixel_reduction=reduction), coded(), "reenactment")
+        batch["known"] = known[torch.arange(len(batch["known"])) % 7]
+        found = phase_of(stage, "generator").terms(evaluating(modules), batch)["pixel"]
+        torch.testing.assert_close(
+            found, relgan.pixel_loss(batch["generated"], batch["truth"], batch["known"], reduction)
+        )
+
+    def test_the_cycle_leads_back_to_both_faces(self) -> None:
+        stage, modules, batch = prepared(tiny(cycle_weight=2.0), coded(), "reenactment")
+        phase = phase_of(stage, "generator")
+        assert phase.weights["cycle"] == 2.0
+        evaluating(modules, "expression_encoder", "identity_encoder", "decoder", "discriminator")
+        es, et = modules.expression_encoder, modules.identity_encoder
+        made = batch["generated"] = modules.decoder(torch.cat([es(batch["source"]), et(batch["target"])], 1))
+        target = modules.decoder(torch.cat([es(batch["target"]), et(made)], 1))
+        source = modules.decoder(torch.cat([es(made), et(batch["source"])], 1))
+        expected = (target - batch["target"]).abs().mean() + (source - batch["source"]).abs().mean()
+        assert_same_terms(phase.terms(modules, batch), {"cycle": expected}, modules)
+        assert "cycle" not in phase_of(prepared(tiny(), coded(), "reenactment")[0], "generator").terms(modules, batch)
+
+    def test_the_cycle_keeps_no_statistics_of_generated_faces(self) -> None:
+        stage, modules, batch = prepared(tiny(cycle_weight=2.0), coded(), "reenactment")
+        encoder = modules.expression_encoder.train()
+        before = {name: tensor.clone() for name, tensor in encoder.named_buffers() if "running" in name}
+        phase_of(stage, "generator").terms(modules, batch)
+        assert before and all(torch.equal(dict(encoder.named_buffers())[name], old) for name, old in before.items())
+        assert encoder.blocks[0][1].momentum == 0.1
+
+    def test_a_share_is_a_share(self) -> None:
+        with pytest.raises(ValueError, match=r"self_transfers=1\.5: a share, from 0 to 1"):
+            tiny(self_transfers=1.5).fit(coded())
 
 
 class TestPretraining:
@@ -198,6 +260,7 @@ class TestPretraining:
         own = {
             "seed", "epochs", "min_steps", "pretrain", "pretrain_epochs", "extra_train", "class_weight", "sampler",
             "test_flip", "test_views", "ground_truth", "hidden", "dropout", "mlp_epochs", "mlp_learning_rate",
+            "mlp_views", "finetune_encoder",
         }  # fmt: skip
         assert set(relgan._PRETRAINING) == {field.name for field in fields(RELGAN)} - own
 
@@ -213,6 +276,44 @@ class TestSecondStage:
         np.testing.assert_array_equal(rows_of(seen[0]).round() % 3, batch["label"])
         torch.testing.assert_close(batch["code"], expected.mean((2, 3)).repeat(1, 10))
         assert stage.frozen == ("expression_encoder",) and set(stage.modules) == {"expression_encoder", "classifier"}
+
+    def test_all_views_are_encoded_once(self) -> None:
+        calls: list[int] = []
+        stub = lambda face: (calls.append(len(face)), face.mean((2, 3)).repeat(1, 10))[1]  # noqa: E731
+        stage, modules, _ = prepared(tiny(mlp_views="all"), coded(), "classifier", expression_encoder=stub)
+        assert sum(calls) == 24 * 50 and len(stage.batches(0)) == 24 * 50 // 12
+        plain = prepared(tiny(views="all", mlp_views="random"), coded(), "classifier")[0]
+        assert len(plain.batches(0)) == 2
+        images = to_unit_range(torch.from_numpy(coded().pixels()))
+        seen = set()
+        for raw in stage.batches(0):
+            batch = stage.prepare(modules, raw, torch.Generator())
+            expected = take_views(images[raw["row"]], patch_views(raw["view"], 36, 32), 32).mean((2, 3)).repeat(1, 10)
+            torch.testing.assert_close(batch["code"], expected)
+            np.testing.assert_array_equal(raw["row"] % 3, batch["label"])
+            seen |= set(zip(raw["row"].tolist(), raw["view"].tolist(), strict=True))
+        assert sum(calls) == 24 * 50 == len(seen), "no face is encoded again"
+
+    def test_a_copy_of_the_encoder_is_tuned(self) -> None:
+        system = tiny(finetune_encoder=True, mlp_epochs=2).fit(coded())
+        frozen, tuned = (system.modules_[f"{name}_encoder"] for name in ("expression", "recognition"))
+        moved = [(a - b).abs().max() for a, b in zip(frozen.parameters(), tuned.parameters(), strict=True)]
+        assert 0 < max(moved) < 0.1, "it started from the other, and learned"
+        plain = tiny(mlp_epochs=2).fit(coded())
+        assert all(torch.equal(a, b) for a, b in zip(frozen.state_dict().values(),
+                                                     plain.modules_["expression_encoder"].state_dict().values(),
+                                                     strict=True))  # fmt: skip
+        np.testing.assert_array_equal(system.transfer(coded(4), coded(4)), plain.transfer(coded(4), coded(4)))
+        images = centre_crop(to_unit_range(torch.from_numpy(coded(4).pixels())), 32)
+        np.testing.assert_allclose(system.transform(coded(4)), tuned(images).detach(), atol=1e-5)
+        np.testing.assert_allclose(system.expression_code(coded(4)), frozen(images).detach(), atol=1e-5)
+
+    def test_terms_of_a_tuned_encoder_reach_it(self) -> None:
+        stage, modules, batch = prepared(tiny(finetune_encoder=True), coded(), "classifier")
+        terms = phase_of(stage, "classifier").terms(modules, batch)
+        found = torch.autograd.grad(terms["softmax"], list(modules.recognition_encoder.parameters()), allow_unused=True)
+        assert all(gradient is not None for gradient in found)
+        assert stage.frozen == ("expression_encoder",)
 
     def test_terms(self) -> None:
         stage, modules, batch = prepared(tiny(class_weight={"fear": 4.0}), coded(), "classifier")

@@ -1,9 +1,10 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from ferdis.faces import Faces
 from ferdis.systems.classifier import TrainingSet
-from ferdis.systems.triplets import Patches, Triplets, draw_rows
+from ferdis.systems.triplets import Patches, Triplets, draw_rows, places_in_sequences
 from tests.systems.test_ifgan import faces
 
 
@@ -89,3 +90,65 @@ def test_weights_draw_the_rare_more_often() -> None:
     weights[5] = 100
     row, _ = draw_rows(training(faces(24), weights), "random", np.random.default_rng(0))
     assert (row == 5).sum() > 12
+
+
+def sequences(people: int = 3, lengths: tuple[int, ...] = (7, 11, 9)) -> Faces:
+    """Two expressions of each person, as in BU-4DFE: from rest to a peak in the middle and back; lengths differ."""
+    lines = []
+    for person in range(people):
+        for name in ("anger", "fear"):
+            length = lengths[(person + (name == "fear")) % len(lengths)]
+            for frame in range(length):
+                lines.append({"expression": name, "subject": f"s{person}", "sequence": f"s{person}/{name}",
+                              "frame": frame, "position": (length - 1) // 2 - frame})  # fmt: skip
+    table = pd.DataFrame(lines)
+    images = np.zeros((len(table), 36, 36, 3), np.uint8)
+    images[:, 0, 0, 0] = np.arange(len(table))
+    return Faces(images, table, {"posed": True})
+
+
+def test_the_truth_of_a_frame_is_as_far_from_the_peak() -> None:
+    data = sequences()
+    known = training(data)
+    source, target, truth, _ = Triplets(known, "pairs", 1, "random", 8, 0)._draw(np.random.default_rng(0))
+    place = places_in_sequences(known)
+    assert place is not None and place.min() == -1 and place.max() == 1
+    for wanted, person, found in zip(source, target, truth, strict=True):
+        rows = np.flatnonzero((known.people == known.people[person]) & (known.labels == known.labels[wanted]))
+        assert found in rows
+        assert abs(place[found] - place[wanted]) == pytest.approx(np.abs(place[rows] - place[wanted]).min())
+    at_rest = np.abs(place[source]) == 1
+    np.testing.assert_array_equal(place[truth[at_rest]], place[source[at_rest]])
+
+
+def test_places_that_are_not_known_leave_the_choice_free() -> None:
+    data = sequences()
+    table = data.to_frame()
+    table.loc[: len(table) // 2, "position"] = np.nan
+    some = training(data.with_table(table))
+    drawn = [Triplets(some, "pairs", 1, "random", 8, 0)._draw(np.random.default_rng(k)) for k in range(40)]
+    first = {int(truth[0]) for _, target, truth, _ in drawn if some.people[target[0]] == 1}
+    assert len(first) > 3, "any frame"
+    assert places_in_sequences(training(data.with_table(table.drop(columns="position")))) is None
+    table["position"] = 0
+    assert places_in_sequences(training(data.with_table(table))) is None, "nothing but peaks"
+
+
+def test_equally_near_frames_take_turns() -> None:
+    data = sequences(people=2)
+    twice = data[np.r_[np.arange(len(data)), np.arange(len(data))]]
+    drawn = [
+        Triplets(training(twice), "pairs", 1, "random", 8, 0)._draw(np.random.default_rng(k))[2][0] for k in range(30)
+    ]
+    assert len(set(drawn)) == 2
+
+
+def test_a_share_of_the_sources_is_its_own_target() -> None:
+    known = training(faces(48))
+    sampler = Triplets(known, "off", 1, "random", 8, 0, self_transfers=0.25)
+    source, target, truth, _ = sampler._draw(np.random.default_rng(0))
+    assert 4 <= (source == target).sum() <= 20 and (truth == -1).all()
+    assert 0 < sampler.share < 0.6 and "pixel term does not run" not in sampler.describe()
+    for batch in sampler(0):
+        assert (batch["known"] == batch["own"]).all()
+        assert (batch["identity"] == batch["source_identity"])[batch["own"]].all()

@@ -351,6 +351,34 @@ def stop_before(stage: Stage, epoch: int, error: type[BaseException] = Stop) -> 
 
 
 class TestResume:
+    def test_a_stage_starts_once_after_the_one_before_it(self, tmp_path: Path):
+        seen: list[bool] = []
+
+        def stages(modules: dict[str, nn.Module]) -> list[Stage]:
+            initial = [parameter.clone() for parameter in modules["generator"].parameters()]
+
+            def start() -> None:
+                seen.append(all(map(torch.equal, initial, modules["generator"].parameters())))
+                modules["head"].load_state_dict(modules["generator"].state_dict())
+
+            def terms(m: Modules, batch: Batch) -> dict[str, Tensor]:
+                return {"loss": m.head(batch["x"]).square().mean()}
+
+            phase = Phase("head", ("head",), terms, {"loss": 1.0}, ADAM)
+            both = {name: modules[name] for name in ("generator", "head")}
+            batches = ArrayBatches(arrays(), 8)
+            return [gan_stage(modules), Stage("head", both, [phase], 4, batches, frozen=("generator",), start=start)]
+
+        undisturbed, killed, fresh = ({**gan(), "head": gan()["generator"]} for _ in range(3))
+        CPU().run(stages(undisturbed))
+        assert seen == [False], "the generator is trained by then"
+        first, second = stages(killed)
+        with pytest.raises(Stop):
+            CPU(run_dir=tmp_path, checkpoint_seconds=0).run([first, stop_before(second, 2)])
+        CPU(run_dir=tmp_path, checkpoint_seconds=0).run(stages(fresh))
+        assert seen == [False, False], "not again where the run goes on"
+        assert same(weights_of(*undisturbed.values()), weights_of(*fresh.values()))
+
     @pytest.mark.parametrize("stop", [1, 2, 4, 6])
     @pytest.mark.parametrize("validated", [False, True])
     def test_a_killed_run_ends_like_an_undisturbed_one(self, tmp_path: Path, stop: int, validated: bool):
