@@ -23,10 +23,6 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
             "* skip attention never applied": ('self.attend["skip"](skip) if self.skips', "skip if self.skips"),
             "* pair swapped in prediction": ("torch.cat([images, generated], 1)", "torch.cat([generated, images], 1)"),
-            "* centre rate not on the cosine gradient": (
-                "self.rate * (delta + gradient)",
-                "self.rate * delta + gradient",
-            ),
             "generated face attached in D's step": ('batch["generated"].detach())', 'batch["generated"])'),
             "generated face detached for the classifier": (
                 "generated if trains_generator else",
@@ -53,7 +49,11 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "return fitted, heads +",
                 "return [], heads +",
             ),
-            "averages of extra faces too": ('if self.average_from == "target"', 'if self.average_from == "all"'),
+            "averages of extra faces too": ('{"target": number[:own], "all"', '{"target": number, "all"'),
+            "averages of further faces with the target's": ('"extra": number[own:]}', '"extra": number}'),
+            "attention start not passed": ("self.attention_start, side", "0.0, side"),
+            "skips past the posterior": ("if self.expand is not None and names is not None:", "if False:"),
+            "logits in the place of probabilities": ("self.expand(names.softmax(1))", "self.expand(names)"),
             "alpha not passed to the centres": ("classifier.width, self.island_alpha)", "classifier.width)"),
             "class weights not passed": (
                 "class_weights=training.class_weights,\n                        trains",
@@ -64,19 +64,22 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "weights, optimizer, schedule, after_step=move_centres",
                 "weights, optimizer, after_step=move_centres",
             ),
-            "classifier not in the joint optimiser": ('("generator", "classifier"), terms', '("generator",), terms'),
-            "joint phase before the discriminator's": (
-                'return [Stage("ifgan", self.modules_, phases,',
-                'return [Stage("ifgan", self.modules_, phases[::-1],',
+            "classifier not in the joint optimiser": (
+                'self.modules_, ("generator", "classifier")',
+                'self.modules_, ("generator",)',
             ),
-            "another seed for the batches": ("batches(self.batch_size, self.seed)", "batches(self.batch_size, 0)"),
+            "probe not in the joint optimiser": ('(*updated, "person_probe")', "updated"),
+            "joint phase before the discriminator's": (
+                'return [Stage("ifgan", modules, phases,',
+                'return [Stage("ifgan", modules, phases[::-1],',
+            ),
+            "another seed for the batches": ("batches(self.batch_size, self.seed, ", "batches(self.batch_size, 0, "),
             "attention always on": (
                 "self.generator_channels, self.attention, self.skips",
                 "self.generator_channels, True, self.skips",
             ),
             "weights not initialised": ("for network in (generator, discriminator):", "for network in (generator,):"),
             "D without instance norm": ("layers += [nn.InstanceNorm2d(after)] if level else []", "layers += []"),
-            "centres of each process alone": ("sums = reduce(member.T", "sums = (member.T"),
             "l1 to the face": ("l1_loss(generated, average)", "l1_loss(generated, face)"),
             "decay stretched wrongly": (
                 "self._scheduler(epochs, decay_epochs)",
@@ -89,6 +92,27 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "the encoder's names are of other faces": (
                 "softmax_loss(names[:0], names, labels,",
                 "softmax_loss(names[:0], names, labels.flip(0),",
+            ),
+        },
+    ),
+    "ferdis/systems/class_means.py": (
+        ("tests/systems/test_ifgan_wiring.py", "tests/systems/test_ifgan_losses.py"),
+        {
+            "* centre rate not on the cosine gradient": (
+                "self.rate * (delta + gradient)",
+                "self.rate * delta + gradient",
+            ),
+            "centres of each process alone": ("sums = reduce(member.T", "sums = (member.T"),
+        },
+    ),
+    "ferdis/systems/person_probe.py": (
+        ("tests/systems/test_ifgan_departures.py",),
+        {
+            "the generator helps the probe": ("return -context.factor * gradient", "return context.factor * gradient"),
+            "the factor ignored": ("return -context.factor * gradient", "return -gradient"),
+            "the generator left alone": (
+                "self.layers(_Reversed.apply(images, self.reversal))",
+                "self.layers(images.detach())",
             ),
         },
     ),

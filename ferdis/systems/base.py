@@ -119,9 +119,10 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batches(self, batch_size: int, seed: int) -> ArrayBatches:
-        """Seeded batches of ``image`` (b, S, S, 3) uint8 and ``label`` (b, ...)."""
-        return ArrayBatches({"image": self.images, "label": self.labels}, batch_size, seed, self.row_weights)
+    def batches(self, batch_size: int, seed: int, people: bool = False) -> ArrayBatches:
+        """Seeded batches of ``image`` (b, S, S, 3) uint8 and ``label`` (b, ...), with ``people`` of ``person`` (b,)."""
+        arrays = {"image": self.images, "label": self.labels, **({"person": self.people} if people else {})}
+        return ArrayBatches(arrays, batch_size, seed, self.row_weights)
 
 
 class Estimator(TrainingParameters, BaseEstimator):

@@ -27,17 +27,25 @@ The reasons, what was measured, and the commands for the paper's tables are in `
 - Depth and patch size are pix2pix's; C2 of the attention is C1 / 8 and its gamma starts at 0 (SAGAN).
 - Generator and discriminator have instance norm; the text names none.
 - The decoder doubles its maps by nearest neighbours and a 3x3 convolution.
-- Eq. 5 is a mean over images and features; ``island_reduction="batch_mean"`` and ``"sum"`` (as printed) are there.
+- Eq. 3 is a mean over pixels, Eq. 5 over images and features; ``island_reduction="batch_mean"`` and ``"sum"`` (as
+  printed) are there. lambda_3 and lambda_4 weigh G and E, which share their step; D's own, Eq. 2, has no weight.
+- G has no dropout, where pix2pix has it. The validation part of a fold chooses nothing (``selection="last"``).
 - Centres start at the first batch's class means and move by the centre-loss rule plus the gradient of the alpha term.
 - Both images of Eq. 4 go through the classifier in one pass, so that they share its batch statistics.
 - Rotation is uniform in [-5, 5] degrees; the average face takes its input's flip, rotation and crop.
 
 Further ones have arguments of their own, are off in ``IFGAN()`` and on in ``IFGAN.small()``: ``generator_encoder``,
-``generator_norm``, ``skips``, ``average_view``, ``names_weight``, ``classifier_trains_generator``, ``schedule``.
+``generator_norm``, ``skips``, ``average_view``, ``names_weight``, ``classifier_trains_generator``, ``schedule``. Off in
+both are ``identity_reversal``, ``decoder_input`` and ``attention_start``.
+
+How hard the terms pull
+-----------------------
+SHARES
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -61,7 +69,9 @@ from ferdis.preprocess.augment import (
     to_bytes,
     to_unit_range,
 )
+from ferdis.systems.class_means import Averages, Centres, cosine_sum
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice, resized
+from ferdis.systems.person_probe import person_probe
 from ferdis.training import Batch, Modules, Phase, Stage
 
 ISLAND_REDUCTIONS = ("mean", "batch_mean", "sum")
@@ -78,15 +88,17 @@ class SelfAttention(nn.Module):
         C1, of input and output.
     reduction : int
         C2 = C1 / reduction channels of query and key.
+    start : float
+        The weight at first; 0 is SAGAN's.
     """
 
-    def __init__(self, channels: int, reduction: int = 8) -> None:
+    def __init__(self, channels: int, reduction: int = 8, start: float = 0.0) -> None:
         super().__init__()
         reduced = max(1, channels // reduction)
         self.query = nn.Conv2d(channels, reduced, 1)
         self.key = nn.Conv2d(channels, reduced, 1)
         self.value = nn.Conv2d(channels, channels, 1)
-        self.gamma = nn.Parameter(torch.zeros(()))
+        self.gamma = nn.Parameter(torch.tensor(float(start)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (n, C1, h, w) to maps of the same shape."""
@@ -121,6 +133,11 @@ class Generator(nn.Module):
     norm : str
         "instance" or "batch". Instance norm takes from a map its mean, and with it what is said by how strong a whole
         map is.
+    attention_start : float
+        The weight of self-attention at first.
+    posterior_side : int
+        0, or the side of the smallest maps: the decoder then reads nothing but the probabilities of the classes, which
+        ``n_classes`` has named (and no skips).
     """
 
     def __init__(
@@ -131,6 +148,8 @@ class Generator(nn.Module):
         norm: str = "instance",
         encoder: str = "strided",
         n_classes: int = 0,
+        attention_start: float = 0.0,
+        posterior_side: int = 0,
     ) -> None:
         super().__init__()
         last, joined = len(channels) - 1, 2 if skips else 1
@@ -150,8 +169,14 @@ class Generator(nn.Module):
             nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(joined * channels[0], 3, 3, 1, 1), nn.Tanh()
         )
         places = ("encoder", "skip", "decoder") if skips else ("encoder", "decoder")
-        self.attend = nn.ModuleDict({p: SelfAttention(channels[1]) if attention else nn.Identity() for p in places})
+        self.attend = nn.ModuleDict(
+            {p: SelfAttention(channels[1], start=attention_start) if attention else nn.Identity() for p in places}
+        )
         self.names = nn.Linear(4 * channels[-1], n_classes) if n_classes else None
+        shape = (channels[-1], posterior_side, posterior_side)
+        self.expand = (
+            nn.Sequential(nn.Linear(n_classes, math.prod(shape)), nn.Unflatten(1, shape)) if posterior_side else None
+        )
 
     def forward(self, face: Tensor, named: bool = False) -> Any:
         """Faces (n, 3, S, S) in [-1, 1] to average faces of the same shape and range.
@@ -164,16 +189,16 @@ class Generator(nn.Module):
             if level == 1:
                 x = self.attend["encoder"](x)
             skips.append(x)
-        code = x
+        names = None if self.names is None else self.names(F.adaptive_avg_pool2d(x, 2).flatten(1))  # (n, K)
+        if self.expand is not None and names is not None:
+            x = self.expand(names.softmax(1))  # (n, channels[-1], S / 2^levels, same)
         for level in reversed(range(len(self.decoder))):
             x, skip = self.decoder[level](x), skips[level]
             if level == 1:
                 x = self.attend["decoder"](x)
                 skip = self.attend["skip"](skip) if self.skips else skip
             x = torch.cat([x, skip], 1) if self.skips else x  # (n, 2 * channels[level], ...)
-        if named and self.names is not None:
-            return self.head(x), self.names(F.adaptive_avg_pool2d(code, 2).flatten(1))
-        return self.head(x)
+        return (self.head(x), names) if named else self.head(x)
 
 
 class PatchDiscriminator(nn.Module):
@@ -320,87 +345,10 @@ def island_loss(
     if known is not None:  # a class without a centre has no distance
         squared = squared * known[labels]
     divisor = {"mean": features.numel(), "batch_mean": len(features), "sum": 1}[reduction]
-    return squared.sum() / divisor + alpha * _cosine_sum(centres, known)
-
-
-def _cosine_sum(centres: Tensor, known: Tensor | None = None) -> Tensor:
-    """sum_{j != k} (cos(c_j, c_k) + 1) over the known centres, the second part of Eq. 5."""
-    unit = F.normalize(centres, dim=1)
-    pairs = ~torch.eye(len(centres), dtype=torch.bool, device=centres.device)
-    if known is not None:
-        pairs = pairs & known[:, None] & known[None, :]
-    return ((unit @ unit.T + 1) * pairs).sum()
+    return squared.sum() / divisor + alpha * cosine_sum(centres, known)
 
 
 # ------------------------------------------------------------------------------------------------------- phases
-
-
-class Centres(nn.Module):
-    """One centre per class for the island loss, in float32; moved by :meth:`move`, not by an optimiser.
-
-    Parameters
-    ----------
-    n_classes, width : int
-        Number of centres, and their length.
-    alpha : float
-        Weight of the cosine term of Eq. 5.
-    rate : float
-        Step of the centres; 0.5 in the centre loss (Wen et al. 2016).
-    """
-
-    values: Tensor
-    known: Tensor
-
-    def __init__(self, n_classes: int, width: int, alpha: float = 0.03, rate: float = 0.5) -> None:
-        super().__init__()
-        self.alpha, self.rate = alpha, rate
-        self.register_buffer("values", torch.zeros(n_classes, width))
-        self.register_buffer("known", torch.zeros(n_classes, dtype=torch.bool))
-
-    @torch.no_grad()
-    def move(self, features: Tensor, labels: Tensor, reduce: Callable[[Tensor], Tensor] = lambda x: x) -> None:
-        """Step by -rate * (centre-loss delta + gradient of the alpha term); a new class starts at its mean.
-
-        Parameters
-        ----------
-        features : Tensor of shape (n, width)
-        labels : Tensor of shape (n,), int64
-        reduce : callable
-            Sums a tensor over the processes of a distributed run.
-        """
-        member = F.one_hot(labels, len(self.values)).float()  # (n, K)
-        counts = reduce(member.sum(0))  # (K,)
-        sums = reduce(member.T @ features.detach().float())  # (K, width)
-        new = (counts > 0) & ~self.known
-        self.values.copy_(torch.where(new[:, None], sums / counts.clamp(min=1)[:, None], self.values))
-        self.known |= new
-        delta = (counts[:, None] * self.values - sums) / (1 + counts[:, None])  # Wen et al. 2016, Eq. 4
-        with torch.enable_grad():
-            centres = self.values.clone().requires_grad_()
-            push = self.alpha * _cosine_sum(centres, self.known)
-            (gradient,) = torch.autograd.grad(push, centres)
-        self.values -= self.rate * (delta + gradient)
-
-
-class Averages(nn.Module):
-    """The average face of each class: images (K, 3, S, S) in [-1, 1]; data, not weights."""
-
-    pictures: Tensor  # the name in saved files
-
-    def __init__(self, n_classes: int, size: int) -> None:
-        super().__init__()
-        self.register_buffer("pictures", torch.zeros(n_classes, 3, size, size))
-
-    def fit(self, images: Any, labels: np.ndarray, rows: np.ndarray, chunk: int = 256) -> None:
-        """Average ``images[rows]`` (uint8, n, S, S, 3) by class; ValueError if a class has no rows."""
-        sums = np.zeros((len(self.pictures), *images.shape[1:]))
-        for start in range(0, len(rows), chunk):
-            part = rows[start : start + chunk]
-            np.add.at(sums, labels[part], images[part].astype(np.float64))
-        counts = np.bincount(labels[rows], minlength=len(sums)).reshape(-1, 1, 1, 1)
-        if (counts == 0).any():
-            raise ValueError(f"class number {int(np.argmin(counts))} has no training face to average")
-        self.pictures.copy_(to_unit_range(torch.from_numpy(sums / counts)))
 
 
 def generate(
@@ -424,6 +372,8 @@ def generate(
     averages = modules.averages.pictures[labels]
     average = take_views(averages, views, crop_size) if average_view == "input" else centre_crop(averages, crop_size)
     made = {"face": face, "average": average, "label": labels}
+    if "person" in batch:
+        made["person"] = batch["person"]
     if named:
         generated, names = modules.generator(face, named=True)
         return made | {"generated": generated, "names": names}
@@ -468,6 +418,7 @@ def joint_terms(
     names = batch.get("names")
     return {
         **({} if names is None else {"names": softmax_loss(names[:0], names, labels, class_weights)}),
+        **(modules.person_probe.terms(generated, batch["person"]) if "person" in batch else {}),
         "cgan": generator_cgan_loss(fake),
         "l1": l1_loss(generated, average),
         "softmax": softmax_loss(on_average, on_generated, labels, class_weights),
@@ -514,6 +465,10 @@ class IFGAN(Classifier):
         "generated" (identity-free, the paper's claim) or "pair" (input and generated face, Eq. 4 to the letter).
     attention : bool
         Self-attention in the generator; False is the paper's ablation.
+    attention_start : float
+        Its weight at first. From the 0 of SAGAN it cannot get far in a short training: a CK+ fold without
+        ``extra_train`` is 1,500 steps of Adam, whose learning rates sum to 0.1, so that the ablation then compares
+        little; with the paper's further sets they sum to 1.9.
     skips : bool
         Skip connections in the generator; without them less of the input's identity reaches the output.
     generator_encoder : str
@@ -523,6 +478,13 @@ class IFGAN(Classifier):
     names_weight : float
         Weight of a cross-entropy that is not in the text: a linear layer names the class from the generator's smallest
         maps. 0 leaves the layer out; nothing reads it in prediction.
+    decoder_input : str
+        "maps": the decoder reads the encoder's maps. "posterior": it reads the probabilities of the classes alone, as
+        the layer of ``names_weight`` has them, and draws a mixture of the averages; nothing else of the input is left.
+        Needs ``names_weight`` and ``skips=False``.
+    identity_reversal : float
+        Not in the text: a network names the training person from the generated face, and its gradient reaches the
+        generator reversed, times this number (:mod:`ferdis.systems.person_probe`). 0 leaves it out.
     classifier_trains_generator : bool
         Whether Eq. 4 and 5 reach the generator through its image, as the text has it; without, E reads an image that
         Eq. 2 and 3 alone have made.
@@ -537,7 +499,8 @@ class IFGAN(Classifier):
     island_reduction : str
         "mean", "batch_mean" or "sum"; see :func:`island_loss`.
     average_from : str
-        "target": averages come from the faces given to ``fit``; "all": from ``extra_train`` too.
+        "target": averages come from the faces given to ``fit``; "all": from ``extra_train`` too; "extra": from
+        ``extra_train`` alone, as the paper's of RAF-DB come from the posed sets.
     average_view : str
         "input": the average face takes its input's flip, rotation and crop, "centre": it is always the centre crop,
         so that the output need not follow the shape of the input.
@@ -587,10 +550,13 @@ class IFGAN(Classifier):
     weights: str | None = "imagenet"
     classifier_input: str = "generated"
     attention: bool = True
+    attention_start: float = 0.0
     skips: bool = True
     generator_encoder: str = "strided"
     generator_norm: str = "instance"
     names_weight: float = 0.0
+    decoder_input: str = "maps"
+    identity_reversal: float = 0.0
     classifier_trains_generator: bool = True
     generator_channels: Sequence[int] = (64, 128, 256, 512, 512)
     discriminator_channels: int = 64
@@ -679,7 +645,14 @@ class IFGAN(Classifier):
         check_choice("generator_encoder", self.generator_encoder, ("strided", "pooled"))
         check_choice("generator_norm", self.generator_norm, ("instance", "batch"))
         check_choice("average_view", self.average_view, ("input", "centre"))
-        check_choice("average_from", self.average_from, ("target", "all"))
+        check_choice("average_from", self.average_from, ("target", "all", "extra"))
+        check_choice("decoder_input", self.decoder_input, ("maps", "posterior"))
+        if self.decoder_input == "posterior" and (self.skips or not self.names_weight):
+            raise ValueError(
+                "decoder_input='posterior' needs skips=False and names_weight above 0: no other way leads past it"
+            )
+        if self.identity_reversal < 0:
+            raise ValueError(f"identity_reversal={self.identity_reversal}: 0, or a positive factor")
         check_choice("island_reduction", self.island_reduction, ISLAND_REDUCTIONS)
         halvings = 2 ** len(self.generator_channels)
         if self.crop_size % halvings or len(self.generator_channels) < 3:
@@ -690,9 +663,10 @@ class IFGAN(Classifier):
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         n_classes = len(self.classes_)
+        side = self.crop_size // 2 ** len(self.generator_channels) if self.decoder_input == "posterior" else 0
         generator = Generator(
             self.generator_channels, self.attention, self.skips, self.generator_norm, self.generator_encoder,
-            n_classes if self.names_weight else 0,
+            n_classes if self.names_weight else 0, self.attention_start, side,
         )  # fmt: skip
         discriminator = PatchDiscriminator(self.discriminator_channels)
         for network in (generator, discriminator):
@@ -714,8 +688,9 @@ class IFGAN(Classifier):
         }
 
     def _stages(self, training: TrainingSet) -> list[Stage]:
-        rows = np.arange(len(training) - (training.extra if self.average_from == "target" else 0))
-        cast(Averages, self.modules_["averages"]).fit(training.images, training.labels, rows)
+        own, number = len(training) - training.extra, np.arange(len(training))
+        rows = {"target": number[:own], "all": number, "extra": number[own:]}[self.average_from]
+        cast(Averages, self.modules_["averages"]).fit(training.images, training.labels, rows, self.classes_)
         optimizer = partial(
             torch.optim.Adam, lr=self.learning_rate, betas=self.betas, weight_decay=self.weight_decay, fused=True
         )
@@ -728,15 +703,23 @@ class IFGAN(Classifier):
                    "softmax": self.softmax_weight, "island": self.island_weight}  # fmt: skip
         if self.names_weight:
             weights["names"] = self.names_weight
+        modules, updated = self.modules_, ("generator", "classifier")
+        if self.identity_reversal:
+            modules = {**modules, "person_probe": person_probe(training, self.identity_reversal, self.seed)}
+            updated, weights["person"] = (*updated, "person_probe"), 1.0
         phases = [
             Phase("discriminator", ("discriminator",), discriminator_terms, {"cgan": 1.0}, optimizer, schedule),
-            Phase("joint", ("generator", "classifier"), terms, weights, optimizer, schedule, after_step=move_centres),
+            Phase("joint", updated, terms, weights, optimizer, schedule, after_step=move_centres),
         ]
         prepare = partial(generate, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees,
                           augmentation=self.augmentation, average_view=self.average_view,
                           named=self.names_weight > 0)  # fmt: skip
-        batches = training.batches(self.batch_size, self.seed)
-        return [Stage("ifgan", self.modules_, phases, epochs, batches, prepare)]
+        batches = training.batches(self.batch_size, self.seed, people=self.identity_reversal > 0)
+        return [Stage("ifgan", modules, phases, epochs, batches, prepare)]
+
+    def _for_pretraining(self) -> IFGAN:
+        other = super()._for_pretraining()
+        return other.set_params(average_from="target") if self.average_from == "extra" else other
 
     def _class_tensors(self) -> tuple[list[Tensor], list[Tensor]]:
         return fitted_and_heads(self.modules_)

@@ -1,12 +1,15 @@
 """IF-GAN's departures from the text, each by its argument."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ferdis.nn import initialise_normal
 from ferdis.preprocess.augment import centre_crop, take_views
 from ferdis.systems.ifgan import Generator, generate, joint_terms
+from ferdis.systems.person_probe import PersonProbe
 from ferdis.training.phases import Modules
 from tests.systems.test_ifgan import faces, tiny
 
@@ -19,7 +22,7 @@ def prepared(**changes):
     torch.manual_seed(0)
     system.modules_ = system._build()
     stage = system._stages(training)[0]
-    modules = Modules(**system.modules_)
+    modules = Modules(**stage.modules)
     batch = next(iter(stage.batches(0)))
     return stage, modules, stage.prepare(modules, batch, torch.Generator().manual_seed(0))
 
@@ -99,3 +102,110 @@ def test_departures_are_off_in_the_paper_size_system() -> None:
     generate_defaults, terms_defaults = generate.__kwdefaults__, joint_terms.__kwdefaults__
     assert generate_defaults == {"augmentation": "paper", "average_view": "input", "named": False}
     assert terms_defaults == {"trains_generator": True}
+
+
+def test_the_person_is_named_by_the_probe_and_unlearned_by_the_generator() -> None:
+    stage, modules, batch = prepared(identity_reversal=3.0)
+    phase = stage.phases[1]
+    assert phase.updates == ("generator", "classifier", "person_probe") and phase.weights["person"] == 1.0
+    probe = modules.person_probe
+    raw, pixels = next(iter(stage.batches(0))), faces(24).pixels()
+    rows = [int((pixels == image.numpy()).all((1, 2, 3)).argmax()) for image in raw["image"]]
+    assert batch["person"].tolist() == [row // 3 % 8 for row in rows]
+    terms = phase.terms(modules, batch)
+    logits = probe.person(probe.layers(batch["generated"]))
+    plain = F.cross_entropy(logits, batch["person"])
+    torch.testing.assert_close(terms["person"], plain)
+    assert terms["person_accuracy"] == (logits.argmax(1) == batch["person"]).float().mean()
+    generator, weights = list(modules.generator.parameters()), list(probe.parameters())
+    (found, wanted) = (torch.autograd.grad(loss, generator + weights, retain_graph=True, allow_unused=True)
+                       for loss in (terms["person"], plain))  # fmt: skip
+    some = 0.0
+    for k, (ours, theirs) in enumerate(zip(found, wanted, strict=True)):
+        if theirs is not None:
+            factor = -3.0 if k < len(generator) else 1.0
+            torch.testing.assert_close(ours, theirs * factor, rtol=1e-3, atol=1e-3 * float(theirs.abs().max()))
+            some += float(theirs.abs().sum()) if k < len(generator) else 0.0
+    assert some > 0
+
+
+def test_without_reversal_nobody_is_named() -> None:
+    _, modules, batch = prepared()
+    assert "person" not in batch and not hasattr(modules, "person_probe")
+    assert "person_probe" not in tiny(identity_reversal=1.0, epochs=1).fit(faces(24)).modules_
+    with_it, without = (prepared(identity_reversal=factor)[1] for factor in (1.0, 0.0))
+    for name in ("generator", "discriminator", "classifier"):
+        pairs = zip(getattr(with_it, name).parameters(), getattr(without, name).parameters(), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs), "the first weights are those without"
+
+
+def test_a_probe_learns_who_is_who() -> None:
+    """Where images name their people the probe's term falls; else there would be nothing to unlearn."""
+    torch.manual_seed(0)
+    probe, person = PersonProbe(4, 1.0), torch.arange(16) % 4
+    images = torch.randn(4, 3, 32, 32)[person] + 0.1 * torch.randn(16, 3, 32, 32)
+    optimizer = torch.optim.Adam(probe.parameters(), 1e-3)
+    for _ in range(20):
+        optimizer.zero_grad()
+        terms = probe.terms(images, person)
+        terms["person"].backward()
+        optimizer.step()
+    assert terms["person"] < 0.2 and terms["person_accuracy"] == 1
+
+
+def test_people_who_are_not_known_cannot_be_unlearned() -> None:
+    data = faces(24)
+    with pytest.raises(ValueError, match="identity_reversal: the training faces do not name their people"):
+        tiny(identity_reversal=1.0).fit(data.with_table(data.table.drop(columns="subject")))
+    with pytest.raises(ValueError, match="identity_reversal=-1"):
+        tiny(identity_reversal=-1.0).fit(data)
+
+
+def test_of_the_input_the_decoder_knows_the_posterior_alone() -> None:
+    torch.manual_seed(0)
+    generator = Generator((8, 8, 8), attention=False, skips=False, norm="batch", n_classes=3, posterior_side=4).eval()
+    initialise_normal(generator, 0.2)
+    images = torch.randn(5, 3, 32, 32)
+    made, names = generator(images, named=True)
+    assert made.shape == images.shape and names.shape == (5, 3)
+    with torch.no_grad():  # other images, of which the encoder says the same
+        generator.names.weight.zero_()
+        generator.names.bias.copy_(torch.tensor([2.0, 0.0, -1.0]))
+    same = generator(images)
+    torch.testing.assert_close(same, same[:1].expand_as(same))
+    image = images[:1].clone().requires_grad_()
+    assert torch.autograd.grad(generator(image).sum(), image)[0].abs().max() == 0
+
+
+def test_a_posterior_leaves_no_other_way() -> None:
+    for wrong in ({"skips": True, "names_weight": 1.0}, {"skips": False, "names_weight": 0.0}):
+        with pytest.raises(ValueError, match="decoder_input='posterior' needs skips=False and names_weight"):
+            tiny(decoder_input="posterior", **wrong).fit(faces(24))
+    system = tiny(decoder_input="posterior", skips=False, names_weight=1.0, epochs=1).fit(faces(24))
+    assert system.average(faces(3)).shape == (3, 32, 32, 3)
+
+
+def test_attention_may_start_awake() -> None:
+    for start in (0.0, 0.5):
+        gammas = [block.gamma.item() for block in prepared(attention_start=start)[1].generator.attend.values()]
+        assert gammas == [start] * 3
+
+
+def test_averages_of_the_further_faces_alone() -> None:
+    data, extra = faces(24), faces(12, seed=5)
+    own, both, alone = (
+        tiny(epochs=1, extra_train=extra, average_from=source).fit(data).averages_["fear"].astype(float)
+        for source in ("target", "all", "extra")
+    )
+    mean = extra[extra.expression == "fear"].pixels().mean(0)
+    assert np.abs(alone - mean).max() <= 1 and np.abs(own - mean).max() > 5
+    np.testing.assert_allclose(both, (8 * own + 4 * alone) / 12, atol=1.5)
+    with pytest.raises(ValueError, match="average_from: no face shows neutral, so that it has no average"):
+        tiny(extra_train=extra[extra.expression != "neutral"], average_from="extra").fit(data)
+    with pytest.raises(ValueError, match="no face shows anger, fear, neutral"):
+        tiny(average_from="extra").fit(data)
+
+
+def test_a_pretraining_has_averages_of_its_own(monkeypatch) -> None:
+    system = tiny(pretrain=faces(24, seed=3), extra_train=faces(12, seed=5), average_from="extra")
+    assert system._for_pretraining().average_from == "target"

@@ -1,0 +1,74 @@
+"""A network that names the training person from a generated face, and tells the generator how not to be named.
+
+Not in IF-GAN's text, which removes identity by Eq. 2 and 3 alone; with ``identity_reversal`` the generator also
+learns against this network: its cross-entropy is minimised by its own weights, and through a reversed gradient
+maximised by the generator's (Y. Ganin and others, "Domain-Adversarial Training of Neural Networks", JMLR 2016).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ferdis.losses import accuracy
+from ferdis.systems.base import TrainingSet
+
+
+class _Reversed(torch.autograd.Function):
+    """The identity, whose gradient is multiplied by ``-factor``."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor, factor: float) -> Tensor:
+        """The same values."""
+        context.factor = factor
+        return values.view_as(values)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        """The reversed gradient."""
+        return -context.factor * gradient, None
+
+
+class PersonProbe(nn.Module):
+    """Four halvings by a 3x3 convolution with batch norm, and a linear layer: who is in the image?
+
+    Parameters
+    ----------
+    people : int
+        How many there are.
+    reversal : float
+        The gradient reaches the images times minus this number.
+    channels : int
+        Of the first convolution; the others have 2, 4 and 8 times as many.
+    """
+
+    def __init__(self, people: int, reversal: float, channels: int = 16) -> None:
+        super().__init__()
+        self.reversal = reversal
+        widths, layers = [3, channels, 2 * channels, 4 * channels, 8 * channels], list[nn.Module]()
+        for before, after in pairwise(widths):
+            layers += [nn.Conv2d(before, after, 3, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten())
+        self.person = nn.Linear(16 * widths[-1], people)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (n, 3, S, S) in [-1, 1] to logits (n, people)."""
+        return self.person(self.layers(_Reversed.apply(images, self.reversal)))
+
+    def terms(self, generated: Tensor, person: Tensor) -> dict[str, Tensor]:
+        """Cross-entropy of the persons (n,) int64 on the generated faces, and how many of them it names."""
+        logits = self(generated).float()
+        return {"person": F.cross_entropy(logits, person), "person_accuracy": accuracy(logits, person)}
+
+
+def person_probe(training: TrainingSet, reversal: float, seed: int) -> PersonProbe:
+    """A probe for the people of a training set, with first weights of its own; ValueError where they are not known."""
+    if training.people is None:
+        raise ValueError("identity_reversal: the training faces do not name their people; set it to 0")
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return PersonProbe(int(training.people.max()) + 1, reversal)
