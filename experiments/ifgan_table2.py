@@ -20,7 +20,7 @@ def systems(small: bool, extra: Faces | None, changes: Mapping[str, Any]) -> dic
     given: dict[str, Any] = {"extra_train": extra, "progress": False, **changes}
     ifgan, resnet = (IFGAN.small, ResNetClassifier.small) if small else (IFGAN, ResNetClassifier)
     # RAF-DB's faces have all poses; the paper averages those of the posed sets instead, where they are given.
-    averages: dict[str, Any] = {"average_from": "all" if extra is not None else "target"}
+    averages: dict[str, Any] = {"average_from": "extra" if extra is not None else "target"}
     return {
         "resnet": resnet(**given),
         "ifgan-no-attention": ifgan(attention=False, **averages, **given),

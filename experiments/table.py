@@ -15,6 +15,7 @@ import pandas as pd
 import yaml
 
 from ferdis import Faces, OfficialSplit, SubjectKFold, evaluate, load
+from ferdis.protocol import Fold
 from ferdis.report.published import figures
 
 HERE = Path(__file__).parent
@@ -48,7 +49,8 @@ def arguments(description: str, plan: Mapping[str, Any], argv: Sequence[str] | N
         action="append",
         default=[],
         metavar="NAME=DIR",
-        help="a further set for training only, by its loader's name, or synthetic=PEOPLE; may be given several times",
+        help="a further set for training only, by its loader's name, or synthetic=PEOPLE; may be given several times; "
+        "its arguments are the table's, or '{name: NAME, root: DIR, frames: last3}'",
     )
     parser.add_argument("--small", action="store_true", help="the systems' size for two cores, weights=None")
     parser.add_argument("--epochs", type=int, help="fewer epochs, for a dry run")
@@ -63,15 +65,16 @@ def run(name: str, systems: Systems, description: str, argv: Sequence[str] | Non
     plan = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
     options = arguments(description, plan, argv)
     faces = read_faces(options, plan)
-    extra = read_further(plan["further"]["argument"], options.further, faces)
+    extra = read_further(plan["further"]["argument"], options.further, faces, plan["further"].get("arguments", {}))
     changes = {"epochs": options.epochs} if options.epochs else {}
     estimators = systems(options.small, extra, changes)
-    protocol = {key: value for key, value in plan["protocol"].items() if key != "name"}
+    settings = {key: value for key, value in plan["protocol"].items() if key != "name"}
+    protocol = PROTOCOLS[plan["protocol"]["name"]](**settings)
     out = options.out or f"runs/{name}-{options.dataset.lower().replace('+', 'plus')}{'-small' * options.small}"
     evaluation = evaluate(
         estimators,
         faces,
-        PROTOCOLS[plan["protocol"]["name"]](**protocol),
+        protocol,
         out=out,
         dataset=options.dataset,
         n_jobs=options.jobs,
@@ -79,7 +82,8 @@ def run(name: str, systems: Systems, description: str, argv: Sequence[str] | Non
     table = side_by_side(plan, options.dataset, evaluation.rows)
     print(table.to_string(index=False, na_rep="-", float_format="%.2f"))
     print("\nWhat differs from the paper:")
-    unlike = "".join(f"- {line}\n" for line in differences(plan, options, faces, extra))
+    said = [*differences(plan, options, faces, extra), parts(protocol.split(faces))]
+    unlike = "".join(f"- {line}\n" for line in said)
     print(unlike, end="")
     (Path(out) / "differences.md").write_text(unlike, encoding="utf-8")  # shown by ferdis report
     print(f"\nrows, figures and the exact configuration: {evaluation.folder}")
@@ -103,17 +107,47 @@ def read_faces(options: argparse.Namespace, plan: Mapping[str, Any]) -> Faces:
     return load(column["dataset"], root=options.root, **column["arguments"])
 
 
-def read_further(argument: str, given: Sequence[str], faces: Faces) -> Faces | None:
-    """The further training sets, at the image size of the first."""
-    parts = []
+def read_further(
+    argument: str, given: Sequence[str], faces: Faces, arguments: Mapping[str, Mapping[str, Any]] | None = None
+) -> Faces | None:
+    """The further training sets, at the image size of the first.
+
+    Each is ``NAME=DIR``, loaded with the ``arguments`` that its name has, or ``{name: NAME, root: DIR, ...}`` with
+    arguments of its loader.
+    """
+    found = []
     for item in given:
-        name, equals, root = item.partition("=")
-        if not equals:
-            raise ValueError(f"--{argument} {item}: write NAME=DIR, for example ckplus=data/ckplus")
-        parts.append(
-            rendered(name, int(root), faces) if name in RENDERED else load(name, root=root, image_size=faces.shape[1])
+        chosen = further_set(argument, item, arguments or {})
+        name = chosen.pop("name")
+        found.append(
+            rendered(name, int(chosen["root"]), faces)
+            if name in RENDERED
+            else load(name, **{"image_size": faces.shape[1], **chosen})
         )
-    return parts[0] if len(parts) == 1 else Faces.concat(parts) if parts else None
+    return found[0] if len(found) == 1 else Faces.concat(found) if found else None
+
+
+def further_set(argument: str, item: str, arguments: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """``name``, ``root`` and a loader's arguments of one further set, as it was written on the command line."""
+    if item.startswith("{"):
+        try:
+            chosen = yaml.safe_load(item)
+        except yaml.YAMLError as error:
+            raise ValueError(f"--{argument} {item}: {error}") from error
+        if not isinstance(chosen, dict) or not {"name", "root"} <= set(chosen):
+            raise ValueError(f"--{argument} {item}: name and root are needed, as in '{{name: ckplus, root: DIR}}'")
+        return chosen
+    name, equals, root = item.partition("=")
+    if not equals:
+        raise ValueError(f"--{argument} {item}: write NAME=DIR, for example ckplus=data/ckplus")
+    return {"name": name, "root": root, **arguments.get(name, {})}
+
+
+def parts(folds: Sequence[Fold]) -> str:
+    """How many images train, validate and test, fold by fold."""
+    numbers = [[len(getattr(fold, name)) for fold in folds] for name in ("train", "validation", "test")]
+    text = [f"{min(n):,}" if min(n) == max(n) else f"{min(n):,} to {max(n):,}" for n in numbers]
+    return f"of these images {text[0]} train, {text[1]} validate (and choose nothing), {text[2]} test in a fold"
 
 
 def rendered(name: str, people: int, faces: Faces) -> Faces:

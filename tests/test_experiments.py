@@ -70,6 +70,68 @@ def test_a_set_that_is_not_there_says_what_to_do(table, tmp_path, monkeypatch, s
     assert says in str(error.value) and "\n" not in str(error.value)
 
 
+def test_further_sets_are_read_with_the_tables_arguments(table, monkeypatch):
+    from ferdis import load
+
+    faces = load("synthetic", people=2, expressions=6, images_per_expression=1, image_size=48, cache=False)
+    asked: list[tuple[str, dict]] = []
+    monkeypatch.setattr(table, "load", lambda name, **arguments: asked.append((name, arguments)) or faces)
+    plan = yaml.safe_load((EXPERIMENTS / "ifgan_table2.yaml").read_text())["further"]
+    given = ["ckplus=CK", "bu3dfe=BU", "{name: mmi, root: M, frames: apex, image_size: 64}"]
+    assert len(table.read_further("extra_train", given, faces, plan["arguments"])) == 3 * len(faces)
+    assert asked == [
+        ("ckplus", {"image_size": 48, "root": "CK", "expressions": 6, "frames": "last3", "neutral": "first"}),
+        ("bu3dfe", {"image_size": 48, "root": "BU", "expressions": 7, "intensity": [3, 4]}),
+        ("mmi", {"image_size": 64, "root": "M", "frames": "apex"}),
+    ]
+    for wrong, says in (
+        ("ckplus", "write NAME=DIR"),
+        ("{name: mmi}", "name and root are needed"),
+        ("{a", "while parsing"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            table.read_further("extra_train", [wrong], faces)
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
+def test_arguments_of_further_sets_are_those_of_their_loaders(path: Path):
+    from ferdis.datasets import check_arguments, entry
+
+    for name, arguments in yaml.safe_load(path.read_text())["further"].get("arguments", {}).items():
+        check_arguments(name, entry(name).imported(), {"root": "", **arguments})
+
+
+def test_table_2_has_the_papers_averages_and_trains_on_every_image(table, tmp_path, monkeypatch):
+    """The posed sets bring a neutral average; all of RAF-DB's training part trains."""
+    from ferdis import load
+    from tests.datasets import layouts, trees
+
+    pictures = layouts.rafdb(train=14, test=7)
+    raf = {"basic/EmoLabel/list_patition_label.txt": layouts.rafdb_list(pictures)}
+    image = lambda path: trees.picture(path, 3)  # noqa: E731
+    layouts.written(tmp_path / "raf", pictures, raf, image)
+    layouts.written(tmp_path / "bu", layouts.bu3dfe(women=1, men=1), picture=image)
+    trees.ckplus(tmp_path / "ck")
+    monkeypatch.setattr(table, "load", lambda name, **arguments: load(name, align=False, cache=False, **arguments))
+    plan = yaml.safe_load((EXPERIMENTS / "ifgan_table2.yaml").read_text())
+    given = ["--dataset", "RAF-DB", "--root", str(tmp_path / "raf")]
+    faces = table.read_faces(table.arguments("", plan, given), plan)
+    further = [f"ckplus={tmp_path / 'ck'}", f"bu3dfe={tmp_path / 'bu'}"]
+    extra = table.read_further("extra_train", further, faces, plan["further"]["arguments"])
+    for name in ("ck/", "bu3d/"):
+        assert "neutral" in {e for e, s in zip(extra.expression, extra.subject, strict=True) if s.startswith(name)}
+    assert "contempt" not in extra.expression and set(extra.table["intensity"].dropna()) == {0, 3, 4}
+    (fold,) = table.PROTOCOLS["official"](validation=plan["protocol"]["validation"]).split(faces)
+    assert (len(fold.train), len(fold.validation), len(fold.test)) == (14, 0, 7)
+    assert table.parts([fold]) == "of these images 14 train, 0 validate (and choose nothing), 7 test in a fold"
+
+    import ifgan_table2
+
+    systems = ifgan_table2.systems(True, extra, {})
+    assert systems["ifgan"].average_from == "extra" and systems["ifgan-no-attention"].average_from == "extra"
+    assert ifgan_table2.systems(True, None, {})["ifgan"].average_from == "target"
+
+
 def test_differences_name_what_the_dry_run_is(table):
     from ferdis import load
 

@@ -65,8 +65,8 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "weights, optimizer, after_step=move_centres",
             ),
             "classifier not in the joint optimiser": (
-                'self.modules_, ("generator", "classifier")',
-                'self.modules_, ("generator",)',
+                '...] = ("generator", "classifier")',
+                '...] = ("generator",)',
             ),
             "probe not in the joint optimiser": ('(*updated, "person_probe")', "updated"),
             "joint phase before the discriminator's": (

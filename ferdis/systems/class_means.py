@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -69,9 +69,7 @@ class Averages(nn.Module):
         super().__init__()
         self.register_buffer("pictures", torch.zeros(n_classes, 3, size, size))
 
-    def fit(
-        self, images: Any, labels: np.ndarray, rows: np.ndarray, names: Sequence[str] = (), chunk: int = 256
-    ) -> None:
+    def fit(self, images: Any, labels: np.ndarray, rows: np.ndarray, names: Any = (), chunk: int = 256) -> None:
         """Average ``images[rows]`` (uint8, n, S, S, 3) by class; ValueError that names the class if one has no rows."""
         sums = np.zeros((len(self.pictures), *images.shape[1:]))
         for start in range(0, len(rows), chunk):
