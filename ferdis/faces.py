@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, TypeVar
@@ -17,13 +18,15 @@ import numpy as np
 import pandas as pd
 
 from ferdis._tables import MISSING
+from ferdis.labels import EXPRESSIONS, MOST_CLASSES, SEVEN_EXPRESSIONS, SIX_EXPRESSIONS, can_name_a_class, misspelt
 from ferdis.messages import NAMED, and_more, named, quoted, short
 
 T = TypeVar("T")
 
-EXPRESSIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
-SIX_EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-SEVEN_EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
+__all__ = [
+    "ACTION_UNITS", "AU_COLUMNS", "AU_MAXIMUM", "EXPRESSIONS", "SEVEN_EXPRESSIONS", "SIX_EXPRESSIONS", "Faces",
+]  # fmt: skip
+
 ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
 AU_COLUMNS = tuple(f"AU{unit:02d}" for unit in ACTION_UNITS)
 AU_MAXIMUM = 5.0  # FACS intensities A to E, and OpenFace's 0..5
@@ -44,18 +47,25 @@ class Faces:
         An array, a memory map, or any object with ``__len__``, ``shape``, ``dtype`` and ``__getitem__`` of an
         integer array that gives uint8 pixels (a lazy reader).
     table : DataFrame of n rows
-        ``expression`` (a name of :data:`EXPRESSIONS`) is required. ``subject`` is a person's name, unique across
-        data sets (``ck/S005``); a set that does not know its people leaves the column out. Optional: ``path``,
-        ``sequence``, ``frame``, ``split``, ``AU01`` .. ``AU45`` (0..5, NaN = not coded), and anything else.
+        ``expression`` is required: the class of each row, any name (up to 1,000 different ones); the eight of
+        :data:`EXPRESSIONS` are those that data sets agree on. ``subject`` is a person's name, unique across data sets
+        (``ck/S005``); a set that does not know its people leaves the column out. Optional: ``path``, ``sequence``,
+        ``frame``, ``split``, ``AU01`` .. ``AU45`` (0..5, NaN = not coded), and anything else.
     attrs : mapping, optional
         What a loader wants said aloud: the data set's name, its preprocessing, faces that were not found.
 
     Raises
     ------
     ValueError
-        If the row count differs from the image count, a column is there twice, an expression has no known name or is
-        missing, a subject is missing in some rows (``None``, ``"NA"``, ``"null"`` and the like are no names), or an AU
-        lies outside 0..5. The message names the rows.
+        If the row count differs from the image count, a column is there twice, an expression is missing or no text, a
+        subject is missing in some rows (``None``, ``"NA"``, ``"null"`` and the like are no names), or an AU lies
+        outside 0..5. The message names the rows.
+
+    Warns
+    -----
+    UserWarning
+        If a label looks like an expression misspelt (``hapiness``) where all others are expressions. The loaders
+        refuse such a set. ``table.attrs["own_labels"]`` lists labels that are meant.
 
     Examples
     --------
@@ -137,7 +147,7 @@ class Faces:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Expression names that occur, sorted: class k of a fitted estimator is the k-th of these."""
+        """Class names that occur, in alphabetical order: class k of a fitted estimator is the k-th of these."""
         return tuple(sorted(set(self.expression)))
 
     def __len__(self) -> int:
@@ -410,13 +420,7 @@ def _check_table(table: pd.DataFrame) -> None:
         raise ValueError(f"the table has two columns {quoted(doubled[0])}: remove or rename one")
     if "expression" not in table:
         raise ValueError(f"the table has no 'expression' column, only {named(map(short, table.columns))}")
-    unknown = ~table["expression"].isin(EXPRESSIONS)
-    if unknown.any():
-        names = sorted({str(name) for name in table.loc[unknown, "expression"]})
-        raise ValueError(
-            f"unknown expression {named(map(quoted, names))} in {_these_rows(table, unknown)}: "
-            f"known are {', '.join(EXPRESSIONS)}"
-        )
+    _check_labels(table)
     if "subject" in table and not table["subject"].isna().all():
         missing = table["subject"].isna() | table["subject"].astype(str).str.strip().str.casefold().isin(_NO_NAMES)
         if missing.any():
@@ -427,6 +431,28 @@ def _check_table(table: pd.DataFrame) -> None:
         if wrong.any():
             raise ValueError(
                 f"{name} outside 0..5 in {_these_rows(table, wrong)}: action units are intensities, NaN if not coded"
+            )
+
+
+def _check_labels(table: pd.DataFrame) -> None:
+    """Refuse labels that name no class; warn of those that look like an expression misspelt."""
+    spellings = list(pd.unique(table["expression"]))
+    wrong = [text for text in spellings if not can_name_a_class(text) or text.strip().casefold() in MISSING]
+    if wrong:
+        where = _these_rows(table, table["expression"].isin(wrong) | table["expression"].isna())
+        raise ValueError(
+            f"no expression in {where} ({named(map(quoted, wrong))}): a label is the name of a class, as text"
+        )
+    if len(spellings) > MOST_CLASSES:
+        raise ValueError(
+            f"{len(spellings)} different expressions, more than {MOST_CLASSES}: is this column the label of the images?"
+        )
+    for text, name in misspelt(spellings).items():
+        if text not in table.attrs.get("own_labels", ()):
+            where = _these_rows(table, table["expression"] == text)
+            warnings.warn(
+                f"expression {quoted(text)} in {where}: did you mean {name!r}? All other labels are expressions",
+                stacklevel=4,
             )
 
 

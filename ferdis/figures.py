@@ -27,10 +27,13 @@ from ferdis.faces import Faces
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 DPI = 150
 _BLOCK = 256  # images read at a time for an average, to bound memory
+_MOST_CELLS, _MOST_NAMES = 24, 60  # classes of a confusion matrix whose cells, and whose names, are written
 
 
 def confusion_matrix(rows: pd.DataFrame, *, title: str | None = None) -> Figure:
     """Confusion matrix of one system: shares of each true class (colour, per cent) with the counts below.
+
+    With more than 24 classes the colours stand alone, and with more than 60 classes their names are left out.
 
     Parameters
     ----------
@@ -50,15 +53,18 @@ def confusion_matrix(rows: pd.DataFrame, *, title: str | None = None) -> Figure:
     np.add.at(counts, (rows["true"].map(place).to_numpy(), rows["predicted"].map(place).to_numpy()), 1)
     total = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
-    side = 0.68 * len(classes)
+    side = 0.68 * min(len(classes), _MOST_CELLS)
     figure, axes = _figure(side + 2.6, side + 1.35)
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for i, j in np.ndindex(counts.shape):
+    for i, j in np.ndindex(counts.shape if len(classes) <= _MOST_CELLS else (0, 0)):
         colour = "white" if share[i, j] > 0.55 else "black" if counts[i, j] else "0.65"
         axes.text(j, i - 0.13, f"{100 * share[i, j]:.0f} %", ha="center", va="center", color=colour, fontsize=9)
         axes.text(j, i + 0.24, f"{counts[i, j]}", ha="center", va="center", color=colour, fontsize=6.5)
-    axes.set_xticks(range(len(classes)), classes, rotation=35, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(classes)), [f"{name} ({n})" for name, n in zip(classes, total[:, 0], strict=True)])
+    if len(classes) <= _MOST_NAMES:
+        size: dict[str, Any] = {"fontsize": 6} if len(classes) > _MOST_CELLS else {}
+        axes.set_xticks(range(len(classes)), classes, rotation=35, ha="right", rotation_mode="anchor", **size)
+        names = [f"{name} ({n})" for name, n in zip(classes, total[:, 0], strict=True)]
+        axes.set_yticks(range(len(classes)), names, **size)
     axes.set(xlabel="predicted", ylabel="true (images)")
     axes.set_title(title or ", ".join(rows["system"].unique()))
     axes.spines[:].set_visible(False)
@@ -219,13 +225,16 @@ def average_faces(
 
 
 def pick_people(test: Faces, people: int) -> dict[str, list[int]]:
-    """For each class up to ``people`` rows of different subjects, the same subjects across classes where possible."""
+    """For each class up to ``people`` rows of different subjects, the same subjects across classes where possible.
+
+    Of more than 24 classes it is the first 24.
+    """
     names = test.subject if test.has_subjects else np.arange(len(test)).astype(str)
     expression = test.expression
     # Subjects with many classes first, so that the columns of the grid show the same few faces.
     order = sorted(set(names), key=lambda name: (-len(set(expression[names == name])), name))
     chosen: dict[str, list[int]] = {}
-    for label in test.classes:
+    for label in test.classes[:_MOST_CELLS]:
         rows = [int(np.flatnonzero((names == name) & (expression == label))[0])
                 for name in order if ((names == name) & (expression == label)).any()]  # fmt: skip
         chosen[label] = rows[:people]

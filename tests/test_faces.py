@@ -1,5 +1,6 @@
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -71,8 +72,8 @@ def test_memory_map_is_not_copied(tmp_path) -> None:
         (np.zeros((3, 4, 4, 3), np.uint8), table(3).drop(columns="expression"), "no 'expression' column"),
         (
             np.zeros((3, 4, 4, 3), np.uint8),
-            table(3).assign(expression=["fear", "joy", "anger"]),
-            r"'joy' in row 1 \(001",
+            table(3).assign(expression=["fear", 7, "anger"]),
+            r"in row 1 \(001.*as text",
         ),
         (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(expression=["fear", None, "anger"]), "row 1"),
         (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(subject=["a", None, "b"]), "no subject in row 1"),
@@ -84,7 +85,11 @@ def test_memory_map_is_not_copied(tmp_path) -> None:
             pd.concat([table(3), table(3)[["subject"]]], axis=1),
             "two columns 'subject': remove or rename one",
         ),
-        (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(expression="x" * 10_000), r"unknown expression 'xx.{1,80}'"),
+        (
+            np.zeros((3, 4, 4, 3), np.uint8),
+            table(3).assign(expression="x" * 10_000),
+            r"no expression in rows 0.* \('xx.{1,80}'\)",
+        ),
         (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(AU12=[0, 5.1, np.nan]), "AU12 outside 0..5 in row 1"),
     ],
 )
@@ -228,3 +233,40 @@ def test_joined_faces_keep_what_is_true_of_every_part() -> None:
     other = Faces(Counting(3), table(3), {"dataset": "b", "posed": True, "aligned": "no", "not_found": 3})
     assert Faces.concat([posed, other]).attrs == {"posed": True, "dataset": "a+b", "notes": ["one"]}
     assert Faces.concat([posed]).attrs == posed.attrs
+
+
+def test_any_name_is_a_class_and_classes_are_sorted() -> None:
+    labels = ["pain 3", "Engaged", "anger", "agitation", "ärger", "=1+1"]
+    faces = Faces(np.zeros((6, 4, 4, 3), np.uint8), pd.DataFrame({"expression": labels}))
+    assert faces.classes == ("=1+1", "Engaged", "agitation", "anger", "pain 3", "ärger")
+
+
+def test_more_than_a_thousand_classes_are_none() -> None:
+    def of(count: int) -> Faces:
+        names = pd.DataFrame({"expression": [f"class {number}" for number in range(count)]})
+        return Faces(np.zeros((count, 1, 1, 3), np.uint8), names)
+
+    assert len(of(1000).classes) == 1000
+    with pytest.raises(ValueError, match="1001 different expressions, more than 1000: is this column the label"):
+        of(1001)
+
+
+@pytest.mark.parametrize("label", ["hapiness", "joy", "Anger"])
+def test_a_misspelt_expression_among_expressions_is_warned_of(label: str) -> None:
+    frame = table(3).assign(expression=["fear", label, "sadness"])
+    with pytest.warns(UserWarning, match=rf"expression '{label}' in row 1 \(001.*did you mean '(happiness|anger)'\?"):
+        faces = Faces(np.zeros((3, 4, 4, 3), np.uint8), frame)
+    assert label in faces.classes
+
+
+@pytest.mark.parametrize(
+    ("labels", "declared"),
+    [(("fear", "hapiness", "bored"), ()), (("fear", "madness", "anger"), ("madness",)), (("calm", "tense", "x"), ())],
+)
+def test_a_name_that_may_be_meant_is_not(labels: tuple[str, ...], declared: tuple[str, ...]) -> None:
+    frame = table(3).assign(expression=list(labels))
+    frame.attrs["own_labels"] = declared
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        faces = Faces(np.zeros((3, 4, 4, 3), np.uint8), frame)
+        Faces.concat([faces[:2], faces[2:]]) if declared else None

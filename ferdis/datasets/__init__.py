@@ -67,7 +67,7 @@ class Entry:
         return made.load() if isinstance(made, Dataset) else made
 
 
-OWN_LABELS = f"any of {', '.join(EXPRESSIONS)}; other names through labels="
+OWN_LABELS = f"{', '.join(EXPRESSIONS)}, or any other names"
 
 
 def _registry(*entries: Entry) -> dict[str, Entry]:
@@ -104,18 +104,18 @@ REGISTRY: dict[str, Entry] = _registry(
         people="any",
         classes=OWN_LABELS,
         images="any",
-        layout="faces.csv (path, expression, subject, any further column) beside the pictures",
+        layout="faces.csv (path, expression, subject if known, any further column) beside the pictures",
         where="yours",
         subject_namespace="<folder name>",
     ),
     Entry(
         name="folder",
         loader="ferdis.datasets.folder:Folder",
-        title="Folders named after expressions",
+        title="Folders named after expressions, or after classes of your own",
         people="any",
         classes=OWN_LABELS,
         images="any",
-        layout="{anger,disgust,...}/picture.jpg, the person in the path, found by a regular expression",
+        layout="{anger,disgust,...}/picture.jpg, the person in the path, found by a regular expression (optional)",
         where="yours",
         subject_namespace="<folder name>",
     ),

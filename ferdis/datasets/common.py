@@ -127,14 +127,16 @@ def is_image(path: str) -> bool:
     return path.lower().endswith(IMAGE_SUFFIXES)
 
 
-def keep_expressions(table: pd.DataFrame, keep: Sequence[str], notes: list[str]) -> pd.DataFrame:
-    """The rows whose expression is in ``keep``; how many others were dropped goes into ``notes``.
+def keep_expressions(table: pd.DataFrame, keep: Sequence[str] | None, notes: list[str]) -> pd.DataFrame:
+    """The rows whose expression is in ``keep`` (None: all); how many others were dropped goes into ``notes``.
 
     Raises
     ------
     ValueError
         If no row is left.
     """
+    if keep is None:
+        return table
     kept = table["expression"].isin(keep)
     if kept.all():
         return table

@@ -5,10 +5,11 @@
     path,expression,subject,age,split
     images/001.jpg,happiness,anna,31,train
 
-``path`` is relative to the folder (an absolute path and ``../`` are followed too), ``expression`` one of the eight
-names (or a usual spelling: ``happy``), ``subject`` who it is. Every further column is kept: ``sequence`` and ``frame``
-(video), ``split`` (an official split), ``AU01`` .. ``AU45`` (0..5, empty = not coded), ``age``, anything. In every
-column an empty cell, ``nan``, ``None``, ``null``, ``NA`` and ``n/a`` are missing values.
+``path`` is relative to the folder (an absolute path and ``../`` are followed too), ``expression`` the class: one of the
+eight expressions (or a usual spelling: ``happy``) or any other name (``engaged``, ``pain 3``). ``subject`` is who it
+is; without that column the set can be fitted and predicted, and k-fold refuses it. Every further column is kept:
+``sequence`` and ``frame`` (video), ``split`` (an official split), ``AU01`` .. ``AU45`` (0..5, empty = not coded),
+``age``, anything. In every column an empty cell, ``nan``, ``None``, ``null``, ``NA`` and ``n/a`` are missing values.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import pandas as pd
 from ferdis._tables import missing, read_csv
 from ferdis.datasets.base import Cache, Dataset, Errors, functions_of
 from ferdis.datasets.common import Problem, Problems, checked_root, keep_expressions
-from ferdis.datasets.labels import chosen_expressions, closest_expression, expression_of
+from ferdis.datasets.labels import ClassNames, class_names, own_expressions
 from ferdis.faces import AU_COLUMNS, AU_MAXIMUM
 from ferdis.messages import closest, named, quoted, short
 from ferdis.preprocess.containers import file_of
@@ -45,15 +46,16 @@ class Manifest(Dataset):
     csv : str
         The file's name.
     expressions : sequence of str, "six", "seven" or None
-        Classes to keep; rows of other classes are dropped and counted in a note. None keeps all.
+        Classes to keep, any names; rows of other classes are dropped and counted in a note. None keeps all.
     labels : mapping, optional
-        The file's own label names to expression names, for example ``{"4": "happiness"}``.
+        The file's own label names to class names, for example ``{"4": "happiness"}``. A label that looks like an
+        expression misspelt, where all others are expressions, is refused unless it stands here:
+        ``{"madness": "madness"}``.
     namespace : str, optional
         What subjects are prefixed with (``london/001``), by default the folder's name. Give two copies of one
         set the same namespace: then a person is one person in both.
     without_subjects : bool
-        State that this set does not know its people: no ``subject`` column is asked for, a ``split`` column
-        is.
+        State that this set does not know its people: an empty ``subject`` column is then none.
     image_size, align, cache, device, errors, progress
         See :class:`~ferdis.datasets.base.Dataset`.
     """
@@ -92,23 +94,34 @@ class Manifest(Dataset):
 
     def table(self, problems: list[Problem] | None = None) -> tuple[pd.DataFrame, list[str]]:
         """As :meth:`Dataset.table <ferdis.datasets.base.Dataset.table>`; a bad row is named by its line."""
-        keep = chosen_expressions(self.expressions)
+        keep = own_expressions(self.expressions)
         folder = checked_root(self.root, self.name)
         raw = _read(folder / self.csv)
         if self.without_subjects and "subject" in raw and missing(raw["subject"]).all():
             raw = raw.drop(columns="subject")
-        _require_columns(raw, folder / self.csv, self.without_subjects)
+        _require_columns(raw, folder / self.csv)
         rows = _Rows(raw, folder / self.csv)
-        table = _typed(_checked(rows, folder, self.labels))
+        names = class_names(set(raw["expression"][~missing(raw["expression"])]) | _used(raw, self.labels), self.labels)
+        table = _typed(_checked(rows, folder, names))
+        table.attrs["own_labels"] = names.declared
         rows.problems().settle(problems, f"manifest --root {self.root}")
         if "subject" in table:
             table["subject"] = self.title + "/" + table["subject"]
             if "sequence" in table:  # often numbered afresh for each person
                 table["sequence"] = (table["subject"] + "/" + table["sequence"]).where(table["sequence"].notna(), None)
         notes: list[str] = []
+        if "subject" not in table and not self.without_subjects:
+            hint = closest("subject", map(str, raw.columns))
+            notes.append(f"no column 'subject'{hint}: these faces can be fitted and predicted, not split by person")
         if len(table) or problems is None:
             table = keep_expressions(table, keep, notes)
+        notes += names.note(table["expression"].value_counts())
         return table, notes
+
+
+def _used(raw: pd.DataFrame, labels: Mapping[str, str] | None) -> set[str]:
+    """Words for a missing value that ``labels`` makes a label of, and that occur."""
+    return set(raw["expression"]) & set(labels or ())
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -132,7 +145,7 @@ def _read(path: Path) -> pd.DataFrame:
     return raw[(raw != "").any(axis=1)]
 
 
-def _require_columns(raw: pd.DataFrame, path: Path, without_subjects: bool) -> None:
+def _require_columns(raw: pd.DataFrame, path: Path) -> None:
     columns = [str(name) for name in raw.columns]
     for name in ("path", "expression"):
         if name not in columns:
@@ -140,14 +153,6 @@ def _require_columns(raw: pd.DataFrame, path: Path, without_subjects: bool) -> N
             if len(columns) == 1 and any(mark in columns[0] for mark in ";\t"):
                 hint = ": the header is not comma-separated; save the file with commas"
             raise ValueError(f"{path} has no column {name!r}{hint}")
-    if "subject" not in columns and not without_subjects:
-        raise ValueError(
-            f"{path} has no column 'subject': add it, the person of each image, so that nobody is in "
-            f"both training and test; if nobody knows, add the official split as column 'split' and pass "
-            f"without_subjects=True"
-        )
-    if "subject" not in columns and "split" not in columns:
-        raise ValueError(f"{path} has neither 'subject' nor 'split': without people only an official split can be used")
     if raw.empty:
         raise ValueError(f"{path} has a header and no rows: add one line per image")
 
@@ -181,12 +186,12 @@ class _Rows:
         return found
 
 
-def _checked(rows: _Rows, folder: Path, labels: Mapping[str, str] | None) -> pd.DataFrame:
-    """The rows that are right: paths in one spelling, expressions in the vocabulary."""
+def _checked(rows: _Rows, folder: Path, names: ClassNames) -> pd.DataFrame:
+    """The rows that are right: paths in one spelling, expressions as class names."""
     raw = rows.raw
     path = [_relative(text) for text in raw["path"]]
     rows.refuse(missing(raw["path"]), lambda row: "the path is empty: name the image or remove the line")
-    expression = _expressions(rows, path, labels)
+    expression = _expressions(rows, path, names)
     if "subject" in raw:
         rows.refuse(
             missing(raw["subject"]),
@@ -209,23 +214,24 @@ def _checked(rows: _Rows, folder: Path, labels: Mapping[str, str] | None) -> pd.
     return raw.assign(path=path, expression=expression)[rows.right].reset_index(drop=True)
 
 
-def _expressions(rows: _Rows, path: Sequence[str], labels: Mapping[str, str] | None) -> np.ndarray:
-    """Names in the vocabulary, None where there is none; a line for each unknown label, up to ten."""
+def _expressions(rows: _Rows, path: Sequence[str], names: ClassNames) -> np.ndarray:
+    """Class names, None where there is none; a line for each label that is doubted, up to ten."""
     given = rows.raw["expression"]
-    own = given.isin(list(labels)) if labels else pd.Series(False, index=given.index)
-    rows.refuse(missing(given) & ~own, lambda row: f"{short(path[row])} has no expression: label it or remove the line")
+    rows.refuse(
+        ~given.isin(list(names.names)),
+        lambda row: f"{short(path[row])} has no expression: label it or remove the line",
+    )
     code, spellings = pd.factorize(given)
-    names = np.array([expression_of(text, labels) for text in spellings], dtype=object)
-    unknown = np.array([name is None for name in names], dtype=bool)[code] & rows.right
-    lines_of_their_own = list(dict.fromkeys(code[unknown]))[:_LABELS]
+    expression = np.array([names.names.get(text) for text in spellings], dtype=object)[code]
+    doubted = np.array([name in names.doubts for name in expression], dtype=bool) & rows.right
+    lines_of_their_own = list(dict.fromkeys(code[doubted]))[:_LABELS]
 
-    def unknown_label(row: int) -> str:
-        text = given.iloc[row]
-        return f"unknown expression {quoted(text)} of {short(path[row])}; {closest_expression(text)}"
+    def doubtful(row: int) -> str:
+        return f"expression {quoted(given.iloc[row])} of {short(path[row])}: {names.doubts[expression[row]]}"
 
-    for which in (*(code == label for label in lines_of_their_own), unknown):
-        rows.refuse(which & unknown, unknown_label)
-    return names[code]
+    for which in (*(code == label for label in lines_of_their_own), doubted):
+        rows.refuse(which & doubted, doubtful)
+    return expression
 
 
 def _refuse_intensities(rows: _Rows, name: str) -> None:

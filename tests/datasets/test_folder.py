@@ -44,8 +44,8 @@ def test_own_folder_names(tmp_path):
     ("path", "subject", "message"),
     [
         ("anger/x.png", r"S\d", r"anger/x.png: subject='S\\\\d' finds no person in 'anger/x.png'"),
-        ("hapy/S1.png", r"S\d", r"hapy/S1.png: folder 'hapy' is no expression; did you mean 'happiness'\?"),
-        ("S1.png", r"S\d", r"S1.png lies in no expression folder: expected root/\{anger"),
+        ("S1.png", r"S\d", r"S1.png lies in no folder that names its class: expected root/\{anger"),
+        ("x/S1.png", r"(?P<subject>S\d)(?P<expression>!)?", r"x/S1.png: subject=.* finds no expression in 'x/S1.png'"),
         ("anger/sad/S1.png", r"S\d", r"lies in folders of anger and sadness"),
         ("anger/S1.png", r"(S\d", r"is no regular expression"),
         ("anger/S1.png", r"(S)(\d)", r"has several groups: name the person's"),
@@ -63,8 +63,38 @@ def test_no_pictures_and_no_subject(tmp_path):
     (tmp_path / "anger").mkdir()
     with pytest.raises(FileNotFoundError, match=r"holds no images: expected root/\{anger,contempt"):
         build_table(tmp_path, subject=".")
-    with pytest.raises(ValueError, match="folder needs subject="):
-        load("folder", root=tmp_path)
+
+
+def test_without_subject_nobody_is_known(tmp_path):
+    root = tree(tmp_path, "anger/1.png", "fear/2.png")
+    table, notes = build_table(root)
+    assert list(table) == ["path", "expression"] and list(table["expression"]) == ["anger", "fear"]
+    assert notes == ["subject= is not given: these faces can be fitted and predicted, not split by person"]
+    assert not load("folder", root=root, align=False, cache=False, image_size=16, progress=False).has_subjects
+
+
+@pytest.mark.parametrize(
+    ("paths", "subject", "labels"),
+    [
+        (("engaged/anna/1.png", "bored/ben/1.png"), "anna|ben", ("engaged", "bored")),
+        (("anna/engaged/1.png", "ben/neutral/1.png"), "anna|ben", ("engaged", "neutral")),
+        (("anna/engaged/1.png", "ben/bored/1.png"), "(?P<subject>[^/]+)/(?P<expression>[^/]+)", ("engaged", "bored")),
+        (("4/1.png", "happy/2.png"), r"\d", ("4", "happiness")),
+    ],
+)
+def test_folders_of_other_names_are_classes(tmp_path, paths, subject, labels):
+    table, _ = build_table(tree(tmp_path, *paths), subject=subject)
+    assert dict(zip(table["path"], table["expression"], strict=True)) == dict(zip(paths, labels, strict=True))
+
+
+def test_a_folder_misspelt_is_named(tmp_path):
+    root = tree(tmp_path, "anger/S1.png", "hapy/S2.png", "hapy/S3.png")
+    with pytest.raises(
+        ValueError, match=r"hapy/S2.png: folder 'hapy': did you mean 'happiness'\?.*\(1 more file alike"
+    ):
+        build_table(root, subject=r"S\d")
+    table, _ = build_table(root, subject=r"S\d", labels={"hapy": "hapy"})
+    assert list(table["expression"]) == ["anger", "hapy", "hapy"]
 
 
 names = st.tuples(st.sampled_from(["anger", "Happy", "sub/sad", "odd"]), st.integers(0, 3), st.integers(0, 9))
@@ -79,7 +109,8 @@ def test_no_picture_is_lost_or_doubled(tmp_path_factory, files):
     tree(root, *sorted(paths))
     problems: list = []
     table, _ = build_table(root, subject=r"S\d", problems=problems)
-    bad = {path for path in paths if path.startswith("odd/") or "x3_" in path}
+    deep = {folder for folder, _, _ in files} - {"odd"} == {"sub/sad"}  # classes are named in the second folder
+    bad = {path for path in paths if "x3_" in path or (deep and path.startswith("odd/"))}
     assert sorted(table["path"]) == sorted(paths - bad)
     assert sorted(path for problem in problems for path in problem.places) == sorted(bad)
     assert all(str(problem).startswith(str(root / problem.places[0])) for problem in problems)

@@ -14,6 +14,7 @@ from ferdis.datasets import load
 from ferdis.datasets.check import check
 from ferdis.datasets.manifest import build_table
 from ferdis.faces import EXPRESSIONS
+from ferdis.protocol import SubjectKFold
 from tests.datasets import layouts
 from tests.datasets.trees import manifest, noise, picture
 
@@ -66,8 +67,37 @@ def test_own_labels(tmp_path):
     root = manifest(tmp_path, ["1.png,4,a", "2.png,0,a"])
     table, _ = build_table(root, labels={"4": "happiness", "0": "neutral"})
     assert list(table["expression"]) == ["happiness", "neutral"]
-    with pytest.raises(ValueError, match=r"line 2: unknown expression '4' of 1.png; known are anger"):
+    table, notes = build_table(root)
+    assert list(table["expression"]) == ["4", "0"]
+    assert notes == ["classes besides the eight expressions (2): 0 1, 4 1"]
+
+
+def test_any_names_are_classes(tmp_path):
+    root = manifest(tmp_path, ["1.png,engaged,a", "2.png,pain 3,a", "3.png,happy,b", "4.png,engaged,b"])
+    table, notes = build_table(root)
+    assert list(table["expression"]) == ["engaged", "pain 3", "happiness", "engaged"]
+    assert notes == ["classes besides the eight expressions (2): engaged 2, pain 3 1"]
+    kept, notes = build_table(root, expressions=["engaged", "happy"])
+    assert list(kept["expression"]) == ["engaged", "happiness", "engaged"]
+    assert notes[0] == "dropped 1 of 4 rows outside the chosen expressions: pain 3 1"
+
+
+def test_a_likely_misspelling_is_refused_until_it_is_declared(tmp_path):
+    root = manifest(tmp_path, ["1.png,fear,a", "2.png,madness,a", "3.png,neutral,b"])
+    with pytest.raises(ValueError, match=r"line 3: expression 'madness' of 2.png: did you mean 'sadness'\?") as caught:
         build_table(root)
+    assert "{'madness': 'madness'} keeps it" in str(caught.value)
+    for labels, name in (({"madness": "madness"}, "madness"), ({"madness": "anger"}, "anger")):
+        faces = load("manifest", root=root, labels=labels, align=False, cache=False, image_size=16, progress=False)
+        assert faces.expression[1] == name
+
+
+def test_spellings_that_differ_in_case_alone_are_refused(tmp_path):
+    root = manifest(tmp_path, ["1.png,Engaged,a", "2.png,engaged,a", "3.png,very-bored,b", "4.png,very bored,b"])
+    with pytest.raises(ValueError, match=r"line 3: expression 'engaged' .*there is 'Engaged' too.*\(1 more: "):
+        build_table(root)
+    table, _ = build_table(root, labels={"Engaged": "engaged", "very-bored": "very bored"})
+    assert list(table["expression"]) == ["engaged", "engaged", "very bored", "very bored"]
 
 
 GOOD = "ok.png,fear,a"
@@ -81,7 +111,7 @@ GOOD = "ok.png,fear,a"
         (
             [GOOD, "2.png,hapiness,a"],
             None,
-            r"line 3: unknown expression 'hapiness' of 2.png; did you mean 'happiness'",
+            r"line 3: expression 'hapiness' of 2.png: did you mean 'happiness'",
         ),
         ([GOOD, "2.png,fear,"], None, r"line 3: 2.png has no subject: name the person"),
         ([GOOD, "ok.png,anger,b"], None, r"line 3: ok.png was already named in line 2"),
@@ -90,7 +120,6 @@ GOOD = "ok.png,fear,a"
         ([GOOD, ",fear,a"], None, r"line 3: the path is empty"),
         (["ok.png,fear,a,7"], "path,expression,subject,AU04", r"line 2: AU04 is '7'; an intensity is 0 to 5"),
         (["ok.png,fear,a,x"], "path,expression,subject,AU04", r"line 2: AU04 is 'x'"),
-        (["ok.png,fear"], "path,expression", r"no column 'subject': add it, .* pass without_subjects=True"),
         (["ok.png,fear,a"], "path,expresion,subject", r"no column 'expression'; did you mean 'expresion'\?"),
         (
             ["ok.png,fear,a"],
@@ -122,19 +151,21 @@ def test_missing_or_empty_csv(tmp_path):
         build_table(tmp_path, csv="labels.csv")
 
 
-def test_without_subjects_has_to_be_said_and_needs_a_split(tmp_path):
-    root = manifest(tmp_path, ["1.png,fear,train", "2.png,anger,test"], "path,expression,split")
-    with pytest.raises(ValueError, match="no column 'subject'"):
-        build_table(root)
-    table, _ = build_table(root, without_subjects=True)
+def test_without_subjects(tmp_path):
+    root = manifest(tmp_path, ["1.png,fear,train,a", "2.png,anger,test,b"], "path,expression,split,subjct")
+    table, notes = build_table(root)
     assert "subject" not in table and list(table["split"]) == ["train", "test"]
-    root = manifest(tmp_path, ["1.png,fear"], "path,expression")
-    with pytest.raises(ValueError, match="neither 'subject' nor 'split'"):
-        build_table(root, without_subjects=True)
+    assert notes[0] == (
+        "no column 'subject'; did you mean 'subjct'?: these faces can be fitted and predicted, not split by person"
+    )
+    assert build_table(root, without_subjects=True)[1] == []
+    faces = load("manifest", root=root, align=False, cache=False, image_size=16, progress=False)
+    with pytest.raises(ValueError, match="have no subject column"):
+        SubjectKFold(2, validation_folds=0).split(faces)
 
 
 def test_several_problems_are_counted(tmp_path):
-    root = manifest(tmp_path, ["1.png,fea,a", "2.png,,a", "3.png,fear,a"])
+    root = manifest(tmp_path, ["1.png,fearr,a", "2.png,,a", "3.png,fear,a"])
     with pytest.raises(ValueError, match=r"did you mean 'fear'.* \(1 more: `ferdis check manifest --root"):
         build_table(root)
 
@@ -238,7 +269,7 @@ def test_a_long_value_is_quoted_in_part(tmp_path):
 
 
 def test_more_than_ten_unknown_labels_are_told_together(tmp_path):
-    root = manifest(tmp_path, [GOOD, *(f"ok.png,label{number},a" for number in range(25))])
+    root = manifest(tmp_path, [GOOD, *(f"ok.png,happiness{number},a" for number in range(25))])
     problems: list = []
     build_table(root, problems=problems)
     assert len(problems) == 11 and len(problems[-1].places) == 15
