@@ -178,9 +178,7 @@ class Generator(nn.Module):
             _up(channels[level + 1] * (1 if level == last - 1 else joined), channels[level], norm)
             for level in range(last)
         )
-        self.head = nn.Sequential(
-            nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(joined * channels[0], 3, 3, 1, 1), nn.Tanh()
-        )
+        self.head = _head(joined * channels[0])
         places = ("encoder", "skip", "decoder") if skips else ("encoder", "decoder")
         self.attend = nn.ModuleDict(
             {p: SelfAttention(channels[1], start=attention_start) if attention else nn.Identity() for p in places}
@@ -212,6 +210,51 @@ class Generator(nn.Module):
                 skip = self.attend["skip"](skip) if self.skips else skip
             x = torch.cat([x, skip], 1) if self.skips else x  # (n, 2 * channels[level], ...)
         return (self.head(x), names) if named else self.head(x)
+
+    def class_layers(self) -> list[Tensor]:
+        """Tensors with a row or column per class."""
+        told = [] if self.expand is None else [cast(nn.Linear, self.expand[0]).weight]
+        return told + ([] if self.names is None else list(self.names.parameters()))
+
+
+class ClassGenerator(nn.Module):
+    """G whose decoder is told a class and nothing else: what it draws cannot show who the input was.
+
+    Eq. 3 is smallest at the pixelwise median of the averages under p(class | face): one class's average, once that has
+    more than half of the probability. Nothing asks for what else maps could carry, and a probe reads the person from it.
+
+    Parameters
+    ----------
+    reader : ImageClassifier
+        Names the class of a face; the cross-entropy of ``names_weight`` trains it. Eq. 2 and 3 reach it as if the
+        decoder read its probabilities (straight-through: Bengio et al. 2013).
+    n_classes, channels, norm : as for :class:`Generator`, of which this has the decoder
+    side : side of the smallest maps
+    """
+
+    def __init__(self, reader: ImageClassifier, n_classes: int, channels: Sequence[int], norm: str, side: int) -> None:
+        super().__init__()
+        self.reader = reader
+        self.draw = nn.Sequential(
+            nn.Linear(n_classes, channels[-1] * side**2),
+            nn.Unflatten(1, (channels[-1], side, side)),
+            *(_up(channels[level + 1], channels[level], norm) for level in reversed(range(len(channels) - 1))),
+            _head(channels[0]),
+        )
+
+    def forward(self, face: Tensor, named: bool = False) -> Any:
+        """Faces (n, 3, S, S) in [-1, 1] to faces of the same shape and range; with ``named`` also logits (n, K)."""
+        names = self.reader(face)[1]
+        shares = names.float().softmax(1)
+        told = F.one_hot(names.argmax(1), names.shape[1]).to(shares.dtype)
+        if self.training:
+            told = told + shares - shares.detach()
+        drawn = self.draw(told)
+        return (drawn, names) if named else drawn
+
+    def class_layers(self) -> list[Tensor]:
+        """Tensors with a row or column per class."""
+        return [*self.reader.network.get_classifier().parameters(), cast(nn.Linear, self.draw[0]).weight]
 
 
 class PatchDiscriminator(nn.Module):
@@ -257,6 +300,11 @@ def _up(before: int, after: int, norm: str = "instance") -> nn.Sequential:
         nn.Conv2d(before, after, 3, 1, 1, bias=False),
         _norm(norm, after),
     )
+
+
+def _head(before: int) -> nn.Sequential:
+    """Maps of half the size to a face in [-1, 1]."""
+    return nn.Sequential(nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(before, 3, 3, 1, 1), nn.Tanh())
 
 
 def _places(maps: Tensor) -> Tensor:  # (n, C, h, w) -> (n, hw, C)
@@ -449,9 +497,9 @@ def fitted_and_heads(modules: Mapping[str, nn.Module]) -> tuple[list[Tensor], li
     """Averages and centres, which belong to one training set; and E's last layer, whose rows are classes."""
     fitted = [t for name in ("averages", "centres") if name in modules for t in modules[name].buffers()]
     classifier = cast(ImageClassifier, modules["classifier"])
-    names = getattr(modules.get("generator"), "names", None)
+    generator: Any = modules.get("generator")
     heads = list(classifier.network.get_classifier().parameters())
-    return fitted, heads + ([] if names is None else list(names.parameters()))
+    return fitted, heads + ([] if generator is None else generator.class_layers())
 
 
 # ---------------------------------------------------------------------------------------------------- estimator
@@ -494,7 +542,8 @@ class IFGAN(Classifier):
     decoder_input : str
         "maps": the decoder reads the encoder's maps. "posterior": it reads the probabilities of the classes alone, as
         the layer of ``names_weight`` has them, and draws a mixture of the averages; nothing else of the input is left.
-        Needs ``names_weight`` and ``skips=False``.
+        "class": it reads the most probable class alone, which a network like E names, see :class:`ClassGenerator`;
+        without attention. Both need ``names_weight`` and ``skips=False``.
     identity_reversal : float
         Not in the text: a network names the training person from the generated face, and its gradient reaches the
         generator reversed, times this number (:mod:`ferdis.systems.person_probe`). 0 leaves it out.
@@ -630,8 +679,8 @@ class IFGAN(Classifier):
             Without attention blocks, or for a point outside the crop.
         """
         check_is_fitted(self, "modules_")
-        if not self.attention:
-            raise ValueError("attention=False: this generator has no attention maps")
+        if not self.attention or self.decoder_input == "class":
+            raise ValueError("attention=False or decoder_input='class': this generator has no attention maps")
         if not points or any(not 0 <= value <= 1 for point in points for value in point):
             raise ValueError(f"points={points!r}: give (x, y) fractions of the crop between 0 and 1")
         generator, seen = cast(Generator, self.modules_["generator"]), list[Tensor]()
@@ -659,10 +708,11 @@ class IFGAN(Classifier):
         check_choice("generator_norm", self.generator_norm, ("instance", "batch"))
         check_choice("average_view", self.average_view, ("input", "centre"))
         check_choice("average_from", self.average_from, ("target", "all", "extra"))
-        check_choice("decoder_input", self.decoder_input, ("maps", "posterior"))
-        if self.decoder_input == "posterior" and (self.skips or not self.names_weight):
+        check_choice("decoder_input", self.decoder_input, ("maps", "posterior", "class"))
+        if self.decoder_input != "maps" and (self.skips or not self.names_weight):
             raise ValueError(
-                "decoder_input='posterior' needs skips=False and names_weight above 0: no other way leads past it"
+                f"decoder_input={self.decoder_input!r} needs skips=False and names_weight above 0: "
+                "no other way leads past the class"
             )
         if self.identity_reversal < 0:
             raise ValueError(f"identity_reversal={self.identity_reversal}: 0, or a positive factor")
@@ -676,22 +726,25 @@ class IFGAN(Classifier):
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         n_classes = len(self.classes_)
-        side = self.crop_size // 2 ** len(self.generator_channels) if self.decoder_input == "posterior" else 0
-        generator = Generator(
-            self.generator_channels, self.attention, self.skips, self.generator_norm, self.generator_encoder,
-            n_classes if self.names_weight else 0, self.attention_start, side,
+        side = self.crop_size // 2 ** len(self.generator_channels)
+        reader = partial(
+            ImageClassifier, self.classifier, n_classes, weights=self.weights if pretrained else None,
+            arguments=self.classifier_arguments, small_stem=self.small_stem,
         )  # fmt: skip
+        generator: Generator | ClassGenerator
+        if self.decoder_input == "class":
+            generator = ClassGenerator(reader(), n_classes, self.generator_channels, self.generator_norm, side)
+            new: nn.Module = generator.draw
+        else:
+            generator = new = Generator(
+                self.generator_channels, self.attention, self.skips, self.generator_norm, self.generator_encoder,
+                n_classes if self.names_weight else 0, self.attention_start,
+                side if self.decoder_input == "posterior" else 0,
+            )  # fmt: skip
         discriminator = PatchDiscriminator(self.discriminator_channels)
-        for network in (generator, discriminator):
+        for network in (new, discriminator):
             initialise_normal(network)
-        classifier = ImageClassifier(
-            self.classifier,
-            n_classes,
-            in_channels=6 if self.classifier_input == "pair" else 3,
-            weights=self.weights if pretrained else None,
-            arguments=self.classifier_arguments,
-            small_stem=self.small_stem,
-        )
+        classifier = reader(in_channels=6 if self.classifier_input == "pair" else 3)
         return {
             "generator": generator,
             "discriminator": discriminator,

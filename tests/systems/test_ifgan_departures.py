@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ferdis.nn import initialise_normal
 from ferdis.preprocess.augment import centre_crop, take_views
-from ferdis.systems.ifgan import Generator, generate, joint_terms
+from ferdis.systems.ifgan import Generator, fitted_and_heads, generate, joint_terms
 from ferdis.systems.person_probe import PersonProbe
 from ferdis.training.phases import Modules
 from tests.systems.test_ifgan import faces, tiny
@@ -209,3 +209,61 @@ def test_averages_of_the_further_faces_alone() -> None:
 def test_a_pretraining_has_averages_of_its_own(monkeypatch) -> None:
     system = tiny(pretrain=faces(24, seed=3), extra_train=faces(12, seed=5), average_from="extra")
     assert system._for_pretraining().average_from == "target"
+
+
+# ------------------------------------------------------------------------------------------ decoder_input="class"
+
+THROUGH_CLASS = {"decoder_input": "class", "skips": False, "names_weight": 2.0, "generator_norm": "batch"}
+
+
+def test_through_a_class_there_are_as_many_faces_as_classes() -> None:
+    system = tiny(**THROUGH_CLASS).fit(faces())
+    drawn = system.average(faces(40, seed=5))
+    assert len(np.unique(drawn.reshape(len(drawn), -1), axis=0)) <= len(system.classes_)
+    with torch.inference_mode():
+        named = system.modules_["generator"].eval()(torch.rand(9, 3, 32, 32) * 2 - 1, named=True)
+        told = [torch.unique(named[0][named[1].argmax(1) == k], dim=0) for k in range(3)]
+    assert all(len(images) <= 1 for images in told)
+
+
+def test_pixels_reach_the_reader_as_if_its_probabilities_were_drawn() -> None:
+    """Straight-through: the picture is that of the one-hot class, its gradient that of the probabilities."""
+    torch.manual_seed(0)
+    generator = prepared(**THROUGH_CLASS)[1].generator.train()
+    face, seen = torch.rand(4, 3, 32, 32), []
+    handle = generator.draw.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    drawn, names = generator(face, named=True)
+    handle.remove()
+    names.retain_grad()
+    assert set(seen[0].detach().round(decimals=5).unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(seen[0].argmax(1), names.argmax(1))
+    drawn.square().sum().backward()
+    told = seen[0].detach().requires_grad_()
+    (at_class,) = torch.autograd.grad(generator.draw(told).square().sum(), told)
+    shares = names.detach().softmax(1)
+    expected = shares * (at_class - (shares * at_class).sum(1, keepdim=True))  # the softmax's Jacobian
+    torch.testing.assert_close(names.grad, expected, rtol=1e-3, atol=1e-4)
+    assert generator.reader.network.conv1.weight.grad.abs().sum() > 0
+
+
+def test_the_reader_is_a_network_like_e_and_starts_like_it() -> None:
+    modules = prepared(**THROUGH_CLASS)[1]
+    own, e = modules.generator.reader.state_dict(), modules.classifier.state_dict()
+    assert {name: tensor.shape for name, tensor in own.items()} == {name: tensor.shape for name, tensor in e.items()}
+    assert own["network.layer1.0.conv1.weight"].std() > 0.1  # timm's start, not the N(0, 0.02) of what draws
+    assert abs(modules.generator.draw[0].weight.std() - 0.02) < 0.005
+
+
+def test_what_is_of_classes_is_new_after_pretraining_on_others() -> None:
+    modules = prepared(**THROUGH_CLASS)[1]
+    new = modules.generator.class_layers()
+    assert sorted(tuple(tensor.shape) for tensor in new) == [(3,), (3, 32), (256, 3)]
+    assert all(any(tensor is each for each in fitted_and_heads(vars(modules))[1]) for tensor in new)
+
+
+def test_a_class_that_nothing_trains_is_refused() -> None:
+    with pytest.raises(ValueError, match="decoder_input='class' needs skips=False and names_weight"):
+        tiny(decoder_input="class").fit(faces())
+    system = tiny(**THROUGH_CLASS, epochs=1).fit(faces())
+    with pytest.raises(ValueError, match="no attention maps"):
+        system.attention_maps(faces(2), [(0.5, 0.5)])
