@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +12,18 @@ import torch
 
 from ferdis.datasets.facekit import compiled, geometry, shading
 from ferdis.datasets.facekit.anatomy import Anatomy, anatomy_of
+from ferdis.datasets.facekit.compiled.draw import painted
 from ferdis.datasets.facekit.dataset import load_facekit
+from ferdis.datasets.facekit.folds import CHART_SIZE, FOLDS, relief_cells, relief_of
+from ferdis.datasets.facekit.identity import IDENTITY_NAMES, sample_people
 from ferdis.datasets.facekit.model import load_model
+from ferdis.datasets.facekit.posed import Posed, on_screen, pose
 from ferdis.datasets.facekit.raster import rasterise
-from ferdis.faces import Faces
+from ferdis.datasets.facekit.render import _background
+from ferdis.datasets.facekit.scene import sample_scene
+from ferdis.datasets.facekit.skin import paint_skin
+from ferdis.datasets.synthetic.canvas import Columns
+from ferdis.faces import ACTION_UNITS, Faces
 from tests.datasets.facekit_model import write_model
 
 pytestmark = pytest.mark.skipif(not compiled.available(), reason="numba is not installed: pip install ferdis[fast]")
@@ -28,6 +37,14 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def anatomy(root: Path) -> Anatomy:
     return anatomy_of(load_model(root))
+
+
+def posed_heads(anatomy: Anatomy, count: int, difficulty: str) -> Posed:
+    """People with all units at random, each in a scene."""
+    rng = np.random.default_rng(9)
+    scene = np.stack([sample_scene(rng, difficulty=difficulty) for _ in range(count)])
+    units = torch.from_numpy(rng.uniform(0, 5, (2, count, len(ACTION_UNITS))).astype(np.float32))
+    return pose(anatomy, sample_people(anatomy, range(count), 6), *units, torch.from_numpy(scene))
 
 
 def both(monkeypatch: pytest.MonkeyPatch, function: Callable) -> tuple:
@@ -66,6 +83,39 @@ def test_occlusion(side: int, monkeypatch: pytest.MonkeyPatch):
     depth = 12 * torch.randn(2, side, side, generator=torch.manual_seed(2)).clamp(-1, 1)
     fast, slow = both(monkeypatch, lambda: shading.occlusion(depth))
     assert slow.std() > 0.05 and torch.allclose(fast, slow, atol=1e-5)
+
+
+def test_projection_and_background(anatomy: Anatomy, monkeypatch: pytest.MonkeyPatch):
+    heads = posed_heads(anatomy, 3, "hard")
+    fast, slow = both(monkeypatch, lambda: on_screen(heads, heads.vertices, 100))
+    assert torch.allclose(fast, slow, atol=1e-4)
+    behind = both(monkeypatch, lambda: _background(heads, 60, np.arange(3)))
+    assert behind[0].std() > 0.01 and torch.allclose(*behind, atol=1e-5)
+
+
+def test_skin_of_many_people(anatomy: Anatomy):
+    people = sample_people(anatomy, range(30), 8)
+    p = Columns(people, IDENTITY_NAMES)
+    assert all((getattr(p, name) > 0.2).any() for name in ("beard", "moustache", "freckles", "makeup", "mole_strength"))
+    slow = paint_skin(anatomy, p).permute(0, 2, 3, 1)
+    assert slow[..., :3].std() > 0.1 and torch.allclose(torch.from_numpy(painted(anatomy, people)), slow, atol=1e-4)
+
+
+def test_relief_by_cells_is_that_of_the_matrix():
+    strengths = torch.rand(1, 2 * len(FOLDS), generator=torch.manual_seed(4))
+    starts, folds, slopes = relief_cells()
+    cell = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    relief = np.zeros((len(starts) - 1, 3))
+    np.add.at(relief, cell, slopes * strengths[0].numpy()[folds][:, None])
+    assert np.allclose(relief.T.reshape(3, CHART_SIZE, CHART_SIZE), relief_of(strengths)[0].numpy(), atol=1e-5)
+
+
+def test_loops_take_nothing_from_other_modules():
+    """What numba keeps on disk is told apart by a loop's own file: a constant of another would go stale."""
+    for name in ("mesh", "light", "paint"):
+        tree = ast.parse((Path(compiled.__file__).parent / f"{name}.py").read_text())
+        taken = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert taken == {"__future__", f"{compiled.__name__}.jit"}
 
 
 def pixels(root: Path, difficulty: str, **more: int) -> np.ndarray:

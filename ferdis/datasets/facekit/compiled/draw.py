@@ -42,14 +42,14 @@ def draw_compiled(
     hair = array(hair_colour(p)[..., 0, 0])
     worn, front = _wear(anatomy, posed, head, matrix, hair, person)
     sky, arrives = _surroundings(posed, front)
-    people, painted = torch.unique(posed.identity, dim=0, return_inverse=True)
-    skin = _painted(anatomy, people)
+    people, which = torch.unique(posed.identity, dim=0, return_inverse=True)
+    skin = painted(anatomy, people)
     strengths = fold_strengths(*units, p.wrinkles[:, 0], p.fold_depth[:, 0])
     out = background.contiguous()
     lit.light(
         array(head.triangle), array(head.weights), worn, sky, arrives, array(anatomy.triangles),
         array(anatomy.triangle_part), (SKIN, HEAD, MOUTH, EYE_SOCKET, GUMS, TEETH, EYE, LASH), array(posed.normals),
-        array(fixed_attributes(anatomy)), matrix, CHART_WIDTH, skin, array(painted), *relief_cells(),
+        array(fixed_attributes(anatomy)), matrix, CHART_WIDTH, skin, array(which), *relief_cells(),
         array(strengths), array(skin_tone(p)[..., 0, 0]), hair, array(gaze_of(posed.scene)), shading.IRIS, person,
         _columns(posed.scene_table, SCENE_NAMES, lit.SCENE), _lamps(posed), out.numpy(),
     )  # fmt: skip
@@ -73,7 +73,7 @@ def _wear(
     return worn, front
 
 
-def _painted(anatomy: Anatomy, people: Tensor) -> np.ndarray:
+def painted(anatomy: Anatomy, people: Tensor) -> np.ndarray:
     """Albedo and gloss of people's skin on the chart, (k, A, A, 4)."""
     p = Columns(people, IDENTITY_NAMES)
     out = np.empty((len(people), CHART_SIZE * CHART_SIZE, 4), np.float32)

@@ -1,4 +1,8 @@
-"""How loops are compiled: once for a machine, kept on disk, and free of Python's lock while they run."""
+"""How loops are compiled: once for a machine, kept on disk, and free of Python's lock while they run.
+
+What is kept is told apart by the loop's own file alone. So a loop calls only functions of its file, and takes what it
+needs of other modules as arguments.
+"""
 
 from __future__ import annotations
 

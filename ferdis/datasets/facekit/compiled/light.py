@@ -18,6 +18,11 @@ PERSON = (
 )  # fmt: skip
 SCENE = ("ambient", "light_strength", "fill", "light_warmth", "second_strength")
 WORN = 8  # cover, albedo (3), gloss, normal (3)
+(
+    _HAIR_STYLE, _HAIR_CURL, _HAIR_TONE, _TEXTURE_SEED, _GLASSES_TONE, _LASHES, _TOOTH_SHADE, _IRIS_SIZE, _IRIS_HUE,
+    _IRIS_TONE,
+) = range(len(PERSON))  # fmt: skip
+_AMBIENT, _LIGHT_STRENGTH, _FILL, _LIGHT_WARMTH, _SECOND_STRENGTH = range(len(SCENE))
 
 
 @compiled
@@ -64,8 +69,8 @@ def wear(
     """
     count, size, _ = triangle.shape
     for image in range(count):
-        curl, tone, phase = person[image, 1], person[image, 2], person[image, 3] % 64.0
-        rim = person[image, 4] * person[image, 4] * 0.5 + 0.01
+        curl, tone, phase = person[image, _HAIR_CURL], person[image, _HAIR_TONE], person[image, _TEXTURE_SEED] % 64.0
+        rim = person[image, _GLASSES_TONE] * person[image, _GLASSES_TONE] * 0.5 + 0.01
         for row in range(size):
             for column in range(size):
                 worn[image, row, column, 0] = 0.0
@@ -157,8 +162,8 @@ def _shaded(
 ) -> tuple[float, float, float]:  # fmt: skip
     """``shading.shade``; ``lamps`` (n, 4, 3): both directions, and half-way from each to the camera."""
     x, y, z = normal
-    ambient, strength, fill = scene[image, 0], scene[image, 1], scene[image, 2]
-    warmth, second = scene[image, 3], scene[image, 4]
+    ambient, strength, fill = scene[image, _AMBIENT], scene[image, _LIGHT_STRENGTH], scene[image, _FILL]
+    warmth, second = scene[image, _LIGHT_WARMTH], scene[image, _SECOND_STRENGTH]
     facing = x * lamps[image, 0, 0] + y * lamps[image, 0, 1] + z * lamps[image, 0, 2]
     other = x * lamps[image, 1, 0] + y * lamps[image, 1, 1] + z * lamps[image, 1, 2]
     mirrored = max(x * lamps[image, 2, 0] + y * lamps[image, 2, 1] + z * lamps[image, 2, 2], 0.0)
@@ -189,7 +194,7 @@ def _catchlight(
     x, y, z = normal
     one = max(x * lamps[image, 2, 0] + y * lamps[image, 2, 1] + z * lamps[image, 2, 2], 0.0)
     two = max(x * lamps[image, 3, 0] + y * lamps[image, 3, 1] + z * lamps[image, 3, 2], 0.0)
-    return min(one**180 + two**180 * scene[image, 4], 1.0) * seen * 0.9 * scene[image, 1]
+    return min(one**180 + two**180 * scene[image, _SECOND_STRENGTH], 1.0) * seen * 0.9 * scene[image, _LIGHT_STRENGTH]
 
 
 @compiled
@@ -250,21 +255,16 @@ def _flesh(
     dim = max(1.0 - behind, 0.02)
     dim *= dim
     if kind == head:
-        hairy = 0.6 * _smooth(person[n, 0], 0.5, 0.9) * _smooth(t, 6.0, 9.0)
-        bare = 1.0 - hairy
-        return (
-            red * bare + hair[n, 0] * hairy,
-            green * bare + hair[n, 1] * hairy,
-            blue * bare + hair[n, 2] * hairy,
-            0.03,
-        )
+        hairy = 0.6 * _smooth(person[n, _HAIR_STYLE], 0.5, 0.9) * _smooth(t, 6.0, 9.0)
+        red, green = red + (hair[n, 0] - red) * hairy, green + (hair[n, 1] - green) * hairy
+        return red, green, blue + (hair[n, 2] - blue) * hairy, 0.03
     if kind == teeth:
-        light = person[n, 6] * dim
+        light = person[n, _TOOTH_SHADE] * dim
         return light, 0.95 * light, 0.85 * light, 0.3 * dim
     if kind == socket:
         return 0.75 * red, 0.42 * green, 0.4 * blue, 0.03 * dim
     if kind == lash:
-        pale = 0.5 * (1.0 - person[n, 5])
+        pale = 0.5 * (1.0 - person[n, _LASHES])
         return 0.02 + pale * red, 0.02 + pale * green, 0.02 + pale * blue, 0.03 * dim
     red, green, blue = 0.32 * (0.6 + 0.8 * red), 0.1 * (0.6 + 0.8 * green), 0.1 * (0.6 + 0.8 * blue)
     return red * dim, green * dim, blue * dim, 0.2 * dim
@@ -317,7 +317,8 @@ def light(
                         x, y = _between(fixed, i, j, k, u, v, w, 2), _between(fixed, i, j, k, u, v, w, 3)
                         x, y, z = _unit(x, y, _between(fixed, i, j, k, u, v, w, 4))
                         along = x * gaze[n, 0] + y * gaze[n, 1] + z * gaze[n, 2]
-                        red, green, blue = _eye(along, iris_sine * person[n, 7], person[n, 8], person[n, 9])
+                        radius = iris_sine * person[n, _IRIS_SIZE]
+                        red, green, blue = _eye(along, radius, person[n, _IRIS_HUE], person[n, _IRIS_TONE])
                         gloss, glow = 0.0, _catchlight(normal, seen, scene, lamps, n)
                     else:
                         behind = _between(fixed, i, j, k, u, v, w, 5)

@@ -8,13 +8,22 @@ from ferdis.datasets.facekit.compiled.jit import compiled
 
 PERSON = (
     "blotches", "eye_bag", "socket_shade", "lid_fold", "freckles", "mole_s", "mole_t", "mole_2_s", "mole_2_t",
-    "mole_strength", "hair_style", "hair_grey", "age", "redness", "makeup", "lashes", "lip_colour", "lipstick_hue",
-    "brow_arch", "brow_y", "brow_gap", "brow_thickness", "brow_density", "beard", "moustache", "oiliness", "hair_tone",
+    "mole_strength", "hair_style", "hair_grey", "age", "redness", "makeup", "lashes", "brow_arch", "brow_y",
+    "brow_gap", "brow_thickness", "brow_density", "beard", "moustache", "oiliness",
 )  # fmt: skip
 MAPS = (
     "s", "t", "brow_along", "brow_across", "eye", "beard", "moustache", "scalp", "blush", "hollow", "socket", "rim",
     "crease", "freckled", "upper_lid", "shadow", "lips", "lip_gloss", "lip_shade", "no_lips", "shine",
 )  # fmt: skip
+(
+    _BLOTCHES, _EYE_BAG, _SOCKET_SHADE, _LID_FOLD, _FRECKLES, _MOLE_S, _MOLE_T, _MOLE_2_S, _MOLE_2_T, _MOLE_STRENGTH,
+    _HAIR_STYLE, _HAIR_GREY, _AGE, _REDNESS, _MAKEUP, _LASHES, _BROW_ARCH, _BROW_Y, _BROW_GAP, _BROW_THICKNESS,
+    _BROW_DENSITY, _BEARD, _MOUSTACHE, _OILINESS,
+) = range(len(PERSON))  # fmt: skip
+(
+    _S, _T, _BROW_ALONG, _BROW_ACROSS, _EYE, _AT_BEARD, _AT_MOUSTACHE, _SCALP, _BLUSH, _HOLLOW, _SOCKET, _RIM,
+    _CREASE, _FRECKLED, _UPPER_LID, _SHADOW, _LIPS, _LIP_GLOSS, _LIP_SHADE, _NO_LIPS, _SHINE,
+) = range(len(MAPS))  # fmt: skip
 
 
 @compiled
@@ -47,32 +56,33 @@ def _brightness(
     maps: np.ndarray, of: np.ndarray, blotch: np.ndarray, grain: np.ndarray, shaved: float, out: np.ndarray
 ) -> None:
     """``skin._complexion``'s brightness of each cell."""
-    bag, socket, fold, freckles = 0.06 + 0.3 * of[1], 0.2 * of[2], 0.4 * of[3], 0.3 * of[4]
-    blotchy = 0.05 * of[0]
+    bag, socket = 0.06 + 0.3 * of[_EYE_BAG], 0.2 * of[_SOCKET_SHADE]
+    fold, freckles, blotchy = 0.4 * of[_LID_FOLD], 0.3 * of[_FRECKLES], 0.05 * of[_BLOTCHES]
     for k in range(len(out)):
-        tone = 1.0 + blotchy * blotch[k] + 0.018 * grain[k] - maps[9, k] * bag - socket * maps[10, k]
-        out[k] = tone - 0.25 * maps[11, k] - fold * maps[12, k]
+        tone = 1.0 + blotchy * blotch[k] + 0.018 * grain[k] - maps[_HOLLOW, k] * bag - socket * maps[_SOCKET, k]
+        out[k] = tone - 0.25 * maps[_RIM, k] - fold * maps[_CREASE, k]
     if freckles > 0:
         for k in range(len(out)):
-            out[k] -= freckles * _smooth(grain[k], 1.3, 2.8) * maps[13, k]
-    if of[9] > 0:
-        strength, s0, t0, s1, t1 = of[9], of[5], of[6], of[7], of[8]
+            out[k] -= freckles * _smooth(grain[k], 1.3, 2.8) * maps[_FRECKLED, k]
+    if of[_MOLE_STRENGTH] > 0:
+        strength, s0, t0, s1, t1 = of[_MOLE_STRENGTH], of[_MOLE_S], of[_MOLE_T], of[_MOLE_2_S], of[_MOLE_2_T]
         for k in range(len(out)):
-            out[k] *= _mole(maps[0, k] - s0, maps[1, k] - t0, strength, 0.13)
-            out[k] *= _mole(maps[0, k] - s1, maps[1, k] - t1, strength, 0.09)
+            out[k] *= _mole(maps[_S, k] - s0, maps[_T, k] - t0, strength, 0.13)
+            out[k] *= _mole(maps[_S, k] - s1, maps[_T, k] - t1, strength, 0.09)
     for k in range(len(out)):
-        out[k] = max(out[k] * (1.0 - shaved * maps[7, k]), 0.05)
+        out[k] = max(out[k] * (1.0 - shaved * maps[_SCALP, k]), 0.05)
 
 
 @compiled
 def _brows(maps: np.ndarray, of: np.ndarray, strokes: np.ndarray, out: np.ndarray) -> None:
     """``skin._brows``."""
-    arch, height, gap, thickness, density = of[18], of[19], of[20], of[21], 0.5 + 0.6 * of[22]
+    arch, height, gap = of[_BROW_ARCH], of[_BROW_Y], of[_BROW_GAP]
+    thickness, density = of[_BROW_THICKNESS], 0.5 + 0.6 * of[_BROW_DENSITY]
     inner, outer = -0.12 + 0.12 * gap, 0.1 + 0.1 * gap
     for k in range(len(out)):
-        along, stroke = maps[2, k], strokes[k]
+        along, stroke = maps[_BROW_ALONG, k], strokes[k]
         off = along - 0.62
-        across = maps[3, k] - height - arch * (1.0 - off * off * 4.0)
+        across = maps[_BROW_ACROSS, k] - height - arch * (1.0 - off * off * 4.0)
         profile = _smooth(along, inner, outer) * _smooth(along, 1.12, 0.55)
         half = thickness * (0.35 + 0.65 * profile)
         edge = _smooth(half + 0.05 * stroke - abs(across), -0.16, 0.16)
@@ -83,12 +93,12 @@ def _brows(maps: np.ndarray, of: np.ndarray, strokes: np.ndarray, out: np.ndarra
 @compiled
 def _beard(maps: np.ndarray, of: np.ndarray, strokes: np.ndarray, grain: np.ndarray, out: np.ndarray) -> None:
     """``skin._beard``."""
-    chin = _smooth(of[23], 0.0, 0.15) * 0.22 + _smooth(of[23], 0.15, 0.7) * 0.7
-    lip = _smooth(of[24], 0.0, 0.15) * 0.22 + _smooth(of[24], 0.15, 0.7) * 0.7
+    chin = _smooth(of[_BEARD], 0.0, 0.15) * 0.22 + _smooth(of[_BEARD], 0.15, 0.7) * 0.7
+    lip = _smooth(of[_MOUSTACHE], 0.0, 0.15) * 0.22 + _smooth(of[_MOUSTACHE], 0.15, 0.7) * 0.7
     for k in range(len(out)):
-        cover = max(maps[5, k] * chin, maps[6, k] * lip)
+        cover = max(maps[_AT_BEARD, k] * chin, maps[_AT_MOUSTACHE, k] * lip)
         cover *= 1.0 + 0.25 * _clip(strokes[k], -1.0, 1.0) + 0.15 * _clip(grain[k], -1.0, 1.0)
-        out[k] = _clip(cover * maps[19, k], 0.0, 0.92)
+        out[k] = _clip(cover * maps[_NO_LIPS, k], 0.0, 0.92)
 
 
 @compiled
@@ -100,22 +110,23 @@ def paint(
     bright, browed, bearded = (np.empty(maps.shape[1]), np.empty(maps.shape[1]), np.empty(maps.shape[1]))
     for n in range(len(person)):
         of, blotch, grain = person[n], blotches[n], grains[n]
-        _brightness(maps, of, blotch, grain, 0.3 * (1.0 - of[11]) * (1.0 - of[12]) * _smooth(of[10], 0.5, 0.2), bright)
+        shaved = 0.3 * (1.0 - of[_HAIR_GREY]) * (1.0 - of[_AGE]) * _smooth(of[_HAIR_STYLE], 0.5, 0.2)
+        _brightness(maps, of, blotch, grain, shaved, bright)
         _brows(maps, of, strokes[n], browed)
         _beard(maps, of, strokes[n], grain, bearded)
-        redness, oil, made_up = of[13], of[25], of[14]
+        redness, oil, made_up = of[_REDNESS], of[_OILINESS], of[_MAKEUP]
         width = 0.07 + 0.06 * made_up
-        dark = 0.85 * min(0.25 + 0.5 * of[15] + 0.5 * made_up, 0.95)
+        dark = 0.85 * min(0.25 + 0.5 * of[_LASHES] + 0.5 * made_up, 0.95)
         for k in range(maps.shape[1]):
-            red = redness * (0.16 * maps[8, k] + 0.05 + 0.06 * blotch[k] + 0.1 * maps[11, k])
-            lids = 1.0 - maps[15, k] * made_up * maps[14, k]
-            lids *= (1.0 - _bell(maps[4, k] + 0.03, width) * dark * (0.35 + 0.65 * maps[14, k])) * bright[k]
+            red = redness * (0.16 * maps[_BLUSH, k] + 0.05 + 0.06 * blotch[k] + 0.1 * maps[_RIM, k])
+            lids = 1.0 - maps[_SHADOW, k] * made_up * maps[_UPPER_LID, k]
+            lids *= (1.0 - _bell(maps[_EYE, k] + 0.03, width) * dark * (0.35 + 0.65 * maps[_UPPER_LID, k])) * bright[k]
             for channel in range(3):
                 gain = 0.2 if channel == 0 else (-0.5 if channel == 1 else -0.45)
                 colour = tones[n, channel] * (1.0 + gain * red) * lids
-                colour += (lips[n, channel] * maps[18, k] - colour) * maps[16, k]
+                colour += (lips[n, channel] * maps[_LIP_SHADE, k] - colour) * maps[_LIPS, k]
                 colour += (brow_hairs[n, channel] - colour) * browed[k]
                 colour += (hairs[n, channel] * 0.8 + 0.1 * colour - colour) * bearded[k]
                 out[n, k, channel] = colour
-            shine = oil * (0.06 + 0.16 * maps[20, k]) * (1.0 + 0.3 * grain[k])
-            out[n, k, 3] = shine + maps[17, k] * (0.1 + 0.25 * made_up)
+            shine = oil * (0.06 + 0.16 * maps[_SHINE, k]) * (1.0 + 0.3 * grain[k])
+            out[n, k, 3] = shine + maps[_LIP_GLOSS, k] * (0.1 + 0.25 * made_up)
