@@ -52,8 +52,14 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "averages of extra faces too": ('{"target": number[:own], "all"', '{"target": number, "all"'),
             "averages of further faces with the target's": ('"extra": number[own:]}', '"extra": number}'),
             "attention start not passed": ("names_weight else 0, self.attention_start,", "names_weight else 0, 0.0,"),
-            "skips past the posterior": ("if self.expand is not None and names is not None:", "if False:"),
-            "logits in the place of probabilities": ("self.expand(names.softmax(1))", "self.expand(names)"),
+            "the posterior kept from the decoder": (
+                "drawn = self.draw(told)",
+                "drawn = self.draw(torch.ones_like(told))",
+            ),
+            "logits in the place of probabilities": (
+                "shares = told = names.float().softmax(1)",
+                "shares = told = names.float()",
+            ),
             "alpha not passed to the centres": ("classifier.width, self.island_alpha)", "classifier.width)"),
             "class weights not passed": (
                 "class_weights=training.class_weights,\n                        trains",
@@ -75,16 +81,16 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
             "another seed for the batches": ("batches(self.batch_size, self.seed, ", "batches(self.batch_size, 0, "),
             "attention always on": (
-                "self.generator_channels, self.attention, self.skips",
-                "self.generator_channels, True, self.skips",
+                "channels, self.attention, self.skips",
+                "channels, True, self.skips",
             ),
             "weights not initialised": ("for network in (new, discriminator):", "for network in (new,):"),
-            "the reader initialised like a decoder": ("new: nn.Module = generator.draw", "new: nn.Module = generator"),
-            "no gradient past the told class": ("told = told + shares - shares.detach()", "told = told"),
-            "probabilities in the place of the class": (
-                "told = F.one_hot(names.argmax(1), names.shape[1]).to(shares.dtype)",
-                "told = shares",
+            "the reader initialised like a decoder": (
+                "new = generator.draw if like_e else generator",
+                "new = generator",
             ),
+            "no gradient past the told class": (") + shares - shares.detach()", ").float()"),
+            "probabilities in the place of the class": ("if self.hard:", "if False:"),
             "columns of classes kept": (", cast(nn.Linear, self.draw[0]).weight]", "]"),
             "D without instance norm": ("layers += [nn.InstanceNorm2d(after)] if level else []", "layers += []"),
             "l1 to the face": ("l1_loss(generated, average)", "l1_loss(generated, face)"),

@@ -35,8 +35,8 @@ The reasons, what was measured, and the commands for the paper's tables are in `
 - Rotation is uniform in [-5, 5] degrees; the average face takes its input's flip, rotation and crop.
 
 Further ones have arguments of their own, are off in ``IFGAN()`` and on in ``IFGAN.small()``: ``generator_encoder``,
-``generator_norm``, ``skips``, ``average_view``, ``names_weight``, ``classifier_trains_generator``, ``schedule``. Off in
-both are ``identity_reversal``, ``decoder_input`` and ``attention_start``.
+``generator_norm``, ``skips``, ``average_view``, ``names_weight``, ``classifier_trains_generator``, ``schedule``,
+``decoder_input``. Off in both are ``identity_reversal`` and ``attention_start``.
 
 How hard the terms pull
 -----------------------
@@ -58,7 +58,6 @@ The text calls the softmax term dominant in E: of the three reductions of Eq. 5 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -84,6 +83,7 @@ from ferdis.preprocess.augment import (
 )
 from ferdis.systems.class_means import Averages, Centres, cosine_sum
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice, resized
+from ferdis.systems.generator_blocks import halvings, head, up
 from ferdis.systems.person_probe import person_probe
 from ferdis.training import Batch, Modules, Phase, Stage
 
@@ -148,9 +148,6 @@ class Generator(nn.Module):
         map is.
     attention_start : float
         The weight of self-attention at first.
-    posterior_side : int
-        0, or the side of the smallest maps: the decoder then reads nothing but the probabilities of the classes, which
-        ``n_classes`` has named (and no skips).
     """
 
     def __init__(
@@ -162,32 +159,21 @@ class Generator(nn.Module):
         encoder: str = "strided",
         n_classes: int = 0,
         attention_start: float = 0.0,
-        posterior_side: int = 0,
     ) -> None:
         super().__init__()
         last, joined = len(channels) - 1, 2 if skips else 1
         self.skips = skips
-        self.encoder = nn.ModuleList(
-            # No norm at the input (pix2pix), nor at the smallest maps, which have too few positions for statistics.
-            _pooled(3 if level == 0 else channels[level - 1], channels[level], norm)
-            if encoder == "pooled"
-            else _down(3 if level == 0 else channels[level - 1], channels[level], "" if level in (0, last) else norm)
-            for level in range(last + 1)
-        )
+        self.encoder = nn.ModuleList(halvings(channels, norm, encoder))
         self.decoder = nn.ModuleList(  # decoder[k] gives maps of the size of encoder[k]'s, which are concatenated
-            _up(channels[level + 1] * (1 if level == last - 1 else joined), channels[level], norm)
+            up(channels[level + 1] * (1 if level == last - 1 else joined), channels[level], norm)
             for level in range(last)
         )
-        self.head = _head(joined * channels[0])
+        self.head = head(joined * channels[0])
         places = ("encoder", "skip", "decoder") if skips else ("encoder", "decoder")
         self.attend = nn.ModuleDict(
             {p: SelfAttention(channels[1], start=attention_start) if attention else nn.Identity() for p in places}
         )
         self.names = nn.Linear(4 * channels[-1], n_classes) if n_classes else None
-        shape = (channels[-1], posterior_side, posterior_side)
-        self.expand = (
-            nn.Sequential(nn.Linear(n_classes, math.prod(shape)), nn.Unflatten(1, shape)) if posterior_side else None
-        )
 
     def forward(self, face: Tensor, named: bool = False) -> Any:
         """Faces (n, 3, S, S) in [-1, 1] to average faces of the same shape and range.
@@ -201,8 +187,6 @@ class Generator(nn.Module):
                 x = self.attend["encoder"](x)
             skips.append(x)
         names = None if self.names is None else self.names(F.adaptive_avg_pool2d(x, 2).flatten(1))  # (n, K)
-        if self.expand is not None and names is not None:
-            x = self.expand(names.softmax(1))  # (n, channels[-1], S / 2^levels, same)
         for level in reversed(range(len(self.decoder))):
             x, skip = self.decoder[level](x), skips[level]
             if level == 1:
@@ -213,48 +197,67 @@ class Generator(nn.Module):
 
     def class_layers(self) -> list[Tensor]:
         """Tensors with a row or column per class."""
-        told = [] if self.expand is None else [cast(nn.Linear, self.expand[0]).weight]
-        return told + ([] if self.names is None else list(self.names.parameters()))
+        return [] if self.names is None else list(self.names.parameters())
+
+
+class NamingEncoder(nn.Module):
+    """The encoder of a :class:`Generator` with the layer that names the class: features and logits, as E has them."""
+
+    def __init__(self, channels: Sequence[int], norm: str, encoder: str, n_classes: int) -> None:
+        super().__init__()
+        self.maps = nn.Sequential(*halvings(channels, norm, encoder), nn.AdaptiveAvgPool2d(2), nn.Flatten())
+        self.names = nn.Linear(4 * channels[-1], n_classes)
+
+    def forward(self, face: Tensor) -> tuple[Tensor, Tensor]:
+        """Faces (n, 3, S, S) in [-1, 1] to features (n, 4 channels[-1]) and logits (n, K)."""
+        features = self.maps(face)
+        return features, self.names(features)
 
 
 class ClassGenerator(nn.Module):
-    """G whose decoder is told a class and nothing else: what it draws cannot show who the input was.
+    """G whose decoder is told classes and nothing else: what it draws can hardly show who the input was.
 
     Eq. 3 is smallest at the pixelwise median of the averages under p(class | face): one class's average, once that has
-    more than half of the probability. Nothing asks for what else maps could carry, and a probe reads the person from it.
+    more than half of the probability. Nothing asks for what else maps could carry, and probes read the person there.
 
     Parameters
     ----------
-    reader : ImageClassifier
-        Names the class of a face; the cross-entropy of ``names_weight`` trains it. Eq. 2 and 3 reach it as if the
-        decoder read its probabilities (straight-through: Bengio et al. 2013).
+    reader : ImageClassifier or NamingEncoder
+        Names the class of a face; the cross-entropy of ``names_weight`` trains it.
     n_classes, channels, norm : as for :class:`Generator`, of which this has the decoder
     side : side of the smallest maps
+    hard : bool
+        The decoder is told the most probable class alone, not the probabilities; Eq. 2 and 3 reach the reader as if it
+        were these (straight-through: Bengio et al. 2013).
     """
 
-    def __init__(self, reader: ImageClassifier, n_classes: int, channels: Sequence[int], norm: str, side: int) -> None:
+    def __init__(
+        self, reader: ImageClassifier | NamingEncoder, n_classes: int, channels: Sequence[int], norm: str, side: int,
+        hard: bool,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.reader = reader
+        self.reader, self.hard = reader, hard
         self.draw = nn.Sequential(
             nn.Linear(n_classes, channels[-1] * side**2),
             nn.Unflatten(1, (channels[-1], side, side)),
-            *(_up(channels[level + 1], channels[level], norm) for level in reversed(range(len(channels) - 1))),
-            _head(channels[0]),
+            *(up(channels[level + 1], channels[level], norm) for level in reversed(range(len(channels) - 1))),
+            head(channels[0]),
         )
 
     def forward(self, face: Tensor, named: bool = False) -> Any:
         """Faces (n, 3, S, S) in [-1, 1] to faces of the same shape and range; with ``named`` also logits (n, K)."""
         names = self.reader(face)[1]
-        shares = names.float().softmax(1)
-        told = F.one_hot(names.argmax(1), names.shape[1]).to(shares.dtype)
-        if self.training:
-            told = told + shares - shares.detach()
+        shares = told = names.float().softmax(1)
+        if self.hard:
+            told = F.one_hot(names.argmax(1), names.shape[1]) + shares - shares.detach()
         drawn = self.draw(told)
         return (drawn, names) if named else drawn
 
     def class_layers(self) -> list[Tensor]:
         """Tensors with a row or column per class."""
-        return [*self.reader.network.get_classifier().parameters(), cast(nn.Linear, self.draw[0]).weight]
+        own = isinstance(self.reader, NamingEncoder)
+        last = self.reader.names if own else self.reader.network.get_classifier()  # type: ignore[union-attr]
+        return [*last.parameters(), cast(nn.Linear, self.draw[0]).weight]
 
 
 class PatchDiscriminator(nn.Module):
@@ -273,38 +276,6 @@ class PatchDiscriminator(nn.Module):
     def forward(self, face: Tensor, average: Tensor) -> Tensor:
         """Pairs of images (n, 3, S, S) in [-1, 1] to logits (n, 1, S/8 - 2, S/8 - 2); positive means real."""
         return self.layers(torch.cat([face, average], 1))
-
-
-def _norm(kind: str, channels: int) -> nn.Module:
-    return nn.InstanceNorm2d(channels, affine=True) if kind == "instance" else nn.BatchNorm2d(channels)
-
-
-def _down(before: int, after: int, norm: str) -> nn.Sequential:
-    """Halve the maps: convolution 4x4/2, norm unless it is "", LeakyReLU."""
-    layers: list[nn.Module] = [nn.Conv2d(before, after, 4, 2, 1, bias=not norm)]
-    return nn.Sequential(*layers, *([_norm(norm, after)] if norm else []), nn.LeakyReLU(0.2))
-
-
-def _pooled(before: int, after: int, norm: str) -> nn.Sequential:
-    """Halve the maps: convolution 3x3, norm, LeakyReLU, 2x2 average pooling."""
-    layers = nn.Conv2d(before, after, 3, 1, 1, bias=False), _norm(norm, after), nn.LeakyReLU(0.2), nn.AvgPool2d(2)
-    return nn.Sequential(*layers)
-
-
-def _up(before: int, after: int, norm: str = "instance") -> nn.Sequential:
-    """Double the maps: ReLU, nearest neighbours, convolution 3x3, norm."""
-    # Not a transposed convolution, which leaves a checkerboard pattern (Odena et al. 2016); the text leaves it open.
-    return nn.Sequential(
-        nn.ReLU(),
-        nn.Upsample(scale_factor=2),
-        nn.Conv2d(before, after, 3, 1, 1, bias=False),
-        _norm(norm, after),
-    )
-
-
-def _head(before: int) -> nn.Sequential:
-    """Maps of half the size to a face in [-1, 1]."""
-    return nn.Sequential(nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(before, 3, 3, 1, 1), nn.Tanh())
 
 
 def _places(maps: Tensor) -> Tensor:  # (n, C, h, w) -> (n, hw, C)
@@ -533,7 +504,8 @@ class IFGAN(Classifier):
     skips : bool
         Skip connections in the generator; without them less of the input's identity reaches the output.
     generator_encoder : str
-        "strided" or "pooled", see :class:`Generator`.
+        "strided" or "pooled", see :class:`Generator`; "classifier": a network like E, for another ``decoder_input``
+        than "maps".
     generator_norm : str
         "instance" or "batch", see :class:`Generator`.
     names_weight : float
@@ -542,8 +514,8 @@ class IFGAN(Classifier):
     decoder_input : str
         "maps": the decoder reads the encoder's maps. "posterior": it reads the probabilities of the classes alone, as
         the layer of ``names_weight`` has them, and draws a mixture of the averages; nothing else of the input is left.
-        "class": it reads the most probable class alone, which a network like E names, see :class:`ClassGenerator`;
-        without attention. Both need ``names_weight`` and ``skips=False``.
+        "class": it reads the most probable class alone, see :class:`ClassGenerator`. Both need ``names_weight`` and
+        ``skips=False``, and have no attention.
     identity_reversal : float
         Not in the text: a network names the training person from the generated face, and its gradient reaches the
         generator reversed, times this number (:mod:`ferdis.systems.person_probe`). 0 leaves it out.
@@ -589,7 +561,8 @@ class IFGAN(Classifier):
         "small_stem": True,
         "weights": None,
         "generator_channels": (16, 32, 64, 128, 128),
-        "generator_encoder": "pooled",
+        "generator_encoder": "classifier",
+        "decoder_input": "posterior",
         "generator_norm": "batch",
         "skips": False,
         "average_view": "centre",
@@ -600,10 +573,10 @@ class IFGAN(Classifier):
         "image_size": 72,
         "crop_size": 64,
         "epochs": 4,
-        "min_steps": 800,
+        "min_steps": 1200,
         "schedule": "one-cycle",
         "batch_size": 32,
-        "learning_rate": 1e-3,
+        "learning_rate": 2e-3,
     }
 
     classifier: str = "resnet101.tv_in1k"
@@ -679,8 +652,10 @@ class IFGAN(Classifier):
             Without attention blocks, or for a point outside the crop.
         """
         check_is_fitted(self, "modules_")
-        if not self.attention or self.decoder_input == "class":
-            raise ValueError("attention=False or decoder_input='class': this generator has no attention maps")
+        if not self.attention or self.decoder_input != "maps":
+            raise ValueError(
+                f"attention={self.attention}, decoder_input={self.decoder_input!r}: it has no attention maps"
+            )
         if not points or any(not 0 <= value <= 1 for point in points for value in point):
             raise ValueError(f"points={points!r}: give (x, y) fractions of the crop between 0 and 1")
         generator, seen = cast(Generator, self.modules_["generator"]), list[Tensor]()
@@ -704,7 +679,9 @@ class IFGAN(Classifier):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_choice("classifier_input", self.classifier_input, ("generated", "pair"))
-        check_choice("generator_encoder", self.generator_encoder, ("strided", "pooled"))
+        check_choice("generator_encoder", self.generator_encoder, ("strided", "pooled", "classifier"))
+        if self.generator_encoder == "classifier" and self.decoder_input == "maps":
+            raise ValueError("generator_encoder='classifier' has no maps for decoder_input='maps': take 'posterior'")
         check_choice("generator_norm", self.generator_norm, ("instance", "batch"))
         check_choice("average_view", self.average_view, ("input", "centre"))
         check_choice("average_from", self.average_from, ("target", "all", "extra"))
@@ -732,15 +709,18 @@ class IFGAN(Classifier):
             arguments=self.classifier_arguments, small_stem=self.small_stem,
         )  # fmt: skip
         generator: Generator | ClassGenerator
-        if self.decoder_input == "class":
-            generator = ClassGenerator(reader(), n_classes, self.generator_channels, self.generator_norm, side)
-            new: nn.Module = generator.draw
-        else:
+        new: nn.Module
+        channels, norm = self.generator_channels, self.generator_norm
+        if self.decoder_input == "maps":
             generator = new = Generator(
-                self.generator_channels, self.attention, self.skips, self.generator_norm, self.generator_encoder,
+                channels, self.attention, self.skips, norm, self.generator_encoder,
                 n_classes if self.names_weight else 0, self.attention_start,
-                side if self.decoder_input == "posterior" else 0,
             )  # fmt: skip
+        else:
+            like_e = self.generator_encoder == "classifier"
+            naming = reader() if like_e else NamingEncoder(channels, norm, self.generator_encoder, n_classes)
+            generator = ClassGenerator(naming, n_classes, channels, norm, side, self.decoder_input == "class")
+            new = generator.draw if like_e else generator  # E's own start is timm's
         discriminator = PatchDiscriminator(self.discriminator_channels)
         for network in (new, discriminator):
             initialise_normal(network)

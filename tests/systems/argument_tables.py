@@ -118,7 +118,9 @@ IFGAN_ARGUMENTS = {
     "attention": Argument(False, _GENERATOR),
     "attention_start": Argument(0.5, {**_NEW, "?ifgan.initial": CHANGED}),
     "skips": Argument(False, _GENERATOR),
-    "decoder_input": Argument("posterior", _GENERATOR, given={"skips": False, "names_weight": 2.0}),
+    "decoder_input": Argument(
+        "posterior", {**_GENERATOR, **some("shapes.*")}, given={"skips": False, "names_weight": 2.0}
+    ),
     "identity_reversal": Argument(
         3.0,
         some(

@@ -30,6 +30,7 @@ TINY = {
     "progress": False,
     # Where `small` departs from the text, the text: departures are tested by their arguments.
     "small_stem": False,
+    "decoder_input": "maps",
     "generator_encoder": "strided",
     "generator_norm": "instance",
     "skips": True,
