@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ferdis.export import export as export
     from ferdis.faces import Faces as Faces
     from ferdis.predict import Predictor as Predictor
+    from ferdis.predict import load_model as load_model
+    from ferdis.predict import predict as predict  # type: ignore[no-redef]
     from ferdis.protocol import CrossDataset as CrossDataset
     from ferdis.protocol import Fold as Fold
     from ferdis.protocol import FoldList as FoldList
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from ferdis.protocol import SubjectKFold as SubjectKFold
     from ferdis.protocol import audit as audit
     from ferdis.protocol import repeat as repeat
-    from ferdis.saved_models import load_model as load_model
     from ferdis.sweep import sweep as sweep  # type: ignore[no-redef]
     from ferdis.systems.baselines import BaselineCNN as BaselineCNN
     from ferdis.systems.baselines import ResNetClassifier as ResNetClassifier
@@ -63,7 +64,8 @@ _PUBLIC = {
     "export": "ferdis.export",
     "fit_final": "ferdis.evaluation",
     "load": "ferdis.datasets",
-    "load_model": "ferdis.saved_models",
+    "load_model": "ferdis.predict",
+    "predict": "ferdis.predict",
     "repeat": "ferdis.protocol",
     "sweep": "ferdis.sweep",
 }
@@ -77,7 +79,7 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'ferdis' has no attribute {name!r}")
     module = import_module(_PUBLIC[name])
-    # `sweep` and `export` are packages as well as functions: importing one has put the (callable) package here.
+    # `sweep`, `export` and `predict` are packages as well: importing one has put the (callable) package here.
     return globals().get(name) or getattr(module, name)
 
 

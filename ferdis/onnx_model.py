@@ -77,8 +77,10 @@ class OnnxModel:
     ----------
     about : dict
         The file's metadata: system, method, classes, preprocessing, crop_template, training_digest, protocol, ...
-    inputs : list of str
-        Names of its inputs, in order.
+    inputs, outputs : list of str
+        Names of its inputs and outputs, in order.
+    classes : list of str
+        What its probabilities are of; empty for a generator.
 
     Raises
     ------
@@ -94,6 +96,8 @@ class OnnxModel:
         self.session = session(path, threads)
         self.about = self._read_about()
         self.inputs = [item.name for item in self.session.get_inputs()]
+        self.outputs = [item.name for item in self.session.get_outputs()]
+        self.classes = [str(name) for name in self.about["classes"]]
 
     def _read_about(self) -> dict[str, Any]:
         metadata = dict(self.session.get_modelmeta().custom_metadata_map)
@@ -110,10 +114,36 @@ class OnnxModel:
         return {key: json.loads(value) if key in _JSON else value for key, value in metadata.items()}
 
     def __call__(self, **inputs: np.ndarray) -> np.ndarray:
-        """Run it, 64 rows at a time: faces (n, H, W, 3) uint8 and action units float32, by name of the input."""
+        """Its first output; arguments as for :meth:`answers`."""
+        return next(iter(self.answers(**inputs).values()))
+
+    def answers(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Run it, 64 rows at a time: faces (n, H, W, 3) uint8 and action units float32, by name of the input.
+
+        Returns
+        -------
+        dict
+            Its outputs by name, n rows each.
+        """
         count = len(next(iter(inputs.values())))
         parts = [
-            self.session.run(None, {name: given[start : start + _BATCH] for name, given in inputs.items()})[0]
+            self.session.run(None, {name: given[start : start + _BATCH] for name, given in inputs.items()})
             for start in range(0, count, _BATCH)
         ]
-        return np.concatenate(parts)
+        return {name: np.concatenate(found) for name, found in zip(self.outputs, zip(*parts, strict=True), strict=True)}
+
+    def predict_proba(self, faces: Any) -> np.ndarray:
+        """Probabilities (n, K) of crops (n, H, W, 3) uint8 or of Faces, aligned as the file wants them.
+
+        Raises
+        ------
+        ValueError
+            If the file names no classes.
+        """
+        if not self.classes:
+            raise ValueError(f"{self.path} names no expression: it was exported from a generator")
+        return self(faces=faces if isinstance(faces, np.ndarray) else faces.pixels())
+
+    def predict(self, faces: Any) -> np.ndarray:
+        """The most probable class of each face, (n,) of str; arguments as for :meth:`predict_proba`."""
+        return np.array(self.classes)[self.predict_proba(faces).argmax(1)]

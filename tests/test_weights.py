@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ferdis import ResNetClassifier
+from ferdis import RELGAN, ResNetClassifier
 from ferdis.nn import ImageClassifier
 from tests.systems.test_classifier import build
 from tests.systems.test_ifgan import faces
@@ -111,3 +111,23 @@ def test_notes_tell_a_random_start_from_a_file(tmp_path: Path) -> None:
     save_file({"foo.weight": torch.zeros(1)}, tmp_path / "foo.safetensors")
     with pytest.raises(ValueError, match="does not fit"):  # and so no note is missing where nothing was loaded
         ResNetClassifier.small(weights=str(tmp_path / "foo.safetensors")).fit(faces(12))
+
+
+@pytest.mark.parametrize(("name", "networks"), [("cnn", ["encoder"]), ("relgan", list(RELGAN._started))])
+def test_a_patch_classifier_starts_from_a_saved_one(name: str, networks: list[str], tmp_path: Path) -> None:
+    """Encoders are those of the file, a layer that names classes is not; one that does not fit is refused."""
+    first = build(name, epochs=1).fit(faces(24))
+    file = first.save(tmp_path / "first") / "weights.safetensors"
+    started = build(name, epochs=1, learning_rate=1e-12, seed=5, weights=str(file)).fit(faces(24))
+    fresh = build(name, epochs=1, learning_rate=1e-12, seed=5).fit(faces(24))
+    for network in networks:
+        parts = [dict(system.modules_[network].named_parameters()) for system in (first, started, fresh)]
+        gaps = [max((one - other[key]).abs().max().item() for key, one in parts[0].items()) for other in parts[1:]]
+        assert gaps[0] < 1e-6 < 1e-3 < gaps[1]
+    heads = [system.modules_["classifier"].state_dict() for system in (first, started)]
+    assert any((heads[0][key] - heads[1][key]).abs().max() > 1e-3 for key in heads[0])
+    assert any(f"starts from {file}" in note for note in started.notes_)
+    with pytest.raises(ValueError, match=f"does not fit the {networks[0]} of"):
+        build(name, epochs=1, encoder_channels=(8, 8, 8, 8, 8), weights=str(file)).fit(faces(24))
+    with pytest.raises(ValueError, match="weights= and pretrain= are two starts: give one of them"):
+        build(name, epochs=1, pretrain=faces(24), weights=str(file)).fit(faces(24))

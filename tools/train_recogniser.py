@@ -77,19 +77,20 @@ def mixed_crops(synthetic: int, facekit: int, rest: int = 0) -> tuple[np.ndarray
 
 
 def kept_crops(
-    name: str, people: int, draw: Callable[..., tuple[np.ndarray, Faces]] = drawn_crops
+    name: str, people: int, draw: Callable[..., tuple[np.ndarray, Faces]] = drawn_crops, seed: int | None = None
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Crops of one set, drawn once and kept; a change of its renderer draws them anew."""
+    """Crops of one set, drawn once and kept; a change of its renderer draws them anew. A seed: other people."""
     if name == "facekit":
         from ferdis.datasets.facekit.lazy import renderer_digest
     else:
         from ferdis.datasets.synthetic.lazy import renderer_digest
     folder = cache_place()
     key = hashlib.sha256(f"{renderer_digest()} {_expressions_digest(name)} {people}".encode()).hexdigest()[:16]
-    file = folder / f"{'rest-' * (draw is resting_crops)}{name}-{people}-{key}.npz"
+    population = "" if seed is None else f"seed{seed}-"
+    file = folder / f"{'rest-' * (draw is resting_crops)}{name}-{people}-{population}{key}.npz"
     columns = ["expression", "subject", "path", *AU_COLUMNS]
     if not file.exists():
-        crops, faces = draw(people, _SEEDS[name] + 1000 * (draw is resting_crops), name)
+        crops, faces = draw(people, _SEEDS[name] + 1000 * (draw is resting_crops) if seed is None else seed, name)
         folder.mkdir(parents=True, exist_ok=True)
         faces.table[columns].to_csv(file.with_suffix(".csv"), index=False)
         np.savez(file, crops=crops)

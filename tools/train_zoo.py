@@ -16,12 +16,17 @@ from typing import Any
 
 from ferdis import __version__
 from ferdis._io import file_digest
-from tools.zoo_entries import Entry, Options, detector
+from tools.zoo_entries import Entry, Options, detector, expression, identity, trunks
 
 SHIPPED = Path(__file__).resolve().parents[1] / "ferdis" / "zoo"
 LICENCE = "MIT"
 
 ENTRIES: dict[str, Callable[[Options], Entry]] = {
+    "expression": expression.make,
+    "resnet-small": trunks.resnet,
+    "cnn-small": trunks.cnn,
+    "relgan-small": trunks.relgan,
+    "identity": identity.make,
     "mtcnn": detector.make,
 }
 
@@ -54,7 +59,8 @@ def make(name: str, options: Options) -> dict[str, Any]:
         "command": f"python -m tools.train_zoo {name}" + " --quick" * options.quick,
         "ferdis_version": __version__,
         "files": {
-            file.name: {"bytes": file.stat().st_size, "sha256": file_digest(file)} for file in sorted(entry.files)
+            file.relative_to(options.out).as_posix(): {"bytes": file.stat().st_size, "sha256": file_digest(file)}
+            for file in sorted(entry.files)
         },
     }
     (options.out / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

@@ -33,7 +33,21 @@ from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ferdis.cli import augment, check, datasets, demo, disentangle, export, fit, kfold, predict, render, report, sweep
+from ferdis.cli import (
+    augment,
+    check,
+    datasets,
+    demo,
+    disentangle,
+    export,
+    fit,
+    kfold,
+    models,
+    predict,
+    render,
+    report,
+    sweep,
+)
 from ferdis.cli.arguments import USER_ERROR, UsageError, with_present_names
 from ferdis.messages import LINE, one_line, short
 
@@ -53,6 +67,7 @@ VERBS: dict[str, Callable[[Sequence[str]], Any]] = {
     "augment": augment.run,
     "report": report.run,
     "predict": predict.run,
+    "models": models.run,
     "export": export.run,
     "demo": demo.run,
 }

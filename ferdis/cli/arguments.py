@@ -21,6 +21,7 @@ FLAGS = (
     "half",
     "int8",
     "crops",
+    "action_units",
 )  # may stand without a value
 
 # Options by the names that they had once; ``*.name`` is an argument of any system, data set or protocol.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ferdis.cli.arguments import UsageError, leading, long_form
+from ferdis.cli.arguments import leading, long_form
 from ferdis.cli.parsers import parser_of
 
 
@@ -12,12 +12,11 @@ def run(argv: Sequence[str]) -> None:
     """Name the expression of every face in images, folders, videos or before a camera."""
     from ferdis.predict import command
 
-    parser = parser_of("predict", run, "ferdis predict MODEL PATH... [--out FACES.csv] [--draw DIR]")
+    parser = parser_of("predict", run, "ferdis predict [MODEL] PATH... [--out FACES.csv] [--draw DIR]")
     parser.add_function_arguments(command.run, skip={"model", "paths", "draw_to"})
     parser.describe("", command.run)
     parser.add_argument("--draw", type=str, default=None, help="folder for the images with boxes and probabilities")
     names, options = leading(argv)
     arguments = parser.parse_args(long_form(options, lists=())).as_dict()
-    if not names:
-        raise UsageError("no model: ferdis predict MODEL PATH..., where MODEL is a saved one, a fold or an .onnx file")
-    command.run(names[0], names[1:], draw_to=arguments.pop("draw"), **arguments)
+    model, paths = command.with_model(names)
+    command.run(model, paths, draw_to=arguments.pop("draw"), **arguments)

@@ -6,12 +6,13 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from ferdis.export.graph import UNITS, Graph
 from ferdis.onnx_model import as_metadata, required
@@ -27,20 +28,32 @@ def write(graph: Graph, path: Path, about: Mapping[str, Any]) -> Path:
     """Write a graph with dynamic batch and image size; returns the path."""
     count, height, width = (torch.export.Dim(name) for name in "NHW")
     shapes = tuple({0: count} if name == UNITS else {0: count, 1: height, 2: width} for name in graph.inputs)
+    to_onnx(graph, graph.arguments(2), path, graph.inputs, [graph.output], (shapes,))
+    return finished(path, about)
+
+
+def to_onnx(
+    module: nn.Module,
+    arguments: tuple[Tensor, ...],
+    path: Path,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    shapes: Any,
+) -> None:
+    """Write a module with torch's exporter; ``shapes`` are its ``dynamic_shapes``."""
     with quiet(), torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
         torch.onnx.export(
-            graph,
-            graph.arguments(2),
+            module,
+            arguments,
             path,
-            input_names=list(graph.inputs),
-            output_names=[graph.output],
-            dynamic_shapes=(shapes,),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=shapes,
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
             verbose=False,
         )
-    return finished(path, about)
 
 
 def quantise(source: Path, path: Path, calibration: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> Path:

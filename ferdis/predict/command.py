@@ -1,33 +1,32 @@
-"""`ferdis predict MODEL PATH...`: the expression of every face in images, folders, videos or a camera, as a table."""
+"""`ferdis predict [MODEL] PATH...`: the expression of every face in images, folders, videos or a camera, as a table."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
-from typing import Any, TextIO
 
 import pandas as pd
 
-from ferdis import run_folder
-from ferdis._io import guarded
+from ferdis import zoo
+from ferdis._io import writing
 from ferdis.messages import named
-from ferdis.predict import Predictor
-from ferdis.predict.drawing import draw
+from ferdis.predict.loading import DEFAULT_MODEL
+from ferdis.predict.predictor import Predictor
 from ferdis.predict.sources import Frame, Source, sources_of
+from ferdis.predict.writing import Writer
 from ferdis.progress import Bar
 
 _IMAGES, _PIXELS = 16, 40_000_000  # held at once
-_SUFFIXES = (".csv", ".json")
+_MODEL_FILES = ("estimator.json", "*/estimator.json", "resolved.json")  # of a model, of a fold, of a run
 
 
 def run(
-    model: str,
+    model: str | None,
     paths: Sequence[str] = (),
     out: str | None = None,
+    format: str = "auto",
     draw_to: str | None = None,
     camera: str | None = None,
     system: str | None = None,
@@ -35,19 +34,24 @@ def run(
     crops: bool = False,
     every: int = 1,
     limit: int | None = None,
-    device: str = "cpu",
+    abstain_below: float = 0.0,
+    action_units: bool = False,
+    device: str | None = None,
     progress: bool = True,
 ) -> None:
     """Classify the expression of every face, and write one row per face.
 
     Parameters
     ----------
-    model : str
-        A saved model (the folder of ferdis fit), a fold of a run (runs/x/fold-03), or an exported .onnx file.
+    model : str, optional
+        A saved model (the folder of ferdis fit), a fold of a run (runs/x/fold-03), an exported .onnx file, or zoo:NAME.
+        By default the recogniser that ships with ferdis.
     paths : list of str
         Images, folders (at any depth), videos.
     out : str, optional
-        A .csv or .json file; without it CSV goes to standard output. CSV is written row by row, JSON at the end.
+        A .csv, .jsonl, .json or .parquet file, the first two written row by row; without it rows go to standard output.
+    format : {"auto", "table", "jsonl", "csv"}
+        Of standard output; auto is a table on a terminal, and JSON lines for another program.
     draw_to : str, optional
         A folder for copies of the images with boxes and probabilities.
     camera : str, optional
@@ -62,8 +66,12 @@ def run(
         Take every n-th frame of a video or camera.
     limit : int, optional
         Stop after this many images.
-    device : str
-        Device of the face detector.
+    abstain_below : float
+        A face whose most probable expression has less than this probability gets none, 0..1.
+    action_units : bool
+        Also the intensities of 17 action units, where the model gives them.
+    device : str, optional
+        Device of the face detector; by default ONNX Runtime for an .onnx file and the zoo, else the CPU.
     progress : bool
         Show a progress bar.
 
@@ -76,11 +84,16 @@ def run(
     if every < 1 or (limit is not None and limit < 1):
         raise ValueError(f"every={every}, limit={limit}: both are 1 or more")
     sources = sources_of(paths, camera)
-    predictor = Predictor.load(model, system=system, faces=faces, crops=crops, device=device)
+    model = DEFAULT_MODEL if model is None else model
+    options = {"abstain_below": abstain_below, "action_units": action_units}
+    predictor = Predictor.load(model, system=system, faces=faces, crops=crops, device=device, **options)
     if predictor.preprocessing.get("name") == "drawn" and not crops:
         print("the model was trained on synthetic people: faces are put where the renderer puts them", file=sys.stderr)
     seen, timed = _Seen(), any(source.kind != "image" for source in sources)
-    with _Table(out) as table, Bar("images", _total(sources, every, limit), shown=progress) as bar:
+    with (
+        Writer(out, format, predictor.classes) as table,
+        Bar("images", _total(sources, every, limit), shown=progress) as bar,
+    ):
         for some in _chunks(islice(_frames(sources, every), limit), seen):
             rows = predictor([frame.pixels for frame in some], [frame.name for frame in some])
             if timed:
@@ -92,7 +105,40 @@ def run(
                 _draw(some, rows, predictor.classes, Path(draw_to))
             bar.update(seen.images)
     print(seen.summary(), file=sys.stderr)
+    if model.startswith(zoo.PREFIX) and seen.faces:
+        print(caution(model), file=sys.stderr)
     seen.complain(out)
+
+
+def with_model(names: Sequence[str]) -> tuple[str | None, list[str]]:
+    """``[MODEL] PATH...`` taken apart: a model is an .onnx file, ``zoo:NAME`` or a folder that holds a saved one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the first name is none of these, and no file either.
+    """
+    if not names:
+        return None, []
+    first = Path(names[0])
+    is_one = names[0].startswith(zoo.PREFIX) or first.suffix == ".onnx"
+    is_one = is_one or (first.is_dir() and any(next(first.glob(name), None) for name in _MODEL_FILES))
+    if not is_one and not first.exists() and not first.suffix:
+        raise FileNotFoundError(f"{first}: no such model, image or folder")
+    return (names[0], list(names[1:])) if is_one else (None, list(names))
+
+
+def caution(model: str) -> str:
+    """How far the probabilities of an entry of the zoo may be trusted, in one line, from its card."""
+    measured = zoo.card(model)["figures"]
+    known = [(where, about) for where, about in measured.items() if "held-out" in where and "accuracy" in about]
+    text = "; ".join(
+        f"on {where} ({about['images']} photographs) it was right {about['accuracy']:.0%} of the time and "
+        f"{about['mean_confidence']:.0%} sure"
+        for where, about in known
+    )
+    name = model.removeprefix(zoo.PREFIX)
+    return f"{model} learned from rendered people alone{f': {text}' if text else ''} (ferdis models {name})"
 
 
 def _frames(sources: Sequence[Source], every: int) -> Iterator[Frame]:
@@ -158,51 +204,16 @@ class _Seen:
             raise ValueError(f"{'; '.join(wrong)} (the rows of all others are in {out or 'the output'})")
 
 
-class _Table:
-    """Writes rows to a CSV file or standard output as they come, or to a JSON file at the end or on an error."""
-
-    def __init__(self, out: str | None) -> None:
-        if out is not None and not out.endswith(_SUFFIXES):
-            raise ValueError(f"out={out!r}: give the name of a {' or '.join(_SUFFIXES)} file")
-        self.path = None if out is None else Path(out)
-        self.kept: list[dict[str, Any]] | None = [] if out is not None and out.endswith(".json") else None
-        self.started = False
-        self.file: TextIO = sys.stdout
-
-    def __enter__(self) -> _Table:
-        if self.path is not None:
-            with run_folder.writing(self.path):
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self.file = self.path.open("w", encoding="utf-8", newline="")
-        return self
-
-    def write(self, rows: pd.DataFrame) -> None:
-        """Add rows."""
-        if self.kept is not None:
-            self.kept += json.loads(rows.to_json(orient="records", double_precision=10))
-            return
-        with run_folder.writing(self.path or Path("standard output")):
-            guarded(rows).to_csv(self.file, index=False, header=not self.started, lineterminator="\n")
-            self.file.flush()
-        self.started = True
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.kept is not None:
-            json.dump(self.kept, self.file, indent=1)
-        if self.path is not None:
-            self.file.close()
-
-
 def _draw(frames: Sequence[Frame], rows: pd.DataFrame, classes: Sequence[str], folder: Path) -> None:
     """Save each frame with its faces, under the path it has below the given paths."""
+    from ferdis.predict.drawing import draw  # its font comes with matplotlib
+
     for frame in frames:
         path = folder / frame.place
         if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
             path = path.with_name(f"{path.name}.jpg")
         drawn = draw(frame.pixels, rows[rows["image"] == frame.name], classes)
-        with run_folder.writing(path):
+        with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             drawn.save(path, quality=92)
 

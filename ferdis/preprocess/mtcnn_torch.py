@@ -38,7 +38,7 @@ def modules() -> tuple[nn.Module, nn.Module, nn.Module]:
 @cache
 def networks(device: str) -> Networks:
     """The networks on a device, as :func:`ferdis.preprocess.mtcnn.find_faces` calls them."""
-    placed = (module.to(torch.device(device), memory_format=torch.channels_last) for module in modules())
+    placed = (module.to(device=torch.device(device)).to(memory_format=torch.channels_last) for module in modules())
     return Networks(*(partial(_run, module) for module in placed))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ferdis.messages import quoted
-from ferdis.preprocess.align import Aligner, Preprocessor, WholePicture
+from ferdis.preprocess.align import TEMPLATE, Aligner, Preprocessor, WholePicture
 from ferdis.preprocess.images import checked_side
 
 _CROPPED = "or pass crops=True (--crops) if the images are cropped like those of its training already"
@@ -62,8 +62,8 @@ def restored(
             f"be repeated; fit it on faces that ferdis aligns (align=True), {_CROPPED}"
         )
     if name == "drawn":
-        return Aligner(device, template=np.array(record["params"]["template"]))
-    aligner = Aligner(device, turned="turned" in record.get("params", {}))
+        return Aligner(device, template=_template(record, model))
+    aligner = Aligner(device, turned="turned" in record.get("params", {}), template=_template(record, model))
     if name != aligner.name:
         raise NotReproducibleError(
             f"{model} was trained on faces made by {name!r}, which this ferdis does not have: fit it again, {_CROPPED}"
@@ -87,6 +87,17 @@ def _check_size(size: Any, model: str) -> None:
             checked_side(side, "image_size")
     except ValueError as error:
         raise NotReproducibleError(f"{model}: its preprocessing is damaged ({error}); fit it again") from error
+
+
+def _template(record: Mapping[str, Any], model: str) -> np.ndarray:
+    """Where the model's training put eyes and nose."""
+    try:
+        template = np.array(record.get("params", {}).get("template", TEMPLATE), np.float64)
+    except (TypeError, ValueError):
+        template = np.empty(0)
+    if template.shape != TEMPLATE.shape or not (np.abs(template - 0.5) <= 1).all():
+        raise NotReproducibleError(f"{model}: its preprocessing is damaged (template); fit it again")
+    return template
 
 
 def _difference(record: Mapping[str, Any], aligner: Aligner) -> str:

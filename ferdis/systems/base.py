@@ -27,6 +27,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from ferdis import zoo
 from ferdis._io import file_digest, sealed, write_json
 from ferdis.faces import Faces
 from ferdis.messages import with_kind
@@ -295,14 +296,16 @@ class Estimator(TrainingParameters, BaseEstimator):
 
     @classmethod
     def load(cls: type[S], folder: str | Path) -> S:
-        """Read what :meth:`save` wrote. Faces-valued parameters come back as None: only their digest was kept.
+        """Read what :meth:`save` wrote, or a model of the zoo (``zoo:NAME``).
+
+        Faces-valued parameters come back as None: only their digest was kept.
 
         Raises
         ------
         FileNotFoundError, ValueError
             If a file is missing, damaged or changed since, of another class, or written by a newer version.
         """
-        folder = Path(folder)
+        folder = zoo.folder(folder) if str(folder).startswith(zoo.PREFIX) else Path(folder)
         about = read_about(folder)
         if (found := about["class"]) != cls.__name__:
             raise ValueError(f"{folder} holds a {found}, not a {cls.__name__}: load it with {found}.load()")

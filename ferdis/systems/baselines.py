@@ -220,6 +220,7 @@ class BaselineCNN(PatchClassifier):
             "truths",
         )
     } | {"min_steps": 1500, "schedule": "one-cycle"}
+    _started = ("encoder",)
 
     image_size: int = 110
     crop_size: int = 96

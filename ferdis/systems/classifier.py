@@ -110,7 +110,8 @@ class Classifier(ClassifierMixin, Estimator):
         """All parameters, JSON-able (Faces become digests), and ``notes``: what a reader of a figure must know."""
         about = super().describe()
         notes = [f"{type(self).__name__}: {self.flops() / 1e9:.2f} GFLOP an image at {self.crop_size} pixels"]
-        if about.get("weights", "") is None:
+        usual = self.__dataclass_fields__.get("weights")
+        if about.get("weights", "") is None and usual is not None and usual.default is not None:
             notes.append(
                 f"{type(self).__name__}: weights=None, trained from random weights (the papers start from ImageNet)"
             )

@@ -483,6 +483,8 @@ class RELGAN(PatchClassifier):
         "pretrain_epochs": 12,
     }
 
+    _started = ("expression_encoder", "identity_encoder", "decoder")
+
     decoder_channels: Sequence[int] = (512, 256, 128, 64, 32)
     discriminator_channels: Sequence[int] = (16, 32, 64, 128)
     hidden: int = 128
@@ -593,7 +595,9 @@ class RELGAN(PatchClassifier):
         return modules
 
     def _start(self) -> None:
-        """Nothing: reenactment needs the discriminator of its pretraining, too, so that ``_stages`` sees to both."""
+        """``weights`` alone: a pretraining's discriminator is needed, too, so that ``_stages`` sees to that."""
+        if self.weights is not None:
+            self._put_weights(self.weights)
 
     def _stages(self, training: TrainingSet) -> list[Stage]:
         with torch.random.fork_rng():
@@ -636,7 +640,7 @@ class RELGAN(PatchClassifier):
         schedule = self._scheduler(epochs, decay_epochs)
         terms = ("adversarial", "pixel", "expression", *(("identity",) if discriminator.identity_head else ()))
         weights = {term: getattr(self, f"{term}_weight") for term in terms}
-        grown = self.pretrain is not None
+        grown = self.pretrain is not None or self.weights is not None
         weights["pixel"] = partial(_growing, self.pixel_weight, self.pixel_growth, epochs, grown)
         if self.cycle_weight:
             weights["cycle"] = self.cycle_weight

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from ferdis.preprocess.augment import PATCH_VIEWS, augmented_views, patch_views,
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice, resized
 from ferdis.training import Batch
 from ferdis.training.batches import EpochBatches, split_batches
+from ferdis.weights import put_weights, read_weights
 
 GROUND_TRUTHS = ("auto", "counterparts", "pairs", "off")
 
@@ -35,14 +36,22 @@ class PatchClassifier(Classifier):
         the estimate before a run counts them.
     test_views : str
         "centre": the centre patch is classified; "all": the mean over the 50 views.
+    weights : str, optional
+        What the networks start from, except for the layers that name classes: a .safetensors file that such a system
+        saved, or ``zoo:NAME``. Without it they start from random weights, as the papers' do.
     """
+
+    _started: ClassVar[tuple[str, ...]] = ()  # names of the networks that ``weights`` fill
 
     encoder_channels: Sequence[int] = (64, 128, 256, 512, 512)
     views: str = "random"
     test_views: str = "centre"
+    weights: str | None = None
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
+        if self.weights is not None and self.pretrain is not None:
+            raise ValueError("weights= and pretrain= are two starts: give one of them")
         check_choice("views", self.views, ("random", "all"))
         check_choice("test_views", self.test_views, ("centre", "all"))
         if self.crop_size % 32 or len(self.encoder_channels) != 5:
@@ -50,6 +59,19 @@ class PatchClassifier(Classifier):
                 f"crop_size={self.crop_size} with {len(self.encoder_channels)} encoder_channels: five poolings need a "
                 "multiple of 32 pixels and five channels"
             )
+
+    def _start(self) -> None:
+        super()._start()
+        if self.weights is not None:
+            self._put_weights(self.weights)
+
+    def _put_weights(self, weights: str) -> None:
+        """Networks of ``_started`` as the file has them."""
+        tensors = read_weights(weights)
+        for name in self._started:
+            own = {key.removeprefix(f"{name}."): part for key, part in tensors.items() if key.startswith(f"{name}.")}
+            put_weights(self.modules_[name], own, weights, f"the {name} of {type(self).__name__}")
+        self.notes_.append(f"{type(self).__name__}: starts from {weights}")
 
     def _test_views(self, pictures: Tensor) -> list[Tensor]:
         if self.test_views == "centre":

@@ -19,7 +19,7 @@ from typing import Any
 from ferdis._io import file_digest
 from ferdis.messages import closest, quoted
 
-__all__ = ["PREFIX", "card", "names", "path", "resolved"]
+__all__ = ["PREFIX", "card", "folder", "names", "path", "resolved"]
 
 PREFIX = "zoo:"
 """What begins a name where a path could stand too: ``weights="zoo:NAME"``."""
@@ -76,12 +76,26 @@ def path(name: str, suffix: str = "safetensors") -> Path:
     """
     name = name.removeprefix(PREFIX)
     about = _card(name)
-    file = _FOLDER / f"{name}.{suffix}"
-    if file.name not in about["files"]:
+    if f"{name}.{suffix}" not in about["files"]:
         raise ValueError(f"zoo:{name} has no .{suffix} file: it is {', '.join(about['files'])}")
-    if not file.is_file() or _digest(file) != about["files"][file.name]["sha256"]:
-        raise FileNotFoundError(f"{file} is missing or was changed since it was written: install ferdis again")
-    return file
+    return _checked(name, f"{name}.{suffix}")
+
+
+def folder(name: str | Path) -> Path:
+    """The folder of an entry that is a saved model, each file checked against the digest on its card.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As :func:`path`.
+    """
+    name = str(name).removeprefix(PREFIX)
+    files = list(_card(name)["files"])
+    if not all(file.startswith(f"{name}/") for file in files):
+        raise ValueError(f"zoo:{name} is no saved model: it is {', '.join(files)}")
+    for file in files:
+        _checked(name, file)
+    return _FOLDER / name
 
 
 def resolved(weights: str | Path) -> Path:
@@ -93,6 +107,13 @@ def resolved(weights: str | Path) -> Path:
         As :func:`path`.
     """
     return path(weights) if str(weights).startswith(PREFIX) and isinstance(weights, str) else Path(weights)
+
+
+def _checked(name: str, relative: str) -> Path:
+    file = _FOLDER / relative
+    if not file.is_file() or _digest(file) != _card(name)["files"][relative]["sha256"]:
+        raise FileNotFoundError(f"{file} is missing or was changed since it was written: install ferdis again")
+    return file
 
 
 @cache

@@ -120,6 +120,16 @@ def test_crops_are_taken_as_they_are(aligned: Faces) -> None:
     assert rows["detected"].isna().all() and rows["left"].isna().all()
 
 
+def test_faces_go_where_the_training_of_the_model_put_them(aligned: Faces, portraits: np.ndarray) -> None:
+    """The template is the model's own, not this ferdis's."""
+    record = record_of(Aligner(template=np.array([[0.3, 0.3], [0.7, 0.3], [0.5, 0.6]])))
+    system = build("cnn", epochs=1).fit(Faces(aligned.images, aligned.table, {"preprocessing": record}))
+    crops, _ = Predictor(system).align(list(portraits))
+    expected, _ = Aligner(template=np.array(record["params"]["template"]))(list(portraits), 64)
+    np.testing.assert_array_equal(crops, expected)
+    assert (crops != aligned.pixels()).any()
+
+
 class TestRefusals:
     """A model whose preprocessing cannot be repeated says why; with crops it may be used all the same."""
 
@@ -142,9 +152,16 @@ class TestRefusals:
         record = {**record_of(Aligner()), "version": 7, "digest": "0"}
         self.refused(aligned, record, f"version 7 of the alignment there, {Aligner.version} here")
 
-    def test_another_template(self, aligned: Faces) -> None:
-        record = record_of(Aligner(template=np.array([[0.3, 0.3], [0.7, 0.3], [0.5, 0.6]])))
-        self.refused(aligned, record, r"template: \[\[0.3, 0.3\]")
+    def test_a_changed_template(self, aligned: Faces) -> None:
+        record = record_of(Aligner())
+        params = {**record["params"], "template": [[0.3, 0.3], [0.7, 0.3], [0.5, 0.6]]}
+        self.refused(aligned, {**record, "params": params}, "its digest was changed")
+
+    @pytest.mark.parametrize("template", [[[0.3, 0.3]], "eyes", None, [[0.3, 0.3], [0.7, float("nan")], [0.5, 0.6]], 7])
+    def test_a_template_that_is_none(self, template: Any) -> None:
+        record = {**record_of(Aligner()), "image_size": [64, 64], "params": {**Aligner().params, "template": template}}
+        with pytest.raises(NotReproducibleError, match=r"runs/x: its preprocessing is damaged \(template\)"):
+            restored(record, model="runs/x")
 
     @pytest.mark.parametrize("size", [[10**6, 10**6], [64, 2.5], [64], 64, [0, 64], ["64", 64], [float("inf"), 64]])
     @pytest.mark.parametrize("crops", [False, True])
@@ -169,7 +186,7 @@ class TestRefusals:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        ([np.zeros((4, 4), np.uint8)], r"an array \(H, W, 3\) of uint8, got uint8 \(4, 4\)"),
+        ([np.zeros((4, 4, 2), np.uint8)], r"an array \(H, W, 3\) or \(H, W\) of uint8, got uint8 \(4, 4, 2\)"),
         ([np.zeros((4, 4, 3))], "got float64"),
         (["no.png"], "no.png: no such image"),
     ],

@@ -225,6 +225,7 @@ RELGAN_ARGUMENTS = {
     "ground_truth": Argument("off", some("reenactment.drawn.*", "reenactment.prepared.*", "reenactment.*.term.*",
                                          "?classifier.prepared.code", "?classifier.*.term.*", "?used")),
     "truths": Argument(0, error="truths=0"),
+    "weights": Argument("zoo:none", error="the zoo has no 'none'"),
     "near_optimal": Argument(0.8, {"reenactment.discriminator.every": [1, 4, 4]}),
     "generator_steps": Argument(3, {"reenactment.discriminator.every": [1, 1, 3]}),
     "augmentation": Argument("strong", some("reenactment.prepared.[gs]*", "reenactment.*.term.*",
@@ -269,6 +270,7 @@ CNN_ARGUMENTS = {
     "betas": betas(*_CNN),
     "views": Argument("all", {**_FACES, "cnn.steps": 100}),
     "test_views": Argument("all", some("used")),
+    "weights": Argument("zoo:none", error="the zoo has no 'none'"),
     "image_size": Argument(40, {**_FACES, **some("used")}),
     "crop_size": Argument(64, some("cnn.*", "shapes.Encoder", "used"), given={"image_size": 64}),
     "extra_train": Argument(EXTRA, {**_FACES, "cnn.steps": 3}),
@@ -421,7 +423,7 @@ _CAI = {  # Cai et al. 2021: Section 4.2; lambdas of Eq. 1, alpha of Eq. 5
 _ALI = {  # Ali and Hughes 2020: Section 4.1
     "encoder_channels": (64, 128, 256, 512, 512), "image_size": 110, "crop_size": 96, "epochs": 300, "batch_size": 64,
     "learning_rate": 1e-4, "betas": (0.5, 0.999), "decay": 1.0, "decay_epochs": 1, "views": "random",
-    "test_views": "centre",
+    "test_views": "centre", "weights": None,
 }  # fmt: skip
 _JUDGE = {
     **_TRAINING, "accelerator": "cpu", "logger": None, "progress": False, "image_size": 64,

@@ -10,62 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
+
+from ferdis.zoo.networks import AU_SCALE, FiveBlockCNN, standardise
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
-AU_SCALE = 5.0  # the action unit head learns intensities in 0..1
 _STEPS_WARM = 0.25  # share of the one-cycle schedule that raises the learning rate
-
-
-class FiveBlockCNN(nn.Module):
-    """Five convolution blocks, each halving the side, and two linear heads on the last 2x2 positions.
-
-    Parameters
-    ----------
-    channels : int
-        Channels of the input (1 grey, 3 colour).
-    classes, units : int
-        Outputs of the expression head and of the action unit head; 0 leaves a head out.
-    widths : tuple of five int
-        Channels of the blocks.
-    convolutions : int
-        3x3 convolutions per block.
-    dropout : float
-        Rate before the heads.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        classes: int,
-        units: int,
-        widths: tuple[int, ...] = (16, 32, 64, 96, 128),
-        convolutions: int = 1,
-        dropout: float = 0.2,
-    ) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        for width in widths:
-            for _ in range(convolutions):
-                layers += [
-                    nn.Conv2d(channels, width, 3, padding=1, bias=False),
-                    nn.BatchNorm2d(width),
-                    nn.ReLU(),
-                ]
-                channels = width
-            layers.append(nn.MaxPool2d(2, ceil_mode=True))
-        self.features = nn.Sequential(*layers)
-        self.dropout = nn.Dropout(dropout)
-        self.heads = nn.Linear(4 * channels, classes + units)
-        self.classes = classes
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, C, H, W) -> class scores (n, classes), action unit intensities / 5 (n, units)."""
-        features = F.adaptive_avg_pool2d(self.features(images), 2)  # (n, widths[-1], 2, 2): keeps coarse position
-        outputs = self.heads(self.dropout(features.flatten(1)))
-        return outputs[:, : self.classes], outputs[:, self.classes :]
 
 
 @dataclass
@@ -142,12 +94,6 @@ def predict(
         scores.append(torch.stack([score.softmax(1) for score, _ in outputs]).mean(0))
         units.append(torch.stack([unit for _, unit in outputs]).mean(0) * AU_SCALE)
     return torch.cat(scores).numpy(), torch.cat(units).numpy()
-
-
-def standardise(images: Tensor) -> Tensor:
-    """Zero mean and unit deviation per image and channel, to remove exposure."""
-    mean = images.mean(dim=(2, 3), keepdim=True)
-    return (images - mean) / images.std(dim=(2, 3), keepdim=True).clamp_min(8.0)
 
 
 def plain(images: Tensor, generator: torch.Generator) -> Tensor:

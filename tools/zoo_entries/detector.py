@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ferdis import __version__
-from ferdis.export.writing import OPSET, finished, quiet
+from ferdis.export.writing import finished, to_onnx
 from ferdis.preprocess.mtcnn_torch import modules
 from tools.zoo_entries import Entry, Options
 
@@ -44,11 +44,7 @@ def make(options: Options) -> Entry:
             }
             shapes = ({2: tall, 3: wide}, {0: tall - 2, 1: wide - 2})
         names = ["moves", "probabilities"] if part != "o" else ["moves", "points", "probabilities"]
-        with quiet(), torch.no_grad():
-            torch.onnx.export(
-                module, tuple(inputs.values()), file, input_names=list(inputs), output_names=names,
-                dynamic_shapes=shapes, opset_version=OPSET, dynamo=True, external_data=False, verbose=False,
-            )  # fmt: skip
+        to_onnx(module, tuple(inputs.values()), file, list(inputs), names, shapes)
         files.append(
             finished(file, {"ferdis_version": __version__}, f"MTCNN's {part}-network, weights of facenet-pytorch")
         )
