@@ -24,7 +24,10 @@ from safetensors.torch import save_file
 from ferdis.faces import AU_COLUMNS, SEVEN_EXPRESSIONS, Faces
 from tools.synthetic_checks.cnn import FiveBlockCNN
 from tools.synthetic_checks.real import (
+    AT_REST,
     HALVES,
+    augment,
+    augment_creased,
     drawn_crops,
     fit,
     half_of,
@@ -46,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--networks", type=int, default=1, help="their answers are averaged")
     parser.add_argument("--rest", type=int, default=0, help="people of each set who speak or blink and are neutral")
+    parser.add_argument(
+        "--creased", action="store_true", help="draw folds that mean nothing over the faces, cut some off"
+    )
     parser.add_argument("--half", choices=[*HALVES, "both"], default=HALVES[0])
     parser.add_argument("--out", type=Path, help="folder for weights and, of each photographed set, the answers")
     chosen = parser.parse_args(arguments)
@@ -54,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         started = time.perf_counter()
         synthetic, facekit = map(int, mixture.split("+"))
         crops, faces = mixed_crops(synthetic, facekit, chosen.rest)
-        models = [fit(crops, faces, chosen.epochs, seed=k) for k in range(chosen.networks)]
+        augmented = augment_creased if chosen.creased else augment
+        models = [fit(crops, faces, chosen.epochs, k, augmented) for k in range(chosen.networks)]
         row = {"mixture": mixture, "images": len(crops), "epochs": chosen.epochs, "networks": chosen.networks}
         row |= test(models, chosen.half, chosen.out and chosen.out / mixture)
         if chosen.out:
@@ -85,12 +92,13 @@ def kept_crops(
     else:
         from ferdis.datasets.synthetic.lazy import renderer_digest
     folder = cache_place()
-    key = hashlib.sha256(f"{renderer_digest()} {_expressions_digest(name)} {people}".encode()).hexdigest()[:16]
+    rest = draw is resting_crops
+    key = hashlib.sha256(f"{renderer_digest()} {_expressions_digest(name, rest)} {people}".encode()).hexdigest()[:16]
     population = "" if seed is None else f"seed{seed}-"
-    file = folder / f"{'rest-' * (draw is resting_crops)}{name}-{people}-{population}{key}.npz"
+    file = folder / f"{'rest-' * rest}{name}-{people}-{population}{key}.npz"
     columns = ["expression", "subject", "path", *AU_COLUMNS]
     if not file.exists():
-        crops, faces = draw(people, _SEEDS[name] + 1000 * (draw is resting_crops) if seed is None else seed, name)
+        crops, faces = draw(people, _SEEDS[name] + 1000 * rest if seed is None else seed, name)
         folder.mkdir(parents=True, exist_ok=True)
         faces.table[columns].to_csv(file.with_suffix(".csv"), index=False)
         np.savez(file, crops=crops)
@@ -158,11 +166,12 @@ def cache_place() -> Path:
     return Path(os.environ.get("FERDIS_CACHE") or Path.home() / ".cache" / "ferdis") / "recogniser"
 
 
-def _expressions_digest(name: str) -> str:
+def _expressions_digest(name: str, rest: bool) -> str:
     """What of a set is no part of its renderer and changes its rows."""
     from ferdis.datasets.facekit import expression
 
-    return hashlib.sha256(repr(expression.VARIANTS).encode()).hexdigest() if name == "facekit" else ""
+    shown = hashlib.sha256(repr(expression.VARIANTS).encode()).hexdigest() if name == "facekit" else ""
+    return f"{shown} {sorted(AT_REST.items())}" if rest else shown
 
 
 if __name__ == "__main__":

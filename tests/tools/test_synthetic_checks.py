@@ -15,6 +15,7 @@ from tools.synthetic_checks import (
     Demand,
     Measurement,
     cnn,
+    creased,
     crops,
     detection,
     expressions,
@@ -167,3 +168,27 @@ def test_difficulties_are_in_order():
 def test_units_can_be_read():
     found = units.measure_readback(quick=True)
     assert found.demands[0].value > 0.3
+
+
+def test_folds_lie_beside_nose_and_mouth_whatever_the_face_expresses():
+    grey = torch.full((200, 1, real.STORED, real.STORED), 180.0)
+    drawn = creased.creased(grey, torch.Generator().manual_seed(0), real.MARGIN)
+    assert drawn.shape == grey.shape and torch.equal(
+        drawn, creased.creased(grey, torch.Generator().manual_seed(0), real.MARGIN)
+    )
+    untouched = (drawn == grey).flatten(1).all(1).float().mean()
+    assert 0.2 < untouched < 0.4  # of the faces get no fold
+    darker = (180 - drawn).mean(0)[0]
+    assert darker[28:50, 20:44].mean() > 3 * darker[:, :8].mean()  # in the face, not beside it
+    assert torch.allclose(darker, darker.flip(1), atol=4)  # both halves alike on average
+
+
+def test_a_picture_that_ends_repeats_its_last_row_to_the_edge():
+    images = torch.rand(300, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * 255
+    cut = creased.cut_off(images, torch.Generator().manual_seed(1))
+    changed = (cut != images).flatten(1).any(1)
+    assert 0.25 < changed.float().mean() < 0.45
+    assert torch.equal(cut[:, :, :45], images[:, :, :45])  # never above the mouth
+    some = cut[changed]
+    assert all(torch.equal(face[0, -1], face[0, -2]) or torch.equal(face[0, :-1], images[changed][k, 0, :-1])
+               for k, face in enumerate(some))  # fmt: skip

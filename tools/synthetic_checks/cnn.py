@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ferdis.datasets.synthetic.memory import keep_freed_memory
 from ferdis.zoo.networks import AU_SCALE, FiveBlockCNN, standardise
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
@@ -52,6 +53,7 @@ def train(
     units : ndarray (n, U), optional
         Action unit intensities 0..5.
     """
+    keep_freed_memory()
     generator = torch.Generator().manual_seed(recipe.seed)
     source = torch.from_numpy(images)
     targets = None if labels is None else torch.tensor(labels, dtype=torch.long)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PEOPLE = 500  # rendered people of either set per sort of image (tools/synthetic_checks/real.py), for what ships
+PEOPLE = 250  # rendered people of either set per sort of image (tools/synthetic_checks/real.py), for what ships
 
 
 @dataclass(frozen=True)
