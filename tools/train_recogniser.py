@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -66,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         row |= test(models, chosen.half, chosen.out and chosen.out / mixture)
         if chosen.out:
             write_weights(models, chosen.out / mixture)
+            write_recipe(chosen, mixture, faces, chosen.out / mixture)
         rows.append(row | {"minutes": (time.perf_counter() - started) / 60})
         print(pd.DataFrame(rows).to_string(index=False, float_format=lambda value: f"{value:.3f}"), flush=True)
     return 0
@@ -159,6 +161,17 @@ def write_weights(models: list[FiveBlockCNN], out: Path) -> None:
         save_file(
             {name: value.contiguous() for name, value in model.state_dict().items()}, out / f"{number}.safetensors"
         )
+
+
+def write_recipe(chosen: argparse.Namespace, mixture: str, faces: Faces, out: Path) -> None:
+    """How the networks beside it were trained: ``tools.train_zoo`` puts it on the card of what ships."""
+    options = f"--epochs {chosen.epochs} --networks {chosen.networks} --rest {chosen.rest}"
+    options += " --creased" * chosen.creased
+    recipe = {
+        "command": f"python -m tools.train_recogniser {mixture} {options} --out DIR",
+        "trained_on": f"{len(faces)} images of {len(set(faces.subject))} rendered people, {chosen.epochs} epochs",
+    }
+    (out / "recipe.json").write_text(json.dumps(recipe, indent=1) + "\n", encoding="utf-8")
 
 
 def cache_place() -> Path:

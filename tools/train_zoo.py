@@ -55,8 +55,8 @@ def make(name: str, options: Options) -> dict[str, Any]:
         "name": name,
         "licence": LICENCE,
         "minutes": round((time.perf_counter() - started) / 60, 1),
-        **entry.card,
         "command": f"python -m tools.train_zoo {name}" + " --quick" * options.quick,
+        **entry.card,
         "ferdis_version": __version__,
         "files": {
             file.relative_to(options.out).as_posix(): {"bytes": file.stat().st_size, "sha256": file_digest(file)}

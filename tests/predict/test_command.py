@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ferdis import cli, load
+from ferdis import Predictor, cli, export, load, load_model
 from ferdis.preprocess.containers import video_frames
 from tests.systems.test_classifier import build
 
@@ -195,3 +197,17 @@ def test_an_empty_folder(ferdis: Any, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     status, _, err = ferdis(tmp_path)
     assert status == 2 and "holds no images and no videos" in err
+
+
+def test_an_exported_model_answers_alike_and_without_torch(model: Path, portraits: np.ndarray, tmp_path: Path) -> None:
+    Image.fromarray(portraits[0]).save(tmp_path / "anna.png")
+    file = export(load_model(model), tmp_path / "model.onnx").path
+    own, exported = (Predictor.load(path)(tmp_path / "anna.png") for path in (model, file))
+    box = ["left", "top", "right", "bottom"]
+    np.testing.assert_allclose(exported[box].to_numpy(float), own[box].to_numpy(float), atol=0.05)
+    shares = ["p_happiness", "p_sadness"]
+    np.testing.assert_allclose(exported[shares].to_numpy(float), own[shares].to_numpy(float), atol=0.01)
+    code = "import sys; from ferdis.cli import main; main(); print('torch' in sys.modules, file=sys.stderr)"
+    argv = [sys.executable, "-c", code, "predict", str(file), str(tmp_path / "anna.png")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["expression"] == own["expression"][0] and done.stderr.splitlines()[-1] == "False"

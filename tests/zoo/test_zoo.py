@@ -33,7 +33,7 @@ def test_a_card_says_everything(card: dict[str, Any]) -> None:
     assert all(isinstance(card[key], str) and card[key] for key in TEXTS)
     assert card["kind"] in KINDS and "photograph" not in card["trained_on"].replace("no photograph was trained on", "")
     assert card["parameters"] > 0 and card["minutes"] >= 0
-    assert card["command"].startswith(f"python -m tools.train_zoo {card['name']}") and "--quick" not in card["command"]
+    assert f"python -m tools.train_zoo {card['name']}" in card["command"] and "--quick" not in card["command"]
     assert card["limits"] and all(limit.endswith(".") for limit in card["limits"])
     if card["kind"] != "detector":
         assert card["licence"] == "MIT" and card["figures"]

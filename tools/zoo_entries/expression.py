@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tools.synthetic_checks.cnn import unweighted_recall
 from tools.synthetic_checks.real import augment_creased, fit
 from tools.train_recogniser import kept_crops, mixed_crops
 from tools.zoo_entries import PEOPLE, Entry, Options
-from tools.zoo_entries.photographs import figures_on_photographs, reliability
+from tools.zoo_entries.photographs import figures_on_photographs, gaps, reliability
 
 NETWORKS, EPOCHS = 3, 8
 REST = 1000  # people of either set who speak or blink and are neutral
@@ -34,10 +35,12 @@ _UNITS_MATTER = 0.5  # an intensity from which a rendered action unit counts as 
 
 def make(options: Options) -> Entry:
     """Train (or take) the networks, calibrate them on other rendered people, write and measure them."""
+    recipe: dict[str, str] = {}
     people, epochs, networks = (2, 1, 1) if options.quick else (PEOPLE, EPOCHS, NETWORKS)
     if options.networks:
         models = [read_network(file) for file in sorted(options.networks.glob("*.safetensors"))]
-        trained_on = "rendered people of the sets synthetic and facekit, see tools/train_recogniser.py"
+        recipe = read_recipe(options.networks)
+        trained_on = recipe.pop("trained_on")
     else:
         crops, faces = mixed_crops(people, *((0,) if options.quick else (people, REST)))
         models = [fit(crops, faces, epochs, seed, augment_creased) for seed in range(networks)]
@@ -56,8 +59,21 @@ def make(options: Options) -> Entry:
     figures = {"rendered people who were not trained on": on_rendered(recogniser, *held_out)}
     if not options.quick:
         figures |= figures_on_photographs(Predictor.load(graph, faces="one"))
-    return Entry([weights, graph], {**CARD, **_about(recogniser), "trained_on": f"{trained_on}; {NEVER}",
-                                    "figures": figures})  # fmt: skip
+    card = {**CARD, **_about(recogniser), **recipe, "trained_on": f"{trained_on}; {NEVER}", "figures": figures}
+    return Entry([weights, graph], {**card, "limits": [*CARD["limits"], *gaps(figures)]})
+
+
+def read_recipe(folder: Path) -> dict[str, str]:
+    """``trained_on`` and ``command`` of the networks in a folder."""
+    train = f"python -m tools.train_zoo expression --networks DIR/{folder.name}"
+    if (folder / "recipe.json").is_file():
+        recipe = json.loads((folder / "recipe.json").read_text("utf-8"))
+        return {"trained_on": recipe["trained_on"], "command": f"{recipe['command']} && {train}"}
+    people = " and ".join(
+        f"{count} {name}" for count, name in zip(folder.name.split("+"), ("synthetic", "facekit"), strict=False)
+    )
+    text = f"{people} people for each of four sorts of image, see tools/train_recogniser.py"
+    return {"trained_on": text, "command": f"python -m tools.train_recogniser {folder.name} --out DIR && {train}"}
 
 
 def read_network(file: Path) -> FiveBlockCNN:
@@ -74,7 +90,7 @@ def held_out_crops(people: int, both: bool) -> tuple[np.ndarray, Faces]:
     return crops, Faces(crops, pd.concat([table for _, table in parts], ignore_index=True))
 
 
-def fitted_temperature(recogniser: Recogniser, crops: np.ndarray, faces: Faces) -> float:
+def fitted_temperature(recogniser: nn.Module, crops: np.ndarray, faces: Faces) -> float:
     """The temperature that makes the true classes of these faces most likely."""
     logarithm = np.log(answers(recogniser, crops)[0])  # temperature 1
     rows, labels = np.arange(len(crops)), np.searchsorted(np.array(SEVEN_EXPRESSIONS), faces.expression)

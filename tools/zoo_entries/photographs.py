@@ -88,6 +88,21 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
     return figures
 
 
+def gaps(figures: dict[str, Any]) -> list[str]:
+    """Between which groups of people a recogniser differs most, in words, one line per attribute and held-out half."""
+    lines = []
+    for where, about in figures.items():
+        for column, groups in about.get("uar_by_group", {}).items() if HALVES[1] in where else ():
+            low, high = (pick(groups, key=lambda name: groups[name]["uar"]) for pick in (min, max))
+            if low != high:
+                worst, best = groups[low], groups[high]
+                lines.append(
+                    f"It is not alike for everybody: on {where}, by {column}, UAR is {worst['uar']:.3f} for {low} "
+                    f"({worst['images']} images) and {best['uar']:.3f} for {high} ({best['images']})."
+                )
+    return lines
+
+
 def reliability(probabilities: np.ndarray, names: np.ndarray, true: np.ndarray) -> dict[str, Any]:
     """Accuracy, mean confidence, expected calibration error (10 bins), and both where it abstains below a threshold."""
     confidence, right = probabilities.max(1), names[probabilities.argmax(1)] == true
