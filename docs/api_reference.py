@@ -34,7 +34,7 @@ TOPICS = (
         "faces",
         "Faces and data sets",
         "Images with a table of what is known about each, and the loaders that make them (:doc:`/datasets`).",
-        ("ferdis.faces", "ferdis.datasets"),
+        ("ferdis.faces", "ferdis.labels", "ferdis.datasets"),
     ),
     Topic(
         "synthetic",

@@ -76,7 +76,7 @@ def _made(
     others = rendered(sets, system.image_size, options.quick, held_out=True)
     figures = {"rendered people who were not trained on": _on(system, others)}
     if not options.quick:
-        figures |= figures_on_photographs(Predictor(system, faces="one", name=name))
+        figures |= figures_on_photographs(Predictor(system, faces="one", device="onnx", name=name))
     for item in folder.iterdir():
         item.unlink()
     folder.rmdir()
