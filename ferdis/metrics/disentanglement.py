@@ -1,10 +1,10 @@
 """How much a representation holds of a factor, and in which of its dimensions: pure functions of arrays.
 
-*How much is there?* :func:`identity_probe` and :func:`expression_probe` fit a probe (logistic regression, or nearest
-neighbours) on some representations and score it on others. Each result carries the chance level: ``excess`` is the
-accuracy above it, and the ratio of two excesses says how much less one representation reveals than another. A
-representation that holds nothing at all holds nothing of identity either, so always read the expression probe beside
-the identity probe.
+*How much is there?* :func:`identity_probe` and :func:`expression_probe` fit a probe (logistic regression, nearest
+neighbours, or a small network) on some representations and score it on others. Each result carries the chance level:
+``excess`` is the accuracy above it, and the ratio of two excesses says how much less one representation reveals than
+another. A representation that holds nothing at all holds nothing of identity either, so always read the expression
+probe beside the identity probe.
 
 *Is it axis-aligned?* :func:`mig`, :func:`dci` and :func:`sap` ask whether single dimensions of the representation
 belong to single factors. They need the factors, and they are low for a representation that is merely rotated. No
@@ -24,10 +24,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, mutual_info_score, r2_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -46,11 +48,12 @@ __all__ = [
     "sap",
 ]
 
-Reader = Literal["logistic", "nearest"]
+Reader = Literal["logistic", "nearest", "mlp"]
 
 _WIDTH = 100  # principal components that a probe reads at most
 _C = 0.1
 _NEIGHBOURS = 5
+_ALPHA, _MLP_EPOCHS = 0.1, 300
 _HALVINGS = 5  # random halvings of each subject's images; each half is fitted on and scored once
 _PARTS = 5  # folds over subjects, for the expression probe
 _BINS = 20
@@ -130,7 +133,8 @@ def identity_probe(
     representations : (n, d)
         Of subjects that no system was trained on.
     subject : (n,) of str
-    reader : "logistic" (standardised, C = 0.1) or "nearest" (standardised, five neighbours weighted by distance)
+    reader : "logistic" (standardised, C = 0.1), "nearest" (standardised, five neighbours weighted by distance) or "mlp"
+        (standardised, one hidden layer of 64)
 
     Raises
     ------
@@ -147,13 +151,7 @@ def identity_probe(
     for halving in range(_HALVINGS):
         halves = StratifiedKFold(2, shuffle=True, random_state=seed + halving)
         for fit, score in halves.split(representations, subject):
-            with warnings.catch_warnings():  # many subjects with few images each look like a regression to scikit-learn
-                warnings.filterwarnings("ignore", "The number of unique classes is greater")
-                found = (
-                    _reader(reader, representations[fit], seed)
-                    .fit(representations[fit], subject[fit])
-                    .predict(representations[score])
-                )
+            found = _predicted(reader, representations[fit], subject[fit], representations[score], seed)
             right.append(found == subject[score])
     return Probe(float(np.concatenate(right).mean()), float(counts.max() / len(subject)), len(subject))
 
@@ -187,11 +185,7 @@ def expression_probe(
         if len(np.unique(expression[fit])) < 2:
             right.append(expression[score] == expression[fit][0])
             continue
-        found = (
-            _reader(reader, representations[fit], seed)
-            .fit(representations[fit], expression[fit])
-            .predict(representations[score])
-        )
+        found = _predicted(reader, representations[fit], expression[fit], representations[score], seed)
         right.append(found == expression[score])
     return Probe(float(np.concatenate(right).mean()), float(counts.max() / len(expression)), len(expression))
 
@@ -371,6 +365,15 @@ def sap(representations: ArrayLike, factors: Mapping[str, ArrayLike], *, seed: i
     return pd.Series(gaps, name="SAP")
 
 
+def _predicted(kind: Reader, values: np.ndarray, labels: np.ndarray, others: np.ndarray, seed: int) -> np.ndarray:
+    """Labels of other representations, by a probe that is fitted on these."""
+    with warnings.catch_warnings():
+        # Many subjects with few images each look like a regression to scikit-learn; a network could always go on.
+        warnings.filterwarnings("ignore", "The number of unique classes is greater")
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return np.asarray(_reader(kind, values, seed).fit(values, labels).predict(others))
+
+
 def _reader(kind: Reader, representations: np.ndarray, seed: int) -> Pipeline:
     """A fresh probe for representations as wide as ``representations``."""
     steps: list = [StandardScaler()]
@@ -381,7 +384,10 @@ def _reader(kind: Reader, representations: np.ndarray, seed: int) -> Pipeline:
     if kind == "nearest":
         neighbours = min(_NEIGHBOURS, len(representations))
         return make_pipeline(*steps, KNeighborsClassifier(neighbours, weights="distance"))
-    raise ValueError(f"reader={kind!r}: choose 'logistic' or 'nearest'")
+    if kind == "mlp":
+        network = MLPClassifier((64,), alpha=_ALPHA, max_iter=_MLP_EPOCHS, random_state=seed)
+        return make_pipeline(*steps, StandardScaler(), network)
+    raise ValueError(f"reader={kind!r}: choose 'logistic', 'nearest' or 'mlp'")
 
 
 def _checked(representations: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -69,7 +69,7 @@ class TestLinearProbe:
             metrics.linear_probe(np.zeros((3, 2)), ["a"], np.zeros((1, 2)), ["a"])
 
 
-@pytest.mark.parametrize("reader", ["logistic", "nearest"])
+@pytest.mark.parametrize("reader", ["logistic", "nearest", "mlp"])
 class TestProbes:
     def test_a_code_of_identity(self, reader) -> None:
         values = noisy(one_hot(SUBJECT), 0.2)
