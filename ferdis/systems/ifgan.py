@@ -256,8 +256,8 @@ class ClassGenerator(nn.Module):
 
     def class_layers(self) -> list[Tensor]:
         """Tensors with a row or column per class."""
-        own = isinstance(self.reader, NamingEncoder)
-        last = self.reader.names if own else self.reader.network.get_classifier()  # type: ignore[union-attr]
+        reader = self.reader
+        last = reader.names if isinstance(reader, NamingEncoder) else reader.network.get_classifier()
         return [*last.parameters(), cast(nn.Linear, self.draw[0]).weight]
 
 
