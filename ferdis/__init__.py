@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ferdis import _former_names
 
 if TYPE_CHECKING:
+    from ferdis import zoo as zoo
     from ferdis.augmentation import Augmented as Augmented
     from ferdis.datasets import load as load
     from ferdis.evaluation import evaluate as evaluate
@@ -68,6 +69,7 @@ _PUBLIC = {
     "predict": "ferdis.predict",
     "repeat": "ferdis.protocol",
     "sweep": "ferdis.sweep",
+    "zoo": "ferdis.zoo",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
