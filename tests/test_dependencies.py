@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 OWN = {"ferdis", "tests", "tools"}
 # What a user may leave out, and the rooms that are imported only where they are used: these name it at the top.
-USER_EXTRAS = ("tensorboard", "export", "video", "parquet", "sweep", "ray")
+USER_EXTRAS = ("tensorboard", "export", "fast", "video", "parquet", "sweep", "ray")
 OPTIONAL_ROOMS = {"ferdis/sweep": "sweep"}
 # Folders whose scripts and pages may use more than a user installs.
 FOLDERS = {"experiments": USER_EXTRAS, "tools": (*USER_EXTRAS, "test"), "examples": USER_EXTRAS,

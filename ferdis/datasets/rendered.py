@@ -29,7 +29,7 @@ from ferdis.faces import (
     SIX_EXPRESSIONS,
     Faces,
 )
-from ferdis.preprocess.align import Drawn, record_of
+from ferdis.preprocess.align import DRAWN_TEMPLATE, TEMPLATE, Drawn, record_of
 from ferdis.preprocess.image_store import default_directory
 
 DIFFICULTIES = ("easy", "normal", "hard")
@@ -127,7 +127,8 @@ class RenderedPeople:
             table["model"] = model
         if request.framing == "aligned":
             self._align(table)
-        return self._faces(table, request.image_size, folder)
+        template = TEMPLATE if request.framing == "aligned" else DRAWN_TEMPLATE
+        return self._faces(table, request.image_size, folder, template)
 
     def counterpart(self, faces: Faces, expression_of: Faces) -> Faces:
         """See :func:`ferdis.datasets.synthetic.dataset.counterpart`."""
@@ -267,8 +268,8 @@ class RenderedPeople:
         ]
         return pd.concat(parts, axis=1)
 
-    def _faces(self, table: pd.DataFrame, size: int, folder: Path | None) -> Faces:
-        """Faces drawn from a table of factors; adds the landmark columns."""
+    def _faces(self, table: pd.DataFrame, size: int, folder: Path | None, template: np.ndarray) -> Faces:
+        """Faces drawn from a table of factors, about a template; adds the landmark columns."""
         recipes, model = self.recipes(table), _model_of(table)
         points = self.landmarks(recipes, size, model).reshape(len(table), -1).astype(np.float64)
         kept = table.drop(columns=table.columns.intersection(LANDMARK_COLUMNS)).reset_index(drop=True)
@@ -276,7 +277,7 @@ class RenderedPeople:
         about = {
             "dataset": self.name,
             "aligned": "drawn",
-            "preprocessing": record_of(Drawn()),
+            "preprocessing": record_of(Drawn(template)),
             "counterpart": f"{self.module}:counterpart",
         }
         return Faces(self.images(recipes, size, folder, model), kept, about)
@@ -284,7 +285,8 @@ class RenderedPeople:
     def _redrawn(self, faces: Faces, table: pd.DataFrame) -> Faces:
         """The changed table, drawn on demand; its rows are no longer frames of a recorded sequence."""
         table = table.drop(columns=table.columns.intersection(["sequence", "frame", "split"]))
-        return self._faces(table, faces.shape[1], None)
+        record = faces.attrs.get("preprocessing") or record_of(Drawn())
+        return self._faces(table, faces.shape[1], None, np.array(record["params"]["template"]))
 
     def _tail(self, path: str) -> str:
         return "-".join(str(path).removeprefix(f"{self.name}/").split("/"))

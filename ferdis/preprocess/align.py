@@ -381,11 +381,19 @@ class WholePicture:
 
 
 class Drawn:
-    """Faces that were rendered into their place: nothing was aligned, and eyes and nose lie about the template."""
+    """Faces that were rendered into their place: nothing was aligned, and eyes and nose lie about the template.
+
+    Parameters
+    ----------
+    template : ndarray (3, 2)
+        Where: :data:`DRAWN_TEMPLATE`, or :data:`TEMPLATE` if they were rendered to where alignment puts photographs.
+    """
 
     name = "drawn"
     version = 1
-    params: dict[str, Any] = {"template": DRAWN_TEMPLATE.tolist()}  # noqa: RUF012
+
+    def __init__(self, template: np.ndarray = DRAWN_TEMPLATE) -> None:
+        self.params: dict[str, Any] = {"template": template.tolist()}
 
     @property
     def digest(self) -> str:

@@ -7,7 +7,7 @@ from ferdis import load
 from ferdis.datasets.framing import as_detected
 from ferdis.datasets.rendered import LANDMARK_COLUMNS
 from ferdis.datasets.synthetic.dataset import PEOPLE, SCENE_NAMES
-from ferdis.preprocess.align import TEMPLATE, similarity
+from ferdis.preprocess.align import DRAWN_TEMPLATE, TEMPLATE, similarity
 from tests.datasets import facekit_model
 
 SIZE = 64
@@ -53,3 +53,15 @@ def test_an_aligned_row_can_be_redrawn():
 def test_an_unknown_framing_is_refused():
     with pytest.raises(ValueError, match="framing='close' must be one of drawn, aligned"):
         load("synthetic", framing="close")
+
+
+def test_the_record_says_where_faces_lie(drawn):
+    faces, _ = drawn
+    told = {framing: some.attrs["preprocessing"]["params"]["template"] for framing, some in faces.items()}
+    assert told == {"drawn": DRAWN_TEMPLATE.tolist(), "aligned": TEMPLATE.tolist()}
+    assert faces["aligned"].attrs["preprocessing"]["digest"] != faces["drawn"].attrs["preprocessing"]["digest"]
+
+
+def test_a_redrawn_row_keeps_its_template():
+    faces = load("synthetic", people=2, expressions=6, image_size=SIZE, framing="aligned", cache=False)
+    assert faces.counterpart(faces[:1]).attrs["preprocessing"] == faces.attrs["preprocessing"]

@@ -101,7 +101,7 @@ def test_drawn_faces_are_put_where_the_renderer_puts_them(portraits: np.ndarray)
     crops, _ = predictor.align(list(portraits))
     found = Aligner().detect([np.kron(crop, np.ones((4, 4, 1), np.uint8)) for crop in crops])
     points = found.landmarks[:, :3] / 256
-    np.testing.assert_allclose(points.mean(0), Drawn.params["template"], atol=0.03)
+    np.testing.assert_allclose(points.mean(0), Drawn().params["template"], atol=0.03)
 
 
 def test_the_drawn_template_is_where_eyes_and_nose_are() -> None:
@@ -109,7 +109,7 @@ def test_the_drawn_template_is_where_eyes_and_nose_are() -> None:
 
     drawn = load("synthetic", people=60, images_per_expression=1, image_size=64, cache=False)
     points = drawn.table[list(LANDMARK_COLUMNS)].to_numpy().reshape(len(drawn), 5, 2)[:, :3] / 64
-    np.testing.assert_allclose(points.mean(0), Drawn.params["template"], atol=0.012)
+    np.testing.assert_allclose(points.mean(0), Drawn().params["template"], atol=0.012)
 
 
 def test_crops_are_taken_as_they_are(aligned: Faces) -> None:

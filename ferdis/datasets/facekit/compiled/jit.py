@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
-
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """``function`` compiled at its first call; without a place on disk that can be written, in every process."""
+    import numba
+
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False}
     try:
         return numba.njit(cache=True, **options)(function)
