@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 from types import ModuleType
 
 import numpy as np
@@ -18,9 +17,12 @@ from torch import Tensor
 
 @functools.cache
 def available() -> bool:
-    """Whether numba is there: ``pip install ferdis[fast]``."""
-    """A module of loops; imported at the first image, since numba takes a second."""
-    return importlib.util.find_spec("numba") is not None
+    """Whether numba is there, and takes the numpy that is there: ``pip install 'ferdis[fast]'``."""
+    try:
+        importlib.import_module("numba")
+    except ImportError:
+        return False
+    return True
 
 
 def usable(tensor: Tensor) -> bool:

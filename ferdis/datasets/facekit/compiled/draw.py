@@ -20,7 +20,7 @@ from ferdis.datasets.facekit.anatomy import (
     SKIN,
     TEETH,
     Anatomy,
-)  # fmt: skip
+)
 from ferdis.datasets.facekit.compiled import array, loops
 from ferdis.datasets.facekit.folds import CHART_SIZE, fold_strengths, relief_cells
 from ferdis.datasets.facekit.hair import hair_layer, hair_mesh
