@@ -138,6 +138,7 @@ IMPLEMENTATION = (
     "ferdis.export.card",
     "ferdis.export.command",
     "ferdis.export.writing",
+    "ferdis.notebook",  # what Faces and Evaluation show of themselves
     "ferdis.predict.command",
     "ferdis.predict.drawing",
     "ferdis.report.joining",

@@ -27,7 +27,7 @@ from ferdis.metrics import accuracy, recalls, uar
 from ferdis.metrics.comparison import compare, holm
 
 PLAN = Path(__file__).with_suffix(".yaml")
-GENERATORS = {"eggan": EGGAN, "decgan": DECGAN, "relgan": RELGAN}
+GENERATORS: dict[str, Any] = {"eggan": EGGAN, "decgan": DECGAN, "relgan": RELGAN}
 RARE = 0.5  # a class with fewer faces than this share of the mean class size is a minority class
 
 

@@ -128,6 +128,14 @@ class EstimatesItsTime(Protocol):
 
 
 @runtime_checkable
+class ChecksItself(Protocol):
+    """Can say before a fit that it would fail whatever the faces are."""
+
+    def check(self) -> None:
+        """Raise ValueError or FileNotFoundError if it would."""
+
+
+@runtime_checkable
 class StretchesTraining(Protocol):
     """Trains for more epochs than it was told where there are few faces."""
 

@@ -12,16 +12,16 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ferdis import notebook
+from ferdis._image_arrays import Joined, T, View, map_originals_of, row_numbers
 from ferdis._tables import MISSING
 from ferdis.labels import EXPRESSIONS, MOST_CLASSES, SEVEN_EXPRESSIONS, SIX_EXPRESSIONS, can_name_a_class, misspelt
 from ferdis.messages import NAMED, and_more, named, quoted, short
-
-T = TypeVar("T")
 
 __all__ = [
     "ACTION_UNITS", "AU_COLUMNS", "AU_MAXIMUM", "EXPRESSIONS", "SEVEN_EXPRESSIONS", "SIX_EXPRESSIONS", "Faces",
@@ -34,8 +34,8 @@ AU_MAXIMUM = 5.0  # FACS intensities A to E, and OpenFace's 0..5
 _DIGEST_IMAGES = 64  # images that enter Faces.digest(): enough to tell two sets apart, cheap for 100,000
 _DIGEST_ATTRS = ("posed", "counterpart")  # what a fit reads beside the table
 _NO_NAMES = MISSING - {"n/a"}  # person a of the set n has that name
+_SHOWN, _LISTED = 12, 20  # images and classes of a notebook's view
 _NOT_DIGESTED = ("detection_probability", "au_confidence")
-_READ_BYTES = 2**24  # pixels that are read at a time where all are looked at
 
 
 class Faces:
@@ -89,11 +89,61 @@ class Faces:
             raise ValueError(f"{len(images)} images but {len(table)} rows in the table: one row an image is needed")
         table = table.reset_index(drop=True)
         _check_table(table)
-        images, index = (images.base, images.index) if isinstance(images, _View) else (images, None)
+        images, index = (images.base, images.index) if isinstance(images, View) else (images, None)
         _set(self, images, index, table, dict(attrs or {}))
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"Faces is frozen: build a new one instead of setting {name!r}")
+
+    @classmethod
+    def from_arrays(
+        cls, images: Any, expression: Sequence[str], subject: Sequence[str] | None = None, **columns: Sequence[Any]
+    ) -> Faces:
+        """Faces from pixels that are cropped already.
+
+        Parameters
+        ----------
+        images : uint8 (n, H, W, 3), or grey (n, H, W), or a list of n such images of one size.
+        expression, subject : the class and, where known, the person of each image.
+        **columns : further columns of the table, n values each.
+        """
+        if isinstance(images, Sequence):
+            images = np.stack([np.asarray(image) for image in images])
+        if getattr(images, "ndim", 0) == 3:
+            images = np.repeat(np.asarray(images)[..., None], 3, axis=3)
+        return cls(images, _table_of(expression, subject, columns))
+
+    @classmethod
+    def from_paths(
+        cls,
+        paths: Sequence[Any],
+        expression: Sequence[str],
+        subject: Sequence[str] | None = None,
+        *,
+        image_size: int = 256,
+        align: bool = True,
+        progress: bool = True,
+        **columns: Sequence[Any],
+    ) -> Faces:
+        """Faces from photographs: detected, aligned and cropped as the loaders do (:func:`ferdis.preprocess.prepare`).
+
+        Parameters
+        ----------
+        paths : n image files.
+        expression, subject : the class and, where known, the person of each image.
+        image_size : side of the square crops, pixels.
+        align : False takes the images as they are (centre square, resized).
+        progress : show a progress bar while images are decoded.
+        **columns : further columns of the table, n values each.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If an image does not exist or cannot be read; and as the class itself.
+        """
+        prepare = import_module("ferdis.preprocess").prepare
+        table = _table_of(expression, subject, columns)
+        return prepare([str(path) for path in paths], table, image_size=image_size, align=align, progress=progress)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -103,7 +153,7 @@ class Faces:
     @property
     def images(self) -> Any:
         """Array-like of shape (n, H, W, 3), uint8, in the order of the table; pixels are read when indexed."""
-        return self._images if self._index is None else _View(self._images, self._index)
+        return self._images if self._index is None else View(self._images, self._index)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -156,7 +206,7 @@ class Faces:
     def __getitem__(self, key: Any) -> Faces:
         if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
             key = key[0]  # scikit-learn indexes array-likes as X[rows, ...]
-        rows = _rows(key, len(self))
+        rows = row_numbers(key, len(self))
         index = rows if self._index is None else self._index[rows]
         part = object.__new__(Faces)
         _set(part, self._images, index, self._table.iloc[rows].reset_index(drop=True), dict(self.attrs))
@@ -167,7 +217,7 @@ class Faces:
 
     def pixels(self, index: Any = None) -> np.ndarray:
         """Read pixels: uint8 of shape (m, H, W, 3), of all rows or of those in ``index`` (slice, mask, integers)."""
-        rows = np.arange(len(self)) if index is None else _rows(index, len(self))
+        rows = np.arange(len(self)) if index is None else row_numbers(index, len(self))
         return np.asarray(self._images[rows if self._index is None else self._index[rows]])
 
     def map_originals(self, function: Callable[[np.ndarray], T]) -> list[T]:
@@ -186,7 +236,7 @@ class Faces:
         FileNotFoundError, ValueError
             If a file is gone or damaged; one line that names it.
         """
-        return _map_originals(function, self._images, np.arange(len(self)) if self._index is None else self._index)
+        return map_originals_of(function, self._images, np.arange(len(self)) if self._index is None else self._index)
 
     def rows_in(self, other: Faces) -> np.ndarray | None:
         """Rows of ``other`` that these images are, (n,), if both were taken from one Faces; None if some are not."""
@@ -255,7 +305,7 @@ class Faces:
         if len(sizes) > 1:
             raise ValueError(f"image sizes differ ({sizes}): load every set with one image_size before joining them")
         table = pd.concat([part.table for part in parts], ignore_index=True)
-        return Faces(_Joined([part.images for part in parts]), table, _joined_attrs(parts))
+        return Faces(Joined([part.images for part in parts]), table, _joined_attrs(parts))
 
     def digest(self) -> str:
         """SHA-256 (hex) of what a fit may read of these faces: it stands for them wherever parameters are written down.
@@ -283,6 +333,16 @@ class Faces:
         classes = len(self.classes)
         return f"Faces({n} image{'s' * (n != 1)} of {height}x{width}, {classes} class{'es' * (classes != 1)}, {people})"
 
+    def _repr_html_(self) -> str:
+        """A notebook's view: how many images each class has, and some of them."""
+        counts = self._table["expression"].value_counts().sort_index()
+        shown = np.unique(np.linspace(0, len(self) - 1, min(_SHOWN, len(self))).astype(int))
+        some = self.pixels(shown) if len(shown) else np.empty((0, 1, 1, 3), np.uint8)
+        return notebook.section(
+            repr(self), notebook.table(["class", "images"], list(counts.items())[:_LISTED], len(counts)),
+            notebook.thumbnails(some, [str(name) for name in self.expression[shown]] if len(shown) else []),
+        )  # fmt: skip
+
     # Faces travel as estimator parameters: clone() must not copy gigabytes, and frozen objects need no copy.
     def __deepcopy__(self, memo: dict) -> Faces:
         return self
@@ -294,75 +354,7 @@ class Faces:
         return _restore, (self._images, self._index, self._table, self.attrs)
 
 
-class _View:
-    """Chosen rows of an array-like; reads pixels only when indexed."""
-
-    def __init__(self, images: Any, index: np.ndarray) -> None:
-        self.base, self.index = images, index
-        self.shape = (len(index), *images.shape[1:])
-        self.dtype = np.dtype(np.uint8)
-        self.ndim = 4
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        if isinstance(key, int | np.integer):
-            return np.asarray(self.base[self.index[np.array([key])]])[0]
-        return np.asarray(self.base[self.index[_rows(key, len(self))]])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.base[self.index], dtype=dtype)
-
-
-class _Joined:
-    """Several array-likes end to end."""
-
-    def __init__(self, parts: list[Any]) -> None:
-        self.parts = parts
-        self.ends = np.cumsum([len(part) for part in parts])
-        self.shape = (int(self.ends[-1]), *parts[0].shape[1:])
-        self.dtype = np.dtype(np.uint8)
-        self.ndim = 4
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        if isinstance(key, int | np.integer):
-            return self[np.array([key])][0]
-        rows = _rows(key, len(self))
-        out = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        owner = np.searchsorted(self.ends, rows, side="right")
-        for number in np.unique(owner):
-            chosen = owner == number
-            start = self.ends[number] - len(self.parts[number])
-            out[chosen] = self.parts[number][rows[chosen] - start]
-        return out
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self[np.arange(len(self))], dtype=dtype)
-
-
 _SHARED = ("aligned", "preprocessing", "posed", "counterpart")  # true of joined faces if it is of every part
-
-
-def _map_originals(function: Callable[[np.ndarray], T], images: Any, rows: np.ndarray) -> list[T]:
-    if isinstance(images, _Joined):
-        owner = np.searchsorted(images.ends, rows, side="right")
-        found: dict[int, T] = {}
-        for number in np.unique(owner):
-            chosen = np.flatnonzero(owner == number)
-            start = images.ends[number] - len(images.parts[number])
-            found.update(zip(chosen, _map_originals(function, images.parts[number], rows[chosen] - start), strict=True))
-        return [found[place] for place in range(len(rows))]
-    if isinstance(images, _View):
-        return _map_originals(function, images.base, images.index[rows])
-    if hasattr(images, "map_originals"):
-        return images.map_originals(function, rows)
-    step = max(1, _READ_BYTES // int(np.prod(images.shape[1:])))
-    blocks = (np.asarray(images[rows[start : start + step]]) for start in range(0, len(rows), step))
-    return [function(image) for block in blocks for image in block]
 
 
 def _set(faces: Faces, images: Any, index: np.ndarray | None, table: pd.DataFrame, attrs: dict) -> None:
@@ -376,22 +368,35 @@ def _restore(images: Any, index: np.ndarray | None, table: pd.DataFrame, attrs: 
     return faces
 
 
-def _rows(key: Any, length: int) -> np.ndarray:
-    """A slice, mask, integer or integers as an array of row numbers, all in 0..length-1."""
-    if isinstance(key, slice):
-        return np.arange(length)[key]
-    array = np.atleast_1d(np.asarray(key))
-    if array.dtype == bool:
-        if array.shape != (length,):
-            raise IndexError(f"a mask of {array.shape} does not fit {length} faces")
-        return np.flatnonzero(array)
-    if array.size == 0:
-        return np.empty(0, dtype=np.intp)
-    if not np.issubdtype(array.dtype, np.integer) or array.ndim != 1:
-        raise IndexError(f"faces are indexed by a slice, a mask or integers, not by {key!r}")
-    if array.min() < -length or array.max() >= length:
-        raise IndexError(f"row {int(array[(array < -length) | (array >= length)][0])} is outside 0..{length - 1}")
-    return np.where(array < 0, array + length, array)
+def cropped_faces(given: Any) -> Faces:
+    """Faces as they are; pixels of crops, uint8 (n, H, W, 3) or one (H, W, 3), as Faces of one nameless class.
+
+    Raises
+    ------
+    ValueError
+        For anything else; a photograph (a path, an image of Pillow) needs its face found first, and the line says by
+        whom.
+    """
+    if isinstance(given, Faces):
+        return given
+    if isinstance(given, np.ndarray):
+        images = given[None] if given.ndim == 3 and given.shape[2] == 3 else given
+        if images.ndim == 4 and images.shape[3] == 3 and images.dtype == np.uint8:
+            return Faces(images, pd.DataFrame({"expression": ["neutral"] * len(images)}))
+        what = f"an array {given.shape} of {given.dtype}"
+    else:
+        what = quoted(given) if isinstance(given, str) else type(given).__name__
+    raise ValueError(
+        f"a fitted system reads faces that are cropped as in its training: Faces, or uint8 (n, H, W, 3); got {what}. "
+        "For photographs ferdis.Predictor(model)([...]) finds and crops the faces"
+    )
+
+
+def _table_of(
+    expression: Sequence[str], subject: Sequence[str] | None, columns: Mapping[str, Sequence[Any]]
+) -> pd.DataFrame:
+    people = {} if subject is None else {"subject": list(subject)}
+    return pd.DataFrame({"expression": list(expression), **people, **columns})
 
 
 def _check_images(images: Any) -> None:

@@ -17,6 +17,7 @@ from urllib.request import getproxies
 
 import timm
 import torch
+from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.constants import HF_HUB_CACHE
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -41,6 +42,8 @@ ARCHITECTURE = frozenset(
 """Arguments of a timm network that may be given: they say how it is built, and none of them opens a file or a site."""
 _LONGEST = 64  # characters of a text, and entries of a list
 _LARGEST = 1 << 16
+_WEIGHTS = "model.safetensors"  # of a repository of timm
+_PATIENCE = 15.0  # seconds that the hub has to answer
 _NAME = re.compile(r"[A-Za-z0-9_.\-]+")  # hf-hub:... and local-dir:... would fetch or open what they name
 _SAVED = "classifier.network."  # what the network's tensors are called in a system that was saved
 
@@ -245,11 +248,54 @@ def _imagenet(name: str, arguments: dict[str, Any]) -> nn.Module:
         _check_network()
         return timm.create_model(name, pretrained=True, **arguments)
     except Exception as error:  # a missing network shows as one of a dozen types, depending on where it breaks
-        raise FileNotFoundError(
-            f"ImageNet weights of {name} could not be had ({type(error).__name__}: {one_line(error, 160)}): download "
-            f"model.safetensors of huggingface.co/timm/{name} elsewhere and give its path as weights=, or weights=None "
-            "for random ones"
-        ) from error
+        raise _not_to_be_had(name, error) from error
+
+
+def check_pretrained(name: str, weights: str) -> None:
+    """Refuse weights of a timm network that are not to be had; nothing is downloaded.
+
+    Parameters
+    ----------
+    name : of the network, as :class:`ImageClassifier` takes it.
+    weights : ``"imagenet"`` or a file; anything else is for others to look at.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        One line with the way out; for ImageNet weights it names the repository as timm does.
+    """
+    if weights.endswith(".safetensors") and not Path(weights).is_file():
+        raise FileNotFoundError(f"weights={weights!r}: no such file; give a .safetensors file")
+    if weights != "imagenet" or not timm.is_model(name.split(".")[0]):
+        return
+    about = timm.get_pretrained_cfg(name)
+    if about is None or not about.has_weights:
+        raise ValueError(
+            f"timm has no ImageNet weights of {name}: take a name of timm.list_pretrained(), or weights=None"
+        )
+    repository = about.hf_hub_id or _repository(name)
+    if isinstance(try_to_load_from_cache(repository, _WEIGHTS), str):
+        return
+    try:
+        _check_network()
+        get_hf_file_metadata(hf_hub_url(repository, _WEIGHTS), timeout=_PATIENCE)
+    except Exception as error:  # a missing network shows as one of a dozen types, depending on where it breaks
+        raise _not_to_be_had(name, error) from error
+
+
+def _repository(name: str) -> str:
+    """Where timm has the ImageNet weights of a network: ``timm/resnet18.a1_in1k`` for ``resnet18``."""
+    about = timm.get_pretrained_cfg(name)
+    tagged = name if "." in name or about is None or not about.tag else f"{name}.{about.tag}"
+    return about.hf_hub_id if about is not None and about.hf_hub_id else f"timm/{tagged}"
+
+
+def _not_to_be_had(name: str, error: Exception) -> FileNotFoundError:
+    return FileNotFoundError(
+        f"ImageNet weights of {name} could not be had ({type(error).__name__}: {one_line(error, 160)}): download "
+        f"{_WEIGHTS} of huggingface.co/{_repository(name)} elsewhere and give its path as weights=, or weights=None "
+        "for random ones"
+    )
 
 
 def _check_network() -> None:

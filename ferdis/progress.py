@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from rich.console import Console
@@ -12,6 +14,33 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ferdis.messages import duration
 
 _DAY = 86_400.0
+EVERY = 60.0  # seconds between two lines of a training in a log file
+_told = ""  # what the training at work is called, where its lines are wanted
+
+
+@contextmanager
+def lines_of(name: str) -> Iterator[None]:
+    """Have trainings inside the block say once a minute how far they are, under this name; no name, no lines.
+
+    For a process without a terminal: the lines are of the stage, its epoch, the losses and the time left.
+    """
+    global _told
+    before, _told = _told, name
+    try:
+        yield
+    finally:
+        _told = before
+
+
+def told_name() -> str:
+    """The name that :func:`lines_of` gave; empty outside of it."""
+    return _told
+
+
+def on_terminal() -> bool:
+    """Whether a bar can be drawn: standard error is a terminal, or this is a notebook."""
+    console = Console(stderr=True)
+    return console.is_terminal or console.is_jupyter
 
 
 class Bar:
@@ -35,6 +64,13 @@ class Bar:
         full, and the time left is reckoned from all steps.
     every : float, optional
         Seconds after which, without a terminal, another line says how far it is. None: no such lines.
+    lines : bool
+        Print these lines even where ``shown`` is False.
+
+    Attributes
+    ----------
+    apart : float
+        Seconds of the steps done that no further step will take; the time left is reckoned without them.
     """
 
     _screen: ClassVar[Progress | None] = None  # of the outermost bar: a process has one terminal
@@ -48,7 +84,9 @@ class Bar:
         *,
         each: bool = False,
         every: float | None = None,
+        lines: bool = False,
     ) -> None:
+        self.lines, self.apart = shown or lines, 0.0
         self.what, self.total, self.done, self.shown, self.each, self.every = what, total, done, shown, each, every
         self._before, self._start = done, time.monotonic()
         self._told = self._start
@@ -108,7 +146,7 @@ class Bar:
         self.what = what or self.what
         if self._bar is not None:
             self._bar.update(self._task, completed=self.done, total=self.total, description=self.what, last=name)
-        elif self.shown and self._due(moved=done is not None):
+        elif self.lines and self._due(moved=done is not None):
             self._told = time.monotonic()
             print(self._line(name), file=sys.stderr, flush=True)
 
@@ -120,5 +158,5 @@ class Bar:
         text = f"{self.what} {self.done}" + ("" if self.total is None else f"/{self.total}") + (name and f": {name}")
         if self.total is None or not self._before < self.done < self.total:
             return text
-        each = (time.monotonic() - self._start) / (self.done - self._before)
+        each = max(time.monotonic() - self._start - self.apart, 0.0) / (self.done - self._before)
         return f"{text}, about {duration(each * (self.total - self.done))} left"

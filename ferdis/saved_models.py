@@ -76,7 +76,7 @@ def load_model(folder: str | Path) -> Estimator:
     Parameters
     ----------
     folder : path
-        A folder that ``save()`` wrote.
+        A folder that ``save()`` or ``ferdis fit`` wrote, or a fold of a run with one model.
 
     Returns
     -------
@@ -86,11 +86,13 @@ def load_model(folder: str | Path) -> Estimator:
     Raises
     ------
     FileNotFoundError, ValueError
-        As :meth:`ferdis.systems.base.Estimator.load`; if this version of ferdis has no such system; and if the model
-        is in a run and was changed after its fold was finished.
+        As :meth:`ferdis.systems.base.Estimator.load`; if the folder holds no model, or several, which are named; if
+        this version of ferdis has no such system; and if the model is in a run and was changed after its fold was
+        finished.
     """
     from ferdis.systems import GENERATORS, SYSTEMS, get
 
+    folder = find_model(folder)
     if _run_of(Path(folder).resolve()) is not None:  # which vouches for the files of the model
         run_folder.read_fit(folder, whole=True)
     kind = read_about(Path(folder))["class"]

@@ -21,19 +21,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ferdis import BaselineCNN, load_model
+from ferdis import BaselineCNN
 from ferdis._io import file_digest, sealed, write_json
 from ferdis.datasets import load
 from ferdis.datasets.au_files import join_units, read_units
 from ferdis.faces import Faces
 from ferdis.preprocess import read_image
 from ferdis.protocol.folds import read_folds
+from ferdis.saved_models import load_model
 
 LONGEST = 2000  # characters of an error's line
 _HUGE = (b"1e30", b"-1e30", b"1e999", b"9" * 400, b"-1", b"inf", b"nan", b"0x1F", b"2147483648")
@@ -357,7 +358,8 @@ def _write_model(root: Path) -> None:
 
 
 def _read_model(root: Path) -> object:
-    return load_model(root).predict_proba(_people(2))
+    model: Any = load_model(root)
+    return model.predict_proba(_people(2))
 
 
 def _read_sealed_model(root: Path) -> object:

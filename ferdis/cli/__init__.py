@@ -48,14 +48,17 @@ from ferdis.cli import (
     report,
     sweep,
 )
-from ferdis.cli.arguments import USER_ERROR, UsageError, with_present_names
-from ferdis.messages import LINE, one_line, short
+from ferdis.cli.arguments import USER_ERROR, UsageError, with_config, with_present_names
+from ferdis.cli.help import asked, completion, help_of, overview
+from ferdis.cli.known import check_line
+from ferdis.messages import LINE, closest, one_line, short
 
 __all__ = ["BUG", "INTERRUPTED", "USER_ERROR", "VERBS", "UsageError", "main"]
 
 BUG, INTERRUPTED = 1, 130
 
-# A verb is one file of this package and one line here. The first line of its docstring is what `ferdis --help` says.
+# A verb is one file of this package and one line here. The first line of its docstring is what `ferdis --help` says;
+# what options it has is read from its source (ferdis.cli.known), so that help and a first look import nothing.
 VERBS: dict[str, Callable[[Sequence[str]], Any]] = {
     "datasets": datasets.run,
     "check": check.run,
@@ -88,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(_overview())
+        print(overview({name: _about(name) for name in VERBS}))
         return 0 if argv else USER_ERROR
     if argv[0] == "--version":
         from ferdis import __version__
@@ -97,10 +100,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     warnings.showwarning = _one_line_warning
     try:
-        if argv[0] not in VERBS:
-            raise UsageError(f"no verb {argv[0]!r} (there are {', '.join(VERBS)})")
-        return int(VERBS[argv[0]](with_present_names(argv[1:])) or 0)
-    except SystemExit as finished:  # --help and --print_config end this way
+        verb, line = argv[0], with_present_names(argv[1:])
+        if verb == "completion":
+            print(completion(line, VERBS))
+            return 0
+        if verb not in VERBS:
+            raise UsageError(f"no verb {verb!r}{closest(verb, VERBS)} (there are {', '.join(VERBS)})")
+        if how := asked(line):
+            print(help_of(verb, _about(verb), line, every=how == "all"))
+            return 0
+        if verb != "fit":  # which looks itself, when it has read the run that --like names
+            check_line(verb, with_config(line))
+        return int(VERBS[verb](line) or 0)
+    except SystemExit as finished:
         return int(finished.code or 0)
     except KeyboardInterrupt:
         return _complain("interrupted; what is finished is kept, and the same command goes on from there", INTERRUPTED)
@@ -113,10 +125,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(f"{type(error).__name__}: {one_line(error)} (FERDIS_DEBUG=1 shows where)", BUG)
 
 
-def _overview() -> str:
-    width = max(map(len, VERBS))
-    verbs = [f"  {name:<{width}}  {(function.__doc__ or '').splitlines()[0]}" for name, function in VERBS.items()]
-    return "\n".join(["usage: ferdis VERB ...", "", *verbs, "", "ferdis VERB --help lists a verb's arguments."])
+def _about(verb: str) -> str:
+    """What a verb does, in a sentence."""
+    return (VERBS[verb].__doc__ or "").splitlines()[0]
 
 
 def _complain(message: str, status: int) -> int:

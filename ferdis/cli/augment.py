@@ -16,8 +16,7 @@ def run(argv: Sequence[str]) -> None:
     from ferdis import run_folder
     from ferdis.augmentation import QualityFilter
     from ferdis.augmentation.generated_set import write_generated
-    from ferdis.datasets import REGISTRY, entry, load
-    from ferdis.systems import GENERATORS
+    from ferdis.datasets import entry, load
 
     argv = with_config(argv)
     named = any(option in ("--system", "--system.name") for option, _ in options(argv))
@@ -25,14 +24,12 @@ def run(argv: Sequence[str]) -> None:
     if len(chosen.systems) != 1:
         raise UsageError(f"--system names {len(chosen.systems)} systems: a set is made by one")
     (label, cls), *_ = chosen.systems.items()
-    more = f"Generators: {', '.join(GENERATORS)}, relgan. Data sets: {', '.join(REGISTRY)}. Shown are the arguments of "
-    parser = parser_of("augment", run, f"{more}{label} and {chosen.dataset}; name others to see theirs.")
+    parser = parser_of("augment")
     parser.add_argument("--config", type=str, help="YAML file of these arguments")
     parser.add_argument("--system", type=list[str], default=["decgan"], help="the generator: NAME or LABEL=NAME")
     parser.add_argument("--preset", type=Literal["paper", "small"], default="paper", help="its starting point")
     parser.add_argument("--filter", type=bool, default=True, help="reject faces that two judges do not accept")
     parser.add_function_arguments(write_generated, skip={"faces", "generator", "filter"})
-    parser.describe("", write_generated)
     add_named(parser, "dataset", entry(chosen.dataset).imported(), chosen.dataset)
     add_system(parser, label, cls, chosen)
     settings = parser.parse_args(long_form(spread(argv, chosen))).as_dict()

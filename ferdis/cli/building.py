@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import yaml
 
 from ferdis.cli.arguments import UsageError, long_form, with_config
@@ -59,8 +60,22 @@ class Experiment:
     arguments: dict[str, Any]
 
 
-def read_experiment(argv: Sequence[str], parser_for: Callable[[Chosen], Parser]) -> Experiment | None:
-    """Read a line, and build what it names; with ``--print_config`` only print the arguments, and give None."""
+def read_experiment(
+    argv: Sequence[str],
+    parser_for: Callable[[Chosen], Parser],
+    look: Callable[[dict[str, Any], dict[str, Any]], None] | None = None,
+) -> Experiment | None:
+    """Read a line, and build what it names; with ``--print_config`` only print the arguments, and give None.
+
+    What cannot work is refused before an image is read: parameters, weights that are not to be had, folds that the
+    people of the set cannot fill.
+
+    Parameters
+    ----------
+    argv : the line.
+    parser_for : the verb's parser for what the line has chosen.
+    look : called with the systems and the other arguments before the data set is loaded, to refuse more.
+    """
     argv = with_config(argv)
     show, argv = "--print_config" in argv, [item for item in argv if item != "--print_config"]
     chosen = choose(argv)
@@ -75,6 +90,29 @@ def read_experiment(argv: Sequence[str], parser_for: Callable[[Chosen], Parser])
     systems = {label: build_estimator(cls, settings.pop(label)) for label, cls in chosen.systems.items()}
     folds = settings.pop("protocol", None)
     protocol = None if folds is None else imported(PROTOCOLS[chosen.protocol])(**without_name(folds))
-    faces = load(chosen.dataset, **without_name(settings.pop("dataset")))
+    for system in systems.values():
+        system.check()
+    data = without_name(settings.pop("dataset"))
+    if look is not None:
+        look(systems, settings)
+    if protocol is not None:
+        _refuse_folds(chosen.dataset, data, protocol)
+    faces = load(chosen.dataset, **data)
     settings = {key: value for key, value in settings.items() if key not in ("system", "preset")}
     return Experiment(systems, faces, protocol, settings, arguments)
+
+
+def _refuse_folds(name: str, arguments: dict[str, Any], protocol: Any) -> None:
+    """Split the table of a data set, of which no image is read: folds that cannot be made are known from it."""
+    from ferdis.datasets import entry
+    from ferdis.datasets.base import Dataset
+    from ferdis.faces import Faces
+
+    made = entry(name).imported()
+    if not (isinstance(made, type) and issubclass(made, Dataset)):
+        return  # people are drawn when they are looked at
+    problems: list[Any] = []
+    table, _ = made(**arguments).table(problems)
+    if len(table) and not problems:  # whatever is wrong with single files the loader says in full
+        blank = np.broadcast_to(np.zeros(1, np.uint8), (len(table), 1, 1, 3))
+        protocol.split(Faces(blank, table))

@@ -10,14 +10,13 @@ from ferdis.cli.parsers import add_arguments, parser_of
 
 def run(argv: Sequence[str]) -> int:
     """Look a data set over: count it, and name what is unreadable, there twice, or labelled in two ways."""
-    from ferdis.datasets import REGISTRY, entry
+    from ferdis.datasets import entry
 
-    parser = parser_of("check", run, f"Data sets: {', '.join(REGISTRY)}; name one to see its arguments.")
+    parser = parser_of("check")
     parser.add_argument("name", type=str, help="the data set")
     if argv and not argv[0].startswith("-"):
         imported = entry(argv[0]).imported()
         add_arguments(parser, imported)
-        parser.describe("", imported)
     arguments = parser.parse_args([*argv[:1], *long_form(argv[1:])]).as_dict()
     from ferdis.datasets.check import check as look_over
 

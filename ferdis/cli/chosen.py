@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from ferdis.cli.arguments import UsageError, flat, options
+from ferdis.messages import closest
 
 PROTOCOLS = {
     "subject-kfold": "ferdis.protocol.splitters:SubjectKFold",
@@ -67,31 +70,63 @@ class Chosen:
     epochs_of: frozenset[str] = frozenset()
 
 
-def choose(argv: Sequence[str]) -> Chosen:
-    """Read the names off the command line, before any argument is checked."""
-    from ferdis.systems import get
+@dataclass(frozen=True)
+class Names:
+    """What a line names, before anything is imported.
+
+    Parameters
+    ----------
+    systems : dict of label to ``"module:Class"``
+    dataset, protocol, preset : names
+    """
+
+    systems: dict[str, str]
+    dataset: str
+    protocol: str
+    preset: str
+
+
+def choose_names(argv: Sequence[str]) -> Names:
+    """Read the names off the command line; nothing is imported."""
+    from ferdis.cli.known import data_sets
+    from ferdis.systems import GENERATORS, SYSTEMS
 
     found = dict(DEFAULTS)
-    epochs_of: set[str] = set()
     for option, values in options(argv):
-        if option.endswith(".epochs"):
-            epochs_of.add(option.removeprefix("--").removesuffix(".epochs"))
         name = option.removeprefix("--").removesuffix(".name")
         if name in DEFAULTS and values:
             found[name] = values if name == "system" else values[-1]
-    systems: dict[str, type] = {}
+    every, systems = {**SYSTEMS, **GENERATORS}, dict[str, str]()
     for item in flat(found["system"]):
         label, _, name = item.rpartition("=")
         label = label or name
         if label in systems:
             raise UsageError(f"--system names {label!r} twice: label one of them, as in --system {name} b={name}")
-        systems[label] = get(name)
+        if name not in every:
+            raise UsageError(f"no system is called {name!r}{closest(name, every)} (there are {', '.join(every)})")
+        systems[label] = every[name]
         if label in RESERVED or not label.isidentifier():
             raise UsageError(f"--system {item}: a label is a plain word that is no other argument's name")
-    if found["protocol"] not in PROTOCOLS:
-        raise UsageError(f"no protocol {found['protocol']!r} (there are {', '.join(PROTOCOLS)})")
     dataset, protocol, preset = (str(found[name]) for name in ("dataset", "protocol", "preset"))
-    return Chosen(systems, dataset, protocol, preset, frozenset(epochs_of))
+    if protocol not in PROTOCOLS:
+        near = closest(protocol, PROTOCOLS)
+        raise UsageError(f"no protocol {protocol!r}{near} (there are {', '.join(PROTOCOLS)})")
+    plain = re.sub(r"[^a-z0-9]", "", dataset.lower().replace("+", "plus"))
+    if plain not in data_sets():
+        raise UsageError(f"no data set {dataset!r}{closest(dataset, data_sets())} (there are {', '.join(data_sets())})")
+    return Names(systems, plain, protocol, preset)
+
+
+def choose(argv: Sequence[str]) -> Chosen:
+    """Read the names off the command line, and import the systems."""
+    names = choose_names(argv)
+    epochs = [option for option, _ in options(argv) if option.endswith(".epochs")]
+    systems = {}
+    for label, target in names.systems.items():
+        module, _, cls = target.partition(":")
+        systems[label] = getattr(import_module(module), cls)
+    epochs_of = frozenset(option.removeprefix("--").removesuffix(".epochs") for option in epochs)
+    return Chosen(systems, names.dataset, names.protocol, names.preset, epochs_of)
 
 
 def spread(argv: Sequence[str], chosen: Chosen) -> list[str]:

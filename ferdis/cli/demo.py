@@ -25,7 +25,7 @@ LEARNED = 0.60  # UAR that both systems must reach; chance is 1/7
 
 def run(argv: Sequence[str]) -> int:
     """Run the main job on synthetic people: IF-GAN against its ResNet baseline, 10 subject-exclusive folds."""
-    parser = parser_of("demo", run)
+    parser = parser_of("demo")
     parser.add_function_arguments(demo)
     return demo(**parser.parse_args(long_form(argv)).as_dict())
 

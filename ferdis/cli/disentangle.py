@@ -14,10 +14,9 @@ def run(argv: Sequence[str]) -> None:
     """Measure what the representations of a run's systems hold of identity and expression, on unseen people."""
     from ferdis.disentanglement import report
 
-    parser = parser_of("disentangle", run)
+    parser = parser_of("disentangle")
     parser.add_argument("folder", type=str, help="a run folder of ferdis kfold")
     parser.add_function_arguments(report.run, skip={"folder", "faces"})
-    parser.describe("", report.run)
     parser.add_argument("--faces", type=dict[str, Any], default=None, help="{name: DATASET, ...}: measure on these")
     names, options = leading(argv)
     arguments = parser.parse_args([*names, *long_form(options)]).as_dict()

@@ -15,9 +15,8 @@ def run(argv: Sequence[str]) -> None:
     """Write a fitted system as an ONNX file with its preprocessing inside, and a model card."""
     from ferdis.export import command
 
-    parser = parser_of("export", run, "ferdis export MODEL --out model.onnx [--half | --int8]")
+    parser = parser_of("export")
     parser.add_function_arguments(command.run, skip={"model", "calibration"})
-    parser.describe("", command.run)
     parser.add_argument(
         "--calibration", type=dict[str, Any], default=None, help="{name: DATASET, ...}: the set it was trained on"
     )

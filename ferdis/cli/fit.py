@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ferdis.cli.arguments import UsageError, configuration, flat, options, tokens
+from ferdis.cli.arguments import UsageError, configuration, flat, options, tokens, with_config
 from ferdis.cli.building import read_experiment, without_name
 from ferdis.cli.chosen import PROTOCOLS, Chosen
+from ferdis.cli.known import check_line
 from ferdis.cli.parsers import Parser, experiment_parser, imported
 
 OWN = ("out", "progress")  # say where and how, not what: they stay out of config.yaml
@@ -18,7 +19,8 @@ OWN = ("out", "progress")  # say where and how, not what: they stay out of confi
 
 def run(argv: Sequence[str]) -> None:
     """Fit one model on everybody, to predict with or to export; its card cites the run that measured the recipe."""
-    argv, like = _like(argv)
+    argv, like = _like(with_config(argv))
+    check_line("fit", argv)
     experiment = read_experiment(argv, _parser)
     if experiment is None:
         return
@@ -41,6 +43,7 @@ def run(argv: Sequence[str]) -> None:
     start = time.monotonic()
     fit_final(
         estimator, faces, out, like=like, system=label, validation=validation, seed=settings["seed"], dataset=dataset,
+        progress=settings["progress"],
         arguments={key: value for key, value in experiment.arguments.items() if key not in OWN},
     )  # fmt: skip
     people = f" of {len(set(faces.subject))} people" if faces.has_subjects else ""
@@ -55,11 +58,9 @@ def run(argv: Sequence[str]) -> None:
 
 
 def _parser(chosen: Chosen) -> Parser:
-    if len(chosen.systems) != 1:
-        raise UsageError(f"fit makes one model: name one system, as in --system {next(iter(chosen.systems))}")
-    parser = experiment_parser("fit", run, chosen, protocol=False)
+    parser = experiment_parser("fit", chosen, protocol=False)
     parser.add_argument("--out", type=str | None, default=None, help="the model's folder; models/DATASET-SYSTEM")  # type: ignore[arg-type]
-    parser.add_argument("--seed", type=int, default=0, help="of the training")
+    parser.add_argument("--seed", type=int, default=0, help="of the training: one model, one seed")
     parser.add_argument("--progress", type=bool, default=True, help="show a bar, or a line a minute in a log file")
     return parser
 

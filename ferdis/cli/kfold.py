@@ -56,13 +56,12 @@ def run(argv: Sequence[str]) -> None:
 def _parser(chosen: Chosen) -> Parser:
     from ferdis.evaluation.runner import evaluate
 
-    parser = experiment_parser("kfold", run, chosen)
+    parser = experiment_parser("kfold", chosen)
     parser.add_argument("--new_folds", type=bool, default=False, help="deal other folds for each of the seeds")
     parser.add_argument(
         "--tuned", type=list[dict[str, Any]] | None, default=None, help="a sweep's winners, as best/*.yaml have them"
     )
     parser.add_function_arguments(evaluate, skip={"estimators", "faces", "protocol", "dataset", "arguments", "tuned"})
-    parser.describe("", evaluate)
     return parser
 
 

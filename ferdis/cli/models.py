@@ -11,9 +11,6 @@ def run(argv: Sequence[str]) -> None:
     """List the trained weights that ship with ferdis, or print the card of one: ferdis models [NAME]."""
     from ferdis.zoo import listing
 
-    if any(token in ("-h", "--help") for token in argv):
-        print(f"usage: ferdis models [NAME]\n\n{run.__doc__}")
-        return
     if len(argv) > 1 or any(token.startswith("-") for token in argv):
         raise UsageError("usage: ferdis models [NAME]")
     print(listing.text(argv[0]) if argv else listing.overview())

@@ -12,9 +12,8 @@ def run(argv: Sequence[str]) -> None:
     """Name the expression of every face in images, folders, videos or before a camera."""
     from ferdis.predict import command
 
-    parser = parser_of("predict", run, "ferdis predict [MODEL] PATH... [--out FACES.csv] [--draw DIR]")
+    parser = parser_of("predict")
     parser.add_function_arguments(command.run, skip={"model", "paths", "draw_to"})
-    parser.describe("", command.run)
     parser.add_argument("--draw", type=str, default=None, help="folder for the images with boxes and probabilities")
     names, options = leading(argv)
     arguments = parser.parse_args(long_form(options, lists=())).as_dict()

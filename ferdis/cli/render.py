@@ -21,7 +21,7 @@ def run(argv: Sequence[str]) -> None:
     if name not in SETS:
         raise UsageError(f"--name {name}: choose {' or '.join(SETS)}, the sets that are drawn")
     load = entry(name).imported()
-    parser = parser_of("render", run)
+    parser = parser_of("render")
     parser.add_argument("--name", type=str, default=name, help=f"which people: {' or '.join(SETS)}")
     parser.add_argument("--out", type=str, required=True, help="folder for the images and faces.csv")
     parser.add_function_arguments(load, skip={"cache"})

@@ -15,10 +15,9 @@ def run(argv: Sequence[str]) -> None:
     from ferdis.datasets import load
     from ferdis.report import write_report
 
-    parser = parser_of("report", run)
+    parser = parser_of("report")
     parser.add_argument("runs", type=str, nargs="+", help="run folders of ferdis kfold")
     parser.add_function_arguments(write_report, skip={"runs", "faces", "load"})
-    parser.describe("", write_report)
     parser.add_argument("--faces", type=dict[str, Any], default=None, help="{name: DATASET, ...}: images of the runs")
     names, options = leading(argv)
     arguments = parser.parse_args([*names, *long_form(options)]).as_dict()

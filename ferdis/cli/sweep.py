@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ferdis.cli.arguments import UsageError
 from ferdis.cli.building import read_experiment
@@ -17,13 +18,11 @@ OWN = ("space", "trials", "storage", "study", "inner_folds", "tune_people", "pru
 
 def run(argv: Sequence[str]) -> None:
     """Choose a system's arguments by inner folds of the training people: a winner for each fold, none tested on."""
-    experiment = read_experiment(argv, _parser)
+    experiment = read_experiment(argv, _parser, _look)
     if experiment is None:
         return
     from ferdis.sweep.sweep import sweep
 
-    if len(experiment.systems) != 1:
-        raise UsageError("a sweep is of one system: name it, as in --system relgan")
     ((label, estimator),) = experiment.systems.items()
     settings = experiment.settings
     dataset = experiment.arguments["dataset"]["name"]
@@ -42,17 +41,23 @@ def run(argv: Sequence[str]) -> None:
     print(f"winners are in {out / 'best'}: ferdis kfold --config {out / 'best'}")
 
 
+def _look(systems: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Refuse a space that cannot be read before anything is loaded."""
+    from ferdis.sweep.search_space import Space
+
+    Space.read(settings["space"], next(iter(systems.values())))
+
+
 def _parser(chosen: Chosen) -> Parser:
     try:
         from ferdis.sweep.sweep import sweep
     except ModuleNotFoundError as error:
         raise UsageError(f"a sweep needs {error.name}: pip install 'ferdis[sweep]'") from None
-    parser = experiment_parser("sweep", run, chosen)
+    parser = experiment_parser("sweep", chosen)
     parser.add_argument("--space", type=str, required=True, help="YAML file: which arguments vary, and how")
     parser.add_argument(
         "--out", type=str, default=None, help="folder of best/*.yaml, trials.csv, sweep.md and figures/"
     )
     skip: set[str | int] = {"estimator", "faces", "protocol", "space", "out", "name", "arguments"}
     parser.add_function_arguments(sweep, skip=skip)
-    parser.describe("", sweep)
     return parser

@@ -15,6 +15,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ferdis.datasets.base import Dataset
@@ -293,9 +294,25 @@ def entry(name: str) -> Entry:
     """
     plain = re.sub(r"[^a-z0-9]", "", str(name).lower().replace("+", "plus"))
     if plain not in REGISTRY:
+        _refuse_path(Path(name))
         near, choices = closest(str(name), REGISTRY), ", ".join(REGISTRY)
         raise ValueError(f"no data set {name!r}{near} (there are {choices})")
     return REGISTRY[plain]
+
+
+def _refuse_path(path: Path) -> None:
+    """Say what to call for a file or folder that is given in the place of a data set's name."""
+    if path.suffix == ".onnx" or (path / "estimator.json").is_file():
+        raise ValueError(
+            f"{path} is a model, not a data set: ferdis.Predictor.load({str(path)!r}) or load_model reads it"
+        )
+    if (path / "resolved.json").is_file():
+        raise ValueError(
+            f"{path} is a run, not a data set: `ferdis report {path}` shows it, load_model names its models"
+        )
+    if path.is_dir():
+        kind = "manifest" if any(path.glob("*.csv")) else "folder"
+        raise ValueError(f"{path} is a folder, not the name of a data set: load({kind!r}, root={str(path)!r})")
 
 
 def load(name: str, **arguments: Any) -> Faces:

@@ -165,10 +165,12 @@ def examine(
     table["height"] = [look.height for look in looks]
     table["width"] = [look.width for look in looks]
     report = CheckReport(name, table, [str(problem) for problem in problems], list(notes))
-    for row, look in enumerate(looks):
-        if look.error is not None:
-            report.unreadable.append(table["path"][row])
-            report.wrong.append(look.error)
+    errors = [(str(table["path"][row]), look.error) for row, look in enumerate(looks) if look.error is not None]
+    report.unreadable.extend(path for path, _ in errors)
+    if errors:
+        others = named(report.unreadable[1:])
+        more = f" ({len(errors) - 1} more images cannot be read: {others})" if len(errors) > 1 else ""
+        report.wrong.append(f"{errors[0][1]}{more}")
     if len(table):
         _say_repeats(report, looks)
         _say_near(report, looks)
@@ -231,17 +233,21 @@ def _say_repeats(report: CheckReport, looks: Sequence[_Look]) -> None:
 
 
 def _say_groups(report: CheckReport, groups: Sequence[Sequence[int]], what: str) -> None:
-    harmless = []
+    harmless, labelled, shown = [], list[str](), list[str]()
     for rows in groups:
         paths = named(_paths(report, rows))
         labels = _values(report, "expression", rows)
         people = _values(report, "subject", rows)
         if len(labels) > 1:
-            report.wrong.append(f"{paths} {what} but are labelled {' and '.join(labels)}: keep one")
+            labelled.append(f"{paths} {what} but are labelled {' and '.join(labels)}: keep one")
         elif len(people) > 1:
-            report.wrong.append(f"{paths} {what} but are said to show {' and '.join(people)}: keep one")
+            shown.append(f"{paths} {what} but are said to show {' and '.join(people)}: keep one")
         else:
             harmless.append(f"({paths})")
+    for lines in (labelled, shown):
+        if lines:
+            alike = f" ({len(lines) - 1} more groups alike; report.duplicates and report.mirrored name all)"
+            report.wrong.append(lines[0] + (alike if len(lines) > 1 else ""))
     if harmless:
         report.remarks.append(f"groups of one person's images that {what} ({len(harmless)}): {named(harmless)}")
 

@@ -24,6 +24,7 @@ from ferdis import figures, run_folder
 from ferdis.capabilities import DRAWS_FACES, Transfers
 from ferdis.disentanglement.representations import (
     IDENTITY,
+    LEAST_EXCESS,
     representation_records,
     representations_of,
     some_of_each,
@@ -370,7 +371,10 @@ def _markdown(table: pd.DataFrame, moved: pd.DataFrame, said: str, baseline: str
         "nothing by holding nothing of identity.",
     ]
     if baseline is not None:
-        lines.append(f"- Of baseline's: identity accuracy above chance, as a share of that of {baseline}.")
+        lines.append(
+            f"- Of baseline's: identity accuracy above chance, as a share of that of {baseline}; no share is given "
+            f"where that is less than {100 * LEAST_EXCESS:.0f} points above chance itself."
+        )
     lines += _alignment_table(table) + _swap_table(table) + _transfer_table(moved)
     return "\n".join(lines) + "\n"
 

@@ -33,6 +33,9 @@ FEATURES, EXPRESSION, IDENTITY = "features", "expression representation", "ident
 READERS: dict[str, Reader] = {"": "logistic", "_nearest": "nearest"}  # suffix of a column -> what reads
 _NAIVE = 2.0  # standard errors above chance from which on an expression probe counts as better than chance
 
+LEAST_EXCESS = 0.05
+"""Identity accuracy above chance that a baseline needs for shares of it to be given, 0..1."""
+
 
 def representation_records(system: str, estimator: Any, faces: Faces, *, seed: int = 0) -> list[dict[str, Any]]:
     """The probes' results on each representation of one fitted system: one record per representation.
@@ -251,7 +254,8 @@ def summary(rows: pd.DataFrame, baseline: str | None = None) -> pd.DataFrame:
     DataFrame
         Figures are means over folds; ``identity_std`` and ``expression_std`` are over folds (ddof 1).
         ``identity_ratio`` is the excess of the logistic identity probe over chance, divided by the baseline's;
-        ``identity_nearest_ratio`` the same for nearest neighbours. ``note`` says in how many folds it applies.
+        ``identity_nearest_ratio`` the same for nearest neighbours; NaN where the baseline's own excess is below
+        :data:`LEAST_EXCESS`, of which no share means anything. ``note`` says in how many folds it applies.
     """
     groups = rows.groupby(["system", "representation"], sort=False)
     table = groups.mean(numeric_only=True).drop(columns=["seed", "fold"], errors="ignore")
@@ -265,7 +269,7 @@ def summary(rows: pd.DataFrame, baseline: str | None = None) -> pd.DataFrame:
         for name in ("identity", "identity_nearest"):
             excess = (table[name] - table["identity_chance"]).clip(lower=0)
             against = base[name] - base["identity_chance"]
-            table[f"{name}_ratio"] = excess / against if against > 0 else float("nan")
+            table[f"{name}_ratio"] = excess / against if against >= LEAST_EXCESS else float("nan")
     table["note"] = groups["note"].agg(_joined_notes)
     return table.reset_index()
 

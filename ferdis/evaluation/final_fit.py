@@ -7,7 +7,9 @@ cites the figures of the run, and only where the run measured this very recipe.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,15 @@ from typing import Any
 import numpy as np
 
 from ferdis import run_folder
+from ferdis.capabilities import ChecksItself
 from ferdis.evaluation.fit_and_score import accepts, describe, seeded_clone
 from ferdis.evaluation.model_card import CARD, fitted_card
+from ferdis.evaluation.runtime_estimate import estimate
 from ferdis.evaluation.tuned_parameters import TunedParameters
 from ferdis.faces import Faces
 from ferdis.messages import named
+from ferdis.progress import lines_of, on_terminal
+from ferdis.protocol import Fold
 from ferdis.run_folder import FinishedRun
 
 _TRAINING = "training"  # checkpoints of an unfinished fit
@@ -36,6 +42,7 @@ def fit_final(
     seed: int = 0,
     dataset: str | None = None,
     arguments: Mapping[str, Any] | None = None,
+    progress: bool = True,
 ) -> Any:
     """Fit one model on all faces and write it into a folder that ``predict`` and ``export`` take.
 
@@ -54,6 +61,7 @@ def fit_final(
     seed : of the training.
     dataset : name of the data set; by default what the loader left in ``faces.attrs["dataset"]``.
     arguments : kept in ``config.yaml``; their ``dataset`` says how to load the faces again.
+    progress : say beforehand how long it takes, and without a terminal once a minute how far it is.
 
     Returns
     -------
@@ -86,12 +94,17 @@ def fit_final(
     )
     if _finished(out, recipe):
         return type(model).load(out)
+    if isinstance(estimator, ChecksItself):
+        estimator.check()
+    if progress and hasattr(model, "get_params"):
+        _tell_estimate(label, model, faces)
     with run_folder.writing(out):
         out.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {} if validation is None else {"validation": validation}
     if accepts(model.fit, "run_dir"):
         options["run_dir"] = out / _TRAINING
-    model.fit(faces, **options)
+    with lines_of(label if progress and not on_terminal() else ""):
+        model.fit(faces, **options)
     model.save(out)
     if (history := getattr(model, "history_", None)) is not None:
         run_folder.write_csv(out / "history.csv", history)
@@ -100,6 +113,13 @@ def fit_final(
     run_folder.write_text(out / CARD, fitted_card(out))
     shutil.rmtree(out / _TRAINING, ignore_errors=True)
     return model
+
+
+def _tell_estimate(label: str, model: Any, faces: Faces) -> None:
+    """Print what the fit will take. What goes wrong here would go wrong in the fit, which then says so."""
+    every = Fold(0, np.arange(len(faces)), np.arange(0), np.arange(0))
+    with contextlib.suppress(Exception):
+        print(estimate({label: model}, faces, [every]), file=sys.stderr, flush=True)
 
 
 def one_system(run: FinishedRun) -> str:

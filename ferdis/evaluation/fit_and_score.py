@@ -19,8 +19,10 @@ from ferdis import run_folder
 from ferdis.capabilities import Describes, Saves
 from ferdis.faces import AU_COLUMNS, Faces
 from ferdis.messages import with_kind
+from ferdis.progress import lines_of
 from ferdis.protocol import Fold, row_names
 from ferdis.run_folder import Task
+from ferdis.training.shared import seconds_spent
 
 
 class EvaluationError(ValueError):
@@ -41,6 +43,7 @@ class Job:
     keep_epochs: bool
     parameters: str
     commit: str
+    lines: bool = False  # say once a minute how far the training is
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Outcome:
     task: Task
     error: str | None = None  # one line
     disk_full: bool = False
+    shared_seconds: float = 0.0  # spent on what all folds start from
 
 
 def fit_and_score(job: Job) -> Outcome:
@@ -62,7 +66,9 @@ def fit_and_score(job: Job) -> Outcome:
     try:
         with run_folder.writing(job.folder):
             job.folder.mkdir(parents=True, exist_ok=True)
-        _fit_and_score(job)
+        before = seconds_spent()
+        with lines_of(str(job.task) if job.lines else ""):
+            _fit_and_score(job)
     except Exception as error:
         if run_folder.is_disk_full(error):
             line = f"{job.folder}: the disk is full; free some space and run again, what is finished is kept"
@@ -70,7 +76,7 @@ def fit_and_score(job: Job) -> Outcome:
         with contextlib.suppress(OSError):
             run_folder.write_text(job.folder / "error.txt", traceback.format_exc())
         return Outcome(job.task, with_kind(error))
-    return Outcome(job.task)
+    return Outcome(job.task, shared_seconds=seconds_spent() - before)
 
 
 def fit(job: Job) -> Any:

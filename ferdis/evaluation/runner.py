@@ -16,7 +16,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,15 +27,16 @@ from matplotlib.figure import Figure
 
 from ferdis import figures, metrics, run_folder
 from ferdis._io import read_csv, replacing
-from ferdis.capabilities import Averages, Saves, Splits
+from ferdis.capabilities import Averages, ChecksItself, Saves, Splits
 from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, accepts, describe, fit, fit_and_score
 from ferdis.evaluation.peeking import peek
-from ferdis.evaluation.runtime_estimate import estimate
+from ferdis.evaluation.result import Evaluation
+from ferdis.evaluation.runtime_estimate import estimate, idle_people
 from ferdis.evaluation.tuned_parameters import TunedParameters, parameters_for, refuse_tuned_people, without_set_aside
 from ferdis.evaluation.workers import Workers
 from ferdis.faces import Faces
 from ferdis.messages import named, one_line
-from ferdis.progress import Bar
+from ferdis.progress import Bar, on_terminal
 from ferdis.protocol import Fold, write_folds
 from ferdis.protocol.leakage import NEAR_DUPLICATE, audit, audit_parameters
 from ferdis.protocol.near_duplicates import Fingerprinter
@@ -50,22 +51,6 @@ SELECTIONS = ("last", "validation")
 _WAIT_SECONDS = 60.0  # for another process that opens or closes the same run
 _NAMED = 3  # failures that a message names before it only counts
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=-]*")
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What :func:`evaluate` gives back.
-
-    Attributes
-    ----------
-    rows : DataFrame, one row a test image, system and seed (the columns of rows.csv).
-    summary : DataFrame, one row a system (see :func:`ferdis.metrics.summary`), and the seconds a fold took.
-    folder : Path of the run folder; None when none was asked for.
-    """
-
-    rows: pd.DataFrame
-    summary: pd.DataFrame
-    folder: Path | None
 
 
 def evaluate(
@@ -143,7 +128,7 @@ def evaluate(
     rank = rank_and_world_of_launch()[0]
     progress = progress and rank == 0
     systems = _named(estimators)
-    _check(systems, seeds, selection, diagnose_peeking, out)
+    _check(systems, faces, seeds, selection, diagnose_peeking, out)
     faces = without_set_aside(faces, tuned)
     folds = _folds(protocol, faces, seeds, selection)
     mine = _only(folds, only_folds)
@@ -187,7 +172,13 @@ def _named(estimators: Any) -> dict[str, Any]:
     return {str(name): estimator for name, estimator in estimators.items()}
 
 
-def _check(systems: dict[str, Any], seeds: Sequence[int], selection: str, keep_epochs: bool, out: Any) -> None:
+def _check(
+    systems: dict[str, Any], faces: Any, seeds: Sequence[int], selection: str, keep_epochs: bool, out: Any
+) -> None:
+    if not isinstance(faces, Faces):
+        raise ValueError(
+            f"faces must be a Faces, got {type(faces).__name__}: load(), Faces.from_arrays or Faces.from_paths make one"
+        )
     if not systems:
         raise ValueError("estimators is empty: name at least one system")
     if selection not in SELECTIONS:
@@ -197,6 +188,8 @@ def _check(systems: dict[str, Any], seeds: Sequence[int], selection: str, keep_e
     if out is None and _together(systems.values()):
         raise ValueError("several processes train each fold together (torchrun, srun, devices): give out=")
     for name, estimator in systems.items():
+        if isinstance(estimator, ChecksItself):
+            estimator.check()
         if not _NAME.fullmatch(name):
             raise ValueError(f"system name {name!r} cannot name a folder: use letters, digits and any of _.+=-")
         for needed, argument in ((selection == "validation", "validation"), (keep_epochs, "keep_epochs")):
@@ -206,6 +199,9 @@ def _check(systems: dict[str, Any], seeds: Sequence[int], selection: str, keep_e
 
 def _folds(protocol: Any, faces: Faces, seeds: Sequence[int], selection: str) -> dict[int, list[Fold]]:
     """The folds of each seed: one list for all, or one list each when there is one protocol a seed."""
+    if isinstance(protocol, str) or not isinstance(protocol, Splits | Iterable):
+        few = f"SubjectKFold({protocol})" if isinstance(protocol, int) else "SubjectKFold(10)"
+        raise ValueError(f"protocol={protocol!r} gives no folds: pass a protocol, such as {few}, or a list of folds")
     if isinstance(protocol, Splits):
         return dict.fromkeys(seeds, _checked(protocol.split(faces), selection))
     parts = list(protocol)
@@ -370,7 +366,11 @@ def _run_all(run: RunFolder, jobs: list[Job], workers: Workers, progress: bool) 
         raise ValueError("several processes train each fold together: that leaves n_jobs=1 and backend='processes'")
     if progress and pending and not together:
         _tell_estimate(pending, workers.n_jobs)
+        if idle := idle_people([job.fold for job in pending], pending[0].selection):
+            print(idle, file=sys.stderr)
+    pending = [replace(job, lines=progress and not on_terminal()) for job in pending]
     failed: list[Outcome] = []
+    shared: dict[str, float] = {}  # seconds of what all folds of a system start from
     bar = Bar("fits", len(jobs), len(jobs) - len(pending), progress, each=True)
     with bar, contextlib.closing(workers.run(fit_and_score, pending)) as outcomes:
         for outcome in outcomes:
@@ -378,6 +378,8 @@ def _run_all(run: RunFolder, jobs: list[Job], workers: Workers, progress: bool) 
                 raise run_folder.DiskError(outcome.error)
             if outcome.error is not None:
                 failed.append(outcome)
+            shared[outcome.task.system] = max(shared.get(outcome.task.system, 0.0), outcome.shared_seconds)
+            bar.apart = sum(shared.values())
             bar.step(f"{outcome.task} FAILED" if outcome.error else str(outcome.task))
             if failed and together:
                 break

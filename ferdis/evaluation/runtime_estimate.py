@@ -19,6 +19,7 @@ from ferdis.capabilities import EstimatesItsTime, StretchesTraining
 from ferdis.faces import Faces
 from ferdis.messages import duration
 from ferdis.protocol import Fold
+from ferdis.training.shared import shared_seconds_of
 
 _SLICE = 64  # images of the timed fits, at most
 
@@ -31,7 +32,8 @@ class Estimate:
     ----------
     fold_seconds : system -> seconds for one fold; None where it cannot be told beforehand.
     fits : how many, all systems together.
-    total_seconds : for all of them, or None.
+    total_seconds : for all of them, or None; ``shared_seconds`` are in it once.
+    shared_seconds : of a pretraining that the folds share and that is still to be done.
     memory_gb : memory of one process at its highest so far (GB of host memory).
     accelerator_gb : the same on the CUDA device, 0 without one.
     n_jobs : fits at a time.
@@ -43,6 +45,7 @@ class Estimate:
     memory_gb: float
     accelerator_gb: float
     n_jobs: int
+    shared_seconds: float = 0.0
 
     def __str__(self) -> str:
         processes = 1 if self.n_jobs == 1 else self.n_jobs + 1  # the one that waits holds the faces too
@@ -54,9 +57,9 @@ class Estimate:
         memory = f"about {processes * self.memory_gb:.1f} GB of memory"
         if self.accelerator_gb:
             memory += f" and {self.n_jobs * self.accelerator_gb:.1f} GB on the accelerator"
-        return (
-            f"estimate: {total} and {memory} for {self.fits} fits, {self.n_jobs} at a time (a fit: {', '.join(parts)})"
-        )
+        once = f", {duration(self.shared_seconds)} of it for a pretraining, once" if self.shared_seconds else ""
+        fits = "1 fit" if self.fits == 1 else f"{self.fits} fits, {self.n_jobs} at a time"
+        return f"estimate: {total}{once} and {memory} for {fits} (a fit: {', '.join(parts)})"
 
 
 def estimate(
@@ -72,7 +75,8 @@ def estimate(
     An estimator that knows better offers ``estimate_seconds(faces) -> float``. Else each of its arguments that count
     epochs (``epochs``, ``mlp_epochs``, ...) is set to 1 and then to 2, on at most 64 training faces of the first
     fold: what the second epoch adds is scaled to the fold's images and epochs. Small batches and caches make this
-    good to a factor of perhaps 1.5; scoring, writing and a pretraining that folds share are not in it.
+    good to a factor of perhaps 1.5; scoring and writing are not in it. A pretraining that folds share is counted once,
+    by timing a few steps of it, and not at all where it has been done.
 
     Parameters
     ----------
@@ -84,15 +88,17 @@ def estimate(
     train = faces[folds[0].train]
     mean_images = float(np.mean([len(fold.train) for fold in folds]))
     seconds: dict[str, float | None] = {}
+    shared = 0.0
     with _threads(max(1, joblib.cpu_count() // n_jobs) if n_jobs > 1 else None):
         for name, estimator in estimators.items():
             seconds[name] = _fold_seconds(estimator, train, mean_images)
+            shared += _shared_seconds(estimator, train)
     accelerator = _accelerator_gb()
     counts = counts if counts is not None else dict.fromkeys(estimators, len(folds))
     fits = sum(counts.values())
     total = sum(counts[name] * value for name, value in seconds.items() if value is not None) / min(n_jobs, fits)
     known = all(value is not None for value in seconds.values())
-    return Estimate(seconds, fits, total if known else None, _host_gb(), accelerator, n_jobs)
+    return Estimate(seconds, fits, total + shared if known else None, _host_gb(), accelerator, n_jobs, shared)
 
 
 def _fold_seconds(estimator: Any, train: Faces, images: float) -> float | None:
@@ -122,6 +128,33 @@ def _fold_seconds(estimator: Any, train: Faces, images: float) -> float | None:
         stages += epoch
         total += epoch * epochs * images / len(few)
     return total - min(stages, once)  # the single epochs that `once` holds besides its fixed cost
+
+
+def idle_people(folds: Sequence[Fold], selection: str) -> str:
+    """What validation people cost where nobody asks them, in a line; empty where it costs nothing.
+
+    The folds stay as the protocol deals them: a fold trains on the same people by whichever rule the epoch is chosen.
+    """
+    held = float(np.mean([len(fold.validation) for fold in folds]))
+    if selection != "last" or not held:
+        return ""
+    share = np.mean([len(fold.validation) / (len(fold.train) + len(fold.validation)) for fold in folds])
+    return (
+        f"validation: {held:.0f} images of a fold, {share:.0%} of those it could train on, train nothing and, with "
+        "selection='last', choose nothing: validation_folds=0 (--protocol.validation_folds 0) trains on them too"
+    )
+
+
+def _shared_seconds(estimator: Any, train: Faces) -> float:
+    """Seconds of the pretraining that is still to be done for all folds."""
+    parameters = estimator.get_params(deep=False)
+    if parameters.get("pretrain") is None:
+        return 0.0
+    ones = {
+        name: 1 for name, value in parameters.items() if name in ("epochs", "mlp_epochs") and isinstance(value, int)
+    }
+    changes = {**ones, **({"min_steps": 0} if "min_steps" in parameters else {})}
+    return shared_seconds_of(lambda: _time_fit(estimator, _few(train, _SLICE), changes))
 
 
 def _few(train: Faces, count: int) -> Faces:

@@ -320,7 +320,13 @@ class CrossDataset(_Parameters):
 
 @dataclasses.dataclass(frozen=True)
 class FoldList(_Parameters):
-    """Folds that somebody wrote down: a CSV of fold, part, path (see :func:`write_folds`)."""
+    """Folds that somebody wrote down.
+
+    Parameters
+    ----------
+    path : path
+        A CSV of fold, part, path (see :func:`write_folds`), such as RUN/folds.csv.
+    """
 
     path: str | Path
 

@@ -14,31 +14,29 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import pandas as pd
 import torch
-from filelock import FileLock
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ferdis import zoo
 from ferdis._io import file_digest, sealed, write_json
-from ferdis.faces import Faces
+from ferdis.faces import Faces, cropped_faces
 from ferdis.messages import with_kind
-from ferdis.nn import eval_mode
+from ferdis.nn import check_pretrained, eval_mode
 from ferdis.preprocess.augment import centre_crop, to_unit_range
-from ferdis.preprocess.cache import default_directory
 from ferdis.preprocess.images import resize_batch, whole_pixels
+from ferdis.systems.arguments import RefusesUnknownArguments
 from ferdis.systems.saved import FORMAT, check_weights, load_weights, read_about
 from ferdis.training import ArrayBatches, Callback, Stage, Trainer
 from ferdis.training.checkpoints import save_modules
-from ferdis.training.distributed import meet, rank_and_world_of_launch
+from ferdis.training.shared import train_shared
 
 _PREDICT_BATCH = 64
 _RESIZE_BATCH = 128
@@ -46,6 +44,15 @@ NON_REPRODUCIBILITY_PARAMS = ("logger", "progress")  # parameters that change no
 _TRAINER_PARAMETERS = ("accelerator", "devices", "precision", "seed", "gradient_clip", "logger", "progress")
 _OF_THE_SMALL_RESNET = ("classifier_arguments", "small_stem")  # in `small`, unless another network is asked for
 S = TypeVar("S", bound="Estimator")
+
+if TYPE_CHECKING:  # scikit-learn has no types: what inherits from it would have every attribute
+
+    class BaseEstimator:  # noqa: D101
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...  # noqa: D102
+        def set_params(self: S, **params: Any) -> S: ...  # type: ignore[misc]  # noqa: D102
+
+else:
+    from sklearn.base import BaseEstimator
 
 
 @dataclass(kw_only=True, eq=False, repr=False)  # scikit-learn's way: arguments are kept as they are
@@ -126,7 +133,7 @@ class TrainingSet:
         return ArrayBatches(arrays, batch_size, seed, self.row_weights)
 
 
-class Estimator(TrainingParameters, BaseEstimator):
+class Estimator(RefusesUnknownArguments, TrainingParameters, BaseEstimator):
     """Base of all systems; scikit-learn's habits, Faces as ``X``. Subclasses are dataclasses of keyword arguments.
 
     Attributes
@@ -194,6 +201,9 @@ class Estimator(TrainingParameters, BaseEstimator):
             On faces that the system cannot learn from, an argument out of its range, pretrained weights that cannot
             be had, or ``validation`` for a system without a score.
         """
+        if not isinstance(faces, Faces):
+            made = "Faces.from_arrays(images, labels) or Faces.from_paths(files, labels) makes them"
+            raise ValueError(f"{type(self).__name__}.fit learns from Faces, got {type(faces).__name__}: {made}")
         self._check_parameters()
         self.notes_, self.selection_ = [], "last" if validation is None else "validation"
         self.training_digest_, self.preprocessing_ = faces.digest(), preprocessing_of(faces)
@@ -214,6 +224,20 @@ class Estimator(TrainingParameters, BaseEstimator):
         self._to_device()
         self._after_training(training)
         return self
+
+    def check(self) -> None:
+        """Refuse what :meth:`fit` would refuse whatever the faces are, before any is read.
+
+        Raises
+        ------
+        ValueError, FileNotFoundError
+            On an argument out of its range, and pretrained weights that cannot be had.
+        """
+        self._check_parameters()
+        self.training_epochs(1)
+        name, weights = getattr(self, "classifier", None), getattr(self, "weights", None)
+        if isinstance(name, str) and isinstance(weights, str):
+            check_pretrained(name, weights)
 
     # ------------------------------------------------------------------------------------- what a system adds
 
@@ -402,18 +426,8 @@ def train_once(
     Path
         Of the weights, for :func:`ferdis.training.checkpoints.load_modules`.
     """
-    folder = default_directory() / kind / estimator._signature(None)[:20]
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = folder / "weights.safetensors"
-    first = rank_and_world_of_launch()[0] == 0  # processes that train this together do not wait for each other
-    with FileLock(folder / "lock") if first else nullcontext():  # folds side by side wait for the first of them
-        if not weights.is_file():
-            chosen = {name: getattr(estimator, name) for name in _TRAINER_PARAMETERS}
-            Trainer(run_dir=folder, **chosen).run(stages(), signature=folder.name)
-            if first:
-                save_modules(weights, modules)
-            meet()
-    return weights
+    chosen = {name: getattr(estimator, name) for name in _TRAINER_PARAMETERS}
+    return train_shared(estimator._signature(None)[:20], kind, modules, stages, chosen)
 
 
 @contextmanager
@@ -428,6 +442,7 @@ def modules_in_eval_mode(modules: Mapping[str, nn.Module]) -> Iterator[None]:
 
 def resized(faces: Faces, size: int) -> Any:
     """Pictures (n, size, size, 3) uint8: the faces' own where the size fits, else resized once, in memory."""
+    faces = cropped_faces(faces)
     if faces.shape[1:3] == (size, size):
         return faces.images
     out = np.empty((len(faces), size, size, 3), np.uint8)

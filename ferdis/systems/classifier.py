@@ -9,11 +9,10 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import torch
-from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -35,6 +34,13 @@ from ferdis.training.checkpoints import load_modules
 __all__ = ["Classifier", "TrainingSet", "check_choice", "module_device", "modules_in_eval_mode", "resized"]
 
 C = TypeVar("C", bound="Classifier")
+
+if TYPE_CHECKING:  # scikit-learn has no types: what inherits from it would have every attribute
+
+    class ClassifierMixin: ...
+
+else:
+    from sklearn.base import ClassifierMixin
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -28,8 +28,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from ferdis import progress
 from ferdis.messages import short
-from ferdis.progress import Bar
+from ferdis.progress import Bar, told_name
 from ferdis.training import checkpoints
 from ferdis.training.batches import Batch, prefetched
 from ferdis.training.callbacks import Callback
@@ -228,7 +229,8 @@ class _StageRun:
             for parameter in self.stilled:
                 parameter.requires_grad_(False)
             shown = self.trainer.progress and not self.fabric.global_rank
-            with Bar(stage.name, None, self.step, shown) as self.bar:
+            lines = bool(told_name()) and not self.fabric.global_rank
+            with Bar(stage.name, None, self.step, shown, every=progress.EVERY, lines=lines) as self.bar:
                 for self.epoch in range(first + 1, stage.epochs + 1):
                     self._run_epoch()
                     self._end_epoch()
@@ -252,7 +254,8 @@ class _StageRun:
         batches = stage.batches(self.epoch - 1)
         steps = len(batches) if isinstance(batches, Sized) else None
         total = None if steps is None else self.step + steps * (stage.epochs - self.epoch + 1)
-        self.bar.update(total=total, what=f"{stage.name} {self.epoch}/{stage.epochs}")
+        name = f"{told_name()}: {stage.name}" if told_name() else stage.name
+        self.bar.update(total=total, what=f"{name}, epoch {self.epoch}/{stage.epochs}, step")
         for live in self.phases:
             live.weights = live.phase.weights_in(self.epoch - 1)
         before = self.step
@@ -316,16 +319,21 @@ class _StageRun:
         if not pending:
             return
         values = iter(self._read([(value, rows) for _, _, terms, rows in pending for value in terms.values()]))
+        weights = {live.phase.name: live.weights for live in self.phases}
+        losses: dict[str, float] = {}
         for step, phase, terms, _ in pending:
+            losses[phase.name] = 0.0
             for name in terms:
                 value = next(values)
+                if weight := weights[phase.name].get(name):
+                    losses[phase.name] += weight * value
                 if not math.isfinite(value) and phase.weights.get(name):
                     self._diverged(f"term {name!r} of phase {phase.name!r} is {value} at step {step}")
                 self.history.add(self.stage.name, self.epoch, step, phase.name, name, value)
                 self._tensorboard(phase.name, name, value, step)
         for live in self.phases:
             live.ask_every(self.history)
-        self.bar.update(self.step)
+        self.bar.update(self.step, name="loss " + ", ".join(f"{name} {loss:.3g}" for name, loss in losses.items()))
 
     def _read(self, values: list[tuple[Tensor, int]]) -> list[float]:
         """Scalars as numbers, averaged over processes by their rows."""

@@ -128,7 +128,7 @@ def test_datasets_lists_the_registry(ferdis):
 
 
 def test_kfold_help_shows_constructor_arguments_and_their_meaning(ferdis):
-    result = ferdis("kfold", "--system", "ifgan", "--dataset", "manifest", "--help")
+    result = ferdis("kfold", "--system", "ifgan", "--dataset", "manifest", "--help-all")
     for option in (
         "--ifgan.classifier_input",
         "--ifgan.extra_train",

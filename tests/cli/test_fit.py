@@ -38,7 +38,7 @@ def test_like_a_run(ferdis, measured: tuple[Path, Path], tmp_path: Path) -> None
     digests = [load_model(tmp_path / name).training_digest_ for name in ("model", "again")]
     assert digests[0] == digests[1]
     photograph = next(root.glob("*.png"))
-    predicted = ferdis("predict", tmp_path / "model", photograph, "--crops", "--progress", "false")
+    predicted = ferdis("predict", tmp_path / "model", photograph, "--crops", "--format", "csv", "--progress", "false")
     assert predicted.status == 0, predicted.err
     assert next(csv.DictReader(predicted.out.splitlines()))["expression"] in ("anger", "happiness")
 
@@ -61,12 +61,12 @@ def test_a_run_named_to_predict_or_export_names_the_cure(ferdis, measured: tuple
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        (["fit"], "fit makes one model: name one system"),
-        (["fit", "--system", "ifgan", "resnet"], "fit makes one model"),
+        (["fit"], "fit takes one system: name it, as in --system ifgan"),
+        (["fit", "--system", "ifgan", "resnet"], "fit takes one system"),
         (["fit", "--like", "nowhere"], "--like nowhere: no run folder"),
         (["fit", "--like"], "--like needs one run folder"),
         (["fit", "--like", "RUN", "--system", "ifgan"], "it has no system 'ifgan'; name one of resnet"),
-        (["fit", "--like", "RUN", "--folds", "3"], "protocol.n_splits"),
+        (["fit", "--like", "RUN", "--folds", "3"], "--folds"),
     ],
 )
 def test_refusals(ferdis, measured: tuple[Path, Path], argv: list[str], says: str) -> None:

@@ -63,7 +63,7 @@ def test_a_model_of_everybody_predicts_and_is_exported(ferdis, run: tuple[Path, 
     assert ferdis("fit", "--like", out, "--out", tmp_path / "model").status == 0
     assert ferdis("export", tmp_path / "model", "--out", tmp_path / "m.onnx").status == 0
     for model in (tmp_path / "model", tmp_path / "m.onnx"):
-        result = ferdis("predict", model, root / "p0-1.png", "--crops", "--progress", "false")
+        result = ferdis("predict", model, root / "p0-1.png", "--crops", "--format", "csv", "--progress", "false")
         assert result.status == 0, result.err
         (row,) = csv.DictReader(result.out.splitlines())
         assert row["expression"].lstrip("'") in LABELS and set(row) > {f"p_{name}" for name in LABELS}
@@ -81,7 +81,7 @@ def test_people_who_are_not_known(ferdis, tmp_path: Path) -> None:
     fit = ferdis("fit", "--system", "resnet", *TINY, *data, "--out", tmp_path / "model")
     assert fit.status == 0, fit.err
     assert "can be fitted and predicted, not split by person" in fit.err
-    result = ferdis("predict", tmp_path / "model", root, "--crops", "--progress", "false")
+    result = ferdis("predict", tmp_path / "model", root, "--crops", "--format", "csv", "--progress", "false")
     assert result.status == 0 and {row["expression"] for row in csv.DictReader(result.out.splitlines())} <= {
         "bored",
         "engaged",

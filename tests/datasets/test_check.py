@@ -40,6 +40,17 @@ def test_unreadable_pictures_and_bad_rows_are_all_listed(tmp_path):
     for name in ("line 28: bad.png has no expression", "gone.jpg does not exist", "text.png", "cut.jpg"):
         assert sum(name in line for line in report.wrong) == 1, name
     assert all("\n" not in line for line in report.wrong) and "WRONG:" in str(report)
+    assert "(1 more images cannot be read: cut.jpg)" in next(line for line in report.wrong if "text.png" in line)
+
+
+def test_repeated_images_are_one_line_per_cause(tmp_path):
+    copies = [f"copy{row}.png,anger,p00" for row in range(6)]
+    root = manifest(tmp_path, [*PEOPLE, *copies])
+    for row in range(6):  # copies of images that carry other labels
+        Image.open(root / f"{PEOPLE[row].split(',')[0]}").save(root / f"copy{row}.png")
+    report = check("manifest", root=root)
+    lines = [line for line in report.wrong if "have the same pixels but are labelled" in line]
+    assert len(lines) == 1 and len(report.duplicates) == 6 and "more groups alike" in lines[0]
 
 
 @pytest.mark.parametrize(

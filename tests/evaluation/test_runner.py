@@ -476,7 +476,7 @@ def test_estimate_scales_with_epochs_and_images(monkeypatch: pytest.MonkeyPatch)
     assert set(asked) == {(min(64, len(folds[0].train)), CLASSES)}, "few faces, all classes"
 
 
-def test_estimate_leaves_out_a_pretraining_that_folds_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_of_a_fold_leaves_out_a_pretraining_that_folds_share(monkeypatch: pytest.MonkeyPatch) -> None:
     from ferdis import RELGAN
 
     faces, asked = make_faces(30), []
@@ -485,7 +485,9 @@ def test_estimate_leaves_out_a_pretraining_that_folds_share(monkeypatch: pytest.
         lambda estimator, few, changes: asked.append(dict(changes)) or 1.0,
     )
     estimate({"relgan": RELGAN.small(pretrain=faces)}, faces, PROTOCOL.split(faces))
-    assert all(changes["pretrain"] is None and changes["min_steps"] == 0 for changes in asked)
+    *of_a_fold, shared = asked
+    assert all(changes["pretrain"] is None and changes["min_steps"] == 0 for changes in of_a_fold)
+    assert "pretrain" not in shared and shared["epochs"] == shared["mlp_epochs"] == 1
     assert not any({"pretrain_epochs", "decay_epochs"} & set(changes) for changes in asked)
 
 

@@ -77,7 +77,7 @@ def test_joined_faces_keep_theirs(tmp_path: Path) -> None:
 def test_images_of_no_file_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.random.default_rng(0).integers(0, 256, (7, 6, 5, 3), dtype=np.uint8)
     faces = Faces(images, pd.DataFrame({"expression": ["fear"] * 7}))
-    monkeypatch.setattr("ferdis.faces._READ_BYTES", 200)  # two images at a time
+    monkeypatch.setattr("ferdis._image_arrays.READ_BYTES", 200)  # two images at a time
     assert np.array_equal(faces[::-1].map_originals(np.copy), images[::-1])
 
 

@@ -200,7 +200,7 @@ def test_blocks_do_not_change_the_pairs(monkeypatch: pytest.MonkeyPatch) -> None
     whole = near_duplicates(as_faces(images, subjects))
     for name, few in (("_ROWS", 7), ("_COLUMNS", 11), ("_PAIRS", 3)):
         monkeypatch.setattr(image_matching, name, few)
-    monkeypatch.setattr("ferdis.faces._READ_BYTES", 50_000)
+    monkeypatch.setattr("ferdis._image_arrays.READ_BYTES", 50_000)
     pd.testing.assert_frame_equal(near_duplicates(as_faces(images, subjects)), whole)
     assert len(whole) == 20
 

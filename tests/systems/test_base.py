@@ -11,7 +11,7 @@ import pytest
 from sklearn.base import clone
 
 from ferdis import IFGAN, ResNetClassifier, systems
-from ferdis.cli.parsers import Parser
+from ferdis.cli.signatures import arguments_of
 from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.evaluators.judges import ExpressionJudge, IdentityJudge
 from ferdis.systems.base import Estimator, TrainingParameters
@@ -76,13 +76,9 @@ def test_parameters_are_scikit_learns(cls: type[Estimator]) -> None:
 
 @every_class
 def test_every_argument_has_help(cls: type[Estimator]) -> None:
-    parser = Parser(prog="test", exit_on_error=False)
-    skipped = {name for name, item in inspect.signature(cls).parameters.items() if "Faces" in str(item.annotation)}
-    parser.add_class_arguments(cls, "x", skip=skipped)
-    parser.describe("x", cls)
-    texts = {action.dest.removeprefix("x."): action.help for action in parser._actions if action.dest.startswith("x.")}
-    assert set(texts) == set(inspect.signature(cls).parameters) - skipped
-    assert [name for name, text in texts.items() if not text or len(text) < 4] == []
+    found = arguments_of(f"{cls.__module__}:{cls.__name__}")
+    assert set(found) == set(inspect.signature(cls).parameters)
+    assert [name for name, argument in found.items() if len(argument.help) < 4] == []
 
 
 class Stopping:
