@@ -22,7 +22,7 @@ from ferdis.faces import Faces
 if TYPE_CHECKING:
     from ferdis.preprocess.align import Preprocessor
 
-Cache = str | Path | bool | None
+Cache = bool | str | Path | None  # bool first: the command line reads "false" as the first type that it fits
 """A folder, None or True for the default one, False for none."""
 
 Errors = Literal["raise", "skip"]

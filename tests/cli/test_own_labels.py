@@ -103,3 +103,10 @@ def test_a_hundred_classes(tmp_path: Path) -> None:
     )  # fmt: skip
     assert len(result.rows) == 200 and len([name for name in result.rows if name.startswith("p_")]) == 100
     assert write_report([tmp_path / "run"], out=tmp_path / "report").is_file()
+
+
+def test_no_cache_means_no_folder_of_that_name(ferdis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_images(tmp_path / "own")
+    monkeypatch.chdir(tmp_path)
+    assert ferdis(*line(root, tmp_path / "run"), "--dataset.cache", "false").status == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["own", "run"]

@@ -30,7 +30,7 @@ def load_facekit(
     frames: int = 6,
     intensity: float | None = None,
     framing: str = "drawn",
-    cache: str | bool | None = None,
+    cache: bool | str | None = None,
 ) -> Faces:
     """Draw people from ICT-FaceKit's scans with known identity, expression, action units, pose and light.
 

@@ -44,7 +44,7 @@ def load_synthetic(
     frames: int = 6,
     intensity: float | None = None,
     framing: str = "drawn",
-    cache: str | bool | None = None,
+    cache: bool | str | None = None,
 ) -> Faces:
     """Render people with known identity, expression, action units, pose and light.
 
