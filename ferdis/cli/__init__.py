@@ -110,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(help_of(verb, _about(verb), line, every=how == "all"))
             return 0
         if verb != "fit":  # which looks itself, when it has read the run that --like names
-            check_line(verb, with_config(line))
+            check_line(verb, with_config(line, tell=False))  # the verb reads the file again, and tells
         return int(VERBS[verb](line) or 0)
     except SystemExit as finished:
         return int(finished.code or 0)

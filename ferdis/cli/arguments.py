@@ -32,7 +32,7 @@ class UsageError(ValueError):
     """The command line cannot be understood."""
 
 
-def with_present_names(argv: Sequence[str]) -> list[str]:
+def with_present_names(argv: Sequence[str], *, tell: bool = True) -> list[str]:
     """The line with options by their present names; each that is still called by a former one is told of, once."""
     line, told = [], set()
     for token in argv:
@@ -43,7 +43,7 @@ def with_present_names(argv: Sequence[str]) -> list[str]:
         if not (present and option.startswith("--")):
             line.append(token)
             continue
-        if option not in told:
+        if option not in told and tell:
             print(f"ferdis: {option} is now {present}", file=sys.stderr)
         told.add(option)
         line.append(f"{present}{equals}{value}")
@@ -94,14 +94,14 @@ def long_form(argv: Sequence[str], lists: Sequence[str] = LISTS) -> list[str]:
     return line
 
 
-def with_config(argv: Sequence[str]) -> list[str]:
+def with_config(argv: Sequence[str], *, tell: bool = True) -> list[str]:
     """The line with ``--config FILE`` replaced by the arguments that the file holds."""
     line: list[str] = []
     for option, values in options(argv):
         if option == "--config":
             if len(values) != 1:
                 raise UsageError("--config needs the name of one file")
-            line += with_present_names(tokens(configuration(Path(values[0]))))
+            line += with_present_names(tokens(configuration(Path(values[0]))), tell=tell)
         else:
             line += [option, *values] if option else values
     return line

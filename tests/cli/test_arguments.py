@@ -41,10 +41,11 @@ def test_every_verb_and_configuration_is_translated(
     former: None, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     lines: list[list[str]] = []
+    monkeypatch.setattr(cli, "check_line", lambda verb, argv: lines.append(argv))
     monkeypatch.setitem(cli.VERBS, "datasets", lambda argv: lines.append(arguments.with_config(argv)))
     (tmp_path / "config.yaml").write_text("old_name: a\nifgan: {rate: 0.1}\n")
     assert cli.main(["datasets", "--pictures", "4", "--config", str(tmp_path / "config.yaml")]) == 0
-    assert lines == [["--images", "4", "--name=a", "--ifgan.learning_rate=0.1"]]
+    assert lines == [["--images", "4", "--name=a", "--ifgan.learning_rate=0.1"]] * 2  # the first look, and the verb
     assert capsys.readouterr().err.count(" is now ") == 3
 
 

@@ -76,7 +76,7 @@ def test_from_a_space_to_rows(tmp_path: Path, space: Path, capsys: pytest.Captur
     [
         (["--space", "/no/such.yaml"], "/no/such.yaml: no such file"),
         ([], "space"),
-        (["--space", "SPACE", "--system", "cnn", "resnet"], "a sweep is of one system"),
+        (["--space", "SPACE", "--system", "cnn", "resnet"], "sweep takes one system"),
         (["--space", "SPACE", "--storage", "sweep.db"], "write sqlite:///sweep.db"),
         (["--space", "SPACE", "--trials", "0"], "trials=0"),
         (["--space", "SPACE", "--tune-people", "6"], "leaves nobody to test on"),
