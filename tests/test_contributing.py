@@ -105,7 +105,7 @@ class TestAddASystem:
         assert float(by_hand) == pytest.approx(0.25 * np.log(2))
 
     def test_the_command_line_offers_it_with_its_arguments(self, capsys: pytest.CaptureFixture[str]):
-        assert cli.main(["kfold", "--system", "focal", "--help"]) == 0
+        assert cli.main(["kfold", "--system", "focal", "--help-all"]) == 0
         shown = capsys.readouterr().out
         assert "--focal.gamma" in shown and "Focus on hard examples" in " ".join(shown.split())
         assert re.search(r"Systems: [^.]*\bfocal\b", " ".join(shown.split()))
@@ -177,7 +177,7 @@ class TestAddADataSet:
     def test_the_command_line_lists_and_checks_it(self, root: Path, capsys: pytest.CaptureFixture[str]):
         assert cli.main(["datasets"]) == 0
         assert "kdef: " in capsys.readouterr().out
-        assert cli.main(["kfold", "--dataset", "kdef", "--system", "cnn", "--help"]) == 0
+        assert cli.main(["kfold", "--dataset", "kdef", "--system", "cnn", "--help-all"]) == 0
         assert "--dataset.expressions" in capsys.readouterr().out
         assert cli.main(["check", "kdef", "--root", str(root)]) == 0
         assert "70" in capsys.readouterr().out

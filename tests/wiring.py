@@ -120,6 +120,7 @@ def watched(patch: pytest.MonkeyPatch, measure: bool = False) -> Watch:
     """Put a :class:`Watch` in the place of every estimator's trainer."""
     watch = Watch(measure)
     patch.setattr(base, "Trainer", watch)
+    patch.setattr("ferdis.training.shared.Trainer", watch)
     return watch
 
 

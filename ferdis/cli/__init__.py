@@ -51,6 +51,7 @@ from ferdis.cli import (
 from ferdis.cli.arguments import USER_ERROR, UsageError, with_config, with_present_names
 from ferdis.cli.help import asked, completion, help_of, overview
 from ferdis.cli.known import check_line
+from ferdis.cli.signatures import is_module
 from ferdis.messages import LINE, closest, one_line, short
 
 __all__ = ["BUG", "INTERRUPTED", "USER_ERROR", "VERBS", "UsageError", "main"]
@@ -109,7 +110,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if how := asked(line):
             print(help_of(verb, _about(verb), line, every=how == "all"))
             return 0
-        if verb != "fit":  # which looks itself, when it has read the run that --like names
+        # `fit` looks itself, when it has read the run that --like names; a program's own verb has no source here.
+        if verb != "fit" and is_module(f"{__name__}.{verb}"):
             check_line(verb, with_config(line, tell=False))  # the verb reads the file again, and tells
         return int(VERBS[verb](line) or 0)
     except SystemExit as finished:

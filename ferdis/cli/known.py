@@ -10,6 +10,7 @@ import ast
 import math
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -151,6 +152,8 @@ def data_sets() -> dict[str, str]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Entry":
             given = {item.arg: item.value.value for item in node.keywords if isinstance(item.value, ast.Constant)}
             found[str(given["name"])] = str(given["loader"])
+    if loaded := sys.modules.get("ferdis.datasets"):  # a program may have added its own
+        found |= {name: entry.loader for name, entry in getattr(loaded, "REGISTRY", {}).items()}
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -53,8 +54,9 @@ def arguments_of(target: str) -> dict[str, Argument]:
 @cache
 def tree_of(module: str) -> ast.Module:
     """The parsed source of a module of ferdis."""
-    path = PACKAGE.joinpath(*module.split(".")[1:])
-    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    file = _file_of(module)
+    if file is None:
+        raise FileNotFoundError(f"there is no module {module}")
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
@@ -69,8 +71,15 @@ def imports_of(module: str) -> dict[str, tuple[str, str]]:
 
 def is_module(name: str) -> bool:
     """Whether ``ferdis.x.y`` is a module."""
-    path = PACKAGE.joinpath(*name.split(".")[1:])
-    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+    return _file_of(name) is not None
+
+
+def _file_of(module: str) -> Path | None:
+    """The source of a module, which may lie in a folder that was added to its package's path."""
+    parent, _, name = module.rpartition(".")
+    folders = [PACKAGE.joinpath(*parent.split(".")[1:]), *map(Path, getattr(sys.modules.get(parent), "__path__", ()))]
+    files = (folder / file for folder in folders for file in (f"{name}/__init__.py", f"{name}.py"))
+    return next((file for file in files if file.is_file()), None)
 
 
 def descriptions(docstring: str) -> dict[str, str]:

@@ -80,7 +80,7 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("augment --system decgan eggan --out x", "names 2 systems"),
+        ("augment --system decgan eggan --out x", "takes one system: name it, as in --system decgan"),
         ("augment --system resnet --preset small --resnet.epochs 1 --dataset.people 2 --out x", "makes no faces"),
         ("augment --preset small", "out"),
     ],
