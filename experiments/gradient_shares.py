@@ -37,13 +37,13 @@ class Enough(Exception):
 class Measured:
     """In the place of a phase's ``terms``: measures their gradients at some steps, and hands the terms on."""
 
-    def __init__(self, phase: Phase, steps: Sequence[int], rows: list[dict[str, Any]], last: bool) -> None:
-        self.phase, self.steps, self.rows, self.last, self.step = phase, steps, rows, last, 0
+    def __init__(self, phase: Phase, steps: Sequence[int], rows: list[dict[str, Any]]) -> None:
+        self.phase, self.steps, self.rows, self.step = phase, steps, rows, 0
 
     def __call__(self, modules: Modules, batch: Batch) -> dict[str, Tensor]:
         """The phase's terms."""
         self.step += 1
-        if self.last and self.step > max(self.steps):
+        if self.step > max(self.steps):
             raise Enough
         terms = self.phase.terms(modules, batch)
         if self.step in self.steps:
@@ -53,14 +53,14 @@ class Measured:
 
     def _measure(self, network: str, module: nn.Module, terms: dict[str, Tensor]) -> None:
         parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-        norms = {}
-        for name, weight in self.phase.weights_in(0).items():
+        norms, weights = {}, self.phase.weights_in(0)
+        for name, weight in weights.items():
             found = torch.autograd.grad(terms[name], parameters, retain_graph=True, allow_unused=True)
             norms[name] = weight * sum(float(g.float().square().sum()) for g in found if g is not None) ** 0.5
         total = sum(norms.values()) or 1.0
         for name, norm in norms.items():
             self.rows.append(
-                {"step": self.step, "network": network, "term": name, "weight": self.phase.weights_in(0)[name],
+                {"step": self.step, "network": network, "term": name, "weight": weights[name],
                  "value": float(terms[name].detach()), "norm": norm, "share": norm / total}
             )  # fmt: skip
 
@@ -77,7 +77,7 @@ def shares(system: Any, faces: Any, phase: str, steps: Sequence[int]) -> pd.Data
                 f"--phase {phase}: {type(system).__name__} has {[p.name for s in found for p in s.phases]}"
             )
         return [
-            replace(stage, phases=[replace(one, terms=Measured(one, steps, rows, True)) if one.name == phase else one
+            replace(stage, phases=[replace(one, terms=Measured(one, steps, rows)) if one.name == phase else one
                                    for one in stage.phases])
             for stage in found
         ]  # fmt: skip

@@ -374,8 +374,8 @@ def cropped_faces(given: Any) -> Faces:
     Raises
     ------
     ValueError
-        For anything else; a photograph (a path, an image of Pillow) needs its face found first, and the line says by
-        whom.
+        For anything else; a photograph (a path, an image of Pillow) needs its face found first, and the line says
+        what finds it.
     """
     if isinstance(given, Faces):
         return given

@@ -276,9 +276,10 @@ def _of_data_set(verb: str, argv: Sequence[str]) -> dict[str, Argument]:
     if not name:
         return {}
     plain = re.sub(r"[^a-z0-9]", "", name.lower().replace("+", "plus"))
-    if plain not in data_sets():
-        raise UsageError(f"no data set {name!r}{closest(name, data_sets())} (there are {', '.join(data_sets())})")
-    found = arguments_of(data_sets()[plain])
+    there = data_sets()
+    if plain not in there:
+        raise UsageError(f"no data set {name!r}{closest(name, there)} (there are {', '.join(there)})")
+    found = arguments_of(there[plain])
     return {f"--{item}": argument for item, argument in found.items() if (verb, item) != ("render", "cache")}
 
 

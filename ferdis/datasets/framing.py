@@ -41,15 +41,17 @@ def aligned_scenes(
     roll, scale, right, down = (list(names).index(name) for name in ("roll", "scale", "shift_x", "shift_y"))
     goal = TEMPLATE * _SIDE
     out = scenes.astype(np.float64)
+
+    def found() -> np.ndarray:
+        return as_detected(landmarks(out.astype(scenes.dtype)), habit)[:, :3]
+
+    seen = found()
     for _ in range(_STEPS):
-        found = as_detected(landmarks(out.astype(scenes.dtype)), habit)[:, :3]
-        matrix = similarity(found, goal)
+        matrix = similarity(seen, goal)
         out[:, roll] += np.rad2deg(np.arctan2(matrix[:, 1, 0], matrix[:, 0, 0]))
         out[:, scale] *= np.hypot(matrix[:, 0, 0], matrix[:, 1, 0])
-        found = as_detected(landmarks(out.astype(scenes.dtype)), habit)[:, :3]
-        apart = (goal - found).mean(axis=1) / out[:, [scale]]
-        out[:, right] += apart[:, 0]
-        out[:, down] += apart[:, 1]
+        seen = found()
+    out[:, [right, down]] += (goal - seen).mean(axis=1) / out[:, [scale]]  # a shift moves all points alike: once
     return out.astype(scenes.dtype)
 
 

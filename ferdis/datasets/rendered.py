@@ -244,12 +244,11 @@ class RenderedPeople:
 
     def _align(self, table: pd.DataFrame) -> None:
         """Change roll, scale and shift of each row so that alignment would leave the face where it is."""
-        names = list(self.scene_names)
+        names, model = list(self.scene_names), _model_of(table)
 
         def landmarks(scenes: np.ndarray) -> np.ndarray:
             return self.landmarks(self.recipes(table.assign(**dict(zip(names, scenes.T, strict=True)))), 128, model)
 
-        model = _model_of(table)
         scenes = table[names].to_numpy(np.float32)
         table[names] = aligned_scenes(scenes, names, landmarks, np.array(self.habit)).astype(np.float64)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,27 +33,26 @@ def fitted_card(folder: str | Path) -> str:
     names = [f"- Classes, in the order of the probabilities: {', '.join(classes)}"] if classes else []
     people = "people not known" if fit["people"] is None else f"{fit['people']} people"
     chose = fit.get("validation_people")
-    parts = [
-        f"# {fit['system']}: {type(system).__name__} fitted on everybody",
-        "",
-        *names,
-        f"- Parameters: {run_folder.digest(system.describe())}, all in estimator.json; seed {fit['seed']}",
-        "",
-        "## Trained on",
-        "",
-        f"- {fit['images']} images, {people}, of {fit['dataset']}: all there are"
-        + (f", but for {chose} people who chose the epoch" if chose else ""),
-        f"- Digest of the training faces `{system.training_digest_}`",
-        "",
-        "## Measured",
-        "",
-        *measured_lines(evidence, why=str(fit.get("not_measured") or "")),
-        "",
-        "## Limits",
-        "",
-        *limits_lines(system, system.preprocessing_ or {}, evidence, draws=not classes),
-    ]
-    return "\n".join(parts) + "\n"
+    about = f"- Parameters: {run_folder.digest(system.describe())}, all in estimator.json; seed {fit['seed']}"
+    learned = f"- {fit['images']} images, {people}, of {fit['dataset']}: all there are"
+    learned += f", but for {chose} people who chose the epoch" if chose else ""
+    return card_text(
+        f"{fit['system']}: {type(system).__name__} fitted on everybody",
+        [*names, about],
+        {
+            "Trained on": [learned, f"- Digest of the training faces `{system.training_digest_}`"],
+            "Measured": measured_lines(evidence, why=str(fit.get("not_measured") or "")),
+            "Limits": limits_lines(system, system.preprocessing_ or {}, evidence, draws=not classes),
+        },
+    )
+
+
+def card_text(title: str, about: Sequence[str], sections: Mapping[str, Sequence[str]]) -> str:
+    """A card in Markdown: a title, lines about the model, and sections of lines by their heading."""
+    lines = [f"# {title}", "", *about]
+    for heading, text in sections.items():
+        lines += ["", f"## {heading}", "", *text]
+    return "\n".join(lines) + "\n"
 
 
 def measured_lines(evidence: Evidence | None, why: str = "") -> list[str]:

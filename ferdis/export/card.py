@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ferdis.evaluation.model_card import limits_lines, measured_lines
+from ferdis.evaluation.model_card import card_text, limits_lines, measured_lines
 from ferdis.export.differences import Differences
 from ferdis.saved_models import Evidence
 
@@ -30,28 +30,17 @@ def model_card(
     size : int
         Bytes of the file.
     """
-    parts = [
-        f"# {name}: {about['system']}, `{about['method']}`",
-        "",
-        *_file(about, size),
-        "",
-        "## Differences from the system it was exported from",
-        "",
-        f"{about['weights']}: {found}.",
-        "",
-        "## Trained on",
-        "",
-        *_training(about, evidence),
-        "",
-        "## Measured",
-        "",
-        *measured_lines(evidence),
-        "",
-        "## Limits",
-        "",
-        *limits_lines(system, about["preprocessing"], evidence, draws=about["method"] != "predict_proba"),
-    ]
-    return "\n".join(parts) + "\n"
+    draws = about["method"] != "predict_proba"
+    return card_text(
+        f"{name}: {about['system']}, `{about['method']}`",
+        _file(about, size),
+        {
+            "Differences from the system it was exported from": [f"{about['weights']}: {found}."],
+            "Trained on": _training(about, evidence),
+            "Measured": measured_lines(evidence),
+            "Limits": limits_lines(system, about["preprocessing"], evidence, draws=draws),
+        },
+    )
 
 
 def _file(about: Mapping[str, Any], size: int) -> list[str]:

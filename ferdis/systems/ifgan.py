@@ -187,14 +187,16 @@ class Generator(nn.Module):
             if level == 1:
                 x = self.attend["encoder"](x)
             skips.append(x)
-        names = None if self.names is None else self.names(F.adaptive_avg_pool2d(x, 2).flatten(1))  # (n, K)
+        code = x
         for level in reversed(range(len(self.decoder))):
             x, skip = self.decoder[level](x), skips[level]
             if level == 1:
                 x = self.attend["decoder"](x)
                 skip = self.attend["skip"](skip) if self.skips else skip
             x = torch.cat([x, skip], 1) if self.skips else x  # (n, 2 * channels[level], ...)
-        return (self.head(x), names) if named else self.head(x)
+        if not named or self.names is None:
+            return self.head(x)
+        return self.head(x), self.names(F.adaptive_avg_pool2d(code, 2).flatten(1))
 
     def class_layers(self) -> list[Tensor]:
         """Tensors with a row or column per class."""

@@ -6,9 +6,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from ferdis.zoo import networks
+
 # Both eyes and the nose tip in a crop of side 1: brows and chin inside, little else. Mouth corners are left out, so
 # that a smile does not change the crop.
-TEMPLATE = np.array([[0.32, 0.37], [0.68, 0.37], [0.50, 0.61]], np.float32)
+TEMPLATE = np.array(networks.TEMPLATE, np.float32)
 OVERSAMPLED = 3  # crops are sampled this much finer and averaged, so that a large photograph does not alias
 
 

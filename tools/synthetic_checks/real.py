@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from ferdis.datasets.framing import as_detected
 from ferdis.datasets.rendered import LANDMARK_COLUMNS
 from ferdis.faces import AU_COLUMNS, SEVEN_EXPRESSIONS, Faces
+from ferdis.zoo.networks import DROPOUT, SIDE, STORED, WIDTHS
 from tools.synthetic_checks import Demand, Measurement
 from tools.synthetic_checks.cnn import (
     Augment,
@@ -32,7 +33,7 @@ from tools.synthetic_checks.creased import creased, cut_off
 from tools.synthetic_checks.crops import crop_grey
 from tools.synthetic_checks.sets import draw, functions
 
-SIZE, STORED = 48, 64  # the network's input; crops are stored a third wider, so that shifts show real surroundings
+SIZE = SIDE  # the network's input; crops are stored a third wider, so that shifts show real surroundings
 MARGIN = (STORED / SIZE - 1) / 2
 HALVES = ("development half", "held-out half")
 # Difficulty, strengths of smiles, strength of the others. Photographed smiles are often faint and close to the resting
@@ -202,7 +203,7 @@ def augment_creased(images: Tensor, generator: torch.Generator) -> Tensor:
 def fit(crops: np.ndarray, faces: Faces, epochs: int, seed: int = 0, augmented: Augment = augment) -> FiveBlockCNN:
     """Train five convolution blocks with expression and action unit heads on rendered crops alone."""
     torch.manual_seed(seed)
-    model = FiveBlockCNN(1, len(SEVEN_EXPRESSIONS), len(AU_COLUMNS), widths=(24, 48, 64, 96, 160), dropout=0.3)
+    model = FiveBlockCNN(1, len(SEVEN_EXPRESSIONS), len(AU_COLUMNS), widths=WIDTHS, dropout=DROPOUT)
     labels = np.searchsorted(np.array(SEVEN_EXPRESSIONS), faces.expression)
     units = faces.table[list(AU_COLUMNS)].to_numpy(np.float32)
     recipe = Recipe(epochs=epochs, batch_size=32, learning_rate=3e-3, label_smoothing=0.1, seed=seed)

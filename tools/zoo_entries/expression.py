@@ -28,7 +28,7 @@ from tools.zoo_entries.photographs import figures_on_photographs, gaps, reliabil
 NETWORKS, EPOCHS = 3, 8
 REST = 1000  # people of either set who speak or blink and are neutral
 VIEWS = ((1, 0, 0), (1, 0.05, 0), (1, -0.05, 0), (1, 0, 0.05), (1, 0, -0.05))  # 15 were no better: docs/zoo.md
-_HELD_OUT = {"synthetic": 7040, "facekit": 7060}  # seeds of people whom no training draws
+_HELD_OUT = {"synthetic": 7040, "facekit": 7060}  # seeds of people that no training draws
 _TEMPERATURES = np.geomspace(0.5, 4, 200)
 _UNITS_MATTER = 0.5  # an intensity from which a rendered action unit counts as there
 
@@ -84,7 +84,7 @@ def read_network(file: Path) -> FiveBlockCNN:
 
 
 def held_out_crops(people: int, both: bool) -> tuple[np.ndarray, Faces]:
-    """Crops (n, 64, 64, 3) of rendered people whom no training draws, and their table."""
+    """Crops (n, 64, 64, 3) of rendered people that no training draws, and their table."""
     parts = [kept_crops(name, people, seed=seed) for name, seed in _HELD_OUT.items() if both or name == "synthetic"]
     crops = np.repeat(np.concatenate([crops for crops, _ in parts]), 3, axis=3)
     return crops, Faces(crops, pd.concat([table for _, table in parts], ignore_index=True))
