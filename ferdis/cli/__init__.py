@@ -44,6 +44,7 @@ from ferdis.cli import (
     kfold,
     models,
     predict,
+    protocols,
     render,
     report,
     sweep,
@@ -62,6 +63,7 @@ BUG, INTERRUPTED = 1, 130
 # what options it has is read from its source (ferdis.cli.known), so that help and a first look import nothing.
 VERBS: dict[str, Callable[[Sequence[str]], Any]] = {
     "datasets": datasets.run,
+    "protocols": protocols.run,
     "check": check.run,
     "render": render.run,
     "kfold": kfold.run,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Sequence
@@ -10,14 +11,21 @@ from importlib import import_module
 from typing import Any
 
 from ferdis.cli.arguments import UsageError, flat, options
+from ferdis.cli.signatures import tree_of
 from ferdis.messages import closest
 
-PROTOCOLS = {
-    "subject-kfold": "ferdis.protocol.splitters:SubjectKFold",
-    "leave-one-subject-out": "ferdis.protocol.splitters:LeaveOneSubjectOut",
-    "official": "ferdis.protocol.splitters:OfficialSplit",
-    "fold-list": "ferdis.protocol.splitters:FoldList",
-}
+
+def _protocols() -> dict[str, str]:
+    """Name -> ``"module:Class"`` of :data:`ferdis.protocol.published.REGISTRY`, read from its source."""
+    found = {}
+    for node in ast.walk(tree_of("ferdis.protocol.published")):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "NamedProtocol":
+            given = {item.arg: item.value.value for item in node.keywords if isinstance(item.value, ast.Constant)}
+            found[str(given["name"])] = str(given["splitter"])
+    return found
+
+
+PROTOCOLS = _protocols()
 DEFAULTS: dict[str, Any] = {
     "system": ["ifgan", "resnet"],
     "dataset": "synthetic",

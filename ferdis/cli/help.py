@@ -15,6 +15,7 @@ _WIDTH, _INDENT = 110, 26
 # How a verb is called, and what it is mostly called with; other options are in --help-all.
 USAGE = {
     "datasets": ["ferdis datasets"],
+    "protocols": ["ferdis protocols"],
     "check": ["ferdis check manifest --root my/faces"],
     "render": ["ferdis render --out people/ [--name facekit] [--people 40]"],
     "kfold": [

@@ -21,13 +21,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import sklearn.base
-from matplotlib.figure import Figure
 
-from ferdis import figures, metrics, run_folder
-from ferdis._io import read_csv, replacing
-from ferdis.capabilities import Averages, ChecksItself, Saves, Splits
+from ferdis import metrics, run_folder
+from ferdis._io import read_csv
+from ferdis.capabilities import ChecksItself, Splits
+from ferdis.evaluation.finishing import draw, gather, summarise
 from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, accepts, describe, fit, fit_and_score
 from ferdis.evaluation.peeking import peek
 from ferdis.evaluation.result import Evaluation
@@ -37,11 +38,10 @@ from ferdis.evaluation.workers import Workers
 from ferdis.faces import Faces
 from ferdis.messages import named, one_line
 from ferdis.progress import Bar, on_terminal
-from ferdis.protocol import Fold, write_folds
+from ferdis.protocol import Fold, FoldList, LeakError, protocol_named, write_folds
 from ferdis.protocol.leakage import NEAR_DUPLICATE, audit, audit_parameters
 from ferdis.protocol.near_duplicates import Fingerprinter
-from ferdis.report.notes import notes
-from ferdis.report.tables import summary_table
+from ferdis.protocol.published import departures_of
 from ferdis.run_folder import RunFolder, Task
 from ferdis.training.distributed import meet, rank_and_world_of_launch
 
@@ -85,7 +85,8 @@ def evaluate(
     estimators : an estimator, or a mapping from a system's name to its estimator. Never fitted itself: each fold
         fits a fresh clone, with its ``seed`` set.
     faces : Faces
-    protocol : gives the folds: ``protocol.split(faces)``, the same at every call; or a sequence of folds; or, for
+    protocol : gives the folds: ``protocol.split(faces)``, the same at every call; or the name of one
+        (``"ckplus-ascending"``; :func:`ferdis.protocol.describe_protocols` lists them); or a sequence of folds; or, for
         repeated k-fold, one protocol a seed, as :func:`ferdis.protocol.splitters.repeat` gives them.
     out : the run folder (see :mod:`ferdis.run_folder`); None keeps nothing on disk.
     dataset : name of the data set in the rows; by default what the loader left in ``faces.attrs["dataset"]``.
@@ -104,7 +105,9 @@ def evaluate(
     progress : print an estimate of time and memory, then a progress bar.
     diagnose_peeking : keep each epoch's weights, and when the rows are final also score them on the test people,
         to show what choosing the best test epoch would have claimed (peeking.csv). Nothing else reads it.
-    near_duplicates, threshold, allow_overlap : for the audit, see :func:`ferdis.protocol.audit`.
+    near_duplicates, threshold, allow_overlap : for the audit, see :func:`ferdis.protocol.audit`. A
+        :class:`~ferdis.protocol.FoldList` that leaks runs only with ``allow_overlap``; its leaks are counted in
+        ``resolved.json`` and are the first thing that the report says.
     arguments : written to config.yaml, for a caller that reads its arguments from such a file.
 
     Returns
@@ -129,14 +132,16 @@ def evaluate(
     progress = progress and rank == 0
     systems = _named(estimators)
     _check(systems, faces, seeds, selection, diagnose_peeking, out)
+    protocol = protocol_named(protocol) if isinstance(protocol, str) else protocol
     faces = without_set_aside(faces, tuned)
     folds = _folds(protocol, faces, seeds, selection)
     mine = _only(folds, only_folds)
     options = {"near_duplicates": near_duplicates, "threshold": threshold, "allow_overlap": allow_overlap}
-    report = _audit(systems, faces, folds, options, progress)
+    report, leaks = _audit(systems, faces, folds, options, progress, of_others=isinstance(protocol, FoldList))
     refuse_tuned_people(tuned, systems, faces, mine, allow_overlap=allow_overlap)
     dataset = dataset or str(faces.attrs.get("dataset", "unnamed"))
-    record = _record(systems, faces, protocol, dataset, seeds, selection, diagnose_peeking, tuned) | {"audit": options}
+    record = _record(systems, faces, protocol, dataset, seeds, selection, diagnose_peeking, tuned)
+    record |= {"audit": options | leaks}
     with _folder(out, len(seeds) > 1) as run:
         jobs = _jobs(run, systems, faces, folds, record, tuned)
         ours = [job for job in jobs if only_folds is None or job.task.fold in only_folds]
@@ -149,10 +154,10 @@ def evaluate(
             _run_all(run, ours, workers, progress)
         with run.locked(wait=_WAIT_SECONDS):
             if all(run.is_done(job.task) for job in jobs):
-                rows = _gather(run, jobs)
-                table = _summarise(run, jobs, rows, record)
+                rows = gather(run, jobs)
+                table = summarise(run, jobs, rows, record)
                 if out is not None:
-                    _draw(run, jobs, rows)
+                    draw(run, jobs, rows)
                 if diagnose_peeking:
                     peek(run, jobs, rows, workers=workers, progress=progress)
             else:  # the other folds are for other calls
@@ -199,7 +204,7 @@ def _check(
 
 def _folds(protocol: Any, faces: Faces, seeds: Sequence[int], selection: str) -> dict[int, list[Fold]]:
     """The folds of each seed: one list for all, or one list each when there is one protocol a seed."""
-    if isinstance(protocol, str) or not isinstance(protocol, Splits | Iterable):
+    if not isinstance(protocol, Splits | Iterable):
         few = f"SubjectKFold({protocol})" if isinstance(protocol, int) else "SubjectKFold(10)"
         raise ValueError(f"protocol={protocol!r} gives no folds: pass a protocol, such as {few}, or a list of folds")
     if isinstance(protocol, Splits):
@@ -248,17 +253,34 @@ def _audit(
     folds: Mapping[int, list[Fold]],
     options: Mapping[str, Any],
     progress: bool,
-) -> str:
-    """Refuse folds and parameters that leak; what else the audit found, in words."""
+    *,
+    of_others: bool,
+) -> tuple[str, dict[str, Any]]:
+    """Refuse folds and parameters that leak; what else the audit found, in words and for the record.
+
+    A list ``of_others`` that leaks is run as it is where overlap is allowed, and the record counts its leaks.
+    """
     reports, known = [], Fingerprinter()
+    tolerant = of_others and options["allow_overlap"]
     for some in {id(part): part for part in folds.values()}.values():
-        report = audit(faces, some, **options, known=known)
+        try:
+            report = audit(faces, some, **options, known=known, raise_on_leak=not tolerant)
+        except LeakError as error:
+            way = "; a list of others runs as it is with allow_overlap=True, and the report says so" * of_others
+            raise LeakError(f"{error}{way}") from None
+        if tolerant:
+            report.let_leaks_pass()
         for estimator in systems.values():
             audit_parameters(estimator, faces, some, **options, known=known)
-        reports.append(str(report))
+        reports.append(report)
         if progress:
             print(report, file=sys.stderr)
-    return "\n".join(reports) + "\n"
+    leaking = [report for report in reports if report.let_pass]
+    found: dict[str, Any] = {}
+    if leaking:
+        found["leaks"] = sum(len(report.leaks) for report in leaking)
+        found["seen_share"] = None if np.isnan(leaking[0].seen_share) else leaking[0].seen_share
+    return "\n".join(map(str, reports)) + "\n", found
 
 
 def _deciding(description: dict[str, Any]) -> dict[str, Any]:
@@ -290,7 +312,7 @@ def _record(
                 "digest": faces.digest(),
                 "attrs": faces.attrs,
             },
-            "protocol": _describe_protocol(protocol),
+            "protocol": _describe_protocol(protocol, faces),
             "seeds": list(seeds),
             "selection": selection,
             "diagnose_peeking": diagnose_peeking,
@@ -300,13 +322,17 @@ def _record(
     )
 
 
-def _describe_protocol(protocol: Any) -> Any:
+def _describe_protocol(protocol: Any, faces: Faces) -> Any:
     if hasattr(protocol, "get_params"):
-        return {"class": type(protocol).__name__, **protocol.get_params()}
+        about = {"class": type(protocol).__name__, **protocol.get_params()}
+        departures = departures_of(protocol, faces)
+        return about | ({"departures": departures} if departures else {})
     if isinstance(protocol, Splits):
         return {"class": type(protocol).__name__}
     parts = list(protocol)
-    return [_describe_protocol(part) for part in parts] if isinstance(parts[0], Splits) else "given, see folds.csv"
+    return (
+        [_describe_protocol(part, faces) for part in parts] if isinstance(parts[0], Splits) else "given, see folds.csv"
+    )
 
 
 def _jobs(
@@ -422,73 +448,3 @@ def _tell_estimate(pending: list[Job], n_jobs: int) -> None:
         print(f"no estimate of time and memory: {one_line(error)}", file=sys.stderr)
         return
     print(told, file=sys.stderr, flush=True)
-
-
-def _gather(run: RunFolder, jobs: Iterable[Job]) -> pd.DataFrame:
-    """Join rows and histories of all fits, in the order of the jobs, and write them at the top."""
-    jobs = list(jobs)
-    tables = {"rows": run_folder.joined_rows([job.folder for job in jobs])}
-    histories = []
-    for job in jobs:
-        path = job.folder / "history.csv"
-        if path.exists():
-            history = read_csv(path, dtype=str, keep_default_na=False)
-            names = {"system": job.task.system, "seed": job.task.seed, "fold": job.task.fold}
-            histories.append(pd.concat([pd.DataFrame(names, index=history.index), history], axis=1))
-    if histories:
-        tables["history"] = pd.concat(histories, ignore_index=True).fillna("")
-    run.write_tables(**tables)
-    return run_folder.read_rows(run.root / "rows.csv")
-
-
-# ---------------------------------------------------------------- after the last fold
-
-
-def _summarise(run: RunFolder, jobs: list[Job], rows: pd.DataFrame, record: Mapping[str, Any]) -> pd.DataFrame:
-    """summary.csv and summary.md: the table, and below it what a reader must know to read it."""
-    table = metrics.summary(rows)
-    done = pd.DataFrame([run_folder.read_fit(job.folder) for job in jobs])
-    seconds = (done["fit_seconds"] + done["predict_seconds"]).groupby(done["system"]).mean()
-    table["seconds_per_fold"] = table["system"].map(seconds).round(1)
-    run.write_tables(summary=table)
-    run.write_text("summary.md", _markdown(table, rows, record, done))
-    return table
-
-
-def _markdown(table: pd.DataFrame, rows: pd.DataFrame, record: Mapping[str, Any], done: pd.DataFrame) -> str:
-    """The table in Markdown, and the shortcuts and choices behind it by name."""
-    faces = record["faces"]
-    people = f"{faces['people']} people" if faces["people"] else "people not known"
-    size, classes = "x".join(map(str, faces["size"])), len(faces["classes"])
-    head = f"# {record['dataset']}: {faces['images']} images of {size}, {people}, {classes} classes\n"
-    below = "".join(f"- {note}\n" for note in notes(rows, record, done))
-    return f"{head}\n{summary_table(table, digits=2).markdown_rows()}\n{below}"
-
-
-def _draw(run: RunFolder, jobs: list[Job], rows: pd.DataFrame) -> None:
-    """The figures of a run, under figures/."""
-    folder = run.root / "figures"
-    _save(figures.fold_accuracy(rows), folder / "folds.png")
-    history = run.root / "history.csv"
-    losses = read_csv(history, dtype={"system": str}) if history.exists() else None
-    for job in {job.task.system: job for job in reversed(jobs)}.values():  # the first fit of each system
-        name = job.task.system
-        _save(figures.confusion_matrix(rows[rows["system"] == name]), folder / f"confusion-{name}.png")
-        if losses is not None and (losses["system"] == name).any():
-            curves = figures.loss_curves(losses[losses["system"] == name], title=f"{name}: loss terms")
-            _save(curves, folder / f"losses-{name}.png")
-        if isinstance(job.estimator, Averages) and isinstance(job.estimator, Saves):
-            _save(_average_faces(job), folder / f"averages-{name}.png")
-
-
-def _average_faces(job: Job) -> Figure:
-    """Test faces of one fold beside what the fold's generator makes of them."""
-    estimator = type(job.estimator).load(job.folder)
-    averages = getattr(estimator, "averages_", None) or figures.class_averages(job.faces[job.fold.train])
-    title = f"{job.task.system}, fold {job.task.fold}: test faces and the average faces generated from them"
-    return figures.average_faces(estimator, job.faces[job.fold.test], averages, title=title)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with replacing(path) as partial:
-        figure.savefig(partial, format="png")

@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from ferdis.protocol.folds import PARTS, Fold, read_fold_table, read_folds, row_names, write_folds
 from ferdis.protocol.leakage import AuditReport, Leak, LeakError, audit, audit_list, audit_parameters
+from ferdis.protocol.published import (
+    CKPlusAscending,
+    FER2013Official,
+    RAFDBOfficial,
+    SFEWOfficial,
+    describe_protocols,
+    protocol_named,
+)
 from ferdis.protocol.splitters import (
     CrossDataset,
     FoldList,
@@ -21,18 +29,24 @@ from ferdis.protocol.splitters import (
 __all__ = [
     "PARTS",
     "AuditReport",
+    "CKPlusAscending",
     "CrossDataset",
+    "FER2013Official",
     "Fold",
     "FoldList",
     "Leak",
     "LeakError",
     "LeaveOneSubjectOut",
     "OfficialSplit",
+    "RAFDBOfficial",
+    "SFEWOfficial",
     "Splitter",
     "SubjectKFold",
     "audit",
     "audit_list",
     "audit_parameters",
+    "describe_protocols",
+    "protocol_named",
     "read_fold_table",
     "read_folds",
     "repeat",

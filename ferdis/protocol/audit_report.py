@@ -79,6 +79,8 @@ class AuditReport:
     missing_classes : list of str
         One line for each fold and class that is missing from training.
     warnings : list of str
+    let_pass : bool
+        Whether the leaks were let pass: a list of others that was run as it is (``allow_overlap``).
     """
 
     images: int = 0
@@ -93,6 +95,13 @@ class AuditReport:
     leaks: list[Leak] = dataclasses.field(default_factory=list)
     missing_classes: list[str] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
+    let_pass: bool = False
+
+    def let_leaks_pass(self) -> None:
+        """Note that the leaks are let pass; a class missing from training is refused all the same (ValueError)."""
+        self.let_pass = bool(self.leaks)
+        if self.missing_classes:
+            raise ValueError(self.missing_classes[0])
 
     @property
     def ok(self) -> bool:
@@ -114,7 +123,9 @@ class AuditReport:
 
     def __str__(self) -> str:
         people = "people unknown" if self.people is None else f"{self.people:,} people"
-        verdict = "no leak" if self.ok else f"REFUSED: {len(self.leaks) + len(self.missing_classes)} findings"
+        count = len(self.leaks) + len(self.missing_classes)
+        bad = "LEAKS, let pass by allow_overlap" if self.let_pass else "REFUSED"
+        verdict = "no leak" if self.ok else f"{bad}: {count} findings"
         lines = [f"audit of {self.folds} folds, {self.images:,} images, {people}: {verdict}"]
         if self.people is not None:
             lines.append(
@@ -128,7 +139,8 @@ class AuditReport:
                 f"  near-duplicates: {self.pairs_compared:,} pairs of different people compared, "
                 f"mirrored too: {self.near_pairs:,} alike (similarity over {self.threshold:g})"
             )
-        refused = [f"  refused: {finding}" for finding in (*self.leaks, *self.missing_classes)]
+        word = "leak" if self.let_pass else "refused"
+        refused = [f"  {word}: {finding}" for finding in (*self.leaks, *self.missing_classes)]
         lines += refused[:SHOWN]
         if len(refused) > SHOWN:
             lines.append(f"  ...{and_more(len(refused) - SHOWN)}")

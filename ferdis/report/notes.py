@@ -26,6 +26,7 @@ def notes(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) -> 
         f"± is the standard deviation over folds (ddof 1), brackets are 95 % intervals over {clusters} (cluster "
         "bootstrap).",
         f"Chance is a UAR of {100 / len(record['faces']['classes']):.1f} %.",
+        *_departures(record),
         *_choices(rows, record, fits),
         *_undetected(rows),
         *map(str, record["faces"]["attrs"].get("notes", [])),
@@ -72,6 +73,36 @@ def _choices(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) 
             "Peeking was diagnosed after the rows were final (peeking.csv); no figure here but the diagnosis reads it."
         )
     return lines
+
+
+def leak_of(record: Mapping[str, Any]) -> str:
+    """What must be said first of a run whose list of folds leaks, and was let pass; empty for any other run."""
+    audit = record.get("audit", {})
+    if not audit.get("leaks"):
+        return ""
+    share = audit.get("seen_share")
+    seen = (
+        ""
+        if share is None or pd.isna(share)
+        else f"{100 * share:.1f} % of its test images show a person who also trains; "
+    )
+    return (
+        f"The folds of this list leak ({seen}findings of the audit: {audit['leaks']}) and were run as they are "
+        "(allow_overlap). These figures do not say how well strangers are recognised."
+    )
+
+
+def _departures(record: Mapping[str, Any]) -> list[str]:
+    """How the images of a run depart from those of the published protocol that it names."""
+    protocols = record["protocol"] if isinstance(record["protocol"], list) else [record["protocol"]]
+    found = [
+        f"Not the published experiment of {about['class']}: {line}."
+        for about in protocols
+        if isinstance(about, Mapping)
+        for line in about.get("departures", [])
+    ]
+    leak = leak_of(record)
+    return [*([leak] if leak else []), *found]
 
 
 def _further_faces(record: Mapping[str, Any]) -> list[str]:

@@ -14,7 +14,7 @@ from ferdis.metrics.resampling import has_people
 from ferdis.report import tables
 from ferdis.report.joining import Group
 from ferdis.report.mistakes import Loader, find_faces, with_pictures, worst
-from ferdis.report.notes import notes, peeking_claims
+from ferdis.report.notes import leak_of, notes, peeking_claims
 from ferdis.report.page import Part, Section, drawing, drawing_from
 from ferdis.report.published import beside
 from ferdis.report.tables import Table, bracketed, p_text, percent, signed, with_spread
@@ -88,7 +88,9 @@ def headline(group: Group, summary: pd.DataFrame, compared: pd.DataFrame | None)
     drawn = "people" if has_people(group.rows) else "pictures"
     value = f"{bracketed(best['uar'], best['uar_low'], best['uar_high'])} %"
     first = f"The UAR of {best['system']} is" if len(summary) == 1 else f"{best['system']} has the highest UAR,"
-    lines = [f"{first} {value}; chance is {percent(chance)} %. Brackets are 95 % intervals over {drawn}."]
+    leaks = [leak_of(run.record) for run in group.runs]
+    lines = list(dict.fromkeys(filter(None, leaks)))
+    lines += [f"{first} {value}; chance is {percent(chance)} %. Brackets are 95 % intervals over {drawn}."]
     for other in order["system"].iloc[1:] if compared is not None else []:
         lines.append(_gap(str(best["system"]), str(other), compared, drawn))  # type: ignore[arg-type]
     blind = order.loc[order["uar_low"] <= chance, "system"]

@@ -41,7 +41,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ferdis.evaluation.runner._draw", lambda *_: None)
+    monkeypatch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
     monkeypatch.setattr("gc.collect", lambda *_: 0)
     monkeypatch.setattr(run_folder, "git_commit", lambda: "0123456789ab")
 

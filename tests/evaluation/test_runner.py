@@ -43,7 +43,7 @@ def undisturbed(faces: Faces, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take most of a small run's time; ``undisturbed`` has them, its fixture being set up before this."""
-    monkeypatch.setattr("ferdis.evaluation.runner._draw", lambda *_: None)
+    monkeypatch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
     monkeypatch.setattr("gc.collect", lambda: 0)
     monkeypatch.setattr(run_folder, "git_commit", lambda: "0123456789ab")
 

@@ -33,7 +33,7 @@ def faces() -> Faces:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ferdis.evaluation.runner._draw", lambda *_: None)
+    monkeypatch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
     monkeypatch.setattr("gc.collect", lambda *_: 0)
 
 

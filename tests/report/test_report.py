@@ -76,7 +76,7 @@ def runs(faces: Faces, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of runs: two systems; one of the same name with other parameters; a further seed; other folds."""
     root = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ferdis.evaluation.runner._draw", lambda *_: None)
+        patch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
         patch.setattr(run_folder, "git_commit", lambda: "0123456789ab+changes")
         systems = {"mean": NearestMean(), "weak_one": NearestMean(epochs=1)}
         evaluate(systems, faces, PROTOCOL, out=root / "first", progress=False, diagnose_peeking=True)
@@ -199,7 +199,7 @@ def test_runs_of_other_folds_or_pictures_stand_side_by_side(runs: Path, tmp_path
 
 def test_other_training_pictures_of_the_same_folds_are_said(runs: Path, faces: Faces, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ferdis.evaluation.runner._draw", lambda *_: None)
+        patch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
         more = SubjectKFold(3, validation_folds=0)
         evaluate({"all": NearestMean()}, faces, more, out=tmp_path / "more", progress=False)
     page = Page(write_report([runs / "first", tmp_path / "more"], tmp_path / "out", mistakes=0).read_text("utf-8"))
@@ -313,7 +313,7 @@ def test_command_line(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_several_seeds_with_folds_of_their_own(faces: Faces, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ferdis.evaluation.runner._draw", lambda *_: None)
+        patch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
         protocols = repeat(PROTOCOL, (0, 1))
         evaluate({"a": Plain(), "b": Plain()}, faces, protocols, seeds=(0, 1), out=tmp_path / "run", progress=False)
     run = run_folder.read_run(tmp_path / "run")
