@@ -11,13 +11,15 @@ CODE   := ferdis tests tools experiments examples benchmarks docs/conf.py docs/a
 INSTALLED      := $(VENV)/.installed
 INSTALLED_TEST := $(VENV)/.installed-test
 INSTALLED_DOCS := $(VENV)/.installed-docs
+INSTALLED_WEB  := $(VENV)/.installed-web
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format docs clean
+.PHONY: help install demo test web-test check format docs clean
 
 help:
 	@echo "make demo    install, then IF-GAN against its ResNet baseline on synthetic people, into runs/demo/"
 	@echo "make test    install the test extra, then format, lint and type checks and the whole test suite"
+	@echo "make web-test the page of ferdis web in Chromium (apt-get install chromium, or playwright install chromium)"
 	@echo "make check   format, lint and type checks alone"
 	@echo "make format  let ruff rewrite what make check would complain about"
 	@echo "make docs    build the documentation and its gallery into docs/_build/html"
@@ -29,6 +31,10 @@ demo: $(INSTALLED)
 
 test: check
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal
+
+web-test: $(INSTALLED_WEB)
+	$(PY) -c 'from ferdis.web.runtime import runtime; runtime()'
+	OMP_NUM_THREADS=1 $(PY) -m pytest -s tests/web
 
 check: $(INSTALLED_TEST)
 	$(PY) -m ruff format --check $(CODE)
@@ -54,6 +60,10 @@ $(INSTALLED): setup.cfg pyproject.toml
 
 $(INSTALLED_TEST): $(INSTALLED)
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(INSTALLED_WEB): $(INSTALLED_TEST)
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[test,browser]'
 	@touch $@
 
 $(INSTALLED_DOCS): $(INSTALLED)

@@ -109,7 +109,7 @@ TOPICS = (
     Topic(
         "report",
         "Reports and pages",
-        "One page about one or several runs (:doc:`/report`).",
+        "One page about one or several runs (:doc:`/report`), and one that runs models in the browser (:doc:`/web`).",
         ("ferdis.report", "ferdis.web"),
     ),
     Topic(
@@ -146,6 +146,7 @@ IMPLEMENTATION = (
     "ferdis.report.notes",
     "ferdis.report.page",
     "ferdis.report.sections",
+    "ferdis.web.command",
 )
 
 SPHINX_ROLE = re.compile(r":[\w:]+:`(?:[^<`]*<)?~?(?:[\w.]+\.)?([^`>]+)>?`")

@@ -46,6 +46,7 @@ def test_the_zoo_is_in_it(wheel: Path) -> None:
         names = set(archive.namelist())
     expected = {f"ferdis/zoo/{name}.json" for name in zoo.names()}
     expected |= {f"ferdis/zoo/{file}" for name in zoo.names() for file in zoo.card(name)["files"]}
+    expected |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "ferdis/web/page").rglob("*") if path.is_file()}
     assert expected | {"ferdis/zoo/LICENSE-facenet-pytorch.md", "ferdis/py.typed", "ferdis/report/page.html"} <= names
     assert not [name for name in names if name.startswith(("tests/", "tools/"))]
 

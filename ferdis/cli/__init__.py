@@ -48,6 +48,7 @@ from ferdis.cli import (
     render,
     report,
     sweep,
+    web,
 )
 from ferdis.cli.arguments import USER_ERROR, UsageError, with_config, with_present_names
 from ferdis.cli.help import asked, completion, help_of, overview
@@ -75,6 +76,7 @@ VERBS: dict[str, Callable[[Sequence[str]], Any]] = {
     "predict": predict.run,
     "models": models.run,
     "export": export.run,
+    "web": web.run,
     "demo": demo.run,
 }
 

@@ -33,6 +33,7 @@ USAGE = {
     "models": ["ferdis models [NAME]"],
     "predict": ["ferdis predict photo.jpg", "ferdis predict [MODEL] PATH... [--out FACES.csv] [--draw DIR]"],
     "export": ["ferdis export MODEL --out model.onnx [--half | --int8]"],
+    "web": ["ferdis web [--out site/] [--model DIR]"],
     "demo": ["ferdis demo"],
 }
 _EXPERIMENT = {

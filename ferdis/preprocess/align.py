@@ -39,10 +39,10 @@ LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 """MTCNN's five points, in its order."""
 
 _POINTS = len(TEMPLATE)
-_CONFIDENT = 0.9  # a face of at least this probability ends the search
+CONFIDENT = 0.9  # a face of at least this probability ends the search
 _TURNS = (1, 2, 3)  # counter-clockwise quarter turns
-_CENTRE_WEIGHT = 2.0
-_ONE_FACE = 0.4  # boxes that share this much of the smaller one are of one face
+CENTRE_WEIGHT = 2.0
+ONE_FACE = 0.4  # boxes that share this much of the smaller one are of one face
 
 
 class Pass(NamedTuple):
@@ -270,8 +270,8 @@ class Aligner:
             "template": self.template.tolist(),
             "landmarks": LANDMARKS[:_POINTS],
             "passes": [search._asdict() for search in PASSES],
-            "confident": _CONFIDENT,
-            "select": f"area - {_CENTRE_WEIGHT:g} * squared distance from the centre",
+            "confident": CONFIDENT,
+            "select": f"area - {CENTRE_WEIGHT:g} * squared distance from the centre",
             "filter": "bilinear, antialias",
             "outside": f"edge pixels repeated; {GREY} for the networks",
         }
@@ -357,8 +357,8 @@ class Aligner:
         faces = [] if first is None else [first]
         for search in PASSES if faces else ():
             for face in map(_rounded, _search(image, search, self.device)):
-                apart = all(_overlap(face.box, other.box) <= _ONE_FACE for other in faces)
-                if face.probability >= _CONFIDENT and apart:
+                apart = all(_overlap(face.box, other.box) <= ONE_FACE for other in faces)
+                if face.probability >= CONFIDENT and apart:
                     faces.append(face)
         return faces
 
@@ -432,7 +432,7 @@ def _upright_face(image: np.ndarray, device: str) -> _Face | None:
         if faces:
             face = faces[_most_prominent(faces, np.array(image.shape[1::-1]) / 2)]
             best = face if best is None or face.probability > best.probability else best
-        if best is not None and best.probability >= _CONFIDENT:
+        if best is not None and best.probability >= CONFIDENT:
             break
     return None if best is None else _rounded(best)
 
@@ -474,8 +474,8 @@ def _most_prominent(faces: Sequence[_Face], centre: np.ndarray) -> int:
     """Index of the large and central face; the rule is in :class:`Aligner`."""
     boxes = np.array([face.box for face in faces]).reshape(-1, 2, 2)
     area = np.prod(boxes[:, 1] - boxes[:, 0], axis=1)
-    score = area - _CENTRE_WEIGHT * ((boxes.mean(1) - centre) ** 2).sum(1)
-    confident = np.array([face.probability >= _CONFIDENT for face in faces])
+    score = area - CENTRE_WEIGHT * ((boxes.mean(1) - centre) ** 2).sum(1)
+    confident = np.array([face.probability >= CONFIDENT for face in faces])
     if confident.any():
         score[~confident] = -np.inf
     return int(score.argmax())
