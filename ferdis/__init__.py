@@ -36,8 +36,13 @@ if TYPE_CHECKING:
     from ferdis.systems.baselines import ResNetClassifier as ResNetClassifier
     from ferdis.systems.decgan import DECGAN as DECGAN
     from ferdis.systems.eggan import EGGAN as EGGAN
+    from ferdis.systems.homointerpgan import HomoInterpGAN as HomoInterpGAN
+    from ferdis.systems.icgan import IcGAN as IcGAN
+    from ferdis.systems.identity_reversal import IdentityReversal as IdentityReversal
     from ferdis.systems.ifgan import IFGAN as IFGAN
+    from ferdis.systems.normalised import NormalisedFace as NormalisedFace
     from ferdis.systems.relgan import RELGAN as RELGAN
+    from ferdis.systems.stargan import StarGAN as StarGAN
 
 __version__ = "0.1.0"
 
@@ -53,12 +58,17 @@ _PUBLIC = {
     "Faces": "ferdis.faces",
     "Fold": "ferdis.protocol",
     "FoldList": "ferdis.protocol",
+    "HomoInterpGAN": "ferdis.systems.homointerpgan",
     "IFGAN": "ferdis.systems.ifgan",
+    "IdentityReversal": "ferdis.systems.identity_reversal",
+    "IcGAN": "ferdis.systems.icgan",
     "LeaveOneSubjectOut": "ferdis.protocol",
+    "NormalisedFace": "ferdis.systems.normalised",
     "OfficialSplit": "ferdis.protocol",
     "Predictor": "ferdis.predict",
     "RELGAN": "ferdis.systems.relgan",
     "ResNetClassifier": "ferdis.systems.baselines",
+    "StarGAN": "ferdis.systems.stargan",
     "SubjectKFold": "ferdis.protocol",
     "audit": "ferdis.protocol",
     "evaluate": "ferdis.evaluation",

@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 MAX_FILE_LINES = 500
 MAX_PAPER_LINES = 800  # one paper, one readable file
-PAPERS = {f"systems/{name}.py" for name in ("ifgan", "relgan", "eggan", "decgan")}
+PAPERS = {f"systems/{name}.py" for name in ("ifgan", "relgan", "eggan", "decgan", "stargan", "icgan", "homointerpgan")}
 MAX_FUNCTION_LINES = 60  # of code: the docstring does not count
 
 # The floors of the house, lowest first: a room imports rooms of lower floors, never one of its own or a higher floor. A

@@ -40,6 +40,11 @@ CAN: dict[str, set[type]] = {
     "relgan": {Transfers, Synthesizes, Reconstructs, Represents, RepresentsIdentity, NamesExpressions},
     "eggan": {EditsActionUnits, Synthesizes, Reconstructs},
     "decgan": {Transfers, Synthesizes, Reconstructs},
+    "homointerpgan": {Transfers, Synthesizes, Reconstructs},
+    "reversal": {Represents, NamesExpressions},
+    "normalised": {Synthesizes, Represents, NamesExpressions},
+    "icgan": {EditsActionUnits, Transfers, Synthesizes, Reconstructs},
+    "stargan": {EditsActionUnits, Transfers, Synthesizes, Reconstructs},
 }
 
 
@@ -47,7 +52,7 @@ CAN: dict[str, set[type]] = {
 def test_what_a_system_can_do(name: str) -> None:
     system = systems.get(name)()
     assert {kind for kind in ASKED if isinstance(system, kind)} == CAN[name]
-    assert isinstance(system, DRAWS_FACES) == (name not in ("resnet", "cnn"))
+    assert isinstance(system, DRAWS_FACES) == (name not in ("resnet", "cnn", "reversal"))
 
 
 @pytest.mark.parametrize("name", [*systems.SYSTEMS, *systems.GENERATORS])

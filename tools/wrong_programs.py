@@ -118,8 +118,100 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "centres of each process alone": ("sums = reduce(member.T", "sums = (member.T"),
         },
     ),
+    "ferdis/systems/stargan.py": (
+        ("tests/systems/test_stargan.py", PHASES, ARGUMENTS),
+        {
+            "the generator is told its own condition": ("told(target, kind))}", "told(own, kind))}"),
+            "edited face attached in the critic's step": (
+                'batch["image"], batch["edited"].detach()',
+                'batch["image"], batch["edited"]',
+            ),
+            "the critic's head learns from edited faces": (
+                "    fake, _ = modules.critic(edited)\n",
+                "    fake, found = modules.critic(edited)\n",
+            ),
+            "back to the target's condition": (
+                "modules.generator(edited, own)",
+                'modules.generator(edited, told(batch["target"], kind))',
+            ),
+            "the generator is read against its own condition": (
+                'generated_domain_loss(found, batch["target"], kind)',
+                'generated_domain_loss(found, batch["condition"], kind)',
+            ),
+            "the sign of the critic": ("return fake.mean() - real.mean()", "return real.mean() - fake.mean()"),
+            "rows of prediction reversed": (
+                "iter(told(torch.from_numpy(rows), self.condition_.kind))",
+                "iter(told(torch.from_numpy(rows), self.condition_.kind).flip(0))",
+            ),
+            "critic_steps ignored": (", every=self.critic_steps)", ")"),
+        },
+    ),
+    "ferdis/systems/icgan.py": (
+        ("tests/systems/test_icgan.py", PHASES, ARGUMENTS),
+        {
+            "D is told the asked condition of real faces": (
+                'modules.discriminator(batch["image"], batch["own"])',
+                'modules.discriminator(batch["image"], batch["asked"])',
+            ),
+            "drawn face attached in D's step": ('batch["drawn"].detach()', 'batch["drawn"]'),
+            "E_z learns from real faces": (
+                'modules.latent_encoder(batch["drawn"])',
+                'modules.latent_encoder(batch["image"])',
+            ),
+            "E_y learns from drawn faces": (
+                'modules.condition_encoder(batch["image"])',
+                'modules.condition_encoder(batch["drawn"])',
+            ),
+            "the face's own condition in use": (
+                "self._map(resized(references, self.image_size)",
+                "self._map(resized(faces, self.image_size)",
+            ),
+            "G goes on learning with the encoders": ('frozen=("generator",)', "frozen=()"),
+        },
+    ),
+    "ferdis/systems/homointerpgan.py": (
+        ("tests/systems/test_homointerpgan.py", PHASES, ARGUMENTS),
+        {
+            "features attached in the critic's step": (
+                'batch["features"].detach(), batch["on_the_way"].detach()',
+                'batch["features"], batch["on_the_way"]',
+            ),
+            "the walk is read against the start": (
+                'group_loss(read, batch["wanted"])',
+                'group_loss(read, batch["attributes"])',
+            ),
+            "the walk goes back": ("apart = there - here", "apart = here - there"),
+            "the rest changes too": ("        strength[:, -1] = 0\n", ""),
+            "half strength in the homomorphic term": ("full = held.new_ones(", "full = 0.5 * held.new_ones("),
+        },
+    ),
+    "ferdis/systems/identity_reversal.py": (
+        ("tests/systems/test_identity_reversal.py", PHASES, ARGUMENTS),
+        {
+            "people of other faces": ('"person": batch["person"]}', '"person": batch["person"].flip(0)}'),
+            "the probe does not learn": ('updates=(*phase.updates, "person_probe"),', "updates=phase.updates,"),
+            "the factor is not passed": (
+                "width, self.identity_reversal, self.probe_hidden",
+                "width, 1.0, self.probe_hidden",
+            ),
+        },
+    ),
+    "ferdis/systems/normalised.py": (
+        ("tests/systems/test_normalised.py", PHASES, ARGUMENTS),
+        {
+            "each face keeps its person": (
+                "modules.identity_encoder(centre_crop(modules.target.picture[None], crop_size))",
+                "modules.identity_encoder(faces)",
+            ),
+            "the classifier sees faces as they are": (
+                '{"code": normalised(modules, face, crop_size)',
+                '{"code": face',
+            ),
+            "the generator goes on learning": ('frozen = (*_GENERATOR, "target")', 'frozen = ("target",)'),
+        },
+    ),
     "ferdis/systems/person_probe.py": (
-        ("tests/systems/test_ifgan_departures.py",),
+        ("tests/systems/test_ifgan_departures.py", "tests/systems/test_identity_reversal.py"),
         {
             "the generator helps the probe": ("return -context.factor * gradient", "return context.factor * gradient"),
             "the factor ignored": ("return -context.factor * gradient", "return -gradient"),

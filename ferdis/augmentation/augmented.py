@@ -29,13 +29,14 @@ from ferdis.augmentation.filtering import QualityFilter
 from ferdis.augmentation.generating import (
     PROVENANCE,
     Generated,
+    asks_action_units,
     check_generator,
     coded,
     express,
     generate,
     shortfall,
 )
-from ferdis.capabilities import Describes, EditsActionUnits, Saves, StatesItsError
+from ferdis.capabilities import Describes, Saves, StatesItsError
 from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.evaluators.judges import ExpressionJudge, IdentityJudge
 from ferdis.faces import AU_COLUMNS, Faces
@@ -247,7 +248,7 @@ class Augmented(ClassifierMixin, BaseEstimator):
         """The faces with action units, read by the estimator where they have none and the generator needs them."""
         self.au_estimator_ = None
         known = coded(faces)
-        if self.au_estimator is None or not isinstance(self.generator, EditsActionUnits) or known.all():
+        if self.au_estimator is None or not asks_action_units(self.generator) or known.all():
             return faces
         learned = [faces[known]] if known.any() else []
         if self.au_train is not None:

@@ -20,8 +20,18 @@ from ferdis.disentanglement.representations import framed
 from ferdis.faces import AU_COLUMNS, Faces
 from ferdis.systems.action_units import action_units_of
 from ferdis.systems.base import check_choice, resized
+from ferdis.systems.conditions import ACTION_UNITS as _UNITS
 
-__all__ = ["PROVENANCE", "Generated", "check_generator", "coded", "express", "generate", "shortfall"]
+__all__ = [
+    "PROVENANCE",
+    "Generated",
+    "asks_action_units",
+    "check_generator",
+    "coded",
+    "express",
+    "generate",
+    "shortfall",
+]
 
 PROVENANCE = ("generator", "source", "reference")
 """Columns of a generated face: what made it, the path of the face it was made from, that of the expression's."""
@@ -33,17 +43,22 @@ _ROUNDS = 6  # tries to make good what the filter rejects
 def express(generator: EditsActionUnits | Transfers, faces: Faces, references: Faces) -> np.ndarray:
     """The people of ``faces`` with the expressions of ``references``, row by row: uint8 (n, S, S, 3).
 
-    A generator that edits action units is given those of the reference; one that transfers, the reference itself.
+    A generator that transfers is given the reference; one that only edits action units, those of the reference.
 
     Raises
     ------
     ValueError
         If the generator can do neither.
     """
-    if isinstance(generator, EditsActionUnits):
-        return generator.edit(faces, action_units_of(references))
+    if isinstance(generator, Transfers):
+        return generator.transfer(faces, references)
     check_generator(generator)
-    return generator.transfer(faces, references)
+    return generator.edit(faces, action_units_of(references))
+
+
+def asks_action_units(generator: Any) -> bool:
+    """Whether :func:`express` needs the references' action units: not for a generator that was told expressions."""
+    return isinstance(generator, EditsActionUnits) and getattr(generator, "condition", _UNITS) == _UNITS
 
 
 def check_generator(generator: Any) -> None:
@@ -128,9 +143,7 @@ def generate(
     for _ in range(_ROUNDS if filter is not None else 1):
         if not missing:
             break
-        sources, references = _chosen(
-            faces, missing, needs_units=isinstance(generator, EditsActionUnits), random=random
-        )
+        sources, references = _chosen(faces, missing, needs_units=asks_action_units(generator), random=random)
         drawn = _drawn(generator, faces, sources, references, first=counts["made"])
         counts["made"] += len(drawn)
         kept = np.ones(len(drawn), bool)
@@ -184,7 +197,7 @@ def _drawn(generator: Any, faces: Faces, sources: np.ndarray, references: np.nda
     )
     if faces.has_subjects:
         table["subject"] = onto.subject
-    if isinstance(generator, EditsActionUnits):
+    if asks_action_units(generator):
         table[list(AU_COLUMNS)] = action_units_of(like).astype(np.float64)
     return Faces(np.asarray(resized(whole, faces.shape[1])), table)
 

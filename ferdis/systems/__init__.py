@@ -9,12 +9,17 @@ SYSTEMS = {
     "resnet": "ferdis.systems.baselines:ResNetClassifier",
     "relgan": "ferdis.systems.relgan:RELGAN",
     "cnn": "ferdis.systems.baselines:BaselineCNN",
+    "reversal": "ferdis.systems.identity_reversal:IdentityReversal",
+    "normalised": "ferdis.systems.normalised:NormalisedFace",
 }
 """Classifiers: what a protocol can evaluate."""
 
 GENERATORS = {
     "eggan": "ferdis.systems.eggan:EGGAN",
     "decgan": "ferdis.systems.decgan:DECGAN",
+    "stargan": "ferdis.systems.stargan:StarGAN",
+    "icgan": "ferdis.systems.icgan:IcGAN",
+    "homointerpgan": "ferdis.systems.homointerpgan:HomoInterpGAN",
 }
 """Systems that make faces and name no expression."""
 

@@ -56,7 +56,8 @@ class Classifier(ClassifierMixin, Estimator):
     class_weight : str, mapping or None
         None, "balanced", or weights by class name, for the cross-entropy.
     sampler : str
-        "shuffle", or "balanced": each class is drawn equally often.
+        "shuffle"; "balanced": each class is drawn equally often; "people": each person, and of a person each class, is
+        drawn equally often, so that no class is known by who shows it.
     pretrain : Faces, optional
         Faces of other people to start from: the same system learns them first, with their labels (REL-GAN: by
         reenactment). Done once for all folds and kept in ``$FERDIS_CACHE``; the layers that name classes are new
@@ -146,7 +147,7 @@ class Classifier(ClassifierMixin, Estimator):
 
     def _check_parameters(self) -> None:
         """Errors for parameters out of range; systems add their own."""
-        check_choice("sampler", self.sampler, ("shuffle", "balanced"))
+        check_choice("sampler", self.sampler, ("shuffle", "balanced", "people"))
         check_choice("schedule", self.schedule, ("steps", "one-cycle"))
         check_choice("augmentation", self.augmentation, AUGMENTATIONS)
         if self.crop_size > self.image_size:
@@ -178,8 +179,10 @@ class Classifier(ClassifierMixin, Estimator):
             subjects = np.concatenate([subjects, kept.subject]) if known else None
         labels = np.searchsorted(self.classes_, expression).astype(np.int64)
         counts = np.bincount(labels, minlength=len(self.classes_))
-        rows = (1 / counts)[labels] if self.sampler == "balanced" else None
         people = None if subjects is None else np.unique(subjects, return_inverse=True)[1].astype(np.int64)
+        rows = (1 / counts)[labels] if self.sampler == "balanced" else None
+        if self.sampler == "people":
+            rows = people_weights(people, labels)
         return TrainingSet(
             images=images,
             labels=labels,
@@ -274,6 +277,26 @@ class Classifier(ClassifierMixin, Estimator):
         """The crops (n, 3, crop, crop) of images that are classified."""
         centre = self._centre(pictures)
         return [centre, centre.flip(-1)] if self.test_flip else [centre]
+
+
+def people_weights(people: np.ndarray | None, labels: np.ndarray) -> np.ndarray:
+    """Chances (n,) under which each person, and of a person each class that is there, is drawn equally often.
+
+    Parameters
+    ----------
+    people, labels : (n,) int
+        Numbers of the person and of the class of each face.
+
+    Raises
+    ------
+    ValueError
+        If ``people`` is None.
+    """
+    if people is None:
+        raise ValueError("sampler='people': the training faces do not name their people; take 'shuffle'")
+    pairs, place, faces = np.unique(np.stack([people, labels]), axis=1, return_inverse=True, return_counts=True)
+    classes = np.bincount(pairs[0])  # of each person
+    return 1 / (faces[place.ravel()] * classes[people])
 
 
 def one_cycle(epoch: int, epochs: int) -> float:

@@ -112,19 +112,22 @@ class LatentDiscriminator(nn.Module):
 class UpBlock(nn.Module):
     """Residual block that doubles the side: instance norm, PReLU, convolution, twice.
 
-    With ``label_width`` the AUs set scale and shift after each norm; 0 gives the norms their own.
+    With ``label_width`` the AUs set scale and shift after each norm; 0 gives the norms their own. ``factor`` is 4 for
+    a first block from 1x1, which has no norms: a single place has no variance.
     """
 
-    def __init__(self, before: int, after: int, label_width: int) -> None:
+    def __init__(self, before: int, after: int, label_width: int, factor: int = 2) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(nn.InstanceNorm2d(c, affine=not label_width) for c in (before, after))
+        self.factor = float(factor)
+        norms = (nn.InstanceNorm2d(c, affine=not label_width) for c in (before, after))
+        self.norms = nn.ModuleList(norms if factor == 2 else (nn.Identity(), nn.Identity()))
         self.convolutions = nn.ModuleList(nn.Conv2d(c, after, 3, 1, 1) for c in (before, after))
         self.activations = nn.ModuleList(nn.PReLU(c) for c in (before, after))
         self.shortcut = nn.Conv2d(before, after, 1)
         self.styles = nn.ModuleList(nn.Linear(label_width, 2 * c) for c in (before, after)) if label_width else None
 
     def forward(self, x: Tensor, action_units: Tensor) -> Tensor:
-        """Maps (n, before, h, w) and AUs (n, label_width) to maps (n, after, 2h, 2w)."""
+        """Maps (n, before, h, w) and AUs (n, label_width) to maps (n, after, 2h, 2w), or 4h and 4w."""
         y = x
         for step in range(2):
             y = self.norms[step](y)
@@ -133,9 +136,9 @@ class UpBlock(nn.Module):
                 y = y * (1 + scale) + shift
             y = self.activations[step](y)
             if step == 1:
-                y = F.interpolate(y, scale_factor=2.0)  # (n, after, 2h, 2w)
+                y = F.interpolate(y, scale_factor=self.factor)  # (n, after, 2h, 2w)
             y = self.convolutions[step](y)
-        return y + F.interpolate(self.shortcut(x), scale_factor=2.0)
+        return y + F.interpolate(self.shortcut(x), scale_factor=self.factor)
 
 
 class Generator(nn.Module):
@@ -151,6 +154,8 @@ class Generator(nn.Module):
         Of the maps after each block. The first block starts at size / 2^blocks: 2 for the paper's six blocks at 128.
     modulate : bool
         The AUs enter every block, not the first layer alone.
+    first_factor : int
+        Of the first block: 2, or 4, from 1x1, as in the authors' code.
     """
 
     def __init__(
@@ -159,12 +164,15 @@ class Generator(nn.Module):
         width: int = 128,
         channels: Sequence[int] = (512, 256, 256, 128, 64, 32),
         modulate: bool = True,
+        first_factor: int = 2,
     ) -> None:
         super().__init__()
-        self.start = size // 2 ** len(channels)
+        self.start = size // (first_factor * 2 ** (len(channels) - 1))
         self.first = nn.Linear(width + 2 * N_ACTION_UNITS, channels[0] * self.start**2)
         label_width = 2 * N_ACTION_UNITS if modulate else 0
-        self.blocks = nn.ModuleList(UpBlock(a, b, label_width) for a, b in pairwise((channels[0], *channels)))
+        factors = (first_factor, *[2] * (len(channels) - 1))
+        pairs = zip(pairwise((channels[0], *channels)), factors, strict=True)
+        self.blocks = nn.ModuleList(UpBlock(a, b, label_width, factor) for (a, b), factor in pairs)
         self.head = nn.Sequential(nn.PReLU(channels[-1]), nn.Conv2d(channels[-1], 3, 3, 1, 1), nn.Tanh())
 
     def forward(self, codes: Tensor, action_units: Tensor) -> Tensor:
@@ -538,6 +546,7 @@ class EGGAN(Estimator):
     weights : of VGG19, for Eq. 5: "imagenet", a .safetensors file, None for random ones; or "identifier": C_id's maps
     perceptual_layer, perceptual_norm : "relu<block>_<number>"; "squared" or "norm", see :func:`perceptual_loss`
     code_width, generator_channels, critic_channels, classifier_channels, classifier_depths : sizes of the networks
+    first_factor : of the generator's first block: 2, or 4, from 1x1, as in the authors' code
     critic_steps : int
         The critic's steps for one of the generator.
     betas : of Adam, whose rate falls linearly over the second half
@@ -588,6 +597,7 @@ class EGGAN(Estimator):
     critic_channels: Sequence[int] = (32, 64, 128, 256, 256, 256)
     classifier_channels: Sequence[int] = (64, 128, 256, 512, 512)
     classifier_depths: Sequence[int] = (2, 2, 4, 4, 4)
+    first_factor: int = 2
     critic_steps: int = 5
     image_size: int = 128
     epochs: int = 400
@@ -677,6 +687,12 @@ class EGGAN(Estimator):
         halvings = max(5, len(self.generator_channels) + 1, len(self.critic_channels), len(self.classifier_channels))
         if self.image_size % 2**halvings:
             raise ValueError(f"image_size={self.image_size}: take a multiple of {2**halvings}, or fewer channels")
+        start = self.image_size // (self.first_factor * 2 ** (len(self.generator_channels) - 1))
+        if self.first_factor != 2 and (self.first_factor != 4 or start != 1):
+            raise ValueError(
+                f"first_factor={self.first_factor}: 2; or 4 where the generator then starts at 1x1, not at {start}: "
+                "give it more generator_channels"
+            )
         if min(self.epochs, self.identity_epochs, self.critic_steps) < 1:
             raise ValueError("epochs, identity_epochs and critic_steps must be at least 1")
 
@@ -698,7 +714,9 @@ class EGGAN(Estimator):
         classifier = partial(VGGClassifier, size, channels=self.classifier_channels, depths=self.classifier_depths)
         modules: dict[str, nn.Module] = {
             "encoder": Encoder(size, width=width),
-            "generator": Generator(size, width, self.generator_channels, self.au_injection == "modulate"),
+            "generator": Generator(
+                size, width, self.generator_channels, self.au_injection == "modulate", self.first_factor
+            ),
             "latent": LatentDiscriminator(width),
             "critic": Critic(size, self.critic_channels),
             "units": classifier(),  # C_exp; "units" is its name in saved files

@@ -1,12 +1,14 @@
-"""A network that names the training person from a generated face, and tells the generator how not to be named.
+"""Networks that name the training person, and tell what they read how not to be named.
 
-Not in IF-GAN's text, which removes identity by Eq. 2 and 3 alone; with ``identity_reversal`` the generator also
-learns against this network: its cross-entropy is minimised by its own weights, and through a reversed gradient
-maximised by the generator's (Y. Ganin and others, "Domain-Adversarial Training of Neural Networks", JMLR 2016).
+Their cross-entropy is minimised by their own weights, and through a reversed gradient maximised by what gives them
+faces or features (Y. Ganin and others, "Domain-Adversarial Training of Neural Networks", JMLR 2016).
+:class:`PersonProbe` reads IF-GAN's generated faces; that is not in IF-GAN's text, which removes identity by Eq. 2 and 3
+alone. :class:`FeatureProbe` reads the features of :mod:`ferdis.systems.identity_reversal`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -61,14 +63,61 @@ class PersonProbe(nn.Module):
 
     def terms(self, generated: Tensor, person: Tensor) -> dict[str, Tensor]:
         """Cross-entropy of the persons (n,) int64 on the generated faces, and how many of them it names."""
-        logits = self(generated).float()
-        return {"person": F.cross_entropy(logits, person), "person_accuracy": accuracy(logits, person)}
+        return _terms(self(generated), person)
+
+
+class FeatureProbe(nn.Module):
+    """Linear layers with ReLU between them: whose are these features?
+
+    Parameters
+    ----------
+    width, people : int
+        Numbers of a feature, and how many people there are.
+    reversal : float
+        The gradient reaches the features times minus this number.
+    hidden : sequence of int
+        Widths of the layers between.
+    """
+
+    def __init__(self, width: int, people: int, reversal: float, hidden: Sequence[int]) -> None:
+        super().__init__()
+        self.reversal = reversal
+        layers: list[nn.Module] = []
+        for before, after in pairwise((width, *hidden)):
+            layers += [nn.Linear(before, after), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, nn.Linear((width, *hidden)[-1], people))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (n, width) to logits (n, people)."""
+        return self.layers(_Reversed.apply(features, self.reversal))
+
+    def terms(self, features: Tensor, person: Tensor) -> dict[str, Tensor]:
+        """Cross-entropy of the persons (n,) int64 on the features, and how many of them it names."""
+        return _terms(self(features), person)
+
+
+def _terms(logits: Tensor, person: Tensor) -> dict[str, Tensor]:
+    logits = logits.float()
+    return {"person": F.cross_entropy(logits, person), "person_accuracy": accuracy(logits, person)}
+
+
+def feature_probe(training: TrainingSet, width: int, reversal: float, hidden: Sequence[int], seed: int) -> FeatureProbe:
+    """A probe of features for the people of a training set; ValueError where they are not known."""
+    people = _people(training)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return FeatureProbe(width, people, reversal, hidden)
 
 
 def person_probe(training: TrainingSet, reversal: float, seed: int) -> PersonProbe:
     """A probe for the people of a training set, with first weights of its own; ValueError where they are not known."""
-    if training.people is None:
-        raise ValueError("identity_reversal: the training faces do not name their people; set it to 0")
+    people = _people(training)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return PersonProbe(int(training.people.max()) + 1, reversal)
+        return PersonProbe(people, reversal)
+
+
+def _people(training: TrainingSet) -> int:
+    if training.people is None:
+        raise ValueError("identity_reversal: the training faces do not name their people; set it to 0")
+    return int(training.people.max()) + 1

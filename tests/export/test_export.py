@@ -23,7 +23,7 @@ from ferdis.run_folder import read_rows
 from ferdis.saved_models import unlabelled
 from ferdis.systems import GENERATORS, SYSTEMS
 from tests.evaluation.runner_fakes import reseal
-from tests.systems import test_decgan, test_eggan
+from tests.systems import test_decgan, test_eggan, test_homointerpgan, test_icgan, test_stargan
 from tests.systems.test_classifier import build
 from tests.systems.test_ifgan import faces
 
@@ -36,6 +36,15 @@ def fitted(name: str) -> tuple[Any, Faces]:
     if name == "eggan":
         data = test_eggan.faces()
         return test_eggan.tiny().fit(data), data
+    if name == "stargan":
+        data = test_eggan.faces()
+        return test_stargan.tiny().fit(data), data
+    if name == "homointerpgan":
+        data = test_eggan.faces()
+        return test_homointerpgan.tiny().fit(data), data
+    if name == "icgan":
+        data = test_eggan.faces()
+        return test_icgan.tiny(condition="action_units").fit(data), data
     if name == "decgan":
         data = test_decgan.faces()
         return test_decgan.tiny().fit(data), data

@@ -309,6 +309,7 @@ EGGAN_ARGUMENTS = {
     "perceptual_norm": Argument("norm", some("eggan.generator.term.perceptual")),
     "code_width": Argument(12, {**_EDITOR, **some("shapes.Encoder", "shapes.Generator", "shapes.LatentDiscriminator")}),
     "generator_channels": Argument((16, 16, 12, 12), {**_EDITOR, **some("shapes.Generator")}),
+    "first_factor": Argument(4, {**_EDITOR, **some("shapes.Generator")}, given={"generator_channels": (16, 12, 12, 8)}),
     "critic_channels": Argument((8, 8, 8, 8, 12), {**_JUDGES, **some("shapes.Critic")}),
     "classifier_channels": Argument((8, 16, 24), {**_JUDGES, **some("shapes.VGGClassifier")}),
     "classifier_depths": Argument((1, 2, 1), {**_JUDGES, **some("shapes.VGGClassifier")}),
@@ -358,6 +359,157 @@ DECGAN_ARGUMENTS = {
                                       **rates(0.001, 1, 1, 1, 1, 2 / 3, 1 / 3, phases=("expression.expression",))}),
 }  # fmt: skip
 
+# ------------------------------------------------------------------------------------------------------- peers
+
+_STAR = ("stargan.critic", "stargan.generator")
+_STAR_DRAWN = some("stargan.initial", "stargan.prepared.edited", "stargan.*.term.*", "shapes.Generator", "used")
+_STAR_CRITIC = some("stargan.initial", "stargan.*.term.*", "shapes.Critic", "?stargan.prepared.edited", "?used")
+
+STARGAN_ARGUMENTS = {
+    **TRAINER,
+    **steps("stargan", _STAR, 0.001, (1, 1, 1, 1, 2 / 3, 1 / 3)),
+    "learning_rate": Argument(0.03, rates(0.03, *_HALF, phases=_STAR)),
+    "betas": betas(*_STAR),
+    "condition": Argument("expressions", {**_STAR_DRAWN, **_STAR_CRITIC,
+                                          **some("stargan.drawn.condition", "stargan.prepared.*")}),
+    "adversarial": Argument("log", some("stargan.critic.term.critic", "stargan.critic.term.penalty",
+                                        "stargan.critic.weight.penalty", "stargan.generator.term.critic")),
+    "domain_weight": Argument(3.0, {"stargan.*.weight.domain": [3.0, 3.0]}),
+    "reconstruction_weight": weight("stargan.generator.reconstruction"),
+    "penalty_weight": weight("stargan.critic.penalty"),
+    "identity_weight": Argument(3.0, {"stargan.generator.weight.identity": [3.0, 3.0],
+                                      **some("stargan.generator.term.identity")}),
+    "generator_channels": Argument(12, _STAR_DRAWN),
+    "generator_blocks": Argument(2, _STAR_DRAWN),
+    "critic_channels": Argument(4, _STAR_CRITIC),
+    "critic_layers": Argument(2, _STAR_CRITIC),
+    "critic_steps": Argument(3, {"stargan.generator.every": [3, 3, 3]}),
+    "image_size": Argument(64, some("stargan.initial", "stargan.drawn.image", "stargan.prepared.*", "stargan.*.term.*",
+                                    "shapes.Critic", "used")),
+}  # fmt: skip
+
+_IC, _INVERTED = ("icgan.discriminator", "icgan.generator"), ("encoders.latent", "encoders.condition")
+_IC_DRAWN = some(
+    "icgan.*.term.*", "encoders.*.term.latent", "*.prepared.drawn", "icgan.initial", "encoders.initial", "used"
+)
+_IC_ENCODER = some("encoders.initial", "encoders.*.term.*", "shapes.Encoder", "used")
+_IC_LATER = some(
+    "?encoders.initial", "?encoders.*.term.*", "?used"
+)  # the encoders' first weights are drawn after theirs
+
+ICGAN_ARGUMENTS = {
+    **TRAINER,
+    **steps("icgan", _IC, 0.001, (1,) * 6, encoders=5),
+    "min_steps": Argument(20, {"icgan.epochs": 10, "encoders.epochs": 5, **some("*.rates")}),
+    "epochs": Argument(6, {"icgan.epochs": 6, **rates(0.001, *[1] * 6, phases=_IC)}),
+    "learning_rate": Argument(0.03, {**rates(0.03, 1, 1, 1, 1, phases=_IC), **rates(0.03, 1, 1, phases=_INVERTED)}),
+    "betas": betas(*_IC, *_INVERTED),
+    "condition": Argument("action_units", {**_IC_DRAWN, **_IC_LATER, **some(
+        "*.drawn.condition", "*.prepared.*", "shapes.Generator", "shapes.Discriminator")}),
+    "code_width": Argument(12, {**_IC_DRAWN, **_IC_LATER, **some("*.prepared.*", "shapes.*")}),
+    "latent_hidden": Argument(24, _IC_ENCODER),
+    "condition_hidden": Argument(24, some("encoders.initial", "encoders.condition.term.condition", "?used")),
+    "generator_channels": Argument((16, 16, 8), {**_IC_DRAWN, **_IC_LATER, **some("shapes.Generator")}),
+    "discriminator_channels": Argument((4, 8, 8), {**_IC_LATER, **some("icgan.initial", "icgan.*.term.*",
+                                                                       "shapes.Discriminator")}),
+    "encoder_channels": Argument((8, 12), _IC_ENCODER),
+    "image_size": Argument(64, error="image_size=64: generator_channels of 3 make 32"),
+    "encoder_epochs": Argument(6, {"encoders.epochs": 6, **rates(0.001, *[1] * 6, phases=_INVERTED)}),
+}  # fmt: skip
+
+_HI, _HI_BETAS = "homointerpgan", ("homointerpgan.critic", "homointerpgan.interpolator")
+_HI_PLAIN = ("homointerpgan.decoder", "homointerpgan.guide")
+_HI_DRAWN = some("homointerpgan.initial", "homointerpgan.prepared.*", "homointerpgan.*.term.*", "shapes.*", "used")
+_HI_LATER = some(
+    "homointerpgan.initial",
+    "homointerpgan.critic.term.*",
+    "homointerpgan.*.term.guidance",
+    "homointerpgan.interpolator.term.critic",
+    "homointerpgan.interpolator.term.group",
+    "shapes.Critic",
+)
+
+HOMOINTERPGAN_ARGUMENTS = {
+    **TRAINER,
+    **steps(_HI, (*_HI_BETAS, *_HI_PLAIN), 0.001, (1,) * 6),
+    "min_steps": Argument(20, {"homointerpgan.epochs": 10, **some("*.rates")}),
+    "learning_rate": Argument(0.03, rates(0.03, 1, 1, 1, 1, phases=(*_HI_BETAS, *_HI_PLAIN))),
+    "betas": betas(*_HI_BETAS),
+    "condition": Argument("expressions", {**_HI_DRAWN, **some("homointerpgan.drawn.attributes")}),
+    "head_on": Argument("interpolated", some("homointerpgan.critic.term.group")),
+    "weights": Argument("zoo:none", error="the zoo has no 'none'"),
+    **{f"{name}_weight": weight(f"homointerpgan.interpolator.{name}") for name in ("critic", "group", "homomorphic",
+                                                                                  "guidance")},
+    **{f"{short}_weight": Argument(3.0, {f"homointerpgan.*.weight.{term}": [3.0, 3.0]})
+       for short, term in (("pixel", "pixels"), ("perceptual", "perceptual"))},
+    "penalty_weight": weight("homointerpgan.critic.penalty"),
+    "encoder_channels": Argument((8, 16), _HI_DRAWN),
+    "encoder_depths": Argument((2, 1), _HI_DRAWN),
+    "critic_channels": Argument(12, _HI_LATER),
+    "critic_steps": Argument(3, {"homointerpgan.interpolator.every": [3, 3, 3]}),
+    "image_size": Argument(64, some("homointerpgan.drawn.image", "homointerpgan.prepared.*", "homointerpgan.*.term.*",
+                                    "used")),
+}  # fmt: skip
+
+# ------------------------------------------------------------------------------------------------------ rivals
+
+_PROBE = some("baseline.initial", "baseline.classifier.term.person*")
+REVERSAL_ARGUMENTS = {
+    **RESNET_ARGUMENTS,
+    "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, {**_NETWORK, **some("shapes.FeatureProbe")}),
+    "identity_reversal": Argument(3.0),  # of the gradient alone
+    "probe_hidden": Argument((8,), {**_PROBE, **some("shapes.FeatureProbe")}),
+}
+
+_NF = ("reenactment.discriminator", "reenactment.generator")
+_NF_NETS = some("reenactment.initial", "reenactment.prepared.generated", "reenactment.*.term.*", "classifier.initial",
+                "classifier.prepared.code", "classifier.*.term.*", "used")  # fmt: skip
+_NF_SEEN = some("reenactment.drawn.*", "reenactment.prepared.*", "reenactment.*.term.*", "classifier.drawn.*",
+                "?classifier.prepared.*", "?classifier.*.term.*", "?used")  # fmt: skip
+_NF_LAST = some("classifier.initial", "classifier.*.term.*", "shapes.ImageClassifier", "used")
+
+NORMALISED_ARGUMENTS = {
+    **TRAINER,
+    **steps("reenactment", _NF, 0.002, (1, 1, 0.85, 0.85, 0.7225, 0.7225), classifier=10),
+    **decays(0.002, 0.85, _NF),
+    "augmentation": Argument(
+        "strong",
+        some(
+            "reenactment.prepared.[gs]*",
+            "reenactment.*.term.*",
+            "?classifier.prepared.code",
+            "?classifier.*.term.*",
+            "?used",
+        ),
+    ),
+    **starts("reenactment"),
+    "pretrain": Argument(EXTRA, some("pretraining *", "?reenactment.*", "?classifier.*", "?used")),
+    "pretrain_epochs": Argument(
+        3,
+        some(
+            "pretraining *.epochs", "pretraining *.rates", "?pretraining *", "?reenactment.*", "?classifier.*", "?used"
+        ),
+        given={"pretrain": EXTRA, "pretrain_epochs": 5},
+    ),
+    "generator_arguments": Argument(
+        {}, {**_NF_NETS, **some("shapes.*", "?*.prepared.*", "?*.drawn.*", "?*.weight.*", "?*.every", "?used")}
+    ),
+    "classifier": Argument("resnet34", _NF_LAST),
+    "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, _NF_LAST),
+    "small_stem": Argument(True, _NF_LAST),
+    "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
+    "classifier_epochs": Argument(6, {"classifier.epochs": 6, **some("classifier.classifier.rates")}),
+    "classifier_learning_rate": Argument(0.03, some("classifier.classifier.rates")),
+    "max_degrees": Argument(20.0, some("?classifier.prepared.code", "?classifier.*.term.*", "?used")),  # see its test
+    "betas": betas(*_NF, "classifier.classifier"),
+    "image_size": Argument(40, _NF_SEEN),
+    "crop_size": Argument(64, {**_NF_NETS, **some("*.prepared.*", "shapes.*")}, given={"image_size": 64}),
+    "extra_train": Argument(EXTRA, {**_NF_SEEN, "*.steps": 3}),
+    "class_weight": Argument({"fear": 3.0}, some("classifier.classifier.term.softmax")),
+    "sampler": Argument("balanced", _NF_SEEN),
+    "test_flip": Argument(True, some("used")),
+}
+
 # -------------------------------------------------------------------------------------------------- evaluators
 
 
@@ -399,6 +551,11 @@ ARGUMENTS: dict[str, dict[str, Argument]] = {
     "BaselineCNN": CNN_ARGUMENTS,
     "EGGAN": EGGAN_ARGUMENTS,
     "DECGAN": DECGAN_ARGUMENTS,
+    "StarGAN": STARGAN_ARGUMENTS,
+    "IcGAN": ICGAN_ARGUMENTS,
+    "HomoInterpGAN": HOMOINTERPGAN_ARGUMENTS,
+    "IdentityReversal": REVERSAL_ARGUMENTS,
+    "NormalisedFace": NORMALISED_ARGUMENTS,
     "AUEstimator": {
         **evaluator("action_units", "action_units", "shapes.VGGClassifier"),
         "channels": Argument((8, 8, 12), _AU),
@@ -457,7 +614,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "perceptual_layer": "relu2_1", "perceptual_norm": "squared", "code_width": 128,
         "generator_channels": (512, 256, 256, 128, 64, 32), "critic_channels": (32, 64, 128, 256, 256, 256),
         "classifier_channels": (64, 128, 256, 512, 512), "classifier_depths": (2, 2, 4, 4, 4), "critic_steps": 5,
-        "identity_epochs": 40,
+        "identity_epochs": 40, "first_factor": 2,
     },
     "DECGAN": {
         **_TRAINING, "encoder_channels": (64, 128, 256), "generator_channels": (256, 128, 64),  # Tables 1 and 2
@@ -467,6 +624,33 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "norm": "instance", "skips": False, "residual_blocks": 0, "further_channels": (), "library_size": 50,
         "max_degrees": 0.0, "ground_truth": "auto", "truths": 8, "epochs": 200, "expression_epochs": 50,
         "batch_size": 16,
+    },
+    "StarGAN": {
+        **_TRAINING, "condition": "action_units", "adversarial": "wgan-gp", "domain_weight": 1.0,  # Sections 4 and 5.2
+        "reconstruction_weight": 10.0, "penalty_weight": 10.0, "identity_weight": 0.0, "generator_channels": 64,
+        "generator_blocks": 6, "critic_channels": 64, "critic_layers": 6, "critic_steps": 5, "image_size": 128,
+        "epochs": 200, "batch_size": 16, "learning_rate": 1e-4, "betas": (0.5, 0.999),
+    },
+    "IcGAN": {
+        **_TRAINING, "condition": "expressions", "code_width": 100, "latent_hidden": 4096, "condition_hidden": 512,
+        "generator_channels": (512, 256, 128, 64), "discriminator_channels": (64, 128, 256, 512),  # Table 1
+        "encoder_channels": (32, 64, 128, 256), "image_size": 64, "epochs": 25, "encoder_epochs": 25, "batch_size": 64,
+        "learning_rate": 2e-4, "betas": (0.5, 0.999),
+    },
+    "HomoInterpGAN": {
+        **_TRAINING, "condition": "action_units", "head_on": "real", "weights": "imagenet", "critic_weight": 1.0,
+        "group_weight": 1.0, "homomorphic_weight": 1.0, "pixel_weight": 1.0, "perceptual_weight": 1.0,
+        "guidance_weight": 1.0, "penalty_weight": 100.0, "encoder_channels": (64, 128, 256, 512, 512),  # VGG19's
+        "encoder_depths": (2, 2, 4, 4, 1), "critic_channels": 256, "critic_steps": 5, "image_size": 128, "epochs": 100,
+        "batch_size": 32, "learning_rate": 1e-4, "betas": (0.5, 0.999),
+    },
+    "IdentityReversal": {**_RECOGNITION, **_CAI, "augment": True, "identity_reversal": 1.0, "probe_hidden": (64,)},
+    "NormalisedFace": {
+        **_RECOGNITION, "generator_arguments": None, "classifier": "resnet101.tv_in1k", "classifier_arguments": None,
+        "small_stem": False, "weights": "imagenet", "classifier_epochs": 50, "classifier_learning_rate": 1e-4,
+        "max_degrees": 5.0,
+        **{name: _ALI[name] for name in ("image_size", "crop_size", "epochs", "batch_size", "learning_rate", "betas",
+                                         "decay", "decay_epochs")},
     },
     "AUEstimator": {
         **_TRAINING, "logger": None, "channels": (64, 128, 256, 512, 512), "depths": (2, 2, 4, 4, 4), "image_size": 128,

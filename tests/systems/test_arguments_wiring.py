@@ -12,16 +12,40 @@ import numpy as np
 import pytest
 import torch
 
-from ferdis import DECGAN, EGGAN, IFGAN, RELGAN, BaselineCNN, ResNetClassifier, systems
+from ferdis import (
+    DECGAN,
+    EGGAN,
+    IFGAN,
+    RELGAN,
+    BaselineCNN,
+    HomoInterpGAN,
+    IcGAN,
+    IdentityReversal,
+    NormalisedFace,
+    ResNetClassifier,
+    StarGAN,
+    systems,
+)
 from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.evaluators.judges import ExpressionJudge, IdentityJudge
 from ferdis.systems.base import Estimator
 from tests.evaluators import test_judges
-from tests.systems import test_decgan, test_eggan, test_ifgan, test_relgan
+from tests.systems import (
+    test_decgan,
+    test_eggan,
+    test_homointerpgan,
+    test_icgan,
+    test_ifgan,
+    test_normalised,
+    test_relgan,
+    test_stargan,
+)
 from tests.systems.argument_tables import ARGUMENTS, CHANGED, DEFAULTS, Argument
 from tests.wiring import coded, digest, nearly, watched
 
-EVERY = (IFGAN, ResNetClassifier, RELGAN, BaselineCNN, EGGAN, DECGAN, AUEstimator, ExpressionJudge, IdentityJudge)
+CLASSIFIERS = (IFGAN, ResNetClassifier, RELGAN, BaselineCNN, IdentityReversal, NormalisedFace)
+GENERATORS = (EGGAN, DECGAN, StarGAN, IcGAN, HomoInterpGAN)
+EVERY = (*CLASSIFIERS, *GENERATORS, AUEstimator, ExpressionJudge, IdentityJudge)
 SAME: dict[str, Any] = {"accelerator": "cpu", "precision": "32-true", "logger": None, "progress": False}
 
 
@@ -38,15 +62,22 @@ BASES: dict[type[Estimator], dict[str, Any]] = {
     BaselineCNN: own(BaselineCNN, test_relgan.TINY, epochs=4, decay_epochs=2),
     EGGAN: own(EGGAN, test_eggan.TINY, epochs=4, identity_epochs=2, perceptual_weight=1.0, weights="identifier"),
     DECGAN: own(DECGAN, test_decgan.TINY, epochs=4, expression_epochs=2, min_steps=0),
+    StarGAN: own(StarGAN, test_stargan.TINY, epochs=4),
+    IcGAN: own(IcGAN, test_icgan.TINY, epochs=4, encoder_epochs=2),
+    HomoInterpGAN: own(HomoInterpGAN, test_homointerpgan.TINY, epochs=4),
+    IdentityReversal: own(IdentityReversal, test_ifgan.TINY, epochs=4, decay_epochs=2),
+    NormalisedFace: own(NormalisedFace, test_normalised.TINY, epochs=4, decay_epochs=2, classifier_epochs=4),
     AUEstimator: own(AUEstimator, {"channels": (8, 8, 8), "depths": (1, 1, 1), "image_size": 32, "batch_size": 12},
                      epochs=4, min_steps=0),
     ExpressionJudge: own(ExpressionJudge, test_judges.SMALL, epochs=4, batch_size=12),
     IdentityJudge: own(IdentityJudge, test_judges.SMALL, epochs=4, batch_size=12),
 }  # fmt: skip
 USES: dict[type[Estimator], Callable[[Any], np.ndarray]] = {
-    **dict.fromkeys(EVERY[:4], lambda system: system.predict_proba(coded(4))),
+    **dict.fromkeys(CLASSIFIERS, lambda system: system.predict_proba(coded(4))),
     EGGAN: lambda system: system.reconstruct(coded(4)),
-    DECGAN: lambda system: system.transfer(coded(4), coded(4, first=4)),
+    **dict.fromkeys(
+        (DECGAN, StarGAN, IcGAN, HomoInterpGAN), lambda system: system.transfer(coded(4), coded(4, first=4))
+    ),
     AUEstimator: lambda system: system.predict(coded(4)),
     ExpressionJudge: lambda system: system.predict_proba(coded(4)),
     IdentityJudge: lambda system: system.embed(coded(4)),
@@ -58,7 +89,7 @@ def observed(cls: type[Estimator], changes: Mapping[str, Any]) -> dict[str, Any]
     system = cls.small(**{**BASES[cls], **changes})
     with pytest.MonkeyPatch.context() as patch:
         watch = watched(patch, measure=True)
-        system.fit(coded(24 if cls in EVERY[:6] else 36, people=4 if cls in EVERY[:6] else 6))
+        system.fit(coded(24, people=4) if cls in CLASSIFIERS + GENERATORS else coded(36, people=6))
     used = np.ascontiguousarray(USES[cls](system)).astype(float)
     return {
         **watch.seen,

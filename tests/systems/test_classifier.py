@@ -13,6 +13,7 @@ from ferdis import systems
 from ferdis._io import sealed
 from ferdis.faces import Faces
 from tests.systems.test_ifgan import TINY, faces
+from tests.systems.test_normalised import GENERATOR
 
 NARROW = {
     **TINY,
@@ -21,12 +22,14 @@ NARROW = {
     "discriminator_channels": 8,
     "mlp_epochs": 2,
     "epochs": 2,
+    "generator_arguments": GENERATOR,
 }
 
 
 def build(name: str, **changes):
     cls = systems.get(name)
     own = {"discriminator_channels": (4, 8, 8, 8)} if name == "relgan" else {}
+    own["classifier_epochs"] = changes.get("epochs", 2)
     known = cls().get_params()
     return cls.small(**{key: value for key, value in {**NARROW, **own, **changes}.items() if key in known})
 

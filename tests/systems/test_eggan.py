@@ -460,6 +460,8 @@ class TestEstimator:
             ({"perceptual_norm": "l1"}, "perceptual_norm"),
             ({"image_size": 48}, "image_size=48: take a multiple of 32"),
             ({"critic_steps": 0}, "critic_steps"),
+            ({"first_factor": 3}, "first_factor=3: 2; or 4 where"),
+            ({"first_factor": 4, "generator_channels": (8, 8)}, "starts at 1x1, not at 4"),
             ({"perceptual_weight": 1.0, "perceptual_layer": "relu9_1", "weights": None}, "no layer 'relu9_1'"),
         ],
     )

@@ -237,6 +237,15 @@ class TestNetworks:
                 expected.append(f"Conv2d {b}>{b} 3x3/1 -> {b}x{side}x{side}")
             assert drawn == [*expected, "Conv2d 32>3 3x3/1 -> 3x128x128"]
 
+    def test_the_authors_first_block_goes_from_one_place_to_sixteen(self) -> None:
+        with torch.device("meta"):
+            found = layers(Generator(first_factor=4), torch.zeros(1, 128), torch.zeros(1, 17))
+        assert found[0] == "Linear 162>512 -> 512" and found[-1] == "Tanh -> 3x128x128"
+        drawn = [line for line in found if line.startswith("Conv2d") and "3x3" in line]
+        assert drawn[:2] == ["Conv2d 512>512 3x3/1 -> 512x1x1", "Conv2d 512>512 3x3/1 -> 512x4x4"]
+        assert drawn[3] == "Conv2d 256>256 3x3/1 -> 256x8x8"
+        assert sum(line.startswith("InstanceNorm2d ->") for line in found) == 10, "none of a single place"
+
     @pytest.mark.parametrize("label_width", [4, 0])
     def test_a_block_norms_shifts_and_doubles(self, label_width: int) -> None:
         torch.manual_seed(0)

@@ -9,7 +9,19 @@ import pytest
 import torch
 from torch import nn
 
-from ferdis import DECGAN, EGGAN, IFGAN, RELGAN, BaselineCNN, ResNetClassifier
+from ferdis import (
+    DECGAN,
+    EGGAN,
+    IFGAN,
+    RELGAN,
+    BaselineCNN,
+    HomoInterpGAN,
+    IcGAN,
+    IdentityReversal,
+    NormalisedFace,
+    ResNetClassifier,
+    StarGAN,
+)
 from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.evaluators.judges import ExpressionJudge, IdentityJudge
 from ferdis.training import Phase, Stage
@@ -80,6 +92,35 @@ TABLE: dict[type, dict[str, tuple[tuple[str, ...], dict[str, Wanted]]]] = {
             ),
         }),
     },
+    StarGAN: {"stargan": ((), {
+        "critic": Wanted(("critic",), ("critic", "domain", "penalty"), DCGAN),
+        "generator": Wanted(("generator",), ("critic", "domain", "reconstruction"), DCGAN),
+    })},
+    IcGAN: {
+        "icgan": ((), {
+            "discriminator": Wanted(D, ("adversarial",), DCGAN),
+            "generator": Wanted(("generator",), ("adversarial",), DCGAN),
+        }),
+        "encoders": (("generator",), {
+            "latent": Wanted(("latent_encoder",), ("latent",), DCGAN),
+            "condition": Wanted(("condition_encoder",), ("condition",), DCGAN),
+        }),
+    },
+    HomoInterpGAN: {"homointerpgan": (("teacher",), {
+        "decoder": Wanted(("decoder",), ("pixels", "perceptual"), PLAIN),
+        "critic": Wanted(("critic",), ("critic", "group", "penalty"), DCGAN),
+        "guide": Wanted(("guide",), ("guidance",), PLAIN),
+        "interpolator": Wanted(("encoder", "interpolator"),
+                               ("critic", "group", "homomorphic", "guidance", "pixels", "perceptual"), DCGAN),
+    })},
+    IdentityReversal: {"baseline": ((), {
+        "classifier": Wanted(("classifier", "person_probe"), ("softmax", "island", "person"), CAI, 1e-4, moves=True),
+    })},
+    NormalisedFace: {
+        "reenactment": ((), REENACTMENT),
+        "classifier": (("expression_encoder", "identity_encoder", "decoder", "target"),
+                       {"classifier": Wanted(("classifier",), ("softmax",), DCGAN)}),
+    },
     AUEstimator: {"action_units": ((), {
         "action_units": Wanted(("units",), ("action_units",), PLAIN, 0.02, torch.optim.AdamW),
     })},
@@ -120,6 +161,7 @@ STRETCHED = {  # epochs of the main stage, grown from 4 to 10, and the factors o
     BaselineCNN: [1.0] * 5 + [0.85] * 5,
     EGGAN: [1.0] * 6 + [0.8, 0.6, 0.4, 0.2],
     DECGAN: [1.0] * 6 + [0.8, 0.6, 0.4, 0.2],
+    StarGAN: [1.0] * 6 + [0.8, 0.6, 0.4, 0.2],
 }
 
 

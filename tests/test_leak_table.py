@@ -1,0 +1,82 @@
+"""The table of accuracy, leak and cost: its rows, its front, and that it goes on where it was stopped."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ferdis import IdentityReversal, ResNetClassifier
+from tests.systems.test_identity_reversal import KNOWN, people
+from tests.systems.test_ifgan import TINY
+
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+SMALL = {name: value for name, value in TINY.items() if name in KNOWN}
+
+
+@pytest.fixture
+def leak_table(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import leak_table
+
+    monkeypatch.setattr(
+        leak_table, "SYSTEMS", {"resnet": (ResNetClassifier, SMALL), "reversal": (IdentityReversal, SMALL)}
+    )
+    monkeypatch.setattr(leak_table, "read", lambda options: people(96))
+    yield leak_table
+    sys.modules.pop("leak_table", None)
+
+
+def test_the_front_is_what_no_other_row_beats(leak_table) -> None:
+    accuracy, leak = np.array([80.0, 70.0, 80.0, 60.0, 60.0]), np.array([5.0, 2.0, 6.0, 1.0, 1.0])
+    np.testing.assert_array_equal(leak_table.pareto(accuracy, leak), [True, True, False, True, True])
+
+
+def test_rows_stay_and_the_table_grows(leak_table, tmp_path, monkeypatch, capsys) -> None:
+    arguments = ["--out", str(tmp_path), "--folds", "2", "--epochs", "2"]
+    first = leak_table.run([*arguments, "--systems", "resnet"])
+    assert list(first["system"]) == ["resnet"] and first["front"].all()
+    before = json.loads((tmp_path / "resnet" / "leak.json").read_text())
+
+    def again(*_: object, **__: object) -> None:
+        raise AssertionError("a finished row is measured again")
+
+    real = leak_table.leak_records
+    monkeypatch.setattr(leak_table, "leak_records", again)
+    leak_table.run([*arguments, "--systems", "resnet"])
+    monkeypatch.setattr(leak_table, "leak_records", real)
+    table = leak_table.run(arguments)
+    assert list(table["system"]) == ["resnet", "reversal"]
+    assert json.loads((tmp_path / "resnet" / "leak.json").read_text()) == before
+    for name in leak_table.COLUMNS.values():
+        assert table[name].between(0, 100).all()
+    assert (table["accuracy low"] <= table["accuracy (%)"]).all() and (table["minutes per fold"] > 0).all()
+    assert table["parameters (million)"].nunique() == 1, "the network that names people is not used in prediction"
+    assert (table[leak_table.LEAK] >= 1).all() and (table[leak_table.LEAK] <= 2).all()  # two people per fold
+    assert (tmp_path / "leak.png").stat().st_size > 5000
+    text = (tmp_path / "leak.md").read_text()
+    assert "| resnet |" in text.replace("**", "") and "of 2 people per fold" in text
+    assert list(pd.read_csv(tmp_path / "leak.csv")["system"]) == ["resnet", "reversal"]
+
+
+def test_errors_are_one_line(monkeypatch, capsys) -> None:
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import leak_table
+
+    assert leak_table.main(["--dataset", "rafd", "--out", "x"]) == 2
+    assert "--dataset rafd needs --root" in capsys.readouterr().err
+    sys.modules.pop("leak_table", None)
+
+
+def test_ten_rows_or_more_and_the_controls_are_among_them(monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    import leak_table
+
+    assert len(leak_table.SYSTEMS) >= 8 and {"reversal-off", "resnet-balanced"} <= set(leak_table.SYSTEMS)
+    for cls, changes in leak_table.SYSTEMS.values():
+        cls.small(**changes)._check_parameters()
+    sys.modules.pop("leak_table", None)
