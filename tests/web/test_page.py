@@ -276,7 +276,7 @@ def test_transfer(opened) -> None:
     page.wait_for_selector("body[data-strip]", timeout=LOADING)
     page.select_option("#generator", label="Test (transfer)")
     page.locator("#references").get_by_role("button", name="Drawn person 3").click()
-    page.wait_for_selector("#strip li:nth-child(7):has-text('sur')", timeout=LOADING)
+    page.wait_for_selector("#strip li:nth-child(7):has-text('fear')", timeout=LOADING)
     mean = (drawn_pixels(page, "source") + drawn_pixels(page, "reference")) / 2
     assert np.abs(drawn_pixels(page, "drawn") - mean).max() <= 1
     before = drawn_pixels(page, "reference")

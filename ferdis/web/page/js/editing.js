@@ -69,7 +69,7 @@ export class Editor {
     if (model.inputs.includes("au")) this.setSliders(units);
     else if (!model.inputs.includes("references")) await this.redraw();
     else if (this.reference) await this.redraw(true);
-    else await this.refer(this.references[0].img, this.references[0].title);
+    else await this.refer(this.references.at(-1).img, this.references.at(-1).title);
   }
 
   close() {

@@ -129,14 +129,23 @@ async function setCamera(on) {
   button.textContent = camera.running ? "Stop the camera" : "Use the camera";
 }
 
+/** Another model, and its answer for the same picture. */
 async function setModel(model) {
   now.model = model;
   results.setModel(model);
   if (!now.image || camera.running) return;
-  now.faces = await engine.look(now.image, model);
-  results.choices(now.faces.length, now.face);
-  results.show(now.faces[now.face]);
-  status.textContent = describe(now.faces, model, results.threshold);
+  const mine = ++turn;
+  status.textContent = `Looking at ${now.name} again.`;
+  try {
+    const faces = await engine.look(now.image, model);
+    if (mine !== turn) return;
+    Object.assign(now, { faces, face: Math.min(now.face, Math.max(faces.length - 1, 0)) });
+    results.choices(faces.length, now.face);
+    results.show(faces[now.face]);
+    status.textContent = describe(faces, model, results.threshold);
+  } catch (problem) {
+    if (mine === turn) complain(problem);
+  }
 }
 
 /** Another face of the picture. @param {number} face */

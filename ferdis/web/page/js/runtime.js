@@ -39,19 +39,35 @@ export function threadsFor(most) {
   return self.crossOriginIsolated ? Math.max(1, Math.min(most, (navigator.hardwareConcurrency || 1) - 1)) : 1;
 }
 
+// Files of ferdis export resize in float64; all optimisations fuse that into an operator that WebAssembly lacks.
+const OPTIMISATIONS = ["all", "basic", "disabled"];
+
 /**
- * A model's function: tensors by name -> its outputs in order, as arrays.
+ * A model's function: tensors by name -> its outputs in order.
  * @param {Runtime} ort @param {Uint8Array} file
- * @returns {Promise<(inputs: Record<string, any>) => Promise<any[]>>}
+ * @returns {Promise<((inputs: Record<string, any>) => Promise<any[]>) & {inputs: string[]}>}
  */
 export async function session(ort, file) {
-  const made = await ort.InferenceSession.create(file, { executionProviders: ["wasm"] });
+  const made = await created(ort, file);
   const run = async (inputs) => {
     const answers = await made.run(inputs);
     return made.outputNames.map((name) => answers[name]);
   };
   run.inputs = made.inputNames;
   return run;
+}
+
+/** A session with as many optimisations as the model allows. */
+async function created(ort, file) {
+  let problem;
+  for (const graphOptimizationLevel of OPTIMISATIONS) {
+    try {
+      return await ort.InferenceSession.create(file, { executionProviders: ["wasm"], graphOptimizationLevel });
+    } catch (error) {
+      problem ??= error;
+    }
+  }
+  throw problem;
 }
 
 /**
