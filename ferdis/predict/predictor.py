@@ -160,9 +160,9 @@ class Predictor:
         found: Sequence[Detections | None]
         if isinstance(self.preprocessor, Aligner):
             found = faces = self._detections(images)
-            template = self.preprocessor.template
+            template, outside = self.preprocessor.template, self.preprocessor.outside
             crops = [
-                warp(image, points, self.crop_size, template)
+                warp(image, points, self.crop_size, template, outside)
                 for image, some in zip(images, faces, strict=True)
                 for points in some.landmarks
             ]
@@ -186,7 +186,8 @@ class Predictor:
             some = faces.pixels(slice(start, start + _IMAGES))
             points = np.repeat((template * size)[None], len(some), axis=0)
             table = _table([{"image": names[start + row], "face": 0} for row in range(len(some))])
-            parts.append(self._named(warp(some, points, self.crop_size, self.preprocessor.template), table))
+            crops = warp(some, points, self.crop_size, self.preprocessor.template, self.preprocessor.outside)
+            parts.append(self._named(crops, table))
         return pd.concat(parts, ignore_index=True) if parts else self._named(*self.align([]))
 
     def _detections(self, images: Sequence[np.ndarray]) -> list[Detections]:

@@ -10,26 +10,22 @@ left of the image, not of the person.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from PIL import Image
 
 from ferdis._io import digest
-from ferdis.preprocess.images import centre_crop, checked_side, resize, sample
+from ferdis.preprocess.images import centre_crop, checked_side, resize
 from ferdis.preprocess.mtcnn import GREY, find_faces
 from ferdis.preprocess.threads import each_on_one_thread
+from ferdis.preprocess.warp import OUTSIDE, TEMPLATE, align_points, check_outside, similarity, warp
 
-TEMPLATE = np.array([[0.35, 0.35], [0.65, 0.35], [0.50, 0.525]])
-"""Where left eye centre, right eye centre and nose tip go, as fractions of the crop's side; a constant.
-
-Chosen from average proportions of an adult head, never from a data set: with the eyes 0.3 of the side apart,
-the hairline (1.1 eye distances above the eyes) and the chin (1.75 below, 2.15 with the mouth wide open) are
-inside, and the cheeks (2.3 wide) leave a margin for turned heads and for random crops.
-"""
-TEMPLATE.setflags(write=False)
+__all__ = [
+    "DRAWN_TEMPLATE", "LANDMARKS", "OUTSIDE", "PASSES", "TEMPLATE", "Aligner", "Detections", "Drawn", "Pass",
+    "Preprocessor", "WholePicture", "align_points", "record_of", "similarity", "warp",
+]  # fmt: skip
 
 DRAWN_TEMPLATE = np.array([[0.361, 0.411], [0.639, 0.411], [0.50, 0.570]])
 """Where eyes and nose of the synthetic people lie on average (difficulty "normal"); each is drawn somewhat off it."""
@@ -38,6 +34,8 @@ DRAWN_TEMPLATE.setflags(write=False)
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 """MTCNN's five points, in its order."""
 
+# As params have it; the first words tell one from another.
+_BEYOND = {"reflect": "mirrored", "edge": "edge pixels repeated", "mean": "mean colour"}
 _POINTS = len(TEMPLATE)
 CONFIDENT = 0.9  # a face of at least this probability ends the search
 _TURNS = (1, 2, 3)  # counter-clockwise quarter turns
@@ -109,131 +107,6 @@ class Preprocessor(Protocol):
         """Pictures, each (H, W, 3) uint8 of its own size -> crops (n, size, size, 3) uint8."""
 
 
-def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Least-squares similarity transform (rotation, one scale, translation) of points to points, closed form.
-
-    S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991,
-    without reflection. In two dimensions a point is a complex number and the transform is z -> a z + b, so
-    that linear regression gives ``a = sum(conj(s) t) / sum(|s|^2)`` over centred points.
-
-    Parameters
-    ----------
-    source : (n, k, 2)
-    target : (k, 2) or (n, k, 2)
-
-    Returns
-    -------
-    (n, 2, 3) float64
-        Matrices M with target ~ M @ (x, y, 1).
-
-    Raises
-    ------
-    ValueError
-        If the source points of a row coincide.
-    """
-    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
-    s, t = source[..., 0] + 1j * source[..., 1], target[..., 0] + 1j * target[..., 1]
-    s_mean, t_mean = s.mean(-1, keepdims=True), t.mean(-1, keepdims=True)
-    spread = (np.abs(s - s_mean) ** 2).sum(-1)  # (n,)
-    if not (spread > 0).all():
-        rows = np.flatnonzero(~(spread > 0))[:5].tolist()
-        raise ValueError(f"landmarks of row {', '.join(map(str, rows))} coincide or are NaN: nothing to align on")
-    a = ((s - s_mean).conj() * (t - t_mean)).sum(-1) / spread
-    b = t_mean[..., 0] - a * s_mean[..., 0]
-    return np.stack([np.stack([a.real, -a.imag, b.real], -1), np.stack([a.imag, a.real, b.imag], -1)], -2)
-
-
-def align_points(landmarks: np.ndarray, size: int, template: np.ndarray = TEMPLATE) -> np.ndarray:
-    """The transforms that :func:`warp` applies.
-
-    Parameters
-    ----------
-    landmarks : (n, 3 or more, 2)
-        Left eye, right eye, nose tip; further points (MTCNN's mouth corners) are not used.
-    size : int
-        Side of the crop in pixels, at most :data:`ferdis.preprocess.images.MAX_SIDE`.
-    template : (3, 2)
-        Where the three points go, as fractions of the crop's side.
-
-    Returns
-    -------
-    (n, 2, 3) float64
-        Matrices from image to crop coordinates.
-    """
-    landmarks = np.asarray(landmarks, np.float64)
-    if landmarks.ndim != 3 or landmarks.shape[1] < _POINTS or landmarks.shape[2] != 2:
-        raise ValueError(f"landmarks must have shape (n, 3 or more, 2), got {landmarks.shape}")
-    return similarity(landmarks[:, :_POINTS], template * size)
-
-
-def warp(
-    images: Sequence[np.ndarray] | np.ndarray, landmarks: np.ndarray, size: int, template: np.ndarray = TEMPLATE
-) -> np.ndarray:
-    """Crop faces with known landmarks: each image is resampled once, with antialiasing, onto the template.
-
-    Outside the image, its edge pixels are repeated.
-
-    Parameters
-    ----------
-    images : n arrays of shape (H, W, 3), uint8
-        Or one array (n, H, W, 3); sizes may differ. A single (H, W, 3) array goes with (k, 2) landmarks.
-    landmarks : (n, 3 or more, 2)
-        Left eye, right eye, nose tip of each, in pixels.
-    size : int
-        Side of the crops.
-    template : (3, 2)
-        As for :func:`align_points`.
-
-    Returns
-    -------
-    (n, size, size, 3) uint8
-        Or (size, size, 3) for a single image.
-    """
-    if isinstance(images, np.ndarray) and images.ndim == 3:
-        return warp(images[None], np.asarray(landmarks)[None], size, template)[0]
-    size = checked_side(size, "size")
-    transforms = align_points(landmarks, size, template)
-    if len(images) != len(transforms):
-        raise ValueError(f"{len(images)} images but {len(transforms)} rows of landmarks")
-    crops = np.empty((len(images), size, size, 3), np.uint8)
-    for crop, image, transform in zip(crops, images, transforms, strict=True):
-        crop[:] = _warp_one(image, transform, size)
-    return crops
-
-
-def _warp_one(image: np.ndarray, transform: np.ndarray, size: int) -> np.ndarray:
-    """(H, W, 3) uint8 and a (2, 3) matrix from image to crop -> (size, size, 3) uint8."""
-    inverse = np.linalg.inv(np.vstack([transform, [0, 0, 1]]))[:2]  # crop -> image
-    shrink = float(np.hypot(inverse[0, 0], inverse[1, 0]))  # image pixels per crop pixel
-    factor = max(1, int(shrink))
-    # Only the part under the crop is touched: a 60-Mpixel image would be 720 MB in floating point.
-    corners = inverse @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]])
-    height, width = image.shape[:2]
-    left, right = _span(corners[0], width, margin=2 * factor)
-    top, bottom = _span(corners[1], height, margin=2 * factor)
-    part = np.ascontiguousarray(image[top:bottom, left:right])
-    # Shrinking averages twice: whole pixels of the image first, then 2 x 2 samples a pixel of the crop for
-    # the rest (a factor of 1 to 2). Bilinear sampling alone would skip pixels.
-    if factor > 1:
-        part = np.asarray(Image.fromarray(part).reduce(factor))
-    samples = 2 if shrink > 1 else 1
-    steps = (np.arange(size * samples) + 0.5) / samples
-    x, y = np.meshgrid(steps, steps)
-    u = (inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2] - left) / (factor * part.shape[1]) * 2 - 1
-    v = (inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2] - top) / (factor * part.shape[0]) * 2 - 1
-    crop = sample(part, u.astype(np.float32), v.astype(np.float32))
-    if samples > 1:
-        crop = crop.reshape(size, samples, size, samples, 3).mean((1, 3))
-    return np.rint(crop).clip(0, 255).astype(np.uint8)
-
-
-def _span(coordinates: np.ndarray, length: int, margin: int) -> tuple[int, int]:
-    """Whole pixels that hold the coordinates and a margin, inside 0..length and at least one."""
-    start = int(np.clip(np.floor(coordinates.min()) - margin, 0, length - 1))
-    stop = int(np.clip(np.ceil(coordinates.max()) + margin, start + 1, length))
-    return start, stop
-
-
 class Aligner:
     """MTCNN detection and alignment to :data:`TEMPLATE`; deterministic, nothing is fitted.
 
@@ -252,15 +125,28 @@ class Aligner:
         side, at four times the cost. The crop is upright; landmarks and box are those of the image as it is.
     template : (3, 2), optional
         Another template than :data:`TEMPLATE`.
+    outside : str
+        What a crop shows where it reaches beyond its image: "reflect", "edge" or "mean", see
+        :data:`ferdis.preprocess.warp.OUTSIDE`. Models that were fitted before there was a choice have "edge", and what
+        they are given is cropped like that.
     """
 
     name = "mtcnn"
     version = 2
 
-    def __init__(self, device: Any = "cpu", *, turned: bool = False, template: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        device: Any = "cpu",
+        *,
+        turned: bool = False,
+        template: np.ndarray | None = None,
+        outside: str = "reflect",
+    ) -> None:
+        check_outside(outside)
         self.device = "onnx" if device == "onnx" else _torch_device(device)
         self.turned = turned
         self.template = TEMPLATE if template is None else np.asarray(template, np.float64)
+        self.outside = outside
 
     @property
     def params(self) -> dict[str, Any]:
@@ -273,7 +159,7 @@ class Aligner:
             "confident": CONFIDENT,
             "select": f"area - {CENTRE_WEIGHT:g} * squared distance from the centre",
             "filter": "bilinear, antialias",
-            "outside": f"edge pixels repeated; {GREY} for the networks",
+            "outside": f"{_BEYOND[self.outside]}; {GREY} for the networks",
         }
 
     @property
@@ -330,7 +216,7 @@ class Aligner:
             face = self._face(image)
             if face is None:
                 return resize(centre_crop(image), size), None
-            return warp(image, face.landmarks, size, self.template), face
+            return warp(image, face.landmarks, size, self.template, self.outside), face
 
         crops = np.empty((len(images), checked_side(size, "size"), size, 3), np.uint8)
         faces: list[_Face | None] = []
@@ -399,6 +285,12 @@ class Drawn:
     def digest(self) -> str:
         """SHA-256 (hex) of name, version and params."""
         return _digest(self)
+
+
+def outside_of(params: Mapping[str, Any]) -> str:
+    """Which of :data:`~ferdis.preprocess.warp.OUTSIDE` the ``params`` of an :class:`Aligner` have."""
+    text = str(params.get("outside", ""))
+    return next((name for name, words in _BEYOND.items() if text.startswith(words)), OUTSIDE[0])
 
 
 def record_of(preprocessor: Preprocessor | Drawn) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ferdis.messages import quoted
-from ferdis.preprocess.align import TEMPLATE, Aligner, Preprocessor, WholePicture
+from ferdis.preprocess.align import TEMPLATE, Aligner, Preprocessor, WholePicture, outside_of
 from ferdis.preprocess.images import checked_side
 
 _CROPPED = "or pass crops=True (--crops) if the images are cropped like those of its training already"
@@ -63,7 +63,8 @@ def restored(
         )
     if name == "drawn":
         return Aligner(device, template=_template(record, model))
-    aligner = Aligner(device, turned="turned" in record.get("params", {}), template=_template(record, model))
+    params = record.get("params", {})
+    aligner = Aligner(device, turned="turned" in params, template=_template(record, model), outside=outside_of(params))
     if name != aligner.name:
         raise NotReproducibleError(
             f"{model} was trained on faces made by {name!r}, which this ferdis does not have: fit it again, {_CROPPED}"

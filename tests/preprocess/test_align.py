@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from ferdis.preprocess import align
 from ferdis.preprocess.images import read_image, resize
+from ferdis.preprocess.restore import restored
 
 SHARED = Path(os.environ.get("FERDIS_SHARED", Path(__file__).parents[3] / "shared"))
 photographs = pytest.mark.skipif(
@@ -96,7 +97,51 @@ def test_warp_averages_when_it_shrinks() -> None:
         crop = align.warp(image, moved(align.TEMPLATE * 64, scale, 10, (80, 20)), 64)
         assert np.abs(crop.astype(float) - 127.5).mean() < 20, scale
     outside = align.warp(np.full((40, 40, 3), 90, np.uint8), align.TEMPLATE * 20 - 300, 32)
-    assert (outside == 90).all(), "edge pixels are repeated outside the picture"
+    assert (outside == 90).all(), "of one colour, inside and outside"
+
+
+@pytest.mark.parametrize("scale", [0.6, 1.3, 2.6])
+@pytest.mark.parametrize("outside, mode", [("reflect", "symmetric"), ("edge", "edge")])
+def test_what_lies_outside_an_image_is_as_if_it_had_been_padded(outside: str, mode: str, scale: float) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
+    image = np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(3)))
+    points = moved(align.TEMPLATE * 64 - 32, scale, 12, (52, 30))  # some of each side of the crop is beyond the image
+    padded = np.pad(image, ((66, 66), (66, 66), (0, 0)), mode=mode)
+    crop = align.warp(image, points, 64, outside=outside).astype(int)
+    whole = align.warp(padded, points + 66, 64, outside="edge").astype(int)
+    assert np.abs(crop - whole).max() <= (1 if scale < 2 else 8), "shrinking averages from another first pixel on"
+
+
+def test_beyond_an_image_is_its_mean_where_that_is_asked_for() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    points = align.TEMPLATE * 60 - [20, 0]  # a third of the crop lies to the left of the image
+    crop, edge = (align.warp(image, points, 60, outside=name) for name in ("mean", "edge"))
+    np.testing.assert_array_equal(crop[:, 20:], edge[:, 20:])
+    assert (crop[:, :20] == crop[0, 0]).all() and np.abs(crop[0, 0] - edge[:, 20:].mean((0, 1))).max() < 1
+    for name in align.OUTSIDE:
+        assert align.warp(image, align.TEMPLATE * 20 - 300, 32, outside=name).std() < 100, "far away from the image"
+    with pytest.raises(ValueError, match="outside='black': choose one of reflect, edge, mean"):
+        align.warp(image, points, 60, outside="black")
+
+
+def test_inside_an_image_nothing_depends_on_what_lies_outside() -> None:
+    image = np.random.default_rng(1).integers(0, 256, (200, 220, 3), dtype=np.uint8)
+    for scale in (0.5, 1.4, 2.9):
+        points = moved(align.TEMPLATE * 48 - 24, scale, 7, (110, 100))
+        crops = [align.warp(image, points, 48, outside=name) for name in align.OUTSIDE]
+        assert all(np.array_equal(crop, crops[0]) for crop in crops)
+
+
+def test_a_way_of_filling_has_a_digest_of_its_own_and_is_restored() -> None:
+    aligners = [align.Aligner(outside=name) for name in align.OUTSIDE]
+    assert len({one.digest for one in aligners}) == len(aligners)
+    for one in aligners:
+        record = {**align.record_of(one), "image_size": [64, 64]}
+        again = restored(record)
+        assert isinstance(again, align.Aligner) and again.outside == one.outside and again.digest == one.digest
+    assert align.Aligner(outside="edge").params["outside"] == "edge pixels repeated; 128 for the networks"
+    with pytest.raises(ValueError, match="outside='black'"):
+        align.Aligner(outside="black")
 
 
 def test_warp_of_many_sizes_is_warp_of_each() -> None:
