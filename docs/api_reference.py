@@ -110,7 +110,7 @@ TOPICS = (
         "report",
         "Reports and pages",
         "One page about one or several runs (:doc:`/report`), and one that runs models in the browser (:doc:`/web`).",
-        ("ferdis.report", "ferdis.web"),
+        ("ferdis.report", "ferdis.reproduce", "ferdis.web"),
     ),
     Topic(
         "helpers",

@@ -18,13 +18,13 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from table import present_name
 
 from ferdis import DECGAN, EGGAN, RELGAN, Faces, ResNetClassifier, SubjectKFold, evaluate, load
 from ferdis.augmentation import Augmented, QualityFilter
 from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.metrics import accuracy, recalls, uar
 from ferdis.metrics.comparison import compare, holm
+from ferdis.reproduce.tables import present_name
 
 PLAN = Path(__file__).with_suffix(".yaml")
 GENERATORS: dict[str, Any] = {"eggan": EGGAN, "decgan": DECGAN, "relgan": RELGAN}
@@ -120,7 +120,7 @@ def shortened(generator: Any, steps: int | None) -> Any:
 
 def classifier(**changes: Any) -> ResNetClassifier:
     """The same small network in every row, with a step count given by ``min_steps`` alone."""
-    return ResNetClassifier.small(**changes).set_params(min_steps=changes["min_steps"])
+    return ResNetClassifier.small(weights=None, **changes).set_params(min_steps=changes["min_steps"])
 
 
 def minority(faces: Faces) -> dict[str, int]:

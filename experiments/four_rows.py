@@ -22,10 +22,10 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from table import read_further
 
 from ferdis import IFGAN, RELGAN, BaselineCNN, Faces, ResNetClassifier, SubjectKFold, evaluate, load, repeat
 from ferdis.metrics import gains, uar
+from ferdis.reproduce.tables import read_further
 
 SYSTEMS: dict[str, tuple[type[Any], type[Any]]] = {"relgan": (RELGAN, BaselineCNN), "ifgan": (IFGAN, ResNetClassifier)}
 STARTS = ("scratch", "same-people")

@@ -7,24 +7,8 @@ python experiments/ifgan_table1.py --dataset synthetic --small --jobs 2     # a 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import Any
 
-from table import main
-
-from ferdis import IFGAN, Faces, ResNetClassifier
-
-
-def systems(small: bool, extra: Faces | None, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The three rows of the table that the paper trained itself."""
-    given = {"extra_train": extra, "progress": False, **changes}
-    ifgan, resnet = (IFGAN.small, ResNetClassifier.small) if small else (IFGAN, ResNetClassifier)
-    return {
-        "resnet": resnet(**given),
-        "ifgan-no-attention": ifgan(attention=False, **given),
-        "ifgan": ifgan(**given),
-    }
-
+from ferdis.reproduce.tables import main
 
 if __name__ == "__main__":
-    sys.exit(main("ifgan_table1", systems, (__doc__ or "").splitlines()[0]))
+    sys.exit(main("ifgan-table1", (__doc__ or "").splitlines()[0]))

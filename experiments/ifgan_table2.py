@@ -7,26 +7,8 @@ python experiments/ifgan_table2.py --dataset synthetic --small             # a d
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import Any
 
-from table import main
-
-from ferdis import IFGAN, Faces, ResNetClassifier
-
-
-def systems(small: bool, extra: Faces | None, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The three rows of the table that the paper trained itself."""
-    given: dict[str, Any] = {"extra_train": extra, "progress": False, **changes}
-    ifgan, resnet = (IFGAN.small, ResNetClassifier.small) if small else (IFGAN, ResNetClassifier)
-    # RAF-DB's faces have all poses; the paper averages those of the posed sets instead, where they are given.
-    averages: dict[str, Any] = {"average_from": "extra" if extra is not None else "target"}
-    return {
-        "resnet": resnet(**given),
-        "ifgan-no-attention": ifgan(attention=False, **averages, **given),
-        "ifgan": ifgan(**averages, **given),
-    }
-
+from ferdis.reproduce.tables import main
 
 if __name__ == "__main__":
-    sys.exit(main("ifgan_table2", systems, (__doc__ or "").splitlines()[0]))
+    sys.exit(main("ifgan-table2", (__doc__ or "").splitlines()[0]))

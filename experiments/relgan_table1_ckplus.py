@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from relgan import systems
-from table import main
+from ferdis.reproduce.tables import main
 
 if __name__ == "__main__":
-    sys.exit(main("relgan_table1_ckplus", systems, (__doc__ or "").splitlines()[0]))
+    sys.exit(main("relgan-table1", (__doc__ or "").splitlines()[0]))

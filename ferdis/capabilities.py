@@ -143,6 +143,14 @@ class StretchesTraining(Protocol):
         """Epochs that ``fit`` trains on so many faces."""
 
 
+@runtime_checkable
+class RemarksOnSize(Protocol):
+    """Trains otherwise where there are few faces: fewer steps, another start."""
+
+    def remarks(self, images: float) -> list[str]:
+        """What a ``fit`` on so many faces does and would not do on more; a line each."""
+
+
 DRAWS_FACES = (Transfers, EditsActionUnits, Averages, Synthesizes)
 """For ``isinstance``: any system that makes images."""
 

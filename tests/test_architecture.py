@@ -30,7 +30,7 @@ FLOORS: tuple[set[str], ...] = (
     {"evaluation"},
     {"disentanglement", "sweep", "export"},
     {"augmentation", "predict"},
-    {"web"},
+    {"web", "reproduce"},
 )
 # Arrows that point down and are refused all the same: who judges systems takes them as arguments and knows none.
 REFUSED = {room: {"systems"} for room in ("evaluation", "sweep", "report", "metrics", "protocol")}

@@ -18,7 +18,7 @@ from ferdis.cli import VERBS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAGES += sorted((ROOT / "docs" / "papers").glob("*.md"))
+PAGES += sorted((ROOT / "docs" / "papers").glob("*.md")) + sorted((ROOT / "docs" / "recipes").glob("*.md"))
 WIDEST = 88  # characters of a code block that the site shows without a scroll bar
 BLOCK = re.compile(r"^```(\{?[\w-]*\}?)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")

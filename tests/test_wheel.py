@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ferdis import load, zoo
+from ferdis import load, reproduce, zoo
 from ferdis.faces import SEVEN_EXPRESSIONS
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +48,7 @@ def test_the_zoo_is_in_it(wheel: Path) -> None:
     expected |= {f"ferdis/zoo/{file}" for name in zoo.names() for file in zoo.card(name)["files"]}
     expected |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "ferdis/web/page").rglob("*") if path.is_file()}
     assert expected | {"ferdis/zoo/LICENSE-facenet-pytorch.md", "ferdis/py.typed", "ferdis/report/page.html"} <= names
+    assert {f"ferdis/reproduce/plans/{name}.yaml" for name in reproduce.names()} <= names
     assert not [name for name in names if name.startswith(("tests/", "tools/"))]
 
 
@@ -77,4 +78,5 @@ def test_it_answers_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
 
     record = json.loads(run("predict", "photo.png"))
     assert record["detected"] and record["expression"] in SEVEN_EXPRESSIONS
+    assert all(name in run("reproduce", "--list") for name in reproduce.names())
     assert "expression" in run("models") and "MIT" in run("models", "mtcnn")

@@ -47,6 +47,7 @@ from ferdis.cli import (
     protocols,
     render,
     report,
+    reproduce,
     sweep,
     web,
 )
@@ -78,6 +79,7 @@ VERBS: dict[str, Callable[[Sequence[str]], Any]] = {
     "export": export.run,
     "web": web.run,
     "demo": demo.run,
+    "reproduce": reproduce.run,
 }
 
 

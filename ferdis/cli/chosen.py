@@ -67,15 +67,20 @@ class Chosen:
     ----------
     systems : dict of label to class
     dataset, protocol, preset : names
-    epochs_of : labels whose epochs are named ("system" for all): as with ``small(epochs=...)``, exactly these are
-        trained.
+    given : what the line gives, as ``LABEL.argument`` (``system.argument`` for all): the preset makes room for it, as
+        ``small(epochs=...)`` does.
     """
 
     systems: dict[str, type] = field(default_factory=dict)
     dataset: str = DEFAULTS["dataset"]
     protocol: str = DEFAULTS["protocol"]
     preset: str = DEFAULTS["preset"]
-    epochs_of: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
+
+    def given_to(self, label: str) -> set[str]:
+        """Names of the arguments that the line gives to one system."""
+        parts = [name.partition(".") for name in self.given]
+        return {argument for owner, dot, argument in parts if dot and owner in (label, "system")}
 
 
 @dataclass(frozen=True)
@@ -128,13 +133,12 @@ def choose_names(argv: Sequence[str]) -> Names:
 def choose(argv: Sequence[str]) -> Chosen:
     """Read the names off the command line, and import the systems."""
     names = choose_names(argv)
-    epochs = [option for option, _ in options(argv) if option.endswith(".epochs")]
     systems = {}
     for label, target in names.systems.items():
         module, _, cls = target.partition(":")
         systems[label] = getattr(import_module(module), cls)
-    epochs_of = frozenset(option.removeprefix("--").removesuffix(".epochs") for option in epochs)
-    return Chosen(systems, names.dataset, names.protocol, names.preset, epochs_of)
+    given = frozenset(option.removeprefix("--") for option, _ in options(argv))
+    return Chosen(systems, names.dataset, names.protocol, names.preset, given)
 
 
 def spread(argv: Sequence[str], chosen: Chosen) -> list[str]:

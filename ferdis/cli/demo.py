@@ -1,6 +1,6 @@
 """``ferdis demo``: the main job on synthetic people, small enough for two cores.
 
-IF-GAN and its ResNet baseline, each in its small size, through ten folds that share no person.
+IF-GAN and its ResNet baseline, each in its small size and from random weights, through folds that share no person.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from ferdis.protocol import SubjectKFold
 
 TUNED_ON = 0  # seed of the people on whom the small presets were tuned
-LEARNED = 0.60  # UAR that both systems must reach; chance is 1/7
+LEARNED = 0.70  # UAR that both systems must reach; chance is 1/7
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run the main job on synthetic people: IF-GAN against its ResNet baseline, 10 subject-exclusive folds."""
+    """Run the main job on synthetic people: IF-GAN against its ResNet baseline, 4 subject-exclusive folds."""
     parser = parser_of("demo")
     parser.add_function_arguments(demo)
     return demo(**parser.parse_args(long_form(argv)).as_dict())
@@ -33,10 +33,10 @@ def run(argv: Sequence[str]) -> int:
 def demo(
     out: str = "runs/demo",
     people: int = 40,
-    images_per_expression: int = 3,
+    images_per_expression: int = 2,
     difficulty: str = "easy",
     intensity: float | None = 1.0,
-    folds: int = 10,
+    folds: int = 4,
     jobs: int = 2,
     seed: int = 0,
 ) -> int:
@@ -65,7 +65,7 @@ def demo(
     Returns
     -------
     int
-        0; 1 if a system has not learned (UAR below 60 %).
+        0; 1 if a system has not learned (UAR below 70 %).
     """
     from ferdis.datasets import load
     from ferdis.evaluation import evaluate
@@ -73,8 +73,9 @@ def demo(
     from ferdis.systems.baselines import ResNetClassifier
     from ferdis.systems.ifgan import IFGAN
 
-    # The bar below counts fits; bars of their own would run over it.
-    short: dict[str, Any] = {"epochs": 16, "batch_size": 16, "learning_rate": 2e-3, "progress": False}
+    # From random weights, so that all that is known was learned from the people below. The bar counts fits; bars of
+    # their own would run over it.
+    short: dict[str, Any] = {"epochs": 20, "batch_size": 16, "weights": None, "progress": False}
     systems = {"ifgan": IFGAN.small(**short), "resnet": ResNetClassifier.small(**short)}
     faces = load(
         "synthetic",
@@ -86,12 +87,15 @@ def demo(
         intensity=intensity,
         seed=seed,
     )
-    protocol = SubjectKFold(folds, seed=seed)
+    protocol = SubjectKFold(folds, validation_folds=0, seed=seed)  # the last epoch is kept: nothing is validated
     print(describe(faces, systems, difficulty, intensity, protocol))
     if seed == TUNED_ON:
         print(f"The presets were tuned on these people (seed {seed}); --seed 1 draws others.")
     start = time.monotonic()
-    evaluation = evaluate(systems, faces, protocol, out=out, dataset="synthetic", seeds=(seed,), n_jobs=jobs)
+    # Who is who is known here: people of one light and pose who look alike (0.978 of 1) are two people all the same.
+    evaluation = evaluate(
+        systems, faces, protocol, out=out, dataset="synthetic", seeds=(seed,), n_jobs=jobs, near_duplicates=False
+    )
     folder = Path(out)
     print((folder / "summary.md").read_text(encoding="utf-8"))
     print(f"{time.monotonic() - start:.0f} s; table, rows, weights and figures are in {folder}:")

@@ -35,6 +35,7 @@ USAGE = {
     "export": ["ferdis export MODEL --out model.onnx [--half | --int8]"],
     "web": ["ferdis web [--out site/] [--model DIR]"],
     "demo": ["ferdis demo"],
+    "reproduce": ["ferdis reproduce --list", "ferdis reproduce ifgan-table1 --ckplus DIR [--small]"],
 }
 _EXPERIMENT = {
     "--dataset NAME": "a data set: {data}",

@@ -42,9 +42,7 @@ def add_system(parser: Parser, label: str, cls: type, chosen: Chosen) -> None:
         text = "faces: {name: DATASET, root: DIR, ...}, or a list of such"
         parser.add_argument(f"--{label}.{name}", type=kind, default=None, help=text)  # type: ignore[arg-type]
     if chosen.preset == "small":
-        small = cls.small().get_params(deep=False)  # type: ignore[attr-defined]
-        if chosen.epochs_of & {label, "system"}:
-            small = cls.small(epochs=small["epochs"]).get_params(deep=False)  # type: ignore[attr-defined]
+        small = cls(**cls.preset_beside(chosen.given_to(label))).get_params(deep=False)  # type: ignore[attr-defined]
         parser.set_defaults({f"{label}.{name}": value for name, value in small.items() if name not in faces})
     parser.set_defaults({f"{label}.progress": False})  # the bar counts fits; bars of their own would run over it
 

@@ -20,7 +20,7 @@ from ferdis import run_folder
 from ferdis.capabilities import ChecksItself
 from ferdis.evaluation.fit_and_score import accepts, describe, seeded_clone
 from ferdis.evaluation.model_card import CARD, fitted_card
-from ferdis.evaluation.runtime_estimate import estimate
+from ferdis.evaluation.runtime_estimate import estimate, size_remarks
 from ferdis.evaluation.tuned_parameters import TunedParameters
 from ferdis.faces import Faces
 from ferdis.messages import named
@@ -119,7 +119,8 @@ def _tell_estimate(label: str, model: Any, faces: Faces) -> None:
     """Print what the fit will take. What goes wrong here would go wrong in the fit, which then says so."""
     every = Fold(0, np.arange(len(faces)), np.arange(0), np.arange(0))
     with contextlib.suppress(Exception):
-        print(estimate({label: model}, faces, [every]), file=sys.stderr, flush=True)
+        told = [str(estimate({label: model}, faces, [every])), *size_remarks({label: model}, len(faces))]
+        print("\n".join(told), file=sys.stderr, flush=True)
 
 
 def one_system(run: FinishedRun) -> str:

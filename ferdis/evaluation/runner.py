@@ -32,7 +32,7 @@ from ferdis.evaluation.finishing import draw, gather, summarise
 from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, accepts, describe, fit, fit_and_score
 from ferdis.evaluation.peeking import peek
 from ferdis.evaluation.result import Evaluation
-from ferdis.evaluation.runtime_estimate import estimate, idle_people
+from ferdis.evaluation.runtime_estimate import estimate, idle_people, size_remarks
 from ferdis.evaluation.tuned_parameters import TunedParameters, parameters_for, refuse_tuned_people, without_set_aside
 from ferdis.evaluation.workers import Workers
 from ferdis.faces import Faces
@@ -447,4 +447,5 @@ def _tell_estimate(pending: list[Job], n_jobs: int) -> None:
     except Exception as error:
         print(f"no estimate of time and memory: {one_line(error)}", file=sys.stderr)
         return
-    print(told, file=sys.stderr, flush=True)
+    mean_images = sum(len(job.fold.train) for job in pending) / len(pending)
+    print("\n".join([str(told), *size_remarks(systems, mean_images)]), file=sys.stderr, flush=True)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import sklearn.base
 
-from ferdis.capabilities import EstimatesItsTime, StretchesTraining
+from ferdis.capabilities import EstimatesItsTime, RemarksOnSize, StretchesTraining
 from ferdis.faces import Faces
 from ferdis.messages import duration
 from ferdis.protocol import Fold
@@ -114,11 +114,13 @@ def _fold_seconds(estimator: Any, train: Faces, images: float) -> float | None:
     if not counts:
         return None
     if isinstance(estimator, StretchesTraining):  # it may train longer on a small set
-        counts["epochs"] = estimator.training_epochs(images)
+        longer = estimator.training_epochs(images) / counts["epochs"]  # every stage is stretched alike
+        counts = {name: max(1, round(value * longer)) for name, value in counts.items()}
     batch = parameters.get("batch_size")
     few = _few(train, min(_SLICE, 2 * batch if isinstance(batch, int) else _SLICE))
     # A pretraining is done once for all folds, and takes as long on a few faces as on many.
-    without = {name: value for name, value in (("min_steps", 0), ("pretrain", None)) if name in parameters}
+    few_steps = (("min_steps", 0), ("steps_per_image", 0.0), ("pretrain", None))
+    without = {name: value for name, value in few_steps if name in parameters}
     ones = {**dict.fromkeys(counts, 1), **without}
     _time_fit(estimator, few, ones)  # the first fit also pays for imports and warm-up
     once = _time_fit(estimator, few, ones)
@@ -128,6 +130,12 @@ def _fold_seconds(estimator: Any, train: Faces, images: float) -> float | None:
         stages += epoch
         total += epoch * epochs * images / len(few)
     return total - min(stages, once)  # the single epochs that `once` holds besides its fixed cost
+
+
+def size_remarks(estimators: Mapping[str, Any], images: float) -> list[str]:
+    """What the systems do because the training set has so many faces, a line each."""
+    lines = [line for one in estimators.values() if isinstance(one, RemarksOnSize) for line in one.remarks(images)]
+    return list(dict.fromkeys(lines))
 
 
 def idle_people(folds: Sequence[Fold], selection: str) -> str:
@@ -153,7 +161,7 @@ def _shared_seconds(estimator: Any, train: Faces) -> float:
     ones = {
         name: 1 for name, value in parameters.items() if name in ("epochs", "mlp_epochs") and isinstance(value, int)
     }
-    changes = {**ones, **({"min_steps": 0} if "min_steps" in parameters else {})}
+    changes = {**ones, **{name: 0 for name in ("min_steps", "steps_per_image") if name in parameters}}
     return shared_seconds_of(lambda: _time_fit(estimator, _few(train, _SLICE), changes))
 
 

@@ -1,29 +1,60 @@
-"""Run one column of a published table and print published and measured figures side by side.
-
-Each script beside this file reproduces one table; the YAML file of the same name states the paper's settings.
-"""
+"""Run one column of a published table, and put published and measured figures side by side."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 
-from ferdis import Faces, OfficialSplit, SubjectKFold, evaluate, load
-from ferdis.protocol import Fold
+from ferdis.datasets import load
+from ferdis.evaluation import evaluate
+from ferdis.faces import Faces
+from ferdis.metrics import interval
+from ferdis.metrics.resampling import has_people
+from ferdis.protocol import Fold, OfficialSplit, SubjectKFold
 from ferdis.report.published import figures
+from ferdis.reproduce.plans import plan as plan_of
+from ferdis.reproduce.systems import ROWS
+from ferdis.reproduce.verdict import verdict
 
-HERE = Path(__file__).parent
 SYNTHETIC = "synthetic"  # the dry run on synthetic people, to check that everything runs
 RENDERED = (SYNTHETIC, "facekit")
 FORMER = "embedded"  # what the dry run was called before
 PROTOCOLS = {"subject-kfold": SubjectKFold, "official": OfficialSplit}
-Systems = Callable[[bool, Faces | None, Mapping[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How one column is run.
+
+    Attributes
+    ----------
+    dataset : column of the table, or "synthetic" for a dry run
+    root : folder of its set
+    further : sets for training only, each ``NAME=DIR`` or ``{name: NAME, root: DIR, ...}``
+    small : the systems' size for two cores
+    epochs : fewer epochs than the plan's; None for all
+    people : number of people in the dry run
+    jobs : fits at a time
+    out : run folder
+    changes : further arguments of all systems
+    """
+
+    dataset: str
+    root: str | None = None
+    further: Sequence[str] = ()
+    small: bool = False
+    epochs: int | None = None
+    people: int = 20
+    jobs: int = 1
+    out: str | None = None
+    changes: Mapping[str, Any] | None = None
 
 
 def present_name(given: str) -> str:
@@ -34,8 +65,8 @@ def present_name(given: str) -> str:
     return f"{SYNTHETIC if name == FORMER else name}{equals}{rest}"
 
 
-def arguments(description: str, plan: Mapping[str, Any], argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command line that all tables share."""
+def arguments(description: str, plan: Mapping[str, Any], argv: Sequence[str] | None) -> Options:
+    """The command line that the scripts of all tables share."""
     parser = argparse.ArgumentParser(description=description)
     columns, further = [*plan["columns"], SYNTHETIC], plan["further"]["argument"]
     parser.add_argument(
@@ -57,17 +88,24 @@ def arguments(description: str, plan: Mapping[str, Any], argv: Sequence[str] | N
     parser.add_argument("--people", type=int, default=20, help="number of people in the dry run")
     parser.add_argument("--jobs", type=int, default=1, help="number of parallel folds")
     parser.add_argument("--out", help="run folder")
-    return parser.parse_args(argv)
+    return Options(**vars(parser.parse_args(argv)))
 
 
-def run(name: str, systems: Systems, description: str, argv: Sequence[str] | None = None) -> pd.DataFrame:
-    """Run the table `name`; returns published and measured figures, one row per method."""
-    plan = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
-    options = arguments(description, plan, argv)
+def run(name: str, options: Options) -> pd.DataFrame:
+    """Run one column of the table `name` and print it; returns published and measured figures, one row per method.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        One line, if a set or weights are not there, or arguments do not fit.
+    """
+    plan = plan_of(name)
+    changes = {**({"epochs": options.epochs} if options.epochs else {}), **(options.changes or {})}
+    for system in ROWS[name](options.small, None, changes).values():
+        system.check()  # weights that are not to be had are named before an image is read
     faces = read_faces(options, plan)
     extra = read_further(plan["further"]["argument"], options.further, faces, plan["further"].get("arguments", {}))
-    changes = {"epochs": options.epochs} if options.epochs else {}
-    estimators = systems(options.small, extra, changes)
+    estimators = ROWS[name](options.small, extra, changes)
     settings = {key: value for key, value in plan["protocol"].items() if key != "name"}
     protocol = PROTOCOLS[plan["protocol"]["name"]](**settings)
     out = options.out or f"runs/{name}-{options.dataset.lower().replace('+', 'plus')}{'-small' * options.small}"
@@ -81,6 +119,9 @@ def run(name: str, systems: Systems, description: str, argv: Sequence[str] | Non
     )
     table = side_by_side(plan, options.dataset, evaluation.rows)
     print(table.to_string(index=False, na_rep="-", float_format="%.2f"))
+    print(f"\nThe interval (95 %) is over {_clusters(evaluation.rows)}, of all test images together.")
+    if changed := _unlike(options):
+        print(f"Not the paper's experiment ({changed}): the verdicts are of this run, not of the paper.")
     print("\nWhat differs from the paper:")
     said = [*differences(plan, options, faces, extra), parts(protocol.split(faces))]
     unlike = "".join(f"- {line}\n" for line in said)
@@ -90,7 +131,21 @@ def run(name: str, systems: Systems, description: str, argv: Sequence[str] | Non
     return table
 
 
-def read_faces(options: argparse.Namespace, plan: Mapping[str, Any]) -> Faces:
+def _clusters(rows: pd.DataFrame) -> str:
+    return "subjects" if has_people(rows) else "images (subjects are not known)"
+
+
+def _unlike(options: Options) -> str:
+    """What keeps a run from being the paper's, in a few words; empty for the paper's own."""
+    words = [
+        "rendered people" * (options.dataset == SYNTHETIC),
+        "small networks" * options.small,
+        f"{options.epochs} epochs" if options.epochs else "",
+    ]
+    return ", ".join(filter(None, words))
+
+
+def read_faces(options: Options, plan: Mapping[str, Any]) -> Faces:
     """The faces of a column, or synthetic people in the dry run."""
     if options.dataset == SYNTHETIC:
         official = plan["protocol"]["name"] == "official"
@@ -157,7 +212,11 @@ def rendered(name: str, people: int, faces: Faces) -> Faces:
 
 
 def side_by_side(plan: Mapping[str, Any], dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Published and measured accuracy, mean and std (ddof 1) over folds, %, one row per method."""
+    """Published and measured accuracy in per cent, one row per method, with a verdict.
+
+    ``measured`` and ``std`` are mean and standard deviation (ddof 1) over folds; ``low`` and ``high`` the 95 % interval
+    of the accuracy over all test images, over subjects (cluster bootstrap).
+    """
     published = figures()
     here = (published.paper == plan["paper"]) & (published.table == plan["table"]) & (published.dataset == dataset)
     value = dict(zip(published[here].method, published[here].value, strict=True))
@@ -165,19 +224,25 @@ def side_by_side(plan: Mapping[str, Any], dataset: str, rows: pd.DataFrame) -> p
     for system, part in rows.groupby("system", sort=False):
         method = plan["methods"][str(system)]
         folds = 100 * (part.true == part.predicted).groupby(part.fold).mean()
+        printed, measured = value.get(method, float("nan")), folds.mean()
+        low, high = (100 * end for end in interval(part, "accuracy"))
         lines.append(
             {
                 "method": method,
-                "published": value.get(method, float("nan")),
-                "measured": folds.mean(),
+                "published": printed,
+                "measured": measured,
+                "difference": measured - printed,
+                "low": low,
+                "high": high,
                 "std": folds.std(ddof=1),
                 "folds": len(folds),
+                "verdict": verdict(printed, measured, low, high),
             }
         )
     return pd.DataFrame(lines)
 
 
-def differences(plan: Mapping[str, Any], options: argparse.Namespace, faces: Faces, extra: Faces | None) -> list[str]:
+def differences(plan: Mapping[str, Any], options: Options, faces: Faces, extra: Faces | None) -> list[str]:
     """All differences between the paper's experiment and this one."""
     lines = []
     people = len(set(faces.subject)) if faces.has_subjects else None
@@ -206,10 +271,10 @@ def differences(plan: Mapping[str, Any], options: argparse.Namespace, faces: Fac
     return lines
 
 
-def main(name: str, systems: Systems, description: str) -> int:
+def main(name: str, description: str, argv: Sequence[str] | None = None) -> int:
     """Run as a script: errors that the user can correct are one line, not a traceback."""
     try:
-        run(name, systems, description)
+        run(name, arguments(description, plan_of(name), argv))
     except (ValueError, OSError) as error:
         print(f"{name}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

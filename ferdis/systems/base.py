@@ -33,6 +33,7 @@ from ferdis.nn import check_pretrained, eval_mode
 from ferdis.preprocess.augment import centre_crop, to_unit_range
 from ferdis.preprocess.images import resize_batch, whole_pixels
 from ferdis.systems.arguments import RefusesUnknownArguments
+from ferdis.systems.presets import FollowsTheSet
 from ferdis.systems.saved import FORMAT, check_weights, load_weights, read_about
 from ferdis.training import ArrayBatches, Callback, Stage, Trainer
 from ferdis.training.checkpoints import save_modules
@@ -42,7 +43,8 @@ _PREDICT_BATCH = 64
 _RESIZE_BATCH = 128
 NON_REPRODUCIBILITY_PARAMS = ("logger", "progress")  # parameters that change no weight
 _TRAINER_PARAMETERS = ("accelerator", "devices", "precision", "seed", "gradient_clip", "logger", "progress")
-_OF_THE_SMALL_RESNET = ("classifier_arguments", "small_stem")  # in `small`, unless another network is asked for
+# Arguments that came later: at these values they change no training, and its name stays what it was.
+_NEUTRAL = {"steps_per_image": 0.0, "weights_up_to": 0}
 S = TypeVar("S", bound="Estimator")
 
 if TYPE_CHECKING:  # scikit-learn has no types: what inherits from it would have every attribute
@@ -68,6 +70,9 @@ class TrainingParameters:
     min_steps : int
         Epochs are added, in every stage alike, until there are at least so many steps: a small set is not seen too
         seldom.
+    steps_per_image : float
+        Above 0, ``min_steps`` falls with the set: to so many steps for each training face, and no less than a sixth of
+        ``min_steps``. 0 asks for ``min_steps`` whatever the set.
     batch_size : int
         Faces in a step.
     learning_rate : float
@@ -87,6 +92,7 @@ class TrainingParameters:
     image_size: int
     epochs: int
     min_steps: int = 0
+    steps_per_image: float = 0.0
     batch_size: int
     learning_rate: float
     gradient_clip: float | None = None
@@ -133,7 +139,7 @@ class TrainingSet:
         return ArrayBatches(arrays, batch_size, seed, self.row_weights)
 
 
-class Estimator(RefusesUnknownArguments, TrainingParameters, BaseEstimator):
+class Estimator(RefusesUnknownArguments, FollowsTheSet, TrainingParameters, BaseEstimator):
     """Base of all systems; scikit-learn's habits, Faces as ``X``. Subclasses are dataclasses of keyword arguments.
 
     Attributes
@@ -150,23 +156,10 @@ class Estimator(RefusesUnknownArguments, TrainingParameters, BaseEstimator):
         Of the training faces: their digest, and how they were made of images.
     """
 
-    preset: ClassVar[Mapping[str, Any]] = {}  # what `small` changes
     trains_channels_last: ClassVar[bool] = False  # a layout in which networks of plain convolutions train faster
 
     modules_: dict[str, nn.Module]
     notes_: list[str]
-
-    @classmethod
-    def small(cls: type[S], **changes: Any) -> S:
-        """The same system for two CPU cores: 64x64 faces, narrow networks, random weights.
-
-        ``changes`` override; with ``epochs`` among them exactly so many are trained, whatever ``min_steps`` says, and
-        with ``classifier`` what suits the small ResNet alone is left to that network.
-        """
-        preset = {**cls.preset, **({"min_steps": 0} if "epochs" in changes else {})}
-        if "classifier" in changes:
-            preset = {name: value for name, value in preset.items() if name not in _OF_THE_SMALL_RESNET}
-        return cls(**{**preset, **changes})
 
     def fit(
         self: S,
@@ -208,6 +201,7 @@ class Estimator(RefusesUnknownArguments, TrainingParameters, BaseEstimator):
         self.notes_, self.selection_ = [], "last" if validation is None else "validation"
         self.training_digest_, self.preprocessing_ = faces.digest(), preprocessing_of(faces)
         training = self._training_set(faces, y)
+        self.notes_ += self.remarks(len(training))
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             self.modules_ = self._build()
@@ -282,13 +276,6 @@ class Estimator(RefusesUnknownArguments, TrainingParameters, BaseEstimator):
         """All parameters, JSON-able (Faces become digests), and ``notes``: what a reader of a figure must know."""
         parameters = {name: jsonable(value) for name, value in self.get_params(deep=False).items()}
         return {"class": type(self).__name__, **parameters, "notes": list(getattr(self, "notes_", []))}
-
-    def training_epochs(self, images: float) -> int:
-        """Epochs that ``fit`` trains on so many faces: ``epochs``, or more where ``min_steps`` asks for them."""
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size={self.batch_size}: must be at least 1")
-        steps = max(1, round(images / self.batch_size))
-        return max(self.epochs, -(-self.min_steps // steps))
 
     def _graphs(self) -> dict[str, Callable[..., Tensor]]:
         """What can be exported, tensor by tensor: functions of ``modules_`` by the public method that each computes.
@@ -379,6 +366,7 @@ class Estimator(RefusesUnknownArguments, TrainingParameters, BaseEstimator):
         """Tells this training from another one in the same folder."""
         parameters = {name: jsonable(value) for name, value in self.get_params(deep=False).items()}
         shown = {name: value for name, value in parameters.items() if name not in NON_REPRODUCIBILITY_PARAMS}
+        shown = {name: value for name, value in shown.items() if name not in _NEUTRAL or value != _NEUTRAL[name]}
         text = json.dumps([shown, self.training_digest_, validation.digest() if validation is not None else None])
         return hashlib.sha256(text.encode()).hexdigest()
 

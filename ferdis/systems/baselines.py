@@ -107,8 +107,8 @@ class ResNetClassifier(Classifier):
     preset: ClassVar[Mapping[str, Any]] = {
         **{
             name: IFGAN.preset[name]
-            for name in ("classifier", "classifier_arguments", "small_stem", "weights", "image_size", "crop_size",
-                         "schedule", "batch_size")
+            for name in ("classifier", "classifier_arguments", "small_stem", "weights", "weights_up_to", "image_size",
+                         "crop_size", "schedule", "batch_size", "steps_per_image")
         },
         "epochs": 5,
         "min_steps": 1200,
@@ -140,7 +140,7 @@ class ResNetClassifier(Classifier):
         check_choice("island_reduction", self.island_reduction, ISLAND_REDUCTIONS)
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
-        n_classes, weights = len(self.classes_), self.weights if pretrained else None
+        n_classes, weights = len(self.classes_), self._weights() if pretrained else None
         classifier = ImageClassifier(
             self.classifier, n_classes, weights=weights, arguments=self.classifier_arguments,
             small_stem=self.small_stem,
@@ -219,7 +219,13 @@ class BaselineCNN(PatchClassifier):
             "mlp_learning_rate",
             "truths",
         )
-    } | {"min_steps": 1500, "schedule": "one-cycle"}
+    } | {
+        "min_steps": 1500,
+        "steps_per_image": 5.0,
+        "schedule": "one-cycle",
+        "weights": "zoo:cnn-small",
+        "weights_up_to": 300,
+    }
     _started = ("encoder",)
 
     image_size: int = 110

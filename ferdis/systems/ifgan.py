@@ -562,7 +562,8 @@ class IFGAN(Classifier):
         "classifier": "resnet18",
         "classifier_arguments": {"layers": (1, 1, 1, 1), "channels": (16, 32, 64, 128), "zero_init_last": False},
         "small_stem": True,
-        "weights": None,
+        "weights": "zoo:resnet-small",
+        "weights_up_to": 300,
         "generator_channels": (16, 32, 64, 128, 128),
         "generator_encoder": "classifier",
         "decoder_input": "posterior",
@@ -577,6 +578,7 @@ class IFGAN(Classifier):
         "crop_size": 64,
         "epochs": 4,
         "min_steps": 1200,
+        "steps_per_image": 4.0,
         "schedule": "one-cycle",
         "batch_size": 32,
         "learning_rate": 2e-3,
@@ -708,7 +710,7 @@ class IFGAN(Classifier):
         n_classes = len(self.classes_)
         side = self.crop_size // 2 ** len(self.generator_channels)
         reader = partial(
-            ImageClassifier, self.classifier, n_classes, weights=self.weights if pretrained else None,
+            ImageClassifier, self.classifier, n_classes, weights=self._weights() if pretrained else None,
             arguments=self.classifier_arguments, small_stem=self.small_stem,
         )  # fmt: skip
         generator: Generator | ClassGenerator

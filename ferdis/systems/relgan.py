@@ -472,6 +472,7 @@ class RELGAN(PatchClassifier):
         "crop_size": 64,
         "epochs": 10,
         "min_steps": 800,
+        "steps_per_image": 4.0,
         "mlp_epochs": 6,
         "mlp_views": "random",
         "batch_size": 32,
@@ -596,8 +597,8 @@ class RELGAN(PatchClassifier):
 
     def _start(self) -> None:
         """``weights`` alone: a pretraining's discriminator is needed, too, so that ``_stages`` sees to that."""
-        if self.weights is not None:
-            self._put_weights(self.weights)
+        if (weights := self._weights()) is not None:
+            self._put_weights(weights)
 
     def _stages(self, training: TrainingSet) -> list[Stage]:
         with torch.random.fork_rng():
@@ -640,7 +641,7 @@ class RELGAN(PatchClassifier):
         schedule = self._scheduler(epochs, decay_epochs)
         terms = ("adversarial", "pixel", "expression", *(("identity",) if discriminator.identity_head else ()))
         weights = {term: getattr(self, f"{term}_weight") for term in terms}
-        grown = self.pretrain is not None or self.weights is not None
+        grown = self.pretrain is not None or self._weights() is not None
         weights["pixel"] = partial(_growing, self.pixel_weight, self.pixel_growth, epochs, grown)
         if self.cycle_weight:
             weights["cycle"] = self.cycle_weight

@@ -50,7 +50,7 @@ class PatchClassifier(Classifier):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if self.weights is not None and self.pretrain is not None:
+        if self.weights is not None and self.pretrain is not None and not self.weights_up_to:
             raise ValueError("weights= and pretrain= are two starts: give one of them")
         check_choice("views", self.views, ("random", "all"))
         check_choice("test_views", self.test_views, ("centre", "all"))
@@ -62,8 +62,8 @@ class PatchClassifier(Classifier):
 
     def _start(self) -> None:
         super()._start()
-        if self.weights is not None:
-            self._put_weights(self.weights)
+        if (weights := self._weights()) is not None:
+            self._put_weights(weights)
 
     def _put_weights(self, weights: str) -> None:
         """Networks of ``_started`` as the file has them."""
@@ -71,7 +71,8 @@ class PatchClassifier(Classifier):
         for name in self._started:
             own = {key.removeprefix(f"{name}."): part for key, part in tensors.items() if key.startswith(f"{name}.")}
             put_weights(self.modules_[name], own, weights, f"the {name} of {type(self).__name__}")
-        self.notes_.append(f"{type(self).__name__}: starts from {weights}")
+        if not self.weights_up_to:  # it is among the remarks
+            self.notes_.append(f"{type(self).__name__}: starts from {weights}")
 
     def _test_views(self, pictures: Tensor) -> list[Tensor]:
         if self.test_views == "centre":

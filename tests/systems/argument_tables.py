@@ -61,6 +61,9 @@ def steps(stage: str, phases: tuple[str, ...], start: float, six: tuple[float, .
     return {
         "epochs": Argument(6, {f"{stage}.epochs": 6, **rates(start, *six, phases=phases)}),
         "min_steps": Argument(20, {f"{stage}.epochs": 10, **longer, **some("*.rates")}),
+        "steps_per_image": Argument(
+            0.5, {f"{stage}.epochs": 6, **some(*longer, "*.rates")}, given={"min_steps": 20}
+        ),  # 12 steps for 24 faces
         "batch_size": Argument(8, {**new, **number, **some("?used")}),
         "seed": Argument(5, {**new, **some(*(f"{name}.initial" for name in stages), "used"), "trainer.seed": 5}),
     }
@@ -98,6 +101,9 @@ def starts(stage: str) -> dict[str, Argument]:
     }
 
 
+# So many faces start from the file, which is not there; fewer would do without it.
+_UP_TO = Argument(24, error="nowhere.safetensors", given={"weights": "nowhere.safetensors"})
+
 # ------------------------------------------------------------------------------------- IF-GAN and its baseline
 
 _BOTH = ("ifgan.discriminator", "ifgan.joint")
@@ -113,6 +119,7 @@ IFGAN_ARGUMENTS = {
     "classifier": Argument("resnet34", {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
+    "weights_up_to": _UP_TO,
     "classifier_input": Argument("pair", {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "small_stem": Argument(True, {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "attention": Argument(False, _GENERATOR),
@@ -174,6 +181,7 @@ RESNET_ARGUMENTS = {
     "classifier": Argument("resnet34", _NETWORK),
     "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, _NETWORK),
     "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
+    "weights_up_to": _UP_TO,
     "small_stem": Argument(True, _NETWORK),
     "softmax_weight": weight("baseline.classifier.softmax"),
     "island_weight": weight("baseline.classifier.island"),
@@ -226,6 +234,7 @@ RELGAN_ARGUMENTS = {
                                          "?classifier.prepared.code", "?classifier.*.term.*", "?used")),
     "truths": Argument(0, error="truths=0"),
     "weights": Argument("zoo:none", error="the zoo has no 'none'"),
+    "weights_up_to": _UP_TO,
     "near_optimal": Argument(0.8, {"reenactment.discriminator.every": [1, 4, 4]}),
     "generator_steps": Argument(3, {"reenactment.discriminator.every": [1, 1, 3]}),
     "augmentation": Argument("strong", some("reenactment.prepared.[gs]*", "reenactment.*.term.*",
@@ -271,6 +280,7 @@ CNN_ARGUMENTS = {
     "views": Argument("all", {**_FACES, "cnn.steps": 100}),
     "test_views": Argument("all", some("used")),
     "weights": Argument("zoo:none", error="the zoo has no 'none'"),
+    "weights_up_to": _UP_TO,
     "image_size": Argument(40, {**_FACES, **some("used")}),
     "crop_size": Argument(64, some("cnn.*", "shapes.Encoder", "used"), given={"image_size": 64}),
     "extra_train": Argument(EXTRA, {**_FACES, "cnn.steps": 3}),
@@ -520,6 +530,9 @@ def evaluator(stage: str, phase: str, shapes: str) -> dict[str, Any]:
         **TRAINER,
         "epochs": Argument(6, {f"{stage}.epochs": 6, **some(f"{stage}.{phase}.rates")}),
         "min_steps": Argument(20, {f"{stage}.epochs": 10, **some(f"{stage}.{phase}.rates")}),
+        "steps_per_image": Argument(
+            0.01, {f"{stage}.epochs": 4, **some(f"{stage}.{phase}.rates")}, given={"min_steps": 20}
+        ),
         "batch_size": Argument(8, {**drawn, f"{stage}.rows": 8, **some(f"{stage}.steps", "?used")}),
         "seed": Argument(5, {**drawn, **some(f"{stage}.initial", "used"), "trainer.seed": 5}),
         "learning_rate": Argument(0.03, some(f"{stage}.{phase}.rates")),
@@ -567,10 +580,11 @@ ARGUMENTS: dict[str, dict[str, Argument]] = {
 
 # ---------------------------------------------------------------------------- defaults, those of the papers first
 
-_TRAINING = {"min_steps": 0, "gradient_clip": None, "seed": 0, "accelerator": "auto", "devices": 1,
-             "precision": "auto", "logger": "csv", "progress": True}  # fmt: skip
+_TRAINING = {"min_steps": 0, "steps_per_image": 0.0, "gradient_clip": None, "seed": 0,
+             "accelerator": "auto", "devices": 1, "precision": "auto", "logger": "csv", "progress": True}  # fmt: skip
 _RECOGNITION = {**_TRAINING, "extra_train": None, "class_weight": None, "sampler": "shuffle", "test_flip": False,
-                "augmentation": "paper", "schedule": "steps", "pretrain": None, "pretrain_epochs": 20}  # fmt: skip
+                "augmentation": "paper", "schedule": "steps", "pretrain": None, "pretrain_epochs": 20,
+                "weights_up_to": 0}  # fmt: skip
 _CAI = {  # Cai et al. 2021: Section 4.2; lambdas of Eq. 1, alpha of Eq. 5
     "softmax_weight": 10.0, "island_weight": 1.0, "island_alpha": 0.03, "image_size": 256, "crop_size": 224,
     "max_degrees": 5.0, "epochs": 100, "batch_size": 50, "learning_rate": 1e-4, "betas": (0.9, 0.99),

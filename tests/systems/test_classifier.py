@@ -218,3 +218,43 @@ def test_a_small_set_is_trained_longer_and_a_named_count_is_kept(name: str) -> N
     cls = type(system)
     assert cls.small().min_steps > 0 and cls.small(epochs=3).min_steps == 0
     assert cls().min_steps == 0
+
+
+@every_system
+def test_steps_fall_with_the_set_and_the_record_says_so(name: str) -> None:
+    system = build(name, epochs=1, min_steps=30, steps_per_image=0.5, batch_size=12, learning_rate=1e-3).fit(faces(24))
+    first = system.history_[system.history_["stage"] == system.history_["stage"].iloc[0]]
+    assert system.training_epochs(24) == 6 and first["epoch"].max() == 6, "12 steps for 24 faces"
+    assert system.training_epochs(6) == 5, "a sixth of min_steps at least"
+    assert system.training_epochs(60) == 6 and not system.remarks(60), "60 faces have all 30 steps"
+    told = [note for note in system.describe()["notes"] if "steps_per_image" in note]
+    assert len(told) == 1 and told[0].startswith(f"{type(system).__name__}: fewer than 60 training faces")
+    assert system.describe()["steps_per_image"] == 0.5
+    with pytest.raises(ValueError, match="steps_per_image=-1"):
+        build(name, steps_per_image=-1).fit(faces(12))
+
+
+@every_system
+def test_small_costs_a_large_set_what_it_did(name: str) -> None:
+    small = systems.get(name).small()
+    plain = systems.get(name).small(min_steps=small.min_steps)
+    assert plain.steps_per_image == 0 and small.steps_per_image > 0
+    for images in (333, 800, 5000):
+        assert small.training_epochs(images) == plain.training_epochs(images), f"{images} training faces"
+    assert small.training_epochs(48) * 2 <= small.min_steps / 4 + 2, "two steps an epoch"
+
+
+@pytest.mark.parametrize("name", ["ifgan", "resnet", "cnn"])
+def test_few_faces_start_from_the_zoo_and_more_from_random_weights(name: str) -> None:
+    data, small = faces(24), {"epochs": 1, "progress": False, "logger": None}
+    cls = systems.get(name)
+    system = cls.small(**small).fit(data)
+    start = cls.small().weights
+    assert start.startswith("zoo:") and any(f"starts from {start} (at most 300" in note for note in system.notes_)
+    other = cls.small(**small).set_params(weights_up_to=23).fit(data)
+    assert any("starts from random weights (more than 23" in note for note in other.notes_)
+    first = lambda one: next(iter(one.modules_["encoder" if name == "cnn" else "classifier"].parameters())).detach()  # noqa: E731
+    assert not torch.allclose(first(system), first(other), atol=0.05)
+    assert cls.small(weights=start).weights_up_to == 0, "who names weights has them for any number of faces"
+    assert cls.small(pretrain=data).weights is None, "one start is enough"
+    assert cls.small(crop_size=32, image_size=36).weights is None, "which are of networks for 64 pixels"
