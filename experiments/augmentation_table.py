@@ -112,7 +112,7 @@ def systems(options: argparse.Namespace, plan: Mapping[str, Any]) -> dict[str, A
 def shortened(generator: Any, steps: int | None) -> Any:
     """The generator with this many steps in its main stage, rounded up to an epoch; other stages in proportion."""
     if steps:
-        generator.set_params(epochs=1, min_steps=steps)
+        generator.set_params(epochs=1, min_steps=steps, steps_per_image=0.0)
         stretched = {"expression_epochs": 1, "mlp_epochs": 1, "identity_epochs": 1}
         generator.set_params(**{name: n for name, n in stretched.items() if name in generator.get_params()})
     return generator

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import real_people
 import yaml
 from PIL import Image
 from scipy.stats import spearmanr
@@ -27,6 +28,7 @@ from ferdis.evaluators.judges import IdentityJudge, standard_judges, trained
 from ferdis.faces import AU_COLUMNS
 from ferdis.metrics.action_units import ActionUnitAgreement, action_unit_agreement
 from ferdis.metrics.verification import Verification, verify
+from ferdis.nn import check_pretrained
 
 JUDGE_SEED = 3000  # a population of their own, the same for every other --seed
 DRIVEN, STILL = 1.0, 0.1  # an action unit whose target differs by this much is driven; below the other, it should stay
@@ -65,8 +67,9 @@ def arguments(argv: Sequence[str] | None, description: str, **further: dict[str,
     parser.add_argument("--people", type=int, default=300, help="number of training people")
     parser.add_argument("--images", type=int, default=4, help="images per person and expression")
     parser.add_argument("--judge_people", type=int, default=400, help="number of people the judges are trained on")
-    parser.add_argument("--test_people", type=int, default=30, help="number of people whose faces are edited")
-    parser.add_argument("--edits", type=int, default=500)
+    parser.add_argument("--test_people", type=int, help="number of people whose faces are edited; 30 rendered ones")
+    parser.add_argument("--edits", type=int, help="500, or as many as a real set has training images")
+    real_people.add_arguments(parser)
     parser.add_argument(
         "--expressions", default="8", help="7, 8 with contempt, or action_units: independent of another"
     )
@@ -83,17 +86,57 @@ def arguments(argv: Sequence[str] | None, description: str, **further: dict[str,
     options = parser.parse_args(argv)
     if not isinstance(options.arguments, dict) or (set(options.arguments) - set(EGGAN().get_params())):
         parser.error(f"--arguments {options.arguments}: a mapping of EGGAN's arguments, such as '{{batch_size: 64}}'")
+    if not isinstance(options.data_arguments, dict):
+        parser.error(f"--data_arguments {options.data_arguments}: a mapping of the loader's arguments")
     if bool(options.embedder) != bool(options.embedder_weights):
         parser.error("--embedder and --embedder_weights go together")
     return options
 
 
 def bench(options: argparse.Namespace) -> Bench:
-    """Render the people, train the judges, choose the edits; prints the judges' own errors.
+    """Read or render the people, train the judges, choose the edits; prints the judges' own errors.
 
     With ``--out`` the action unit judge is saved, and not trained again for the next table of the same arguments.
     """
-    size = EGGAN.small().image_size
+    return rendered_bench(options) if options.data == real_people.SYNTHETIC else real_bench(options)
+
+
+def real_bench(options: argparse.Namespace) -> Bench:
+    """A real set: the judges learn from EGGAN's own training people, the edits are of people that neither has seen."""
+    system = new_system(options)
+    if system.perceptual_weight and isinstance(system.weights, str):
+        check_pretrained("vgg19.tv_in1k", system.weights)  # weights that are not to be had, before hours of training
+    learned, unseen = real_people.parted(options, real_people.read(options, system.image_size, coded=True))
+    changes = {"epochs": options.epochs} if options.epochs else {}
+    judge = AUEstimator.small if options.preset == "small" else AUEstimator
+    estimator = trained(judge(**changes), learned, cache=options.out or False)
+    identity: IdentityJudge | Embedder
+    if options.embedder:
+        identity = get_embedder(options.embedder, options.embedder_weights)
+    else:
+        identity = trained(IdentityJudge(**changes), learned, cache=options.out or False)
+        identity.refuse_overlap(unseen)
+    estimator.refuse_overlap(unseen)
+    print(f"action units: AUEstimator, {estimator.own}\nidentity: {identity.own}")
+    print("both judges have learned the people that EGGAN learns from, and nobody who is edited")
+    return edits_of(options, options.edits or len(learned), learned, unseen, estimator, identity)
+
+
+def edits_of(
+    options: argparse.Namespace, edits: int, learned: Faces, unseen: Faces, estimator: AUEstimator,
+    identity: IdentityJudge | Embedder,
+) -> Bench:  # fmt: skip
+    """Faces of unseen people, each with the action units of a random face that EGGAN learns from."""
+    random = np.random.default_rng(options.seed)
+    sources = unseen[random.integers(len(unseen), size=edits)]
+    shown = learned[random.integers(len(learned), size=edits)]
+    targets = shown.table[list(AU_COLUMNS)].to_numpy()
+    return Bench(learned, unseen, estimator, identity, sources, targets, shown)
+
+
+def rendered_bench(options: argparse.Namespace) -> Bench:
+    """Rendered people; the judges learn from others."""
+    size = new_system(options).image_size
     drawn = {
         "expressions": options.expressions,
         "difficulty": options.difficulty,
@@ -102,7 +145,7 @@ def bench(options: argparse.Namespace) -> Bench:
     }
     several = {**drawn, "images_per_expression": options.images}
     learned = load("synthetic", people=options.people, **several)
-    unseen = load("synthetic", people=options.test_people, first_person=options.people, **several)
+    unseen = load("synthetic", people=options.test_people or 30, first_person=options.people, **several)
     own = {"seed": seed_apart(JUDGE_SEED, options.seed)}
     judging = load("synthetic", people=options.judge_people, **{**several, **own})
     refuse_shared_people(training=learned, testing=unseen, judging=judging)
@@ -121,23 +164,26 @@ def bench(options: argparse.Namespace) -> Bench:
     for judge in judges:
         judge.refuse_overlap(learned)
         judge.refuse_overlap(unseen)
-    random = np.random.default_rng(options.seed)
-    sources = unseen[random.integers(len(unseen), size=options.edits)]
-    shown = learned[random.integers(len(learned), size=options.edits)]
-    print(f"{len(learned)} training faces of {options.people} people; {options.edits} edits of faces of ", end="")
-    print(f"{options.test_people} others\naction units: AUEstimator, {estimator.own}\nidentity: {identity.own}")
-    targets = shown.table[list(AU_COLUMNS)].to_numpy()
-    return Bench(learned, unseen, estimator, identity, sources, targets, shown)
+    edits = options.edits or 500
+    print(f"{len(learned)} training faces of {options.people} people; {edits} edits of faces of ", end="")
+    print(f"{options.test_people or 30} others\naction units: AUEstimator, {estimator.own}\nidentity: {identity.own}")
+    return edits_of(options, edits, learned, unseen, estimator, identity)
 
 
-def fitted(options: argparse.Namespace, on: Bench, **changes: object) -> EGGAN:
-    """EGGAN fitted on the training people; with ``--out`` an interrupted training continues."""
+def new_system(options: argparse.Namespace, **changes: object) -> EGGAN:
+    """EGGAN as the options have it, before its training."""
     chosen = {"epochs": options.epochs, "identity_epochs": options.epochs} if options.epochs else {}
     if options.weights:
         published = EGGAN()
         chosen |= {"weights": options.weights, "perceptual_weight": published.perceptual_weight}
         chosen |= {"perceptual_layer": published.perceptual_layer}
-    model = EGGAN.small(seed=options.seed, **{**chosen, **options.arguments, **changes})
+    made = EGGAN.small if options.preset == "small" else EGGAN
+    return made(seed=options.seed, **{**chosen, **options.arguments, **changes})
+
+
+def fitted(options: argparse.Namespace, on: Bench, **changes: object) -> EGGAN:
+    """EGGAN fitted on the training people; with ``--out`` an interrupted training continues."""
+    model = new_system(options, **changes)
     name = "-".join(["eggan", *(f"{key}={value}" for key, value in changes.items())])
     return model.fit(on.learned, run_dir=None if options.out is None else options.out / name)
 

@@ -1,6 +1,7 @@
-"""EGGAN's ablations (Fig. 4) on synthetic people: without the perceptual, the identity and the MS-SSIM term.
+"""EGGAN's ablations (Fig. 4), on rendered people or a real set: without the perceptual, identity and MS-SSIM terms.
 
 python experiments/eggan_ablation.py --out runs/eggan
+python experiments/eggan_ablation.py --data disfa --root DISFA
 
 The perceptual term uses the feature maps of C_id, or those of VGG19 with ``--weights vgg19.safetensors``.
 """

@@ -1,10 +1,11 @@
-"""EGGAN's Table 1 on synthetic people: do edited faces show the requested action units?
+"""EGGAN's Table 1, on rendered people or a real set: do edited faces show the requested action units?
 
 python experiments/eggan_table1.py --out runs/eggan
+python experiments/eggan_table1.py --data rafd --root RAFD --au OPENFACE --preset paper --weights vgg19.safetensors
 
-The paper's targets are RaFD images with OpenFace's action units; here faces are rendered and action units estimated by
-an AUEstimator, so the published and measured figures are not comparable. Two trivial answers are measured as well: the
-source unchanged, and an unedited image with the right action units, which shows another person.
+The paper's targets are RaFD images with OpenFace's action units, on the edits too. Here an AUEstimator reads the edits;
+on rendered people the published and measured figures are not comparable at all. Two trivial answers are measured as
+well: the source unchanged, and an unedited image with the right action units, which shows another person.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""EGGAN's Table 2 on synthetic people: does an edited face still show the same person?
+"""EGGAN's Table 2, on rendered people or a real set: does an edited face still show the same person?
 
 python experiments/eggan_table2.py --out runs/eggan
+python experiments/eggan_table2.py --data rafd --root RAFD --au OPENFACE --preset paper --weights vgg19.safetensors
 
 The paper's judge is LightCNN; here it is an embedder trained on other synthetic people, with the threshold at the equal
 error rate of unedited pairs. A model that ``eggan_table1.py`` trained into the same folder is used again.

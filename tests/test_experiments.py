@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
+from ferdis.faces import Faces
 from ferdis.report.published import figures
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
@@ -29,7 +32,7 @@ def eggan(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(AUEstimator, "preset", {**AUEstimator.preset, **reader})
     counts = {"people": 3, "images": 1, "judge_people": 14, "test_people": 3, "edits": 10, "epochs": 1}
     yield [*(text for name, count in counts.items() for text in (f"--{name}", str(count))), "--difficulty", "easy"]
-    for name in [name for name in sys.modules if name.startswith("eggan")]:
+    for name in [name for name in sys.modules if name.startswith(("eggan", "decgan_evaluation", "real_people"))]:
         sys.modules.pop(name)
 
 
@@ -173,3 +176,85 @@ def test_published_rows_of_eggan_have_their_printed_means():
     for _, part in rows.groupby(["method", "metric"]):
         values = part.set_index("dataset")["value"]
         assert values.drop("RaFD mean").mean() == pytest.approx(values["RaFD mean"], abs=0.0051) and len(values) == 18
+
+
+@pytest.fixture
+def real_set(tmp_path: Path) -> Path:
+    """Images of seven people with action units in ``faces.csv``, as a set of one's own has them."""
+    from ferdis.datasets.synthetic.dataset import load_synthetic, write_images
+
+    faces = load_synthetic(7, ["neutral", "happiness", "anger"], 1, 48, "easy", 9, cache=False)
+    write_images(faces, tmp_path / "people")
+    return tmp_path / "people"
+
+
+AS_IT_IS = "{align: false, cache: false, progress: false}"
+
+
+def test_eggan_tables_on_a_set_of_ones_own(eggan: list[str], real_set: Path, tmp_path: Path, monkeypatch, capsys):
+    import eggan_table1
+    import eggan_table2
+
+    quick = [*eggan, "--data", "manifest", "--root", str(real_set), "--data_arguments", AS_IT_IS]
+    quick[quick.index("--test_people") + 1] = "2"
+    argv = [*quick, "--out", str(tmp_path / "out")]
+    table = eggan_table1.main(argv)
+    said = capsys.readouterr().out
+    assert "manifest: 15 images of 5 people to learn from, 6 of 2 others to test on" in said
+    assert "both judges have learned the people that EGGAN learns from, and nobody who is edited" in said
+    assert table.loc["mean", ["EGGAN mse", "the source mse"]].notna().all() and "inferred" not in said
+    verified = eggan_table2.main(argv)
+    assert 0 <= verified.loc["EGGAN", "measured"] <= 100
+    import eggan as shared
+
+    on = shared.bench(shared.arguments(argv, "a table"))
+    tested = set(on.unseen.subject)
+    assert len(tested) == 2 and not tested & {*on.learned.subject, *on.estimator.people_, *on.identity.people_}
+    assert set(on.sources.subject) <= tested and not set(on.shown.subject) & tested
+
+
+def test_decgan_on_a_set_of_ones_own(eggan: list[str], real_set: Path, tmp_path: Path, monkeypatch, capsys):
+    import decgan_evaluation
+
+    from tests.systems.test_decgan import TINY
+
+    monkeypatch.setattr(decgan_evaluation.DECGAN, "preset", {**decgan_evaluation.DECGAN.preset, **TINY})
+    argv = ["--data", "manifest", "--root", str(real_set), "--data_arguments", AS_IT_IS, "--test_people", "2"]
+    table = decgan_evaluation.main([*argv, "--epochs", "1", "--out", str(tmp_path / "out")])
+    assert "both judges have learned the people that DECGAN learns from" in capsys.readouterr().out
+    rows = table.set_index("what")["value"]
+    assert rows["expression: of the references themselves"] >= 0 and "FID, judge's features: the real faces" in rows
+    assert (tmp_path / "out" / "transfers.png").is_file() and (tmp_path / "out" / "decgan.csv").is_file()
+
+
+def test_the_split_of_rafd_is_called_inferred(eggan: list[str], capsys):
+    import real_people
+
+    table = pd.DataFrame({"expression": "fear", "subject": [f"rafd/{k:02d}" for k in range(67)]})
+    faces = Faces(np.zeros((67, 8, 8, 3), np.uint8), table)
+    options = SimpleNamespace(data="rafd", test_people=None, seed=1)
+    learned, unseen = real_people.parted(options, faces)
+    assert (len(set(learned.subject)), len(set(unseen.subject))) == (58, 9)
+    assert "that nine people test is inferred: the paper's 1,392" in capsys.readouterr().out
+    other = real_people.parted(SimpleNamespace(data="disfa", test_people=None, seed=1), faces[:27])[1]
+    assert len(set(other.subject)) == 4 and "inferred" not in capsys.readouterr().out
+    with pytest.raises(ValueError, match="--test_people 67: the set has 67 people"):
+        real_people.parted(SimpleNamespace(data="rafd", test_people=67, seed=1), faces)
+
+
+def test_what_a_real_set_lacks_is_one_line(eggan: list[str], real_set: Path):
+    import eggan as shared
+
+    def refused(*argv: str) -> str:
+        with pytest.raises(ValueError) as error:
+            shared.bench(shared.arguments([*eggan, *argv], "a table"))
+        return str(error.value)
+
+    own = ("--data", "manifest", "--root", str(real_set), "--data_arguments", AS_IT_IS)
+    assert "--data rafd needs --root" in refused("--data", "rafd")
+    assert "manifest takes no files of OpenFace" in refused(*own, "--au", "units.csv")
+    listed = pd.read_csv(real_set / "faces.csv")
+    listed[[name for name in listed if not name.startswith("AU")]].to_csv(real_set / "faces.csv", index=False)
+    assert "no image of manifest has action units: give --au" in refused(*own)
+    listed[["path", "expression"]].to_csv(real_set / "faces.csv", index=False)
+    assert "does not name its people" in refused(*own)

@@ -78,5 +78,6 @@ def test_it_answers_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
 
     record = json.loads(run("predict", "photo.png"))
     assert record["detected"] and record["expression"] in SEVEN_EXPRESSIONS
-    assert all(name in run("reproduce", "--list") for name in reproduce.names())
+    listed = run("reproduce", "--list")
+    assert all(name in listed for name in reproduce.names())
     assert "expression" in run("models") and "MIT" in run("models", "mtcnn")

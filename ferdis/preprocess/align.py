@@ -35,7 +35,8 @@ LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 """MTCNN's five points, in its order."""
 
 # As params have it; the first words tell one from another.
-_BEYOND = {"reflect": "mirrored", "edge": "edge pixels repeated", "mean": "mean colour"}
+_BEYOND = {"fade": "mirrored, dissolving into a blur", "edge": "edge pixels repeated", "mean": "mean colour",
+           "reflect": "mirrored alone"}  # fmt: skip
 _POINTS = len(TEMPLATE)
 CONFIDENT = 0.9  # a face of at least this probability ends the search
 _TURNS = (1, 2, 3)  # counter-clockwise quarter turns
@@ -126,7 +127,7 @@ class Aligner:
     template : (3, 2), optional
         Another template than :data:`TEMPLATE`.
     outside : str
-        What a crop shows where it reaches beyond its image: "reflect", "edge" or "mean", see
+        What a crop shows where it reaches beyond its image: "fade", "edge", "mean" or "reflect", see
         :data:`ferdis.preprocess.warp.OUTSIDE`. Models that were fitted before there was a choice have "edge", and what
         they are given is cropped like that.
     """
@@ -140,7 +141,7 @@ class Aligner:
         *,
         turned: bool = False,
         template: np.ndarray | None = None,
-        outside: str = "reflect",
+        outside: str = "fade",
     ) -> None:
         check_outside(outside)
         self.device = "onnx" if device == "onnx" else _torch_device(device)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from ferdis.preprocess.images import checked_side, sample
 
@@ -21,10 +21,15 @@ inside, and the cheeks (2.3 wide) leave a margin for turned heads and for random
 """
 TEMPLATE.setflags(write=False)
 
-OUTSIDE = ("reflect", "edge", "mean")
-"""What a crop shows where it reaches beyond its image: the image mirrored at its border, its edge pixels repeated as
-streaks, or the mean colour of the part of the image that is under the crop."""
+OUTSIDE = ("fade", "edge", "mean", "reflect")
+"""What a crop shows where it reaches beyond its image.
 
+"fade": the image mirrored at its border, dissolving into a blur of itself, so that no second face appears; "edge": its
+edge pixels repeated, as streaks; "mean": the mean colour of what is under the crop; "reflect": the mirrored image
+alone.
+"""
+
+_FADE, _BLUR = 0.1, 0.12  # of a crop's side: over how much "fade" dissolves, and radius of the blur
 _POINTS = len(TEMPLATE)
 
 
@@ -90,7 +95,7 @@ def warp(
     landmarks: np.ndarray,
     size: int,
     template: np.ndarray = TEMPLATE,
-    outside: str = "reflect",
+    outside: str = "fade",
 ) -> np.ndarray:
     """Crop faces with known landmarks: each image is resampled once, with antialiasing, onto the template.
 
@@ -145,7 +150,7 @@ def _warp_one(image: np.ndarray, transform: np.ndarray, size: int, outside: str)
     # Only the part under the crop is touched: a 60-Mpixel image would be 720 MB in floating point.
     corners = inverse @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]])
     height, width = image.shape[:2]
-    mirrored = outside == "reflect"
+    mirrored = outside in ("fade", "reflect")
     left, right = _span(corners[0], width, 2 * factor, mirrored)
     top, bottom = _span(corners[1], height, 2 * factor, mirrored)
     part = np.ascontiguousarray(image[top:bottom, left:right])
@@ -158,18 +163,29 @@ def _warp_one(image: np.ndarray, transform: np.ndarray, size: int, outside: str)
     x, y = np.meshgrid(steps, steps)
     across = inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2]
     down = inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2]
+    beyond = np.hypot(across - across.clip(0, width), down - down.clip(0, height))  # in pixels of the image
     if mirrored:
         across, down = _reflected(across, width), _reflected(down, height)
     u = (across - left) / (factor * part.shape[1]) * 2 - 1
     v = (down - top) / (factor * part.shape[0]) * 2 - 1
     crop = sample(part, u.astype(np.float32), v.astype(np.float32))
-    if outside == "mean":
-        beyond = (across < 0) | (across > width) | (down < 0) | (down > height)
-        if beyond.any():
-            crop[beyond] = crop[~beyond].mean(0) if not beyond.all() else part.mean((0, 1))
+    if outside == "mean" and beyond.any():
+        inside = beyond == 0
+        crop[~inside] = crop[inside].mean(0) if inside.any() else part.mean((0, 1))
     if samples > 1:
         crop = crop.reshape(size, samples, size, samples, 3).mean((1, 3))
-    return np.rint(crop).clip(0, 255).astype(np.uint8)
+        beyond = beyond.reshape(size, samples, size, samples).mean((1, 3))
+    pixels = np.rint(crop).clip(0, 255).astype(np.uint8)
+    return _faded(pixels, beyond / shrink) if outside == "fade" and beyond.any() else pixels
+
+
+def _faded(crop: np.ndarray, beyond: np.ndarray) -> np.ndarray:
+    """A crop (S, S, 3) that dissolves into its blur with the distance (S, S), in its pixels, from what is its image."""
+    side = len(crop)
+    blurred = np.asarray(Image.fromarray(crop).filter(ImageFilter.GaussianBlur(_BLUR * side)), np.float64)
+    share = (beyond / (_FADE * side)).clip(0, 1)
+    share = (share**2 * (3 - 2 * share))[..., None]
+    return np.rint(crop * (1 - share) + blurred * share).astype(np.uint8)
 
 
 def _reflected(coordinates: np.ndarray, length: int) -> np.ndarray:

@@ -120,8 +120,20 @@ def test_beyond_an_image_is_its_mean_where_that_is_asked_for() -> None:
     assert (crop[:, :20] == crop[0, 0]).all() and np.abs(crop[0, 0] - edge[:, 20:].mean((0, 1))).max() < 1
     for name in align.OUTSIDE:
         assert align.warp(image, align.TEMPLATE * 20 - 300, 32, outside=name).std() < 100, "far away from the image"
-    with pytest.raises(ValueError, match="outside='black': choose one of reflect, edge, mean"):
+    with pytest.raises(ValueError, match="outside='black': choose one of fade, edge, mean, reflect"):
         align.warp(image, points, 60, outside="black")
+
+
+def test_a_mirrored_image_dissolves_with_the_distance_from_its_border() -> None:
+    image = np.zeros((60, 60, 3), np.uint8)
+    image[:, 6:10], image[:, 20:24] = 250, 250  # two bars, which would be there again in the mirror
+    points = align.TEMPLATE * 60 - [25, 0]
+    fade, reflect = (align.warp(image, points, 60, outside=name).astype(int) for name in ("fade", "reflect"))
+    np.testing.assert_array_equal(fade[:, 25:], reflect[:, 25:])
+    assert np.ptp(reflect[30, :25]) == 250, "mirrored bars"
+    assert np.abs(fade[:, 24] - reflect[:, 24]).max() <= 3, "at the border it is the mirrored image"
+    far = fade[30, :18]  # 7 pixels beyond and more: a blur, without an edge
+    assert np.abs(np.diff(far, axis=0)).max() < 25 < np.abs(np.diff(reflect[30, :18], axis=0)).max()
 
 
 def test_inside_an_image_nothing_depends_on_what_lies_outside() -> None:
