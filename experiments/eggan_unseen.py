@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from eggan import arguments, bench, fitted, saved, saved_grid
+from real_people import SYNTHETIC
 
 from ferdis import EGGAN, Faces
 from ferdis.evaluators.au_estimator import AUEstimator
@@ -34,8 +35,11 @@ EDITS = {
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     """Align, estimate, edit, save; returns the error of the edits' action units, one row per expression."""
-    root = {"required": True, "help": "folder with faces.csv and photographs"}
-    options = arguments(argv, __doc__ or "", root=root)
+    options = arguments(argv, __doc__ or "")
+    if not options.root or options.data != SYNTHETIC:
+        raise ValueError(
+            "give --root, the folder of faces.csv and photographs, and no --data: it learns rendered people"
+        )
     on = bench(options)
     model = fitted(options, on)
     faces = photographs(options.root, model, on.estimator)
