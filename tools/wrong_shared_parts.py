@@ -48,7 +48,6 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "stages[-1] = replace(stages[-1], validate",
                 "stages[0] = replace(stages[0], validate",
             ),
-            "min_steps ignored": ("max(self.epochs, -(-self.min_steps // steps))", "self.epochs"),
             "random state leaks": (
                 "with torch.random.fork_rng():\n            torch.manual_seed(self.seed)\n            self.m",
                 "if True:\n            torch.manual_seed(self.seed)\n            self.m",
@@ -57,6 +56,17 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 'logger", "progress")  # par',
                 'logger", "progress", "learning_rate")  # par',
             ),
+        },
+    ),
+    "ferdis/systems/presets.py": (
+        (ARGUMENTS, "tests/systems/test_base_wiring.py", "tests/systems/test_classifier.py"),
+        {
+            "min_steps ignored": ("max(self.epochs, -(-self._least_steps(images) // steps))", "self.epochs"),
+            "few steps for any set": (
+                "return min(self.min_steps, max(math.ceil(self.steps_per_image * images)",
+                "return max(1, max(math.ceil(0 * images)",
+            ),
+            "no least number of steps": ("-(-self.min_steps // _FEWEST)))", "1))"),
         },
     ),
     "ferdis/systems/triplets.py": (
