@@ -104,6 +104,7 @@ def reproduce(
         found.append(table.assign(table=column.table, dataset=column.options.dataset))
     result = pd.concat(found, ignore_index=True)
     result = result[["table", "dataset", *(name for name in result if name not in ("table", "dataset"))]]
+    Path(out).mkdir(parents=True, exist_ok=True)
     result.to_csv(Path(out) / SUMMARY, index=False)
     print(f"\nall figures: {Path(out) / SUMMARY}")
     return result
