@@ -508,6 +508,7 @@ NORMALISED_ARGUMENTS = {
     "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, _NF_LAST),
     "small_stem": Argument(True, _NF_LAST),
     "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
+    "weights_up_to": _UP_TO,
     "classifier_epochs": Argument(6, {"classifier.epochs": 6, **some("classifier.classifier.rates")}),
     "classifier_learning_rate": Argument(0.03, some("classifier.classifier.rates")),
     "max_degrees": Argument(20.0, some("?classifier.prepared.code", "?classifier.*.term.*", "?used")),  # see its test
