@@ -69,6 +69,9 @@ def overview() -> str:
             lines.append(f"{'':<14} for training only: {given}")
         lines += [f"{'':<14} {about['cost']['paper']}; --small: {about['cost']['small']}", ""]
     lines.append(
+        "EGGAN's tables and DECGAN's evaluation are scripts of a checkout: experiments/eggan_table1.py --data NAME"
+    )
+    lines.append(
         "ferdis reproduce NAME says what is missing, with its layout; --dry-run 20 tries it on rendered people."
     )
     return "\n".join(lines)
