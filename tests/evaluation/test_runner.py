@@ -19,7 +19,7 @@ import pytest
 from ferdis import run_folder
 from ferdis.evaluation import fit_and_score
 from ferdis.evaluation.runner import EvaluationError, evaluate
-from ferdis.evaluation.runtime_estimate import estimate
+from ferdis.evaluation.runtime_estimate import estimate, size_remarks
 from ferdis.faces import Faces
 from ferdis.protocol import SubjectKFold, repeat
 from ferdis.run_folder import DiskError
@@ -474,6 +474,33 @@ def test_estimate_scales_with_epochs_and_images(monkeypatch: pytest.MonkeyPatch)
     assert told.fold_seconds["slow"] == pytest.approx(0.3 + 0.01 * images * 50)
     assert told.total_seconds == pytest.approx(3 / 2 * (0.3 + 0.01 * images * 50)) and told.fits == 3
     assert set(asked) == {(min(64, len(folds[0].train)), CLASSES)}, "few faces, all classes"
+
+
+def test_stages_that_are_stretched_alike_are_estimated_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    class TwoStages:
+        def get_params(self, deep: bool = True) -> dict[str, int]:
+            return {"epochs": 10, "mlp_epochs": 5}
+
+        def training_epochs(self, images: float) -> int:
+            return 40  # four times as many
+
+    monkeypatch.setattr(
+        "ferdis.evaluation.runtime_estimate._time_fit",
+        lambda estimator, few, changes: 0.1 * changes["epochs"] + 0.01 * changes["mlp_epochs"],
+    )
+    faces = make_faces(30)
+    folds = PROTOCOL.split(faces)
+    told = estimate({"two": TwoStages()}, faces, folds)
+    few, images = min(64, len(folds[0].train)), np.mean([len(fold.train) for fold in folds])
+    assert told.fold_seconds["two"] == pytest.approx((0.1 * 40 + 0.01 * 20) * images / few)
+
+
+def test_what_follows_from_the_size_of_a_set_is_told_once_for_all_systems() -> None:
+    class Says:
+        def remarks(self, images: float) -> list[str]:
+            return [f"trained on {images:g}"]
+
+    assert size_remarks({"a": Says(), "b": Says(), "c": object()}, 48) == ["trained on 48"]
 
 
 def test_the_time_of_a_fold_leaves_out_a_pretraining_that_folds_share(monkeypatch: pytest.MonkeyPatch) -> None:
