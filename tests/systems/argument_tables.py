@@ -457,8 +457,8 @@ HOMOINTERPGAN_ARGUMENTS = {
     "encoder_depths": Argument((2, 1), _HI_DRAWN),
     "critic_channels": Argument(12, _HI_LATER),
     "critic_steps": Argument(3, {"homointerpgan.interpolator.every": [3, 3, 3]}),
-    "image_size": Argument(64, some("homointerpgan.drawn.image", "homointerpgan.prepared.*", "homointerpgan.*.term.*",
-                                    "used")),
+    "image_size": Argument(64, some("homointerpgan.initial", "homointerpgan.drawn.image", "homointerpgan.prepared.*",
+                                    "homointerpgan.*.term.*", "shapes.Critic", "used")),
 }  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------------ rivals
