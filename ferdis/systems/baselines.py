@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ferdis.losses import accuracy
-from ferdis.nn import ImageClassifier, initialise_normal
+from ferdis.nn import initialise_normal
 from ferdis.preprocess.augment import augmented_views, centre_crop, random_views, to_unit_range
 from ferdis.systems.class_means import Centres
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice
@@ -29,6 +29,7 @@ from ferdis.systems.ifgan import (
     move_centres,
     softmax_loss,
 )
+from ferdis.systems.recogniser_network import RECOGNISER, RecogniserEncoder, image_classifier
 from ferdis.systems.relgan import EXPRESSION_CODE, RELGAN, Encoder, classifier_terms
 from ferdis.systems.triplets import PatchClassifier, Patches, patch
 from ferdis.training import Batch, Modules, Phase, Stage
@@ -82,7 +83,8 @@ class ResNetClassifier(Classifier):
     Parameters
     ----------
     classifier : str
-        Any timm network; the paper's is ResNet-101.
+        Any timm network; the paper's is ResNet-101. "recogniser" is the zoo's, which ``weights="zoo:expression"``
+        starts (:class:`~ferdis.systems.recogniser_network.RecogniserNetwork`).
     classifier_arguments : mapping, optional
         Passed on to ``timm.create_model``.
     small_stem : bool
@@ -141,9 +143,9 @@ class ResNetClassifier(Classifier):
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         n_classes, weights = len(self.classes_), self._weights() if pretrained else None
-        classifier = ImageClassifier(
-            self.classifier, n_classes, weights=weights, arguments=self.classifier_arguments,
-            small_stem=self.small_stem,
+        classifier = image_classifier(
+            self.classifier, self.classes_.tolist(), weights=weights, arguments=self.classifier_arguments,
+            small_stem=self.small_stem, inner=self.crop_size / self.image_size,
         )  # fmt: skip
         return {
             "classifier": classifier,
@@ -238,8 +240,12 @@ class BaselineCNN(PatchClassifier):
     decay_epochs: int = 1
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
-        encoder = Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)
-        initialise_normal(encoder)
+        encoder: nn.Module
+        if self.encoder == RECOGNISER:
+            encoder = RecogniserEncoder(EXPRESSION_CODE, inner=self.crop_size / self.image_size)
+        else:
+            encoder = Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)
+            initialise_normal(encoder)
         return {"encoder": encoder, "classifier": nn.Linear(EXPRESSION_CODE, len(self.classes_))}
 
     def _stages(self, training: TrainingSet) -> list[Stage]:

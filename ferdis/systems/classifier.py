@@ -33,6 +33,9 @@ from ferdis.training.checkpoints import load_modules
 
 __all__ = ["Classifier", "TrainingSet", "check_choice", "module_device", "modules_in_eval_mode", "resized"]
 
+SAMPLERS = {"shuffle": 0.0, "square-root": 0.5, "balanced": 1.0}
+"""Ways to draw training faces: an image's chance is its class's number of images to minus this power."""
+
 C = TypeVar("C", bound="Classifier")
 
 if TYPE_CHECKING:  # scikit-learn has no types: what inherits from it would have every attribute
@@ -56,8 +59,9 @@ class Classifier(ClassifierMixin, Estimator):
     class_weight : str, mapping or None
         None, "balanced", or weights by class name, for the cross-entropy.
     sampler : str
-        "shuffle"; "balanced": each class is drawn equally often; "people": each person, and of a person each class, is
-        drawn equally often, so that no class is known by who shows it.
+        "shuffle"; "balanced": each class is drawn equally often; "square-root": as often as the square root of its
+        share, so that a class of a hundredth is drawn ten times as often, and not a hundred times; "people": each
+        person, and of a person each class, is drawn equally often, so that no class is known by who shows it.
     pretrain : Faces, optional
         Faces of other people to start from: the same system learns them first, with their labels (REL-GAN: by
         reenactment). Done once for all folds and kept in ``$FERDIS_CACHE``; the layers that name classes are new
@@ -151,7 +155,7 @@ class Classifier(ClassifierMixin, Estimator):
 
     def _check_parameters(self) -> None:
         """Errors for parameters out of range; systems add their own."""
-        check_choice("sampler", self.sampler, ("shuffle", "balanced", "people"))
+        check_choice("sampler", self.sampler, (*SAMPLERS, "people"))
         check_choice("schedule", self.schedule, ("steps", "one-cycle"))
         check_choice("augmentation", self.augmentation, AUGMENTATIONS)
         if self.crop_size > self.image_size:
@@ -185,7 +189,8 @@ class Classifier(ClassifierMixin, Estimator):
         counts = np.bincount(labels, minlength=len(self.classes_))
         self.training_count_ = len(labels)
         people = None if subjects is None else np.unique(subjects, return_inverse=True)[1].astype(np.int64)
-        rows = (1 / counts)[labels] if self.sampler == "balanced" else None
+        power = SAMPLERS.get(self.sampler, 0.0)
+        rows = (counts**-power)[labels] if power else None
         if self.sampler == "people":
             rows = people_weights(people, labels)
         return TrainingSet(

@@ -206,7 +206,7 @@ RESNET_ARGUMENTS = {
 _GAN = ("reenactment.discriminator", "reenactment.generator")
 _DRAWN = some("reenactment.drawn.*", "reenactment.prepared.*", "reenactment.*.term.*",
               "classifier.drawn.*", "classifier.prepared.*", "?classifier.*.term.*", "?used")  # fmt: skip
-_NETS = some("reenactment.initial", "reenactment.prepared.generated", "reenactment.*.term.*", "classifier.initial",
+_NETS = some("reenactment.initial", "reenactment.prepared.[cg]*", "reenactment.*.term.*", "classifier.initial",
              "classifier.prepared.code", "classifier.*.term.*", "used")  # fmt: skip
 
 RELGAN_ARGUMENTS = {
@@ -227,6 +227,10 @@ RELGAN_ARGUMENTS = {
                                          "?classifier.prepared.code", "?classifier.*.term.*", "?used")),
     "cycle_weight": Argument(3.0, {"reenactment.generator.weight.cycle": [3.0, 3.0],
                                    **some("reenactment.generator.term.cycle")}),
+    "names_weight": Argument(3.0, {"reenactment.generator.weight.names": [3.0, 3.0],
+                                   **some("reenactment.generator.term.names", "reenactment.modules",
+                                          "reenactment.initial", "reenactment.generator.updates", "shapes.Linear")}),
+    "encoder": Argument("recogniser", {**_NETS, **some("shapes.Encoder", "shapes.RecogniserEncoder")}),
     "pixel_growth": Argument(2.0, {"reenactment.generator.weight.pixel": [20.0, 40.0]}),
     "expression_weight": weight("reenactment.generator.expression"),
     "identity_weight": weight("reenactment.generator.identity"),
@@ -237,7 +241,7 @@ RELGAN_ARGUMENTS = {
     "weights_up_to": _UP_TO,
     "near_optimal": Argument(0.8, {"reenactment.discriminator.every": [1, 4, 4]}),
     "generator_steps": Argument(3, {"reenactment.discriminator.every": [1, 1, 3]}),
-    "augmentation": Argument("strong", some("reenactment.prepared.[gs]*", "reenactment.*.term.*",
+    "augmentation": Argument("strong", some("reenactment.prepared.[cgs]*", "reenactment.*.term.*",
                                             "classifier.prepared.code", "?classifier.*.term.*", "?used")),
     "pretrain": Argument(EXTRA, {**some("pretraining.*", *(f"?{name}" for name in _NETS)),
                                  "reenactment.generator.weight.pixel": [600.0, 600.0]}),
@@ -276,6 +280,9 @@ CNN_ARGUMENTS = {
     "augmentation": Argument("strong", some("cnn.prepared.*", "cnn.*.term.*", "?used")),
     **starts("cnn"),
     "encoder_channels": Argument((8, 8, 16, 16, 24), some("cnn.initial", "cnn.*.term.*", "shapes.Encoder", "used")),
+    "encoder": Argument(
+        "recogniser", some("cnn.initial", "cnn.*.term.*", "shapes.Encoder", "shapes.RecogniserEncoder", "used")
+    ),
     "betas": betas(*_CNN),
     "views": Argument("all", {**_FACES, "cnn.steps": 100}),
     "test_views": Argument("all", some("used")),
@@ -595,7 +602,7 @@ _CAI = {  # Cai et al. 2021: Section 4.2; lambdas of Eq. 1, alpha of Eq. 5
 _ALI = {  # Ali and Hughes 2020: Section 4.1
     "encoder_channels": (64, 128, 256, 512, 512), "image_size": 110, "crop_size": 96, "epochs": 300, "batch_size": 64,
     "learning_rate": 1e-4, "betas": (0.5, 0.999), "decay": 1.0, "decay_epochs": 1, "views": "random",
-    "test_views": "centre", "weights": None,
+    "test_views": "centre", "weights": None, "encoder": "blocks",
 }  # fmt: skip
 _JUDGE = {
     **_TRAINING, "accelerator": "cpu", "logger": None, "progress": False, "image_size": 64,
@@ -619,6 +626,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "pixel_growth": 1.0, "mlp_epochs": 50, "mlp_learning_rate": 1e-4, "hidden": 128, "dropout": 0.2,
         "ground_truth": "auto", "truths": 8, "near_optimal": 0.9, "generator_steps": 4, "pixel_reduction": "mean",
         "self_transfers": 0.0, "cycle_weight": 0.0, "mlp_views": "all", "finetune_encoder": False,
+        "names_weight": 0.0,
     },
     "BaselineCNN": {**_RECOGNITION, **_ALI},
     "EGGAN": {
