@@ -65,7 +65,7 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "class_weights=training.class_weights,\n                        trains",
                 "class_weights=None,\n                        trains",
             ),
-            "pretrained weights not loaded": ("weights=self._weights() if pretrained else None", "weights=None"),
+            "pretrained weights not loaded": ("weights=self.weights if pretrained else None", "weights=None"),
             "no schedule for the generator": (
                 "weights, optimizer, schedule, after_step=move_centres",
                 "weights, optimizer, after_step=move_centres",

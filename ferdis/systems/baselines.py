@@ -105,16 +105,11 @@ class ResNetClassifier(Classifier):
         Of Adam.
     """
 
-    # IF-GAN's, without its generator. A step costs less than half of IF-GAN's: more of them, to be fair.
+    # IF-GAN's, without its generator.
     preset: ClassVar[Mapping[str, Any]] = {
-        **{
-            name: IFGAN.preset[name]
-            for name in ("classifier", "classifier_arguments", "small_stem", "weights", "weights_up_to", "image_size",
-                         "crop_size", "schedule", "batch_size", "steps_per_image")
-        },
-        "epochs": 5,
-        "min_steps": 1200,
-        "learning_rate": 2e-3,
+        name: IFGAN.preset[name]
+        for name in ("classifier", "weights", "augmentation", "test_flip", "image_size", "crop_size", "epochs",
+                     "min_steps", "steps_per_image", "schedule", "batch_size", "learning_rate")
     }  # fmt: skip
 
     classifier: str = "resnet101.tv_in1k"
@@ -142,9 +137,9 @@ class ResNetClassifier(Classifier):
         check_choice("island_reduction", self.island_reduction, ISLAND_REDUCTIONS)
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
-        n_classes, weights = len(self.classes_), self._weights() if pretrained else None
+        n_classes, weights = len(self.classes_), self.weights if pretrained else None
         classifier = image_classifier(
-            self.classifier, self.classes_.tolist(), weights=weights, arguments=self.classifier_arguments,
+            self.classifier, list(self.classes_), weights=weights, arguments=self.classifier_arguments,
             small_stem=self.small_stem, inner=self.crop_size / self.image_size,
         )  # fmt: skip
         return {
@@ -208,26 +203,10 @@ class BaselineCNN(PatchClassifier):
     """
 
     preset: ClassVar[Mapping[str, Any]] = {
-        name: value
-        for name, value in RELGAN.preset.items()
-        if name
-        not in (
-            "decoder_channels",
-            "pixel_weight",
-            "pixel_growth",
-            "near_optimal",
-            "mlp_epochs",
-            "mlp_views",
-            "mlp_learning_rate",
-            "truths",
-        )
-    } | {
-        "min_steps": 1500,
-        "steps_per_image": 5.0,
-        "schedule": "one-cycle",
-        "weights": "zoo:cnn-small",
-        "weights_up_to": 300,
-    }
+        name: RELGAN.preset[name]
+        for name in ("encoder", "weights", "augmentation", "test_flip", "image_size", "crop_size", "schedule",
+                     "batch_size", "learning_rate", "pretrain_epochs")
+    } | {"epochs": 20, "min_steps": 300, "steps_per_image": 4.0}  # fmt: skip
     _started = ("encoder",)
 
     image_size: int = 110
@@ -246,7 +225,8 @@ class BaselineCNN(PatchClassifier):
         else:
             encoder = Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)
             initialise_normal(encoder)
-        return {"encoder": encoder, "classifier": nn.Linear(EXPRESSION_CODE, len(self.classes_))}
+        modules = {"encoder": encoder, "classifier": nn.Linear(EXPRESSION_CODE, len(self.classes_))}
+        return self._begun(modules, pretrained)
 
     def _stages(self, training: TrainingSet) -> list[Stage]:
         epochs, decay_epochs = self._length(len(training))

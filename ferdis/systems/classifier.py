@@ -68,9 +68,6 @@ class Classifier(ClassifierMixin, Estimator):
         afterwards, unless the classes are the same.
     pretrain_epochs : int
         Epochs of it.
-    weights_up_to : int
-        The largest number of training faces for which ``weights`` are the start; more of them start from random
-        weights. 0: ``weights`` are the start of any number.
     augmentation : str
         "paper": the views that the system's paper names. "strong": these, loosened, and another light and camera for
         each (:func:`ferdis.preprocess.augment.loosened`, :func:`~ferdis.preprocess.augment.distorted`).
@@ -91,7 +88,6 @@ class Classifier(ClassifierMixin, Estimator):
     sampler: str = "shuffle"
     pretrain: Faces | None = None
     pretrain_epochs: int = 20
-    weights_up_to: int = 0
     augmentation: str = "paper"
     test_flip: bool = False
     schedule: str = "steps"
@@ -187,7 +183,6 @@ class Classifier(ClassifierMixin, Estimator):
             subjects = np.concatenate([subjects, kept.subject]) if known else None
         labels = np.searchsorted(self.classes_, expression).astype(np.int64)
         counts = np.bincount(labels, minlength=len(self.classes_))
-        self.training_count_ = len(labels)
         people = None if subjects is None else np.unique(subjects, return_inverse=True)[1].astype(np.int64)
         power = SAMPLERS.get(self.sampler, 0.0)
         rows = (counts**-power)[labels] if power else None
@@ -202,24 +197,6 @@ class Classifier(ClassifierMixin, Estimator):
             class_weights=self._class_weights(counts),
             row_weights=rows,
         )
-
-    def first_weights(self, images: float) -> str | None:
-        """What a training on so many faces starts from: ``weights``, or None where ``weights_up_to`` says so."""
-        ruled_out = self.weights_up_to and (images > self.weights_up_to or self.pretrain is not None)
-        return None if ruled_out else getattr(self, "weights", None)
-
-    def _weights(self) -> str | None:
-        """What this training starts from; the training set is known, or nothing depends on its size."""
-        return self.first_weights(getattr(self, "training_count_", 0))
-
-    def remarks(self, images: float) -> list[str]:
-        """See the base; and where the start depends on the number of faces, what it is."""
-        if not self.weights_up_to or getattr(self, "weights", None) is None:
-            return super().remarks(images)
-        start = self.first_weights(images)
-        few = f"{'at most' if images <= self.weights_up_to else 'more than'} {self.weights_up_to} training faces"
-        line = f"{type(self).__name__}: starts from {start or 'random weights'} ({few}: weights_up_to)"
-        return [line, *super().remarks(images)]
 
     def _start(self) -> None:
         """The weights that the same system has after ``pretrain``; see :meth:`_class_tensors` for what stays new."""
@@ -250,8 +227,7 @@ class Classifier(ClassifierMixin, Estimator):
     def _for_pretraining(self: C) -> C:
         """This system as it learns ``pretrain``: the same for every fold and seed of the target set."""
         own = {"extra_train": None, "pretrain": None, "epochs": self.pretrain_epochs, "min_steps": 0, "seed": 0,
-               "class_weight": None, "sampler": "shuffle", "steps_per_image": 0.0, "weights_up_to": 0,
-               **({"weights": None} if self.weights_up_to else {})}  # fmt: skip
+               "class_weight": None, "sampler": "shuffle", "steps_per_image": 0.0}  # fmt: skip
         other = type(self)(**{**self.get_params(deep=False), **own})
         other.notes_, other.training_digest_ = [], cast(Faces, self.pretrain).digest()
         return other

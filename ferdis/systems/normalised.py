@@ -174,7 +174,7 @@ class NormalisedFace(Classifier):
         generator.classes_ = self.classes_
         networks = generator._build(pretrained)
         classifier = ImageClassifier(
-            self.classifier, len(self.classes_), weights=self._weights() if pretrained else None,
+            self.classifier, len(self.classes_), weights=self.weights if pretrained else None,
             arguments=self.classifier_arguments, small_stem=self.small_stem,
         )  # fmt: skip
         return {

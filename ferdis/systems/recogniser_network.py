@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ferdis.faces import SEVEN_EXPRESSIONS
-from ferdis.nn import SAVED, ImageClassifier
+from ferdis.nn import SAVED, ImageClassifier, checked_architecture
 from ferdis.preprocess.align import TEMPLATE, similarity
 from ferdis.weights import put_weights, read_weights
 from ferdis.zoo.networks import DROPOUT, LUMA, SIDE, WIDTHS, FiveBlockCNN, standardise
@@ -135,6 +135,8 @@ def image_classifier(
     Parameters and errors are those of :class:`ImageClassifier` and :class:`RecogniserNetwork`.
     """
     if name == RECOGNISER:
+        if checked_architecture(arguments or {}) or small_stem:
+            raise ValueError("classifier_arguments and small_stem are of timm's networks: 'recogniser' has one build")
         return RecogniserNetwork(classes, in_channels=in_channels, inner=inner, weights=weights)
     return ImageClassifier(
         name, len(classes), in_channels=in_channels, weights=weights, arguments=arguments, small_stem=small_stem

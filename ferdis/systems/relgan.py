@@ -88,11 +88,12 @@ from ferdis.preprocess.augment import (
 )
 from ferdis.systems.base import train_once
 from ferdis.systems.classifier import TrainingSet, check_choice, module_device, modules_in_eval_mode, resized
-from ferdis.systems.recogniser_network import RECOGNISER, RecogniserEncoder
+from ferdis.systems.recogniser_network import RECOGNISER, RecogniserEncoder, of_recogniser
 from ferdis.systems.triplets import GROUND_TRUTHS, PatchClassifier, Patches, Triplets, patch
 from ferdis.training import Batch, Modules, Phase, Stage
 from ferdis.training.checkpoints import load_modules
 from ferdis.training.history import History
+from ferdis.weights import read_weights
 
 EXPRESSION_CODE, IDENTITY_CODE = 30, 50
 LABELS = ("expression", "identity", "source_identity", "target_expression", "known")
@@ -474,23 +475,29 @@ class RELGAN(PatchClassifier):
     # In a short training pixels weighed 20 drown in the class terms, and class terms in pixels weighed 1000 until there
     # is a code; then pixels sharpen it. A step of D for each of G's leaves the code at chance, one for four does not.
     preset: ClassVar[Mapping[str, Any]] = {
-        "encoder_channels": (16, 32, 64, 128, 128),
+        "encoder": "recogniser",
+        "weights": "zoo:expression",
+        "augmentation": "strong",
+        "test_flip": True,
+        "encoder_channels": (16, 32, 64, 128, 128),  # of identity
         "decoder_channels": (128, 96, 64, 32, 16),
+        "names_weight": 50.0,
+        "self_transfers": 0.25,
+        "finetune_encoder": True,
         "pixel_weight": 300.0,
         "pixel_growth": 30.0,
         "near_optimal": 0.4,
         "image_size": 72,
         "crop_size": 64,
         "epochs": 10,
-        "min_steps": 800,
-        "steps_per_image": 4.0,
-        "mlp_epochs": 6,
+        "min_steps": 600,
+        "steps_per_image": 2.0,
+        "mlp_epochs": 20,
         "mlp_views": "random",
         "batch_size": 32,
         "learning_rate": 1e-3,
-        "decay": 0.85,
-        "decay_epochs": 1,
-        "mlp_learning_rate": 2e-3,
+        "schedule": "one-cycle",
+        "mlp_learning_rate": 1e-3,
         "truths": 2,
         "pretrain_epochs": 12,
     }
@@ -606,7 +613,7 @@ class RELGAN(PatchClassifier):
         )
         if self.finetune_encoder:
             modules["recognition_encoder"] = self._expression_encoder()
-        return modules
+        return self._begun(modules, pretrained)
 
     def _expression_encoder(self) -> nn.Module:
         if self.encoder == RECOGNISER:
@@ -614,9 +621,7 @@ class RELGAN(PatchClassifier):
         return Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)
 
     def _start(self) -> None:
-        """``weights`` alone: a pretraining's discriminator is needed, too, so that ``_stages`` sees to that."""
-        if (weights := self._weights()) is not None:
-            self._put_weights(weights)
+        """Nothing: of a pretraining the discriminator is needed, too, so that ``_stages`` sees to that."""
 
     def _stages(self, training: TrainingSet) -> list[Stage]:
         with torch.random.fork_rng():
@@ -659,7 +664,8 @@ class RELGAN(PatchClassifier):
         schedule = self._scheduler(epochs, decay_epochs)
         terms = ("adversarial", "pixel", "expression", *(("identity",) if discriminator.identity_head else ()))
         weights = {term: getattr(self, f"{term}_weight") for term in terms}
-        grown = self.pretrain is not None or self._weights() is not None
+        weighed = self.weights is not None and not of_recogniser(read_weights(self.weights))  # with a decoder, too
+        grown = self.pretrain is not None or weighed
         weights["pixel"] = partial(_growing, self.pixel_weight, self.pixel_growth, epochs, grown)
         if self.cycle_weight:
             weights["cycle"] = self.cycle_weight
@@ -733,5 +739,5 @@ _PRETRAINING = (
     "pixel_weight", "pixel_reduction", "pixel_growth", "expression_weight", "identity_weight", "truths",
     "self_transfers", "cycle_weight", "names_weight", "near_optimal", "generator_steps", "views", "image_size",
     "crop_size", "batch_size", "learning_rate", "betas", "decay", "decay_epochs", "schedule", "gradient_clip",
-    "accelerator", "devices", "precision", "logger", "progress",
+    "accelerator", "devices", "precision", "logger", "progress", "weights",
 )  # fmt: skip

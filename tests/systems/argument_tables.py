@@ -101,9 +101,6 @@ def starts(stage: str) -> dict[str, Argument]:
     }
 
 
-# So many faces start from the file, which is not there; fewer would do without it.
-_UP_TO = Argument(24, error="nowhere.safetensors", given={"weights": "nowhere.safetensors"})
-
 # ------------------------------------------------------------------------------------- IF-GAN and its baseline
 
 _BOTH = ("ifgan.discriminator", "ifgan.joint")
@@ -116,10 +113,9 @@ IFGAN_ARGUMENTS = {
     **TRAINER,
     **moved_too(steps("ifgan", _BOTH, 0.002, (1, 1, 0.9, 0.9, 0.81, 0.81)), "ifgan.joint.moved", "batch_size", "seed"),
     **decays(0.002, 0.9, _BOTH),
-    "classifier": Argument("resnet34", {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
+    "classifier": Argument("resnet26", {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
-    "weights_up_to": _UP_TO,
     "classifier_input": Argument("pair", {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "small_stem": Argument(True, {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "attention": Argument(False, _GENERATOR),
@@ -178,10 +174,9 @@ RESNET_ARGUMENTS = {
         steps("baseline", _ONE, 0.002, (1, 1, 0.9, 0.9, 0.81, 0.81)), "baseline.classifier.moved", "batch_size", "seed"
     ),
     **decays(0.002, 0.9, _ONE),
-    "classifier": Argument("resnet34", _NETWORK),
+    "classifier": Argument("resnet26", _NETWORK),
     "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, _NETWORK),
     "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
-    "weights_up_to": _UP_TO,
     "small_stem": Argument(True, _NETWORK),
     "softmax_weight": weight("baseline.classifier.softmax"),
     "island_weight": weight("baseline.classifier.island"),
@@ -238,7 +233,6 @@ RELGAN_ARGUMENTS = {
                                          "?classifier.prepared.code", "?classifier.*.term.*", "?used")),
     "truths": Argument(0, error="truths=0"),
     "weights": Argument("zoo:none", error="the zoo has no 'none'"),
-    "weights_up_to": _UP_TO,
     "near_optimal": Argument(0.8, {"reenactment.discriminator.every": [1, 4, 4]}),
     "generator_steps": Argument(3, {"reenactment.discriminator.every": [1, 1, 3]}),
     "augmentation": Argument("strong", some("reenactment.prepared.[cgs]*", "reenactment.*.term.*",
@@ -287,7 +281,6 @@ CNN_ARGUMENTS = {
     "views": Argument("all", {**_FACES, "cnn.steps": 100}),
     "test_views": Argument("all", some("used")),
     "weights": Argument("zoo:none", error="the zoo has no 'none'"),
-    "weights_up_to": _UP_TO,
     "image_size": Argument(40, {**_FACES, **some("used")}),
     "crop_size": Argument(64, some("cnn.*", "shapes.Encoder", "used"), given={"image_size": 64}),
     "extra_train": Argument(EXTRA, {**_FACES, "cnn.steps": 3}),
@@ -515,7 +508,6 @@ NORMALISED_ARGUMENTS = {
     "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, _NF_LAST),
     "small_stem": Argument(True, _NF_LAST),
     "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
-    "weights_up_to": _UP_TO,
     "classifier_epochs": Argument(6, {"classifier.epochs": 6, **some("classifier.classifier.rates")}),
     "classifier_learning_rate": Argument(0.03, some("classifier.classifier.rates")),
     "max_degrees": Argument(20.0, some("?classifier.prepared.code", "?classifier.*.term.*", "?used")),  # see its test
@@ -591,8 +583,7 @@ ARGUMENTS: dict[str, dict[str, Argument]] = {
 _TRAINING = {"min_steps": 0, "steps_per_image": 0.0, "gradient_clip": None, "seed": 0,
              "accelerator": "auto", "devices": 1, "precision": "auto", "logger": "csv", "progress": True}  # fmt: skip
 _RECOGNITION = {**_TRAINING, "extra_train": None, "class_weight": None, "sampler": "shuffle", "test_flip": False,
-                "augmentation": "paper", "schedule": "steps", "pretrain": None, "pretrain_epochs": 20,
-                "weights_up_to": 0}  # fmt: skip
+                "augmentation": "paper", "schedule": "steps", "pretrain": None, "pretrain_epochs": 20}  # fmt: skip
 _CAI = {  # Cai et al. 2021: Section 4.2; lambdas of Eq. 1, alpha of Eq. 5
     "softmax_weight": 10.0, "island_weight": 1.0, "island_alpha": 0.03, "image_size": 256, "crop_size": 224,
     "max_degrees": 5.0, "epochs": 100, "batch_size": 50, "learning_rate": 1e-4, "betas": (0.9, 0.99),

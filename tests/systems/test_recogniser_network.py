@@ -114,8 +114,10 @@ def test_of_an_encoder(cls, name: str, tmp_path) -> None:
 
 def test_weights_of_another_network_are_refused_in_one_line() -> None:
     with pytest.raises(ValueError, match=r"^zoo:expression is the recogniser's network: .*encoder='recogniser'$"):
-        BaselineCNN.small(weights=START, epochs=1, progress=False).fit(faces())
+        BaselineCNN.small(encoder="blocks", weights=START, epochs=1, progress=False).fit(faces())
     with pytest.raises(ValueError, match=r"^zoo:cnn-small does not fit the recogniser's network: [^\n]*$"):
         ResNetClassifier.small(classifier="recogniser", weights="zoo:cnn-small", epochs=1, progress=False).fit(faces())
+    with pytest.raises(ValueError, match="'recogniser' has one build"):
+        ResNetClassifier.small(small_stem=True, epochs=1, progress=False).fit(faces())
     with pytest.raises(ValueError, match="encoder='resnet'"):
         BaselineCNN.small(encoder="resnet", epochs=1, progress=False).fit(faces())

@@ -277,7 +277,7 @@ class TestPretraining:
         own = {
             "seed", "epochs", "min_steps", "pretrain", "pretrain_epochs", "extra_train", "class_weight", "sampler",
             "test_flip", "test_views", "ground_truth", "hidden", "dropout", "mlp_epochs", "mlp_learning_rate",
-            "mlp_views", "finetune_encoder", "weights", "weights_up_to", "steps_per_image",
+            "mlp_views", "finetune_encoder", "steps_per_image",
         }  # fmt: skip
         assert set(relgan._PRETRAINING) == {field.name for field in fields(RELGAN)} - own
 
