@@ -225,7 +225,10 @@ class BaselineCNN(PatchClassifier):
         else:
             encoder = Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)
             initialise_normal(encoder)
-        modules = {"encoder": encoder, "classifier": nn.Linear(EXPRESSION_CODE, len(self.classes_))}
+        modules: dict[str, nn.Module] = {
+            "encoder": encoder,
+            "classifier": nn.Linear(EXPRESSION_CODE, len(self.classes_)),
+        }
         return self._begun(modules, pretrained)
 
     def _stages(self, training: TrainingSet) -> list[Stage]:

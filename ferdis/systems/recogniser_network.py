@@ -92,7 +92,7 @@ class RecogniserNetwork(nn.Module):
         own = {key.removeprefix(SAVED): part for key, part in tensors.items() if key.startswith(SAVED)}
         given = dict(first or own or tensors)
         first_layer, heads = "features.0.weight", self.network.heads
-        images = self.network.features[0].in_channels  # of which each has what one has there
+        images = self.network.state_dict()[first_layer].shape[1]  # of which each has what one has there
         if first_layer in given and given[first_layer].shape[1] == 1:
             given[first_layer] = given[first_layer].repeat(1, images, 1, 1) / images
         for part in ("weight", "bias"):

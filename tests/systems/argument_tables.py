@@ -485,7 +485,7 @@ NORMALISED_ARGUMENTS = {
     "augmentation": Argument(
         "strong",
         some(
-            "reenactment.prepared.[gs]*",
+            "reenactment.prepared.[cgs]*",
             "reenactment.*.term.*",
             "?classifier.prepared.code",
             "?classifier.*.term.*",
@@ -504,7 +504,7 @@ NORMALISED_ARGUMENTS = {
     "generator_arguments": Argument(
         {}, {**_NF_NETS, **some("shapes.*", "?*.prepared.*", "?*.drawn.*", "?*.weight.*", "?*.every", "?used")}
     ),
-    "classifier": Argument("resnet34", _NF_LAST),
+    "classifier": Argument("resnet26", _NF_LAST),
     "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, _NF_LAST),
     "small_stem": Argument(True, _NF_LAST),
     "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
