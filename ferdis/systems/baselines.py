@@ -204,8 +204,8 @@ class BaselineCNN(PatchClassifier):
 
     preset: ClassVar[Mapping[str, Any]] = {
         name: RELGAN.preset[name]
-        for name in ("encoder", "encoder_channels", "weights", "augmentation", "test_flip", "image_size", "crop_size", "schedule",
-                     "batch_size", "learning_rate", "pretrain_epochs")
+        for name in ("encoder", "encoder_channels", "weights", "augmentation", "test_flip", "image_size", "crop_size",
+                     "schedule", "batch_size", "learning_rate", "pretrain_epochs")
     } | {"epochs": 20, "min_steps": 300, "steps_per_image": 4.0}  # fmt: skip
     _started = ("encoder",)
 

@@ -113,7 +113,7 @@ IFGAN_ARGUMENTS = {
     **TRAINER,
     **moved_too(steps("ifgan", _BOTH, 0.002, (1, 1, 0.9, 0.9, 0.81, 0.81)), "ifgan.joint.moved", "batch_size", "seed"),
     **decays(0.002, 0.9, _BOTH),
-    "classifier": Argument("resnet26", {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
+    "classifier": Argument("resnet18d", {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
     "classifier_input": Argument("pair", {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
@@ -174,7 +174,7 @@ RESNET_ARGUMENTS = {
         steps("baseline", _ONE, 0.002, (1, 1, 0.9, 0.9, 0.81, 0.81)), "baseline.classifier.moved", "batch_size", "seed"
     ),
     **decays(0.002, 0.9, _ONE),
-    "classifier": Argument("resnet26", _NETWORK),
+    "classifier": Argument("resnet18d", _NETWORK),
     "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, _NETWORK),
     "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
     "small_stem": Argument(True, _NETWORK),
@@ -504,7 +504,7 @@ NORMALISED_ARGUMENTS = {
     "generator_arguments": Argument(
         {}, {**_NF_NETS, **some("shapes.*", "?*.prepared.*", "?*.drawn.*", "?*.weight.*", "?*.every", "?used")}
     ),
-    "classifier": Argument("resnet26", _NF_LAST),
+    "classifier": Argument("resnet18d", _NF_LAST),
     "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, _NF_LAST),
     "small_stem": Argument(True, _NF_LAST),
     "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
