@@ -37,7 +37,8 @@ class PageModel:
     path : Path
     about : dict
         ``name``, ``title``, ``file`` (in the site), ``method``, ``inputs``, ``classes``, ``action_units`` with their
-        ``unit_names``, ``size`` and ``template`` of the crop, ``caution`` and ``limits`` in words, ``abstaining``.
+        ``unit_names``, ``size``, ``template`` and ``outside`` of the crop, ``caution`` and ``limits`` in words,
+        ``abstaining``.
     notes : tuple of str
         What the page does otherwise than ``ferdis predict`` would with this model.
     """
@@ -81,6 +82,7 @@ def page_model(path: Path, title: str = "") -> PageModel:
         "unit_names": [ACTION_UNIT_NAMES[name] for name in units],
         "size": int(about["preprocessing"].get("image_size", [int(about["image_size"])])[0]),
         "template": aligner.template.tolist(),
+        "outside": aligner.outside,
         "caution": _measured(about),
         "limits": [],
         "abstaining": [],

@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 
 const scripts = pathToFileURL(`${process.env.FERDIS_PAGE}/js/`);
 const values = JSON.parse(readFileSync(process.env.FERDIS_VALUES, "utf-8"));
-const { SumTable, reduce, resize, rint, sample } = await import(new URL("pixels.js", scripts));
+const { SumTable, blur, reduce, resize, rint, sample } = await import(new URL("pixels.js", scripts));
 const { similarity, warp } = await import(new URL("align.js", scripts));
 const { layoutOf, suppressed, suppressedInside } = await import(new URL("mtcnn.js", scripts));
 const { facesOf, onCanvas } = await import(new URL("detection.js", scripts));
@@ -42,11 +42,15 @@ test("bilinear samples", () => {
   near([...sample(image(given), floats(across), floats(down))], [...floats(expected)], 0);
 });
 
-for (const { name, given, points, size, template, matrix, expected } of values.warp) {
+for (const { given, radius, expected } of values.blur) {
+  test(`blur of ${radius}`, () => sameImage(blur(image(given), radius), expected));
+}
+
+for (const { name, given, points, size, template, outside, matrix, expected } of values.warp) {
   test(`warp ${name}`, () => {
     const { a, b, x, y } = similarity(points.slice(0, 3), template.map(([u, v]) => [u * size, v * size]));
     near([a, -b, x, b, a, y], matrix.flat(), 1e-9);
-    const found = warp(image(given), points, size, template);
+    const found = warp(image(given), points, size, template, outside);
     const other = bytes(expected.pixels);
     const apart = found.pixels.reduce((count, value, k) => count + (value !== other[k]), 0);
     assert.ok(found.pixels.every((value, k) => Math.abs(value - other[k]) <= 1), "off by more than a grey level");
@@ -76,7 +80,7 @@ for (const { height, width, min_face, factor, levels, shape, outside } of values
 }
 
 test("overlapping boxes are suppressed, ties in order", () => {
-  const found = values.suppressed.boxes.map(([left, top, right, bottom, sure], row) => ({ box: [left, top, right, bottom], sure, row }));
+  const found = values.suppressed.boxes.map((line, row) => ({ box: line.slice(0, 4), sure: line[4], row }));
   for (const { overlap, rows } of values.suppressed.kept) {
     assert.deepEqual(suppressed(found, Math.fround(overlap)).map(({ row }) => row), rows);
   }
@@ -94,7 +98,9 @@ for (const { given, pass, grey, expected, scale, offset } of values.canvases) {
 
 /** Networks that see brightness alone, as those of test_scripts.py do. */
 function brightness() {
-  const mean = (planes, start, length) => planes.subarray(start, start + length).reduce((sum, value) => sum + value, 0) / length;
+  const mean = (planes, start, length) => {
+    return planes.subarray(start, start + length).reduce((sum, value) => sum + value, 0) / length;
+  };
   const first = async (sheet, [, , height, width], outside) => {
     assert.equal(outside.length, (height - 2) * (width - 2));
     const [rows, columns] = [height, width].map((side) => Math.floor((side - 1) / 2) - 4);
@@ -110,7 +116,8 @@ function brightness() {
   };
   const later = (points) => async (planes, [count, , side]) => {
     const [moves, sure] = [new Float32Array(4 * count), new Float32Array(2 * count)];
-    const places = new Float32Array(10 * count).map((_, k) => [0.25, 0.75, 0.5, 0.25, 0.75, 0.25, 0.25, 0.5, 0.75, 0.75][k % 10]);
+    const shares = [0.25, 0.75, 0.5, 0.25, 0.75, 0.25, 0.25, 0.5, 0.75, 0.75];
+    const places = new Float32Array(10 * count).map((_, k) => shares[k % 10]);
     for (let k = 0; k < count; k++) {
       sure[2 * k + 1] = (mean(planes, k * 3 * side * side, side * side) + 1) / 2;
       moves.set([0.03125, 0.0625, -0.03125, 0.0625], 4 * k);

@@ -442,9 +442,13 @@ def rendered() -> list[np.ndarray]:
 
 def test_probabilities_of_100_rendered_faces_are_pythons(opened, rendered) -> None:
     predictor = Predictor.load(action_units=True)
+    aligner: Any = predictor.preprocessor
     points = np.repeat(DRAWN_TEMPLATE[None] * 128, len(rendered), 0)
     crops = np.stack(
-        [warp(image, place, 64, predictor.preprocessor.template) for image, place in zip(rendered, points, strict=True)]
+        [
+            warp(image, place, 64, aligner.template, aligner.outside)
+            for image, place in zip(rendered, points, strict=True)
+        ]
     )
     expected, units = predictor._answers(crops)
     found = asked(opened(), rendered, points)

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from ferdis.preprocess import align, mtcnn
-from ferdis.preprocess.align import PASSES, TEMPLATE, Aligner, align_points, warp
+from ferdis.preprocess.align import OUTSIDE, PASSES, TEMPLATE, Aligner, align_points, warp
 from ferdis.preprocess.images import resize, sample
 from ferdis.web.site import _search
 
@@ -80,12 +80,22 @@ def warps(rng: np.random.Generator) -> list[dict[str, Any]]:
                                   [-np.sin(np.radians(turn)), np.cos(np.radians(turn))]])  # fmt: skip
         middle = [20.0, 30.0] if name == "at the edge" else [side / 2 + 7, side / 2 - 3]
         points = (turned + middle + rng.normal(0, 0.02 * eyes, (5, 2))).round(2)
-        cases.append(
-            {"name": name, "given": record_of(image), "points": points.tolist(), "size": size,
-             "template": TEMPLATE.tolist(), "matrix": align_points(points[None], size)[0].tolist(),
-             "expected": record_of(warp(image, points, size))}
-        )  # fmt: skip
+        cases += [
+            {"name": f"{name}, {outside}", "given": record_of(image), "points": points.tolist(), "size": size,
+             "template": TEMPLATE.tolist(), "matrix": align_points(points[None], size)[0].tolist(), "outside": outside,
+             "expected": record_of(warp(image, points, size, outside=outside))}
+            for outside in OUTSIDE
+        ]  # fmt: skip
     return cases
+
+
+def blurs(rng: np.random.Generator) -> list[dict[str, Any]]:
+    return [
+        {"given": record_of(image), "radius": radius,
+         "expected": record_of(np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(radius))))}
+        for size, radius in [((64, 64), 7.68), ((48, 31), 0.9), ((20, 33), 25.0), ((96, 96), 11.52)]
+        for image in [rng.integers(0, 256, (*size, 3), np.uint8)]
+    ]  # fmt: skip
 
 
 def samples(rng: np.random.Generator) -> dict[str, Any]:
@@ -184,10 +194,17 @@ def searches(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> list[
 def test_the_page_computes_what_python_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     values = {
-        "resize": resizes(rng), "reduce": reductions(rng), "sample": samples(rng), "warp": warps(rng),
-        "averages": averages(rng), "layouts": layouts(), "suppressed": suppressions(rng), "canvases": canvases(rng),
+        "resize": resizes(rng),
+        "reduce": reductions(rng),
+        "sample": samples(rng),
+        "warp": warps(rng),
+        "blur": blurs(rng),
+        "averages": averages(rng),
+        "layouts": layouts(),
+        "suppressed": suppressions(rng),
+        "canvases": canvases(rng),
         "faces": searches(rng, monkeypatch),
-    }  # fmt: skip
+    }
     file = tmp_path / "values.json"
     file.write_text(json.dumps(values), "utf-8")
     run = subprocess.run(

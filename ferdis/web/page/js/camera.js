@@ -32,7 +32,8 @@ export class Camera {
       throw new Error("This browser gives no camera here: open the page on localhost or over https.");
     }
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({ video: { height: { ideal: SIDE }, facingMode: "user" } });
+      const video = { height: { ideal: SIDE }, facingMode: "user" };
+      this.stream = await navigator.mediaDevices.getUserMedia({ video });
     } catch (problem) {
       throw new Error(problem.name === "NotAllowedError"
         ? "The camera may not be used: allow it in the browser's address bar."

@@ -96,7 +96,8 @@ export class Editor {
       name.append(short, " ", model.unit_names[k]);
       const value = document.createElement("output");
       const slider = document.createElement("input");
-      Object.assign(slider, { type: "range", min: "0", max: String(HIGHEST), step: "0.1", value: "0", id: `slider-${code}` });
+      Object.assign(slider, { type: "range", min: "0", max: String(HIGHEST), step: "0.1", value: "0" });
+      slider.id = `slider-${code}`;
       label.htmlFor = slider.id;
       slider.oninput = () => {
         value.textContent = Number(slider.value).toFixed(1);

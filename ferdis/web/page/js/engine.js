@@ -18,7 +18,8 @@ worker.onmessage = ({ data: { id, result, error } }) => {
   else reject(new Error(error));
 };
 worker.onerror = () => {
-  for (const { reject } of waiting.values()) reject(new Error("this browser cannot run the page: it needs WebAssembly SIMD and module workers"));
+  const problem = new Error("This browser cannot run the page: it needs WebAssembly with SIMD, and module workers.");
+  for (const { reject } of waiting.values()) reject(problem);
   waiting.clear();
 };
 

@@ -11,6 +11,8 @@ import { readPicture, show } from "./pictures.js";
 import { buttons, describe, drawBoxes, element, Results } from "./results.js";
 
 const opened = performance.now();
+const started = engine.start();
+started.catch(() => {}); // told below
 const [status, error, view, stage] = ["status", "error", "view", "stage"].map(element);
 
 /** What is on the page now. @type {{image: Image | null, name: string, faces: SeenFace[], face: number, model: any}} */
@@ -28,7 +30,7 @@ writeModels();
 const people = writePeople();
 document.body.dataset.state = "loading";
 try {
-  const { threads } = await engine.start();
+  const { threads } = await started;
   Object.assign(document.body.dataset, { state: "ready", threads });
   element("made").textContent = `ferdis ${site.version}, ONNX Runtime Web ${site.runtime.version} on `
     + `${threads === 1 ? "one thread" : `${threads} threads`}.`;
@@ -51,7 +53,9 @@ function listen() {
     const scale = view.width / view.clientWidth;
     const box = view.getBoundingClientRect();
     const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
-    const hit = now.faces.findIndex(({ box: [left, top, right, bottom] }) => x >= left && x < right && y >= top && y < bottom);
+    const hit = now.faces.findIndex(({ box: [left, top, right, bottom] }) => {
+      return x >= left && x < right && y >= top && y < bottom;
+    });
     if (hit >= 0) choose(hit);
   };
   let inside = 0; // children of the page are entered and left, too
@@ -89,7 +93,7 @@ async function open(source, name, quick = false) {
     results.choices(faces.length, 0);
     results.show(faces[0]);
     status.textContent = describe(faces, now.model, results.threshold);
-    await editor.open(image, faces[0] ?? null);
+    edit(image, faces[0]);
   } catch (problem) {
     if (mine === turn) complain(problem);
   }
@@ -123,7 +127,7 @@ async function setCamera(on) {
   } else if (camera.running) {
     camera.stop();
     status.textContent = "The camera is off.";
-    if (now.image) editor.open(now.image, now.faces[now.face] ?? null);
+    if (now.image) edit(now.image, now.faces[now.face]);
   }
   button.setAttribute("aria-pressed", String(camera.running));
   button.textContent = camera.running ? "Stop the camera" : "Use the camera";
@@ -154,7 +158,12 @@ function choose(face) {
   results.choices(now.faces.length, face);
   results.show(now.faces[face]);
   drawStage(camera.running);
-  if (!camera.running) editor.open(now.image, now.faces[face]);
+  if (!camera.running) edit(now.image, now.faces[face]);
+}
+
+/** Give a face to the generators, if there are any; nothing waits for them. */
+function edit(image, face) {
+  editor.open(image, face ?? null).catch(complain);
 }
 
 function drawStage(mirrored) {

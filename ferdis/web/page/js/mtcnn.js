@@ -66,7 +66,9 @@ async function firstCandidates(network, table, minFace, search) {
       }
     }
   });
-  const kept = layout.levels.flatMap((_, number) => suppressed(found.filter((one) => one.level === number), OVERLAP_LEVEL));
+  const kept = layout.levels.flatMap((_, number) => {
+    return suppressed(found.filter(({ level }) => level === number), OVERLAP_LEVEL);
+  });
   return suppressed(bySureness(kept), OVERLAP).map((one) => {
     const side = [one.box[2] - one.box[0], one.box[3] - one.box[1]];
     return squared({ ...one, box: one.box.map((edge, k) => f32(edge + f32(side[k % 2] * one.moves[k]))) });

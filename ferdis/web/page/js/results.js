@@ -35,7 +35,8 @@ export function describe(faces, model, threshold, numbers = true) {
 /** What a threshold gained on photographs that nothing was chosen on. */
 function abstention({ on, below, answered, accuracy }) {
   return below
-    ? `On ${on}, ${percent(answered)} of the faces had ${percent(below)} or more; ${percent(accuracy)} of their names were right.`
+    ? `On ${on}, ${percent(answered)} of the faces had ${percent(below)} or more; `
+      + `${percent(accuracy)} of their names were right.`
     : `On ${on}, with every face named, ${percent(accuracy)} of the names were right.`;
 }
 
@@ -109,7 +110,8 @@ export class Results {
   setModel(model) {
     this.model = model;
     this.bars = writeBars(element("probabilities"), model.classes.map((name) => ({ name, code: "" })));
-    this.unitBars = writeBars(element("units"), model.action_units.map((code, k) => ({ code, name: model.unit_names[k] })));
+    const units = model.action_units.map((code, k) => ({ code, name: model.unit_names[k] }));
+    this.unitBars = writeBars(element("units"), units);
     element("units-part").hidden = !model.action_units.length;
     element("caution").textContent = model.caution;
     element("limits").replaceChildren(...model.limits.map((limit) => {
@@ -155,7 +157,9 @@ export class Results {
     const { name, probability, place } = best(face, this.model);
     const sure = probability >= this.threshold;
     const small = document.createElement("small");
-    small.textContent = sure ? `probability ${percent(probability)}` : `${name} has ${percent(probability)}, below the threshold`;
+    small.textContent = sure
+      ? `probability ${percent(probability)}`
+      : `${name} has ${percent(probability)}, below the threshold`;
     named.replaceChildren(sure ? capital(name) : "Not sure enough", small);
     show(element("crop"), face.crop);
     this.bars.forEach((bar, k) => bar.set(face.probabilities[k], percent(face.probabilities[k]), k === place));

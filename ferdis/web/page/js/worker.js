@@ -5,7 +5,7 @@
  *
  * @typedef {import("./pixels.js").Image} Image
  * @typedef {{name: string, file: string, method: string, inputs: string[], classes: string[], action_units: string[],
- *     size: number, template: [number, number][]}} Model
+ *     size: number, template: [number, number][], outside: "fade" | "edge" | "mean" | "reflect"}} Model
  */
 import { warp } from "./align.js";
 import { facesOf } from "./detection.js";
@@ -38,7 +38,7 @@ const tasks = {
   /** Every face of an image, with what a model says of each. */
   async look({ image, model, quick }) {
     const faces = await facesOf(image, networks, site.detector, quick);
-    const crops = faces.map((face) => warp(image, face.points, model.size, model.template));
+    const crops = faces.map((face) => warp(image, face.points, model.size, model.template, model.outside));
     const answers = await tasks.classify({ crops, model });
     return faces.map((face, k) => ({ ...face, crop: crops[k], ...answers[k] }));
   },
@@ -62,7 +62,7 @@ const tasks = {
 
   /** The crop of a face as a model wants it. */
   crop({ image, points, model }) {
-    return warp(image, points, model.size, model.template);
+    return warp(image, points, model.size, model.template, model.outside);
   },
 
   /** Images that a generator draws: of crops, and of references or rows of action units. */
@@ -72,7 +72,9 @@ const tasks = {
     for (let k = 0; k < crops.length; k++) {
       const inputs = { faces: tensorOf([crops[k]]) };
       if (model.inputs.includes("references")) inputs.references = tensorOf([references[k]]);
-      if (model.inputs.includes("au")) inputs.au = new ort.Tensor("float32", Float32Array.from(units[k]), [1, units[k].length]);
+      if (model.inputs.includes("au")) {
+        inputs.au = new ort.Tensor("float32", Float32Array.from(units[k]), [1, units[k].length]);
+      }
       const [images] = await run(inputs);
       const [, height, width] = images.dims;
       const pixels = Uint8Array.from(images.data, (value) => Math.round(255 * value));
