@@ -4,6 +4,9 @@ python experiments/crossdataset.py --set ckplus=DIR --set oulucasia=DIR --set ja
 python experiments/crossdataset.py --set mine=manifest:DIR --set rafdb=DIR --system resnet --small
 python experiments/crossdataset.py --synthetic --small --epochs 3    # a dry run on two synthetic populations
 
+Each cell is ``ferdis kfold --protocol cross --train A --test B``, its diagonal ``--protocol subject-kfold``; the last
+row is ``--protocol leave-one-dataset-out``, which trains on all other sets.
+
 All cells use the classes that all sets share. The diagonal is subject-exclusive too: k folds by subject, or the
 official split where subjects are not known. A cell that the audit refuses (CK+ against CK+48: the same people) stays
 empty, and the reason is printed below.
@@ -26,15 +29,18 @@ from ferdis import (
     BaselineCNN,
     CrossDataset,
     Faces,
+    LeaveOneDatasetOut,
     OfficialSplit,
     ResNetClassifier,
     SubjectKFold,
     evaluate,
     load,
 )
+from ferdis.datasets.sources import load_sources
 from ferdis.metrics import uar
 from ferdis.protocol.leakage import LeakError
 
+OTHERS = "all others"
 SYSTEMS: dict[str, Any] = {"resnet": ResNetClassifier, "cnn": BaselineCNN, "ifgan": IFGAN, "relgan": RELGAN}
 FIGURES: dict[str, Callable[[pd.Series, pd.Series], float]] = {
     "accuracy": lambda true, predicted: 100 * float((true == predicted).mean()),
@@ -51,7 +57,7 @@ def matrix(
     jobs: int = 1,
     allow_overlap: bool = False,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Evaluate every pair of sets; one run folder per cell.
+    """Evaluate every pair of sets, and with three or more each set after all others; one run folder per cell.
 
     Returns
     -------
@@ -61,34 +67,49 @@ def matrix(
         The refused cells with the reason.
     """
     sets = shared_classes(sets)
-    lines, refused = [], []
-    for train in sets:
-        for test in sets:
-            faces, protocol = cell(sets, train, test, folds)
-            try:
-                rows = evaluate(
-                    systems, faces, protocol, out=Path(out) / f"{train}--{test}", dataset=f"{train}->{test}",
-                    n_jobs=jobs, allow_overlap=allow_overlap,
-                ).rows  # fmt: skip
-            except LeakError as error:
-                refused.append(f"{train} -> {test}: {error}")
-                rows = pd.DataFrame(columns=["system", "true", "predicted"])
+    lines: list[dict[str, Any]] = []
+    refused: list[str] = []
+
+    def add(train: str, tests: Sequence[str], faces: Faces | None, protocol: Any, folder: str) -> None:
+        try:
+            rows = evaluate(
+                systems, faces, protocol, out=Path(out) / folder, n_jobs=jobs, allow_overlap=allow_overlap,
+                dataset=None if faces is None else train,
+            ).rows  # fmt: skip
+        except LeakError as error:
+            refused.append(f"{folder.replace('--', ' -> ')}: {error}")
+            rows = pd.DataFrame(columns=["system", "dataset", "true", "predicted"])
+        for test in tests:
             for system in systems:
-                part = rows[rows["system"] == system]
+                part = rows[(rows["system"] == system) & (rows["dataset"] == test)]
                 figures = {
                     name: figure(part["true"], part["predicted"]) if len(part) else np.nan
                     for name, figure in FIGURES.items()
                 }
                 lines.append({"system": system, "train": train, "test": test, **figures, "images": len(part)})
+
+    for train in sets:
+        for test in sets:
+            faces, protocol = (None, cross(sets, train, test)) if train != test else diagonal(sets[train], folds)
+            add(train, [test], faces, protocol, f"{train}--{test}")
+    if len(sets) > 2:
+        add(OTHERS, list(sets), None, LeaveOneDatasetOut(list(named(sets).values())), "leave-one-dataset-out")
     return pd.DataFrame(lines), refused
 
 
-def cell(sets: Mapping[str, Faces], train: str, test: str, folds: int) -> tuple[Faces, Any]:
-    """The faces and the protocol of one cell."""
-    if train != test:
-        protocol = CrossDataset(train=[sets[train]], test=sets[test])
-        return protocol.faces, protocol
-    faces = sets[train]
+def named(sets: Mapping[str, Faces]) -> dict[str, Faces]:
+    """The sets, each knowing what it is called here."""
+    return {name: Faces(item.images, item.table, {**item.attrs, "dataset": name}) for name, item in sets.items()}
+
+
+def cross(sets: Mapping[str, Faces], train: str, test: str) -> CrossDataset:
+    """The protocol of a cell: train on one set, test on another."""
+    given = named(sets)
+    return CrossDataset(train=[given[train]], test=given[test])
+
+
+def diagonal(faces: Faces, folds: int) -> tuple[Faces, Any]:
+    """The faces and the protocol within one set: folds by subject, or the official split where nobody is known."""
     if not faces.has_subjects:
         return faces, OfficialSplit(validation=0)
     return faces, SubjectKFold(min(folds, len(set(faces.subject))), validation_folds=0)
@@ -109,17 +130,13 @@ def read_sets(options: argparse.Namespace) -> dict[str, Faces]:
         hard = load("synthetic", people=options.people, expressions=6, image_size=64, images_per_expression=2, seed=1,
                     difficulty="hard")  # fmt: skip
         return {"normal": easy, "hard": hard}
-    sets = {}
     for item in options.set:
-        name, equals, place = item.partition("=")
-        loader, colon, root = place.partition(":")
-        if not equals:
+        if "=" not in item:
             raise ValueError(f"--set {item}: write NAME=DIR, or LABEL=NAME:DIR, for example mine=manifest:data/mine")
-        loader, root = (loader, root) if colon and not Path(place).exists() else (name, place)
-        sets[name] = load(loader, root=root, expressions=options.expressions, image_size=options.image_size)
-    if len(sets) < 2:
+    if len(options.set) < 2:
         raise ValueError("give --set at least twice, or --synthetic")
-    return sets
+    loading = {"expressions": options.expressions, "image_size": options.image_size}
+    return {str(faces.attrs["dataset"]): faces for faces in load_sources(options.set, load, loading)}
 
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -153,7 +170,8 @@ def run(argv: Sequence[str] | None = None) -> pd.DataFrame:
     print(f"classes: {', '.join(next(iter(shared_classes(sets).values())).classes)}")
     for system, part in table.groupby("system", sort=False):
         for figure in FIGURES:
-            square = part.pivot(index="train", columns="test", values=figure).loc[list(sets), list(sets)]
+            square = part.pivot(index="train", columns="test", values=figure)
+            square = square.reindex([*sets, *({OTHERS} & set(square.index))])[list(sets)]
             print(f"\n{system}: {figure} (%), rows are training sets, columns test sets")
             print(square.to_string(na_rep="-", float_format="%.1f"))
     for line in refused:

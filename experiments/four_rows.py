@@ -23,7 +23,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ferdis import IFGAN, RELGAN, BaselineCNN, Faces, ResNetClassifier, SubjectKFold, evaluate, load, repeat
+from ferdis import IFGAN, RELGAN, BaselineCNN, Faces, ResNetClassifier, SubjectKFold, evaluate, load
 from ferdis.metrics import gains, uar
 from ferdis.reproduce.tables import read_further
 
@@ -49,8 +49,8 @@ def run(argv: Sequence[str] | None = None) -> pd.DataFrame:
     rows = estimators(options, people)
     out = options.out or f"runs/four-rows-{options.system}-{options.dataset}-{options.seed}"
     found = evaluate(
-        rows, faces, protocols(options), out=out, dataset=options.dataset, n_jobs=options.jobs,
-        seeds=range(options.partitions * options.seeds),
+        rows, faces, SubjectKFold(options.folds, validation_folds=0), out=out, dataset=options.dataset,
+        n_jobs=options.jobs, seeds=range(options.seeds), partitions=options.partitions,
     ).rows  # fmt: skip
     print(accuracies(found).to_string(index=False, float_format="%.2f"))
     table = compared(found, options.system)
@@ -89,12 +89,6 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         if getattr(options, name) < 1:
             parser.error(f"--{name} {getattr(options, name)}: at least 1")
     return options
-
-
-def protocols(options: argparse.Namespace) -> list[SubjectKFold]:
-    """The partition of each training: ``--seeds`` in a row have the same one."""
-    kfold = SubjectKFold(options.folds, validation_folds=0)
-    return repeat(kfold, [k // options.seeds for k in range(options.partitions * options.seeds)])
 
 
 def read(options: argparse.Namespace) -> Faces:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ferdis.protocol import CrossDataset as CrossDataset
     from ferdis.protocol import Fold as Fold
     from ferdis.protocol import FoldList as FoldList
+    from ferdis.protocol import LeaveOneDatasetOut as LeaveOneDatasetOut
     from ferdis.protocol import LeaveOneSubjectOut as LeaveOneSubjectOut
     from ferdis.protocol import OfficialSplit as OfficialSplit
     from ferdis.protocol import SubjectKFold as SubjectKFold
@@ -62,6 +63,7 @@ _PUBLIC = {
     "IFGAN": "ferdis.systems.ifgan",
     "IdentityReversal": "ferdis.systems.identity_reversal",
     "IcGAN": "ferdis.systems.icgan",
+    "LeaveOneDatasetOut": "ferdis.protocol",
     "LeaveOneSubjectOut": "ferdis.protocol",
     "NormalisedFace": "ferdis.systems.normalised",
     "OfficialSplit": "ferdis.protocol",

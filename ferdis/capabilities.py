@@ -87,6 +87,16 @@ class NamesExpressions(Protocol):
 
 
 @runtime_checkable
+class UsesReference(Protocol):
+    """Wants images of the people that it is asked about; only a calibrated protocol gives them.
+
+    ``uses_reference`` says whether it does; its ``predict_proba`` then takes ``reference=Faces``.
+    """
+
+    uses_reference: bool
+
+
+@runtime_checkable
 class StatesItsError(Protocol):
     """Knows how far to trust it: judges, the AU estimator."""
 
@@ -149,6 +159,11 @@ class RemarksOnSize(Protocol):
 
     def remarks(self, images: float) -> list[str]:
         """What a ``fit`` on so many faces does and would not do on more; a line each."""
+
+
+def uses_reference(system: Any) -> bool:
+    """Whether a system declares that it wants images of the test people."""
+    return isinstance(system, UsesReference) and bool(system.uses_reference)
 
 
 DRAWS_FACES = (Transfers, EditsActionUnits, Averages, Synthesizes)

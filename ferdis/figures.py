@@ -426,6 +426,13 @@ def classes_of(rows: pd.DataFrame) -> Sequence[str]:
     return sorted(named | set(rows["true"]) | set(rows["predicted"]))
 
 
+def empty_figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of so many inches with plain axes, for whoever draws something of its own."""
+    figure, axes = _figure(width, height)
+    _plain(axes)
+    return figure, axes
+
+
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)

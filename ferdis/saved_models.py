@@ -102,6 +102,19 @@ def load_model(folder: str | Path) -> Estimator:
     return classes[kind].load(folder)  # type: ignore[attr-defined]
 
 
+def load_fitted(folder: str | Path) -> Any:
+    """Load a fitted system of a run, wrappers around systems (:class:`ferdis.systems.person_mean.PersonMean`) included.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As :func:`load_model`.
+    """
+    from ferdis.systems.person_mean import PersonMean
+
+    return PersonMean.load(folder) if PersonMean.is_saved_in(folder) else load_model(folder)
+
+
 def unlabelled(crops: np.ndarray) -> Faces:
     """Faces from crops (n, H, W, 3) without labels; the expression in the table is a placeholder, never read."""
     return Faces(crops, pd.DataFrame({"expression": ["neutral"] * len(crops)}))

@@ -71,11 +71,9 @@ def test_one_partition_shows_no_gain(four_rows) -> None:
     assert table.verdict.str.startswith("not shown").all()
 
 
-def test_partitions_and_trainings_of_them(four_rows) -> None:
-    argv = ["--system", "relgan", "--dataset", "synthetic", "--partitions", "2", "--seeds", "3", "--folds", "4"]
-    found = four_rows.protocols(four_rows.arguments(argv))
-    assert [protocol.seed for protocol in found] == [0, 0, 0, 1, 1, 1]
-    assert {(protocol.n_splits, protocol.validation_folds) for protocol in found} == {(4, 0)}
+def test_partitions_and_trainings_are_one_or_more(four_rows) -> None:
+    argv = ["--system", "relgan", "--dataset", "synthetic", "--partitions", "2"]
+    assert four_rows.arguments([*argv, "--seeds", "3"]).seeds == 3
     with pytest.raises(SystemExit):
         four_rows.arguments([*argv, "--seeds", "0"])
 

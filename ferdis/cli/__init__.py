@@ -43,12 +43,14 @@ from ferdis.cli import (
     fit,
     kfold,
     models,
+    pack,
     predict,
     protocols,
     render,
     report,
     reproduce,
     sweep,
+    verify,
     web,
 )
 from ferdis.cli.arguments import USER_ERROR, UsageError, with_config, with_present_names
@@ -74,6 +76,8 @@ VERBS: dict[str, Callable[[Sequence[str]], Any]] = {
     "sweep": sweep.run,
     "augment": augment.run,
     "report": report.run,
+    "verify": verify.run,
+    "pack": pack.run,
     "predict": predict.run,
     "models": models.run,
     "export": export.run,

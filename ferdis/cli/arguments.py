@@ -12,10 +12,19 @@ import yaml
 
 USER_ERROR = 2  # exit status for what the user can put right
 
-LISTS = ("--system", "--seeds", "--only_folds", "--by")  # one value is a list of one
+LISTS = (
+    "--system",
+    "--seeds",
+    "--only_folds",
+    "--by",
+    "--protocol.train",
+    "--protocol.datasets",
+)  # one value is a list of one
 FLAGS = (
     "diagnose_peeking",
     "new_folds",
+    "person_mean",
+    "stress",
     "sequences",
     "without_subjects",
     "half",

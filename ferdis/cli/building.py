@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from ferdis.cli.arguments import UsageError, long_form, with_config
-from ferdis.cli.chosen import PROTOCOLS, Chosen, choose, spread
+from ferdis.cli.chosen import JOINT, PROTOCOLS, Chosen, choose, spread
 from ferdis.cli.parsers import Parser, faces_parameters, imported
 
 
@@ -51,6 +51,7 @@ class Experiment:
     protocol : the splitter; None for a verb that makes no folds
     settings : the other arguments, parsed
     arguments : all of them as plain records, for a config.yaml
+    dataset : name of the data set, or of the sets that the protocol joins
     """
 
     systems: dict[str, Any]
@@ -58,6 +59,7 @@ class Experiment:
     protocol: Any
     settings: dict[str, Any]
     arguments: dict[str, Any]
+    dataset: str
 
 
 def read_experiment(
@@ -89,17 +91,23 @@ def read_experiment(
 
     systems = {label: build_estimator(cls, settings.pop(label)) for label, cls in chosen.systems.items()}
     folds = settings.pop("protocol", None)
-    protocol = None if folds is None else imported(PROTOCOLS[chosen.protocol])(**without_name(folds))
     for system in systems.values():
         system.check()
-    data = without_name(settings.pop("dataset"))
     if look is not None:
         look(systems, settings)
-    if protocol is not None:
-        _refuse_folds(chosen.dataset, data, protocol)
-    faces = load(chosen.dataset, **data)
+    if folds is not None and chosen.protocol in JOINT:
+        from ferdis.datasets.sources import joint_protocol
+
+        protocol = joint_protocol(chosen.protocol, folds, load)
+        faces, dataset = protocol.faces, protocol.faces.attrs["dataset"]
+    else:
+        protocol = None if folds is None else imported(PROTOCOLS[chosen.protocol])(**without_name(folds))
+        data = without_name(settings.pop("dataset"))
+        if protocol is not None:
+            _refuse_folds(chosen.dataset, data, protocol)
+        faces, dataset = load(chosen.dataset, **data), chosen.dataset
     settings = {key: value for key, value in settings.items() if key not in ("system", "preset")}
-    return Experiment(systems, faces, protocol, settings, arguments)
+    return Experiment(systems, faces, protocol, settings, arguments, dataset)
 
 
 def _refuse_folds(name: str, arguments: dict[str, Any], protocol: Any) -> None:

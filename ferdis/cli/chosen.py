@@ -26,6 +26,9 @@ def _protocols() -> dict[str, str]:
 
 
 PROTOCOLS = _protocols()
+# Protocols over several data sets: their arguments that name sets, as ferdis.protocol.cross_dataset.JOINT has them.
+JOINT = {"cross": ("train", "test"), "leave-one-dataset-out": ("datasets",)}
+LOADING = "arguments of each set's loader that has them: {image_size: 64, expressions: six}"
 DEFAULTS: dict[str, Any] = {
     "system": ["ifgan", "resnet"],
     "dataset": "synthetic",
@@ -37,6 +40,9 @@ SHORT = {
     "--protocol": "--protocol.name",
     "--folds": "--protocol.n_splits",
     "--jobs": "--n_jobs",
+    "--train": "--protocol.train",
+    "--test": "--protocol.test",
+    "--datasets": "--protocol.datasets",
 }
 RESERVED = (
     *DEFAULTS,
@@ -124,6 +130,9 @@ def choose_names(argv: Sequence[str]) -> Names:
     if protocol not in PROTOCOLS:
         near = closest(protocol, PROTOCOLS)
         raise UsageError(f"no protocol {protocol!r}{near} (there are {', '.join(PROTOCOLS)})")
+    if protocol in JOINT and any(option in ("--dataset", "--dataset.name") for option, _ in options(argv)):
+        names = " and ".join(f"--{name}" for name in JOINT[protocol])
+        raise UsageError(f"--protocol {protocol} takes its data sets from {names}: leave --dataset out")
     plain = re.sub(r"[^a-z0-9]", "", dataset.lower().replace("+", "plus"))
     if plain not in data_sets():
         raise UsageError(f"no data set {dataset!r}{closest(dataset, data_sets())} (there are {', '.join(data_sets())})")

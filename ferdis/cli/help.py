@@ -30,6 +30,8 @@ USAGE = {
     "sweep": ["ferdis sweep --space space.yaml --dataset manifest --dataset.root my/faces --system relgan"],
     "augment": ["ferdis augment --system decgan --dataset manifest --dataset.root my/faces --out generated/"],
     "report": ["ferdis report runs/mine [runs/plain]"],
+    "verify": ["ferdis verify runs/mine", "ferdis verify supplement.zip --faces '{name: manifest, root: my/faces}'"],
+    "pack": ["ferdis pack runs/mine supplement.zip [--weights false]"],
     "models": ["ferdis models [NAME]"],
     "predict": ["ferdis predict photo.jpg", "ferdis predict [MODEL] PATH... [--out FACES.csv] [--draw DIR]"],
     "export": ["ferdis export MODEL --out model.onnx [--half | --int8]"],
@@ -49,8 +51,8 @@ _FOLDS = {
     "--jobs N": "fits at a time; short for --n-jobs",
 }
 _SHOWN = {
-    "kfold": ("preset", "out", "seeds", "selection", "only_folds", "gpus_per_fold", "backend", "tuned", "config",
-              "print_config"),
+    "kfold": ("preset", "out", "seeds", "partitions", "selection", "stress", "only_folds", "gpus_per_fold", "backend",
+              "tuned", "config", "print_config"),
     "sweep": ("space", "out", "trials", "inner_folds", "storage", "preset", "config", "print_config"),
     "fit": ("like", "preset", "out", "seed", "config", "print_config"),
     "augment": ("out", "preset", "per_class", "filter", "config"),

@@ -12,7 +12,16 @@ from ferdis.cli.chosen import Chosen
 from ferdis.cli.parsers import Parser, experiment_parser
 
 # Arguments that say where, when and how fast, not what: they stay out of a run's config.yaml.
-NON_REPRODUCIBILITY_PARAMS = ("out", "n_jobs", "backend", "cpus_per_fold", "gpus_per_fold", "only_folds", "progress")
+NON_REPRODUCIBILITY_PARAMS = (
+    "out",
+    "n_jobs",
+    "backend",
+    "cpus_per_fold",
+    "gpus_per_fold",
+    "only_folds",
+    "progress",
+    "stress",
+)
 
 
 def run(argv: Sequence[str]) -> None:
@@ -26,10 +35,14 @@ def run(argv: Sequence[str]) -> None:
     from ferdis.training.distributed import rank_and_world_of_launch
 
     settings, protocol = experiment.settings, experiment.protocol
-    dataset = experiment.arguments["dataset"]["name"]
-    out = Path(settings.pop("out") or f"runs/{dataset}-{'-'.join(experiment.systems)}")
+    dataset = experiment.dataset
+    out = Path(settings.pop("out") or f"runs/{dataset.replace('->', '-to-')}-{'-'.join(experiment.systems)}")
     if settings.pop("new_folds"):
         protocol = repeat(protocol, settings["seeds"])
+    if settings.pop("person_mean"):
+        from ferdis.systems.person_mean import PersonMean
+
+        experiment.systems.update({f"{name}-mean": PersonMean(item) for name, item in experiment.systems.items()})
     winners = [TunedParameters.from_record(record) for record in settings.pop("tuned") or ()]
     _refuse_overrides(argv, winners)
     evaluate(
@@ -58,6 +71,9 @@ def _parser(chosen: Chosen) -> Parser:
 
     parser = experiment_parser("kfold", chosen)
     parser.add_argument("--new_folds", type=bool, default=False, help="deal other folds for each of the seeds")
+    parser.add_argument(
+        "--person_mean", type=bool, default=False, help="with calibrated-kfold: also each system less a person's mean"
+    )
     parser.add_argument(
         "--tuned", type=list[dict[str, Any]] | None, default=None, help="a sweep's winners, as best/*.yaml have them"
     )

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from ferdis.cli.arguments import UsageError, options
-from ferdis.cli.chosen import DEFAULTS, PROTOCOLS, SHORT, Names, choose_names
+from ferdis.cli.chosen import DEFAULTS, JOINT, LOADING, PROTOCOLS, SHORT, Names, choose_names
 from ferdis.cli.signatures import Argument, arguments_of, imports_of, is_module, tree_of
 from ferdis.messages import closest, quoted
 
@@ -68,7 +68,7 @@ def known(verb: str, argv: Sequence[str] = ()) -> Known:
     calls = _calls(module)
     own = _own_options(module)
     experiment = "experiment_parser" in calls
-    groups: dict[str, Mapping[str, Argument]] = {}
+    groups: dict[str, dict[str, Argument]] = {}
     if not experiment and "add_system" not in calls:
         own |= _of_data_set(verb, argv)
         return Known(own, {}, Names({}, "", "", ""))
@@ -82,6 +82,9 @@ def known(verb: str, argv: Sequence[str] = ()) -> Known:
     groups["dataset"] = {**_name("dataset"), **arguments_of(data_sets()[names.dataset])}
     if "protocol" not in calls:
         groups["protocol"] = {**_name("protocol"), **arguments_of(PROTOCOLS[names.protocol])}
+        if names.protocol in JOINT:
+            del groups["dataset"]
+            groups["protocol"] |= {"loading": Argument("loading", "dict | None", "None", LOADING)}
     for label, target in names.systems.items():
         groups[label] = arguments_of(target)
     return Known(own, groups, names)

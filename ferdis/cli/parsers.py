@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
-from ferdis.cli.chosen import DEFAULTS, PROTOCOLS, Chosen
+from ferdis.cli.chosen import DEFAULTS, JOINT, LOADING, PROTOCOLS, Chosen
 
 
 class Parser(ArgumentParser):
@@ -63,12 +63,26 @@ def experiment_parser(verb: str, chosen: Chosen, *, protocol: bool = True) -> Pa
     parser.add_argument("--print_config", action="store_true", help="show what would be run, and stop")
     parser.add_argument("--system", type=list[str], default=DEFAULTS["system"], help="NAME or LABEL=NAME, one or more")
     parser.add_argument("--preset", type=Literal["paper", "small"], default="paper", help="the systems' starting point")
-    add_named(parser, "dataset", entry(chosen.dataset).imported(), chosen.dataset)
-    if protocol:
+    joint = protocol and chosen.protocol in JOINT
+    if not joint:
+        add_named(parser, "dataset", entry(chosen.dataset).imported(), chosen.dataset)
+    if joint:
+        _add_joint(parser, chosen.protocol)
+    elif protocol:
         add_named(parser, "protocol", imported(PROTOCOLS[chosen.protocol]), chosen.protocol)
     for label, cls in chosen.systems.items():
         add_system(parser, label, cls, chosen)
     return parser
+
+
+def _add_joint(parser: Parser, name: str) -> None:
+    """The arguments of a protocol over several data sets, which are named as ``NAME=DIR`` or ``LABEL=NAME:DIR``."""
+    parser.add_class_arguments(imported(PROTOCOLS[name]), "protocol", skip=set(JOINT[name]))
+    for key in JOINT[name]:
+        kind = str if key == "test" else list[str]
+        parser.add_argument(f"--protocol.{key}", type=kind, required=True, help="NAME=DIR or LABEL=NAME:DIR")  # type: ignore[arg-type]
+    parser.add_argument("--protocol.loading", type=dict[str, Any] | None, default=None, help=LOADING)  # type: ignore[arg-type]
+    parser.add_argument("--protocol.name", type=str, default=name, help="which protocol")
 
 
 def imported(name: str) -> Any:

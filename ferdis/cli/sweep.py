@@ -25,8 +25,8 @@ def run(argv: Sequence[str]) -> None:
 
     ((label, estimator),) = experiment.systems.items()
     settings = experiment.settings
-    dataset = experiment.arguments["dataset"]["name"]
-    out = Path(settings.pop("out") or f"sweeps/{dataset}-{label}")
+    dataset = experiment.dataset
+    out = Path(settings.pop("out") or f"sweeps/{dataset.replace('->', '-to-')}-{label}")
     sweep(
         estimator,
         experiment.faces,

@@ -16,7 +16,7 @@ import pandas as pd
 import sklearn.base
 
 from ferdis import run_folder
-from ferdis.capabilities import Describes, Saves
+from ferdis.capabilities import Describes, Saves, uses_reference
 from ferdis.faces import AU_COLUMNS, Faces
 from ferdis.messages import with_kind
 from ferdis.progress import lines_of
@@ -165,7 +165,7 @@ def accepts(function: Callable, argument: str) -> bool:
 def _rows(job: Job, estimator: Any) -> pd.DataFrame:
     """One row a test image: names, truth, prediction, one probability a class, and what else the table knows."""
     test = job.faces[job.fold.test]
-    probability = class_probabilities(estimator, test, job.faces.classes)
+    probability = class_probabilities(estimator, test, job.faces.classes, reference_of(job.faces, job.fold))
     classes = np.array(job.faces.classes)
     table = test.table
     names = row_names(job.faces)
@@ -187,6 +187,9 @@ def _rows(job: Job, estimator: Any) -> pd.DataFrame:
         },
         index=range(n),
     )
+    if len(job.fold.reference):  # of a calibrated protocol: every row says what its system was given
+        given = reference_name(job.faces, job.fold) if uses_reference(estimator) else "none"
+        rows["reference"] = given
     known = {"expression", "subject", "path", "dataset", *AU_COLUMNS}
     for name in (str(name) for name in table.columns if name not in known):
         # A manifest may hold any column: one that is named like ours keeps its values under another name.
@@ -194,15 +197,38 @@ def _rows(job: Job, estimator: Any) -> pd.DataFrame:
     return rows
 
 
-def class_probabilities(estimator: Any, test: Faces, classes: Sequence[str]) -> np.ndarray:
+def reference_of(faces: Faces, fold: Fold) -> Faces | None:
+    """The images that a system may be given of a fold's test people; their labels are hidden where they differ."""
+    if not len(fold.reference):
+        return None
+    given = faces[fold.reference]
+    if len(given.classes) == 1:
+        return given
+    return given.with_table(given.to_frame().assign(expression="unknown"))
+
+
+def reference_name(faces: Faces, fold: Fold) -> str:
+    """What is given of each test person, in words: ``1 neutral image``."""
+    given = faces[fold.reference]
+    most = int(pd.Series(given.subject).value_counts().max())
+    kind = f"{given.classes[0]} " if len(given.classes) == 1 else ""
+    return f"{most} {kind}image{'s' * (most != 1)} of each test person"
+
+
+def class_probabilities(
+    estimator: Any, test: Faces, classes: Sequence[str], reference: Faces | None = None
+) -> np.ndarray:
     """Probabilities in the order of ``classes``, (n, len(classes)) float64; a class unknown to the fold gets 0.
+
+    ``reference`` goes to estimators that declare ``uses_reference``, and to no other.
 
     Raises
     ------
     ValueError
         If the estimator gives another shape, something that is not finite, or a class that is not in ``classes``.
     """
-    given = np.asarray(estimator.predict_proba(test), dtype=np.float64)
+    more = {"reference": reference} if uses_reference(estimator) else {}
+    given = np.asarray(estimator.predict_proba(test, **more), dtype=np.float64)
     fitted = [str(name) for name in estimator.classes_]
     if given.shape != (len(test), len(fitted)):
         raise ValueError(f"predict_proba gave shape {given.shape} instead of {(len(test), len(fitted))}")

@@ -18,7 +18,7 @@ import pandas as pd
 
 from ferdis import run_folder
 from ferdis._io import read_csv
-from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, class_probabilities
+from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, class_probabilities, reference_of
 from ferdis.evaluation.workers import Workers
 from ferdis.messages import one_line
 from ferdis.progress import Bar
@@ -82,10 +82,11 @@ def _score_epochs(job: Job) -> pd.DataFrame:
     test = job.faces[job.fold.test]
     classes = np.array(job.faces.classes)
     truth = test.expression
+    reference = reference_of(job.faces, job.fold)
     records: list[dict[str, Any]] = []
     for path in epochs:
         estimator.load_epoch(path)
-        predicted = classes[class_probabilities(estimator, test, job.faces.classes).argmax(axis=1)]
+        predicted = classes[class_probabilities(estimator, test, job.faces.classes, reference).argmax(axis=1)]
         records.append(
             {
                 "system": job.task.system,

@@ -27,18 +27,19 @@ import sklearn.base
 
 from ferdis import metrics, run_folder
 from ferdis._io import read_csv
-from ferdis.capabilities import ChecksItself, Splits
+from ferdis.capabilities import ChecksItself, Splits, uses_reference
 from ferdis.evaluation.finishing import draw, gather, summarise
 from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, accepts, describe, fit, fit_and_score
 from ferdis.evaluation.peeking import peek
 from ferdis.evaluation.result import Evaluation
 from ferdis.evaluation.runtime_estimate import estimate, idle_people, size_remarks
+from ferdis.evaluation.stress import stress as stress_all
 from ferdis.evaluation.tuned_parameters import TunedParameters, parameters_for, refuse_tuned_people, without_set_aside
 from ferdis.evaluation.workers import Workers
 from ferdis.faces import Faces
 from ferdis.messages import named, one_line
 from ferdis.progress import Bar, on_terminal
-from ferdis.protocol import Fold, FoldList, LeakError, protocol_named, write_folds
+from ferdis.protocol import Fold, FoldList, LeakError, partitioned, protocol_named, write_folds
 from ferdis.protocol.leakage import NEAR_DUPLICATE, audit, audit_parameters
 from ferdis.protocol.near_duplicates import Fingerprinter
 from ferdis.protocol.published import departures_of
@@ -55,12 +56,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=-]*")
 
 def evaluate(
     estimators: Any,
-    faces: Faces,
+    faces: Faces | None,
     protocol: Any,
     *,
     out: str | Path | None = None,
     dataset: str | None = None,
     seeds: Sequence[int] = (0,),
+    partitions: int = 1,
     selection: str = "last",
     n_jobs: int = 1,
     backend: str = "processes",
@@ -70,6 +72,7 @@ def evaluate(
     tuned: Sequence[TunedParameters] = (),
     progress: bool = True,
     diagnose_peeking: bool = False,
+    stress: bool = False,
     near_duplicates: bool = True,
     threshold: float = NEAR_DUPLICATE,
     allow_overlap: bool = False,
@@ -84,13 +87,17 @@ def evaluate(
     ----------
     estimators : an estimator, or a mapping from a system's name to its estimator. Never fitted itself: each fold
         fits a fresh clone, with its ``seed`` set.
-    faces : Faces
+    faces : Faces; None where the protocol brings its own (:class:`~ferdis.protocol.CrossDataset`,
+        :class:`~ferdis.protocol.LeaveOneDatasetOut`).
     protocol : gives the folds: ``protocol.split(faces)``, the same at every call; or the name of one
         (``"ckplus-ascending"``; :func:`ferdis.protocol.describe_protocols` lists them); or a sequence of folds; or, for
         repeated k-fold, one protocol a seed, as :func:`ferdis.protocol.splitters.repeat` gives them.
     out : the run folder (see :mod:`ferdis.run_folder`); None keeps nothing on disk.
     dataset : name of the data set in the rows; by default what the loader left in ``faces.attrs["dataset"]``.
     seeds : each system is trained once per seed and fold. With one protocol every seed sees the same folds.
+    partitions : repeat the protocol over so many partitions of the people, each trained with every seed; the rows then
+        number the trainings (see :func:`ferdis.protocol.partitioned`). It takes two or more to tell a difference from
+        the noise of trainings, see :func:`ferdis.metrics.gain`.
     selection : "last" takes the last epoch; "validation" the best epoch on the fold's validation people.
     n_jobs : fits at a time, each in its own process with its share of the cores. The number of threads changes
         the order of floating-point sums, so compare bit by bit only runs of one ``n_jobs`` and machine.
@@ -105,6 +112,8 @@ def evaluate(
     progress : print an estimate of time and memory, then a progress bar.
     diagnose_peeking : keep each epoch's weights, and when the rows are final also score them on the test people,
         to show what choosing the best test epoch would have claimed (peeking.csv). Nothing else reads it.
+    stress : when the rows are final also score the test people on images made worse, in seven ways at five strengths
+        (stress.csv); no row depends on it, and a finished run may be asked for it later.
     near_duplicates, threshold, allow_overlap : for the audit, see :func:`ferdis.protocol.audit`. A
         :class:`~ferdis.protocol.FoldList` that leaks runs only with ``allow_overlap``; its leaks are counted in
         ``resolved.json`` and are the first thing that the report says.
@@ -131,13 +140,19 @@ def evaluate(
     rank = rank_and_world_of_launch()[0]
     progress = progress and rank == 0
     systems = _named(estimators)
-    _check(systems, faces, seeds, selection, diagnose_peeking, out)
-    protocol = protocol_named(protocol) if isinstance(protocol, str) else protocol
+    of_others = isinstance(protocol, FoldList)
+    faces = _check(
+        systems, getattr(protocol, "faces", None) if faces is None else faces, seeds, selection, diagnose_peeking, out
+    )
+    protocol, seeds = partitioned(
+        protocol_named(protocol) if isinstance(protocol, str) else protocol, seeds, partitions
+    )
     faces = without_set_aside(faces, tuned)
     folds = _folds(protocol, faces, seeds, selection)
+    _check_reference(systems, folds)
     mine = _only(folds, only_folds)
     options = {"near_duplicates": near_duplicates, "threshold": threshold, "allow_overlap": allow_overlap}
-    report, leaks = _audit(systems, faces, folds, options, progress, of_others=isinstance(protocol, FoldList))
+    report, leaks = _audit(systems, faces, folds, options, progress, of_others=of_others)
     refuse_tuned_people(tuned, systems, faces, mine, allow_overlap=allow_overlap)
     dataset = dataset or str(faces.attrs.get("dataset", "unnamed"))
     record = _record(systems, faces, protocol, dataset, seeds, selection, diagnose_peeking, tuned)
@@ -153,18 +168,34 @@ def evaluate(
                 run.open(record, _fold_lists(run, faces, folds), arguments, report)
             _run_all(run, ours, workers, progress)
         with run.locked(wait=_WAIT_SECONDS):
-            if all(run.is_done(job.task) for job in jobs):
-                rows = gather(run, jobs)
-                table = summarise(run, jobs, rows, record)
-                if out is not None:
-                    draw(run, jobs, rows)
-                if diagnose_peeking:
-                    peek(run, jobs, rows, workers=workers, progress=progress)
-            else:  # the other folds are for other calls
-                rows = pd.concat([run_folder.read_rows(job.folder / "rows.csv") for job in ours], ignore_index=True)
-                table = metrics.summary(rows)
+            rows, table = _results(run, jobs, ours, record, workers, progress, out is not None, stress)
         meet()
         return Evaluation(rows, table, None if out is None else run.root)
+
+
+def _results(
+    run: RunFolder,
+    jobs: list[Job],
+    ours: list[Job],
+    record: Mapping[str, Any],
+    workers: Workers,
+    progress: bool,
+    figures: bool,
+    stressed: bool,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows and table: of the whole run where every fit is done, else of those that this call ran."""
+    if not all(run.is_done(job.task) for job in jobs):  # the other folds are for other calls
+        rows = pd.concat([run_folder.read_rows(job.folder / "rows.csv") for job in ours], ignore_index=True)
+        return rows, metrics.summary(rows)
+    rows = gather(run, jobs)
+    table = summarise(run, jobs, rows, record)
+    if figures:
+        draw(run, jobs, rows)
+    if record["diagnose_peeking"]:
+        peek(run, jobs, rows, workers=workers, progress=progress)
+    if stressed:
+        stress_all(run, jobs, workers=workers, progress=progress)
+    return rows, table
 
 
 # ---------------------------------------------------------------- what was asked for
@@ -179,7 +210,8 @@ def _named(estimators: Any) -> dict[str, Any]:
 
 def _check(
     systems: dict[str, Any], faces: Any, seeds: Sequence[int], selection: str, keep_epochs: bool, out: Any
-) -> None:
+) -> Faces:
+    """The faces, where everything that was asked for fits."""
     if not isinstance(faces, Faces):
         raise ValueError(
             f"faces must be a Faces, got {type(faces).__name__}: load(), Faces.from_arrays or Faces.from_paths make one"
@@ -200,6 +232,7 @@ def _check(
         for needed, argument in ((selection == "validation", "validation"), (keep_epochs, "keep_epochs")):
             if needed and not accepts(estimator.fit, argument):
                 raise ValueError(f"system {name!r} cannot do this: its fit() takes no {argument}=")
+    return faces
 
 
 def _folds(protocol: Any, faces: Faces, seeds: Sequence[int], selection: str) -> dict[int, list[Fold]]:
@@ -215,6 +248,17 @@ def _folds(protocol: Any, faces: Faces, seeds: Sequence[int], selection: str) ->
             raise ValueError(f"{len(parts)} protocols for {len(seeds)} seeds: give one protocol, or one a seed")
         return {seed: _checked(part.split(faces), selection) for seed, part in zip(seeds, parts, strict=True)}
     return dict.fromkeys(seeds, _checked(parts, selection))
+
+
+def _check_reference(systems: Mapping[str, Any], folds: Mapping[int, list[Fold]]) -> None:
+    """Refuse a system that wants images of the test people in a protocol that gives none."""
+    given = all(len(fold.reference) for some in folds.values() for fold in some)
+    for name, estimator in systems.items():
+        if uses_reference(estimator) and not given:
+            raise ValueError(
+                f"system {name!r} wants images of the test people (uses_reference), which a strict protocol does not "
+                "give: take calibrated-kfold (CalibratedKFold), whose rows say so"
+            )
 
 
 def _checked(folds: Sequence[Fold], selection: str) -> list[Fold]:
@@ -283,7 +327,7 @@ def _audit(
     return "\n".join(map(str, reports)) + "\n", found
 
 
-def _deciding(description: dict[str, Any]) -> dict[str, Any]:
+def deciding_parameters(description: dict[str, Any]) -> dict[str, Any]:
     """The part of a description that the digest covers: not the seed (its own column), not what changes no row."""
     left_out = ("seed", "random_state", *run_folder.NON_REPRODUCIBILITY_PARAMS)
     return {name: value for name, value in description.items() if name not in left_out}
@@ -344,7 +388,7 @@ def _jobs(
     tuned: Sequence[TunedParameters],
 ) -> list[Job]:
     """Every fit, in the order of the rows: seed, fold, system."""
-    digests = {name: run_folder.digest(_deciding(record["systems"][name])) for name in systems}
+    digests = {name: run_folder.digest(deciding_parameters(record["systems"][name])) for name in systems}
     commit = run_folder.git_commit()
     jobs = []
     for seed, some in folds.items():
@@ -354,7 +398,7 @@ def _jobs(
                 parameters = digests[name]
                 if (winner := parameters_for(tuned, name, fold.index)) is not None:
                     estimator = sklearn.base.clone(estimator).set_params(**winner.parameters)
-                    parameters = run_folder.digest(_deciding(run_folder.plain(describe(estimator))))
+                    parameters = run_folder.digest(deciding_parameters(run_folder.plain(describe(estimator))))
                 jobs.append(
                     Job(
                         task=task,

@@ -3,6 +3,7 @@
 - :mod:`ferdis.metrics.recognition`: accuracy of expression recognition, with intervals.
 - :mod:`ferdis.metrics.comparison`: whether one system is better than another, tested over subjects first.
 - :mod:`ferdis.metrics.noise_floor`: whether a gain stands out of the spread of people, partitions and seeds.
+- :mod:`ferdis.metrics.spreads`: how much of a figure's spread is people, partitions and seeds.
 - :mod:`ferdis.metrics.action_units`: agreement of action units: MSE, Pearson's correlation, ICC(3,1).
 - :mod:`ferdis.metrics.verification`: whether a generated image still shows the same person.
 - :mod:`ferdis.metrics.images`: similarity of generated and real images: FID, KID, LPIPS.
@@ -53,6 +54,7 @@ from ferdis.metrics.recognition import (
     summary,
     uar,
 )
+from ferdis.metrics.spreads import Spread, spread, spreads
 
 __all__ = [
     "DCI",
@@ -60,6 +62,7 @@ __all__ = [
     "Gain",
     "McNemar",
     "Probe",
+    "Spread",
     "accuracy",
     "compare",
     "compare_systems",
@@ -90,6 +93,8 @@ __all__ = [
     "representation_cosine",
     "sap",
     "sequence_accuracy",
+    "spread",
+    "spreads",
     "summary",
     "uar",
 ]

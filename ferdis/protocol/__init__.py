@@ -17,12 +17,15 @@ from ferdis.protocol.published import (
     protocol_named,
 )
 from ferdis.protocol.splitters import (
+    CalibratedKFold,
     CrossDataset,
     FoldList,
+    LeaveOneDatasetOut,
     LeaveOneSubjectOut,
     OfficialSplit,
     Splitter,
     SubjectKFold,
+    partitioned,
     repeat,
 )
 
@@ -30,12 +33,14 @@ __all__ = [
     "PARTS",
     "AuditReport",
     "CKPlusAscending",
+    "CalibratedKFold",
     "CrossDataset",
     "FER2013Official",
     "Fold",
     "FoldList",
     "Leak",
     "LeakError",
+    "LeaveOneDatasetOut",
     "LeaveOneSubjectOut",
     "OfficialSplit",
     "RAFDBOfficial",
@@ -46,6 +51,7 @@ __all__ = [
     "audit_list",
     "audit_parameters",
     "describe_protocols",
+    "partitioned",
     "protocol_named",
     "read_fold_table",
     "read_folds",

@@ -12,6 +12,9 @@ from ferdis.faces import Faces
 COLUMN = "dataset"
 """The column that says which set a row came from."""
 
+JOINT = {"cross": ("train", "test"), "leave-one-dataset-out": ("datasets",)}
+"""Named protocols over several data sets -> their arguments that name sets."""
+
 
 def set_names(sets: Sequence[Faces]) -> list[str]:
     """A name for each set: what its loader left in ``attrs["dataset"]``, numbered where two have the same."""
@@ -41,18 +44,40 @@ def join(train: Sequence[Faces], test: Faces) -> Faces:
     """
     sets = [*train, test]
     names = set_names(sets)
-    shared = sorted({name for faces in train for name in faces.classes} & set(test.classes))
+    shared = {name for faces in train for name in faces.classes} & set(test.classes)
+    _check_shared("train and test", shared, names, sets)
+    return _joined(sets, names, shared, "the other side lacks", f"{'+'.join(names[:-1])}->{names[-1]}")
+
+
+def join_all(sets: Sequence[Faces]) -> Faces:
+    """Data sets as one Faces, with the classes that all of them have; names, paths and people as for :func:`join`.
+
+    Raises
+    ------
+    ValueError
+        If the sets share fewer than two classes, or image sizes differ.
+    """
+    names = set_names(sets)
+    shared = set.intersection(*(set(faces.classes) for faces in sets))
+    _check_shared("the sets", shared, names, sets)
+    return _joined(sets, names, shared, "not all sets have", "+".join(names))
+
+
+def _check_shared(who: str, shared: set[str], names: Sequence[str], sets: Sequence[Faces]) -> None:
     if len(shared) < 2:
         classes = "; ".join(f"{name} has {', '.join(faces.classes)}" for name, faces in zip(names, sets, strict=True))
-        raise ValueError(f"train and test share {len(shared)} classes, two are needed: {classes}")
+        raise ValueError(f"{who} share {len(shared)} classes, two are needed: {classes}")
+
+
+def _joined(sets: Sequence[Faces], names: Sequence[str], shared: set[str], lack: str, title: str) -> Faces:
     known = any(faces.has_subjects for faces in sets)
-    notes, parts = [], []
+    notes, parts = [f"Classes that the sets share: {', '.join(sorted(shared))}"], []
     for name, faces in zip(names, sets, strict=True):
-        kept = np.isin(faces.expression, shared)
+        kept = np.isin(faces.expression, sorted(shared))
         if not kept.all():
             counts = pd.Series(faces.expression[~kept]).value_counts().sort_index()
             dropped = ", ".join(f"{label} {count}" for label, count in counts.items())
-            notes.append(f"{name}: classes that the other side lacks, left out: {dropped}")
+            notes.append(f"{name}: classes that {lack}, left out: {dropped}")
         part = faces[kept]
         table = part.to_frame()
         paths = table["path"].astype(str) if "path" in table else pd.Series(table.index.astype(str))
@@ -63,6 +88,6 @@ def join(train: Sequence[Faces], test: Faces) -> Faces:
             notes.append(f"{name} does not know its people: each of its images counts as a person of its own")
         parts.append(part.with_table(table))
     joined = Faces.concat(parts)
-    attrs = {**joined.attrs, "dataset": f"{'+'.join(names[:-1])}->{names[-1]}"}
+    attrs = {**joined.attrs, "dataset": title}
     attrs["notes"] = [*joined.attrs.get("notes", []), *notes]
     return Faces(joined.images, joined.table, attrs)

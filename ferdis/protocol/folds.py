@@ -17,6 +17,7 @@ from ferdis.faces import Faces
 from ferdis.messages import named, short
 
 PARTS = ("train", "validation", "test")
+REFERENCE = "reference"  # images of test people that a system may be given: a part of calibrated protocols alone
 
 _MOST_FOLDS = 1_000_000  # a larger number is no fold's
 _NAMED = 3  # names that an error lists before it only counts
@@ -32,6 +33,9 @@ class Fold:
         Number of the fold, from 0.
     train, validation, test : ndarray of int64
         Sorted row numbers; ``validation`` may be empty. The arrays are read-only.
+    reference : ndarray of int64
+        Images of the *test* people that are not tested but may be given to a system that declares ``uses_reference``;
+        empty in every protocol but the calibrated one.
 
     Notes
     -----
@@ -43,9 +47,10 @@ class Fold:
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+    reference: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
 
     def __post_init__(self) -> None:
-        for part in PARTS:
+        for part in (*PARTS, REFERENCE):
             rows = np.sort(np.asarray(getattr(self, part), dtype=np.int64).ravel())
             rows.flags.writeable = False
             object.__setattr__(self, part, rows)
@@ -56,13 +61,14 @@ class Fold:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Fold):
             return NotImplemented
-        same = all(np.array_equal(getattr(self, part), getattr(other, part)) for part in PARTS)
+        same = all(np.array_equal(getattr(self, part), getattr(other, part)) for part in (*PARTS, REFERENCE))
         return self.index == other.index and same
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{part}={len(getattr(self, part))}" for part in PARTS)
+        shown = (*PARTS, REFERENCE) if len(self.reference) else PARTS
+        sizes = ", ".join(f"{part}={len(getattr(self, part))}" for part in shown)
         return f"Fold({self.index}: {sizes})"
 
 
@@ -97,7 +103,7 @@ def write_folds(path: str | Path, faces: Faces, folds: Sequence[Fold]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("fold", "part", "subject", "path"))
         for fold in folds:
-            for part in PARTS:
+            for part in (*PARTS, REFERENCE):
                 rows = getattr(fold, part)
                 writer.writerows((fold.index, part, subjects[row], names[row]) for row in rows)
 
@@ -135,9 +141,9 @@ def read_folds(path: str | Path, faces: Faces) -> list[Fold]:
         _check_people(path, table, faces.subject[table["row"]])
     folds = []
     for index, group in table.groupby("fold", sort=True):
-        parts = (group.loc[group["part"] == part, "row"].to_numpy() for part in PARTS)
+        parts = (group.loc[group["part"] == part, "row"].to_numpy() for part in (*PARTS, REFERENCE))
         folds.append(Fold(int(index), *parts))  # type: ignore[call-overload]
-    tested = np.unique(np.concatenate([fold.test for fold in folds]))
+    tested = np.unique(np.concatenate([part for fold in folds for part in (fold.test, fold.reference)]))
     if len(folds) > 1 and len(tested) < len(faces):
         warnings.warn(f"{path}: {len(faces) - len(tested)} of {len(faces)} faces are in no test part", stacklevel=2)
     return folds
@@ -163,7 +169,7 @@ def read_fold_table(path: str | Path) -> pd.DataFrame:
     number = pd.to_numeric(table["fold"], errors="coerce")
     for wrong, what in (
         (~number.between(0, _MOST_FOLDS) | (number % 1 != 0), "fold is not a whole number from 0"),
-        (~table["part"].isin(PARTS), f"part is none of {', '.join(PARTS)}"),
+        (~table["part"].isin((*PARTS, REFERENCE)), f"part is none of {', '.join(PARTS)}"),
         (table["path"] == "", "path is empty"),
     ):
         if wrong.any():

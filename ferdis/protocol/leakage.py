@@ -21,7 +21,7 @@ import pandas as pd
 from ferdis.faces import Faces
 from ferdis.messages import and_more, named, quoted
 from ferdis.protocol.audit_report import REMEDY, SHOWN, AuditReport, Leak, LeakError
-from ferdis.protocol.folds import PARTS, Fold, read_fold_table, read_folds, row_names
+from ferdis.protocol.folds import PARTS, REFERENCE, Fold, read_fold_table, read_folds, row_names
 from ferdis.protocol.look_alikes import look_alikes_across, subject_key
 from ferdis.protocol.near_duplicates import (
     MOST_PAIRS,
@@ -50,6 +50,8 @@ MAY_OVERLAP = (frozenset({"bu3d", "bu4d"}),)
 """Namespaces of sets that were recorded with partly the same people under unrelated names."""
 
 _ACROSS = (("train", "validation"), ("train", "test"), ("validation", "test"))
+_REFERENCE = (("train", "reference"), ("validation", "reference"))  # and, of images, with the test part
+_OF_IMAGES = ("picture", "duplicate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,13 +166,14 @@ def audit_list(
         subject[row] = table["subject"].to_numpy(dtype=str)
         subject = subject.astype(str)
     number, part = table["fold"].to_numpy(), table["part"].to_numpy(dtype=str)
-    parts = [Fold(int(k), *(row[(number == k) & (part == name)] for name in PARTS)) for k in np.unique(number)]
+    names = (*PARTS, REFERENCE)
+    parts = [Fold(int(k), *(row[(number == k) & (part == name)] for name in names)) for k in np.unique(number)]
     if faces is not None:
         order = pd.Series(np.arange(len(faces)), index=row_names(faces)).reindex(path)
         if order.isna().any():
             raise ValueError(f"{path[order.isna().to_numpy()][0]} of the fold list is not among these faces")
         rows = order.to_numpy().astype(np.int64)
-        parts = [Fold(fold.index, *(rows[getattr(fold, name)] for name in PARTS)) for fold in parts]
+        parts = [Fold(fold.index, *(rows[getattr(fold, name)] for name in names)) for fold in parts]
         return audit(faces, parts, near_duplicates=near_duplicates, raise_on_leak=raise_on_leak)
     report = _audit_names(_Names(path, subject), parts, allow_overlap=False)
     if raise_on_leak:
@@ -295,15 +298,19 @@ def _check_coverage(report: AuditReport, n: int, folds: Sequence[Fold]) -> None:
     times = np.bincount(np.concatenate([fold.test for fold in folds]), minlength=n) if folds else np.zeros(n)
     if (times > 1).any():
         report.warnings.append(f"{int((times > 1).sum())} images are tested more than once")
-    if len(folds) > 1 and (times == 0).any():
-        report.warnings.append(f"{int((times == 0).sum())} images are never tested")
+    given = np.zeros(n, dtype=bool)
+    for fold in folds:
+        given[fold.reference] = True
+    if len(folds) > 1 and (untested := (times == 0) & ~given).any():
+        report.warnings.append(f"{int(untested.sum())} images are never tested")
 
 
 def _shared(folds: Sequence[Fold], code: np.ndarray, path: np.ndarray, kind: str, what: Any) -> list[Leak]:
     """Leaks for every value of ``code`` (n,) that occurs in two parts of a fold, with an example."""
     leaks = []
+    pairs = (*_ACROSS, *_REFERENCE, *((("reference", "test"),) if kind in _OF_IMAGES else ()))
     for fold in folds:
-        for first, second in _ACROSS:
+        for first, second in pairs if len(fold.reference) else _ACROSS:
             ours, theirs = getattr(fold, first), getattr(fold, second)
             hit = theirs[np.isin(code[theirs], code[ours])]
             if len(hit):
@@ -357,6 +364,7 @@ def _near_leaks(folds: Sequence[Fold], path: np.ndarray, pairs: Pairs, kept: np.
         part = np.full(len(path), -1)
         for number, name in enumerate(PARTS):
             part[getattr(fold, name)] = number
+        part[fold.reference] = PARTS.index("test")  # the test people's, as far as others are concerned
         low, high = np.minimum(part[first], part[second]), np.maximum(part[first], part[second])
         for one, other in _ACROSS:
             hit = np.flatnonzero((low == PARTS.index(one)) & (high == PARTS.index(other)))

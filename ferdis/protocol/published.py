@@ -191,6 +191,24 @@ REGISTRY: dict[str, NamedProtocol] = _registry(
         good_for="published FER2013 and FER+ accuracies (PrivateTest); people are unknown, labels are noisy",
     ),
     NamedProtocol(
+        name="cross",
+        splitter="ferdis.protocol.across_datasets:CrossDataset",
+        source="the habit of cross-data-set tables; --train A B --test C",
+        good_for="transfer to a set nobody trained on; classes that both sides have; sets differ in what labels mean",
+    ),
+    NamedProtocol(
+        name="leave-one-dataset-out",
+        splitter="ferdis.protocol.across_datasets:LeaveOneDatasetOut",
+        source="recommended by arXiv 2604.02162 over further splits of one set; --datasets A B C",
+        good_for="the honest question 'on faces from elsewhere?'; classes are those that all sets have",
+    ),
+    NamedProtocol(
+        name="calibrated-kfold",
+        splitter="ferdis.protocol.splitters:CalibratedKFold",
+        source="person-specific calibration, as a protocol of its own; --person_mean adds the baseline",
+        good_for="systems that may see a neutral image of a test person; never beside strict figures, the rows say so",
+    ),
+    NamedProtocol(
         name="fold-list",
         splitter="ferdis.protocol.splitters:FoldList",
         source="a CSV of fold, part, path that somebody published, or a run's folds.csv",

@@ -10,77 +10,40 @@ generator whose stream may change between versions.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import re
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 
 from ferdis.faces import Faces
-from ferdis.protocol.cross_dataset import COLUMN, join, set_names
+from ferdis.protocol.across_datasets import CrossDataset, LeaveOneDatasetOut
+from ferdis.protocol.dealing import (
+    Parameters,
+    S,
+    Splitter,
+    ascending,
+    carve,
+    chance,
+    check_share,
+    counts_of,
+    deal,
+    rotate,
+)
 from ferdis.protocol.folds import PARTS, Fold, read_folds, row_names
 
 __all__ = [
+    "CalibratedKFold",
     "CrossDataset",
     "FoldList",
+    "LeaveOneDatasetOut",
     "LeaveOneSubjectOut",
     "OfficialSplit",
     "Splitter",
     "SubjectKFold",
+    "partitioned",
     "repeat",
 ]
-
-_UNIT = 2**52  # integer arithmetic for balance: floating point sums could differ between platforms
-_CARVE = 20  # an official training part is dealt into this many pieces; some of them become the validation part
-
-
-class Splitter(Protocol):
-    """What a runner asks of a protocol."""
-
-    def split(self, X: Faces, y: Any = None, groups: Any = None) -> list[Fold]:
-        """The folds of these faces."""
-        ...
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Arguments by name, for the run's configuration."""
-        ...
-
-
-S = TypeVar("S", bound="_Parameters")
-
-
-class _Parameters:
-    """scikit-learn's get_params and get_n_splits for the dataclasses below."""
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Arguments by name. ``deep`` is there for scikit-learn; no argument is an estimator."""
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return {field.name: getattr(self, field.name) for field in fields}
-
-    def get_n_splits(self, X: Faces | None = None, y: Any = None, groups: Any = None) -> int:
-        """Number of folds; depends on the faces for some protocols."""
-        if X is None:
-            raise ValueError(f"{type(self).__name__} needs the faces to tell how many folds it makes")
-        return len(self.split(X))
-
-    def split(self, X: Faces, y: Any = None, groups: Any = None) -> list[Fold]:
-        """The folds of these faces; each protocol says how."""
-        raise TypeError(f"{type(self).__name__} does not split")
-
-    def with_seed(self: S, seed: int) -> S:
-        """The same protocol with another seed.
-
-        Raises
-        ------
-        ValueError
-            If this protocol leaves nothing to chance.
-        """
-        if "seed" not in self.get_params():
-            raise ValueError(f"{type(self).__name__} leaves nothing to chance: it has no seed to change")
-        return dataclasses.replace(self, seed=seed)  # type: ignore[type-var]
 
 
 def repeat(protocol: S, seeds: Iterable[int]) -> list[S]:
@@ -88,8 +51,44 @@ def repeat(protocol: S, seeds: Iterable[int]) -> list[S]:
     return [protocol.with_seed(seed) for seed in seeds]
 
 
+def partitioned(protocol: Any, seeds: Sequence[int], partitions: int) -> tuple[Any, list[int]]:
+    """A protocol over several seeded partitions: the protocol of each training, and the numbers of the trainings.
+
+    Partition p deals the people with the protocol's seed plus p; the training of seed s in it has the number
+    ``s + p * (max(seeds) + 1)``, which is what the rows call its seed and what the system is seeded with.
+
+    Parameters
+    ----------
+    protocol : with a seed, where ``partitions`` is more than 1.
+    seeds : of the trainings of each partition, 0 or more.
+    partitions : 1 or more; with 1 the protocol and the seeds are given back.
+
+    Raises
+    ------
+    ValueError
+        If the protocol leaves nothing to chance, or is several protocols already.
+    """
+    if partitions < 1:
+        raise ValueError(f"partitions={partitions}: at least 1")
+    if partitions == 1:
+        return protocol, list(seeds)
+    if not isinstance(protocol, Parameters):
+        raise ValueError("partitions are dealt by one protocol with a seed, such as SubjectKFold(10): give one")
+    if getattr(protocol, "scheme", "") == "id-ascending":
+        raise ValueError(
+            f"{type(protocol).__name__} deals people by their ids: there is one partition, not {partitions}"
+        )
+    first, step = protocol.get_params().get("seed", 0), max(seeds) + 1
+    if min(seeds) < 0:
+        raise ValueError(f"seeds={tuple(seeds)}: several partitions number their trainings, give seeds from 0")
+    dealt = repeat(protocol, [first + number for number in range(partitions)])
+    return [part for part in dealt for _ in seeds], [
+        seed + number * step for number in range(partitions) for seed in seeds
+    ]
+
+
 @dataclasses.dataclass(frozen=True)
-class SubjectKFold(_Parameters):
+class SubjectKFold(Parameters):
     """k-fold cross-validation in which no person is in two subsets.
 
     Every subset is the test part once; the next ``validation_folds`` subsets, cyclically, are the validation
@@ -152,14 +151,72 @@ class SubjectKFold(_Parameters):
             )
         if self.scheme == "id-ascending":
             subset = np.empty(len(people), dtype=np.int64)
-            subset[_ascending(people)] = np.arange(len(people)) % self.n_splits
+            subset[ascending(people)] = np.arange(len(people)) % self.n_splits
         else:
-            subset = _deal(people, _counts(person, X.expression), self.n_splits, self.seed)
-        return _rotate(subset[person], self.n_splits, self.validation_folds)
+            subset = deal(people, counts_of(person, X.expression), self.n_splits, self.seed)
+        return rotate(subset[person], self.n_splits, self.validation_folds)
 
 
 @dataclasses.dataclass(frozen=True)
-class LeaveOneSubjectOut(_Parameters):
+class CalibratedKFold(SubjectKFold):
+    """k-fold by subject in which some images of each test person may be given to a system: never a strict protocol.
+
+    The folds are those of :class:`SubjectKFold`; of each test person some images leave the test part and become the
+    fold's ``reference``. A system that declares ``uses_reference`` gets them with the test images; others are tested on
+    the same images without them, as controls. Rows name what was given.
+
+    Parameters
+    ----------
+    n_splits, validation_folds, scheme, seed
+        As for :class:`SubjectKFold`.
+    expression : str
+        Expression of the reference images, ``"neutral"``; or ``"any"``: whatever they show, labels hidden.
+    images : int
+        Reference images of each person, those whose names a hash of ``reference_seed`` puts first; 0 for all of the
+        expression.
+    reference_seed : int
+        Decides which images these are; apart from ``seed``, so that all partitions test the same images.
+    """
+
+    expression: str = "neutral"
+    images: int = 1
+    reference_seed: int = 0
+
+    def split(self, X: Faces, y: Any = None, groups: Any = None) -> list[Fold]:
+        """The folds.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`SubjectKFold.split`; or if a person has no such image, or no other one to be tested on.
+        """
+        if self.images < 0 or (self.expression == "any" and not self.images):
+            raise ValueError(f"images={self.images}: 1 or more, or 0 for all of one expression")
+        names, chosen = row_names(X), np.zeros(len(X), dtype=bool)
+        order = np.array(
+            sorted(range(len(X)), key=lambda row: chance(self.reference_seed, str(names[row]))), dtype=np.int64
+        )
+        fits = np.full(len(X), True) if self.expression == "any" else X.expression == self.expression
+        without = sorted(set(X.subject) - set(X.subject[fits]))
+        if without:
+            raise ValueError(
+                f"{len(without)} people have no {self.expression} image ({without[0]}): leave them out, or take "
+                "expression='any'"
+            )
+        for person in np.unique(X.subject):
+            mine = order[fits[order] & (X.subject[order] == person)]
+            chosen[mine[: self.images or None]] = True
+        alone = sorted(set(X.subject) - set(X.subject[~chosen]))
+        if alone:
+            raise ValueError(f"{alone[0]} has reference images alone, and none to be tested on: take fewer images")
+        return [
+            dataclasses.replace(fold, test=fold.test[~chosen[fold.test]], reference=fold.test[chosen[fold.test]])
+            for fold in super().split(X)
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class LeaveOneSubjectOut(Parameters):
     """Each person is the test part once, in ascending order of ids.
 
     Parameters
@@ -189,12 +246,12 @@ class LeaveOneSubjectOut(_Parameters):
                 f"{self.validation_subjects}: at least {2 + self.validation_subjects} are needed"
             )
         number = np.empty(len(people), dtype=np.int64)
-        number[_ascending(people)] = np.arange(len(people))
-        return _rotate(number[person], len(people), self.validation_subjects)
+        number[ascending(people)] = np.arange(len(people))
+        return rotate(number[person], len(people), self.validation_subjects)
 
 
 @dataclasses.dataclass(frozen=True)
-class OfficialSplit(_Parameters):
+class OfficialSplit(Parameters):
     """The data set's own ``split`` column: ``train``, ``test`` and perhaps ``validation``; one fold.
 
     Parameters
@@ -210,7 +267,7 @@ class OfficialSplit(_Parameters):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_share(self.validation)
+        check_share(self.validation)
 
     def split(self, X: Faces, y: Any = None, groups: Any = None) -> list[Fold]:
         """The one fold.
@@ -227,99 +284,13 @@ class OfficialSplit(_Parameters):
             if not len(rows):
                 raise ValueError(f"no row has split {name!r}: the official split needs train and test rows")
         if not len(validation):
-            chosen = _carve(X[train], self.validation, self.seed)
+            chosen = carve(X[train], self.validation, self.seed)
             train, validation = train[~chosen], train[chosen]
         return [Fold(0, train, validation, test)]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class CrossDataset(_Parameters):
-    """Train on whole data sets, test on another; one fold.
-
-    Parameters
-    ----------
-    train : sequence of Faces, or of names
-        Faces as the loaders give them, joined in :attr:`faces`; or names in the column ``dataset`` of faces that are
-        joined already.
-    test : Faces, or a name
-    validation : float
-        Share of the training people (images, where nobody is known) that becomes the validation part, 0 <= share < 1.
-    seed : int
-        Decides which people are carved off.
-
-    Notes
-    -----
-    Only classes that both sides have are kept. People keep their namespace, so the audit refuses CK+ against CK+48
-    (the same people), and BU-3DFE against BU-4DFE unless told otherwise; images of different sets are compared for
-    near-duplicates as all others are.
-
-    Examples
-    --------
-    >>> protocol = CrossDataset(train=[load("ckplus", root=...)], test=load("jaffe", root=...))   # doctest: +SKIP
-    >>> evaluate(IFGAN(), protocol.faces, protocol)                                               # doctest: +SKIP
-    """
-
-    train: Sequence[Faces | str]
-    test: Faces | str
-    validation: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if isinstance(self.train, Faces | str):
-            object.__setattr__(self, "train", (self.train,))
-        if not len(self.train):
-            raise ValueError("train is empty: name at least one set to train on")
-        given = [*self.train, self.test]
-        if len({isinstance(item, str) for item in given}) > 1:
-            raise ValueError("train and test mix names and Faces: give one or the other")
-        if any(item is self.test or (isinstance(item, str) and item == self.test) for item in self.train):
-            raise ValueError("the test set is among the training sets: to test within a set use SubjectKFold")
-        _check_share(self.validation)
-
-    @cached_property
-    def faces(self) -> Faces:
-        """All sets as one Faces, see :func:`ferdis.protocol.cross_dataset.join`.
-
-        Raises
-        ------
-        ValueError
-            If only names were given, or the sets do not fit together.
-        """
-        if isinstance(self.test, str):
-            raise ValueError("CrossDataset knows its sets by name only: give Faces as train and test")
-        return join([item for item in self.train if isinstance(item, Faces)], self.test)
-
-    def get_n_splits(self, X: Faces | None = None, y: Any = None, groups: Any = None) -> int:
-        """1."""
-        return 1
-
-    def split(self, X: Faces | None = None, y: Any = None, groups: Any = None) -> list[Fold]:
-        """The one fold of :attr:`faces`, or of other faces with the column ``dataset``.
-
-        Raises
-        ------
-        ValueError
-            If there is no such column, or a set has no rows in it.
-        """
-        faces = self.faces if X is None else X
-        if COLUMN not in faces.table:
-            raise ValueError(f"these faces have no column {COLUMN!r}: evaluate on CrossDataset(...).faces")
-        *train, test = self._names()
-        origin = faces.table[COLUMN].astype(str)
-        for name in (*train, test):
-            if not (origin == name).any():
-                raise ValueError(f"no row is of {name!r}: these faces are of {', '.join(sorted(set(origin)))}")
-        rows = np.flatnonzero(origin.isin(train))
-        chosen = _carve(faces[rows], self.validation, self.seed)
-        return [Fold(0, rows[~chosen], rows[chosen], np.flatnonzero(origin == test))]
-
-    def _names(self) -> list[str]:
-        given = [*self.train, self.test]
-        return [str(item) for item in given] if isinstance(self.test, str) else set_names(given)  # type: ignore[arg-type]
-
-
 @dataclasses.dataclass(frozen=True)
-class FoldList(_Parameters):
+class FoldList(Parameters):
     """Folds that somebody wrote down.
 
     Parameters
@@ -348,83 +319,3 @@ def _official_parts(faces: Faces) -> np.ndarray:
             f"known are {', '.join(PARTS)}"
         )
     return part.to_numpy(dtype=str)
-
-
-def _check_share(validation: float) -> None:
-    if not 0 <= validation < 1:
-        raise ValueError(f"validation={validation}: a share of the training part, 0 <= share < 1")
-
-
-def _carve(faces: Faces, share: float, seed: int) -> np.ndarray:
-    """Mask of the rows of a training part that validate: by person where known, balanced by class; (n,) bool."""
-    if share == 0:
-        return np.zeros(len(faces), dtype=bool)
-    people, person = np.unique(faces.subject if faces.has_subjects else row_names(faces), return_inverse=True)
-    if len(people) < 2:
-        raise ValueError("one training person cannot both train and validate: use validation=0")
-    pieces = min(_CARVE, len(people))
-    taken = min(max(round(share * pieces), 1), pieces - 1)
-    piece = _deal(people, _counts(person, faces.expression), pieces, seed)
-    return (piece < taken)[person]
-
-
-def _counts(person: np.ndarray, expression: np.ndarray) -> np.ndarray:
-    """Images of each person (rows) in each class and, last column, in all: (people, classes + 1) int64."""
-    classes, label = np.unique(expression, return_inverse=True)
-    counts = np.zeros((int(person.max()) + 1, len(classes) + 1), dtype=np.int64)
-    np.add.at(counts, (person, label), 1)
-    counts[:, -1] = counts.sum(axis=1)
-    return counts
-
-
-def _deal(people: np.ndarray, counts: np.ndarray, n_subsets: int, seed: int) -> np.ndarray:
-    """Deal people to subsets so that classes and sizes are balanced: (people,) int64 in 0..n_subsets-1.
-
-    Greedy: those who weigh most go first (weights of images are relative to their class, so that rare
-    classes are spread first), each to the subset of smallest scalar product with that person's counts, which
-    is what keeps the sum of squared class shares least. An empty subset has product 0 and a filled one more,
-    so none stays empty.
-    """
-    weights = _UNIT // np.maximum(counts.sum(axis=0), 1) ** 2
-    weight = [int(value) for value in (counts * counts) @ weights]
-    # Within a factor of two weights count as equal and the seed decides: else it would only break exact ties.
-    order = sorted(range(len(people)), key=lambda row: (-weight[row].bit_length(), _chance(seed, str(people[row]))))
-    held = np.zeros((n_subsets, counts.shape[1]), dtype=np.int64)
-    subset = np.empty(len(people), dtype=np.int64)
-    for row in order:
-        overlap = held @ (weights * counts[row])
-        subset[row] = np.lexsort((held[:, -1], overlap))[0]
-        held[subset[row]] += counts[row]
-    return subset
-
-
-def _chance(seed: int, name: str) -> bytes:
-    """What a shuffle sorts by: the same on every platform and whatever the order of the rows."""
-    return hashlib.sha256(f"{seed}:{name}".encode()).digest()
-
-
-def _rotate(subset: np.ndarray, n_subsets: int, n_validation: int) -> list[Fold]:
-    """Folds from each row's subset: subset i tests, the next ``n_validation`` validate, the others train."""
-    folds = []
-    for index in range(n_subsets):
-        turn = (subset - index) % n_subsets
-        validation = (turn >= 1) & (turn <= n_validation)
-        folds.append(
-            Fold(
-                index,
-                np.flatnonzero(turn > n_validation),
-                np.flatnonzero(validation),
-                np.flatnonzero(turn == 0),
-            )
-        )
-    return folds
-
-
-def _ascending(names: np.ndarray) -> np.ndarray:
-    """Row numbers in ascending order of ids, numbers inside them as numbers."""
-
-    def key(row: int) -> tuple[list[Any], str]:
-        name = str(names[row])
-        return [int(piece) if odd % 2 else piece for odd, piece in enumerate(re.split(r"(\d+)", name))], name
-
-    return np.array(sorted(range(len(names)), key=key), dtype=np.int64)

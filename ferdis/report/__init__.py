@@ -15,8 +15,9 @@ from ferdis import run_folder
 from ferdis.faces import Faces
 from ferdis.report.joining import Group, join
 from ferdis.report.mistakes import Loader
-from ferdis.report.page import Section, render
-from ferdis.report.sections import section
+from ferdis.report.page import Part, Section, render
+from ferdis.report.record import as_json, changes_text, read_report, report_record
+from ferdis.report.sections import section, summary_of
 from ferdis.run_folder import read_run
 
 __all__ = ["write_report"]
@@ -30,8 +31,9 @@ def write_report(
     mistakes: int = 12,
     faces: Faces | None = None,
     load: Loader | None = None,
+    against: str | Path | None = None,
 ) -> Path:
-    """Write ``report.html``, ``tables/*.md``, ``tables/*.tex`` and ``figures/*.png``.
+    """Write ``report.html``, ``report.json``, ``tables/*.md``, ``tables/*.tex`` and ``figures/*.png``.
 
     Parameters
     ----------
@@ -49,6 +51,8 @@ def write_report(
     load : callable, optional
         ``load(name, **arguments) -> Faces`` that does so, such as :func:`ferdis.load`; without it, and without
         ``faces``, the mistakes are listed without images.
+    against : str, optional
+        An earlier report (its folder, page or report.json): the page says what changed since.
 
     Returns
     -------
@@ -69,6 +73,8 @@ def write_report(
     twice = [path for path in runs if sum(Path(path).resolve() == Path(other).resolve() for other in runs) > 1]
     if twice:
         raise ValueError(f"{twice[0]} is named twice: name each run once")
+    if against is not None:
+        read_report(against)  # before anything is written
     groups, apart = join([read_run(path) for path in runs])
     folder = Path(out) if out is not None else _default(runs)
     with run_folder.writing(folder):
@@ -77,10 +83,15 @@ def write_report(
         section(group, f"g{number}", by=by, mistakes=mistakes, faces=faces, load=load)
         for number, group in enumerate(groups, 1)
     ]
+    record = report_record(groups, sections, [summary_of(group) for group in groups])
+    if against is not None:
+        text = changes_text(read_report(against), record)
+        sections[0].parts.insert(1, Part("Since an earlier report", "g1-since", prose=[text]))
     _write_parts(folder, sections)
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     version = run_folder.version("ferdis")
-    made = f"Made by ferdis report {version} on {now}. The tables lie beside it, in LaTeX and Markdown."
+    made = f"Made by ferdis report {version} on {now}. The tables lie beside it, in LaTeX, Markdown and JSON."
+    run_folder.write_text(folder / "report.json", as_json({**record, "made": made}))
     page = folder / "report.html"
     run_folder.write_text(page, render(_title(groups), _subtitle(groups), apart, sections, made))
     return page

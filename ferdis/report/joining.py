@@ -68,6 +68,8 @@ def join(runs: Sequence[FinishedRun]) -> tuple[list[Group], list[str]]:
 
 def _difference(one: FinishedRun, other: FinishedRun) -> str | None:
     """Why two runs cannot be paired; None where they can."""
+    if ("reference" in one.rows) != ("reference" in other.rows):
+        return "one of them may give images of the test people to its systems, the other is strict"
     tested = [set(zip(run.rows["fold"], run.rows["path"], run.rows["true"], strict=True)) for run in (one, other)]
     if tested[0] == tested[1]:
         return None

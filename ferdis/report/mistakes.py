@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
+from ferdis.datasets.sources import faces_of_config
 from ferdis.faces import Faces
 from ferdis.metrics import probabilities
 from ferdis.metrics.resampling import has_people
@@ -76,13 +76,12 @@ def find_faces(run: FinishedRun, load: Loader | None, faces: Faces | None) -> tu
     """
     if faces is not None:
         return faces, ""
-    given: Any = run.config.get("dataset")
     if load is None:
         return None, "no loader was given to look for them"
-    if not isinstance(given, Mapping) or "name" not in given:
-        return None, f"{run.name}/config.yaml does not say how its data set was loaded; name it with --faces"
     try:
-        return load(given["name"], **{key: value for key, value in given.items() if key != "name"}), ""
+        found = faces_of_config(run.config, load)
+        unsaid = f"{run.name}/config.yaml does not say how its data set was loaded; name it with --faces"
+        return found, "" if found is not None else unsaid
     except Exception as error:  # whatever is wrong with the images, the figures stand
         return None, f"the data set could not be loaded again ({' '.join(str(error).split())})"
 

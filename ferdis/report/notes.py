@@ -27,6 +27,7 @@ def notes(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) -> 
         "bootstrap).",
         f"Chance is a UAR of {100 / len(record['faces']['classes']):.1f} %.",
         *_departures(record),
+        *given_people(rows),
         *_choices(rows, record, fits),
         *_undetected(rows),
         *map(str, record["faces"]["attrs"].get("notes", [])),
@@ -50,6 +51,8 @@ def _choices(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) 
     ]
     used = fits["train_images"] + fits["test_images"]
     out = record["faces"]["images"] - used.mean()
+    if "reference" in rows:  # images that were given to systems, and neither trained on nor tested
+        out -= (record["faces"]["images"] - rows["path"].nunique()) / rows.groupby("seed")["fold"].nunique().mean()
     if out >= 0.5:
         what = "sat out" if last else "chose the epoch"
         lines.append(f"Validation: {out:.0f} of {record['faces']['images']} images a fold {what} and trained nothing.")
@@ -73,6 +76,19 @@ def _choices(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) 
             "Peeking was diagnosed after the rows were final (peeking.csv); no figure here but the diagnosis reads it."
         )
     return lines
+
+
+def given_people(rows: pd.DataFrame) -> list[str]:
+    """What the systems of a calibrated protocol were given of the test people; nothing for a strict protocol."""
+    if "reference" not in rows:
+        return []
+    each = rows.drop_duplicates(["system", "reference"])
+    return [
+        f"{line.system} was given {line.reference}: this is not the strict protocol, which gives nothing of them."
+        if line.reference != "none"
+        else f"{line.system} was given nothing of the test people; it is tested on the same images as a control."
+        for line in each.itertuples()
+    ]
 
 
 def leak_of(record: Mapping[str, Any]) -> str:

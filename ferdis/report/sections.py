@@ -12,11 +12,14 @@ from ferdis._io import read_csv
 from ferdis.faces import Faces
 from ferdis.metrics.resampling import has_people
 from ferdis.report import tables
+from ferdis.report.confidence import calibration_part
 from ferdis.report.joining import Group
 from ferdis.report.mistakes import Loader, find_faces, with_pictures, worst
-from ferdis.report.notes import leak_of, notes, peeking_claims
+from ferdis.report.noise import gains_of, noise_part, verdict_between
+from ferdis.report.notes import given_people, leak_of, notes, peeking_claims
 from ferdis.report.page import Part, Section, drawing, drawing_from
 from ferdis.report.published import beside
+from ferdis.report.robustness import robustness_part
 from ferdis.report.tables import Table, bracketed, p_text, percent, signed, with_spread
 
 ALPHA = 0.05
@@ -43,17 +46,18 @@ def section(
         As for :func:`ferdis.report.write_report`.
     """
     rows = group.rows
-    summary = metrics.summary(rows.assign(dataset=group.title))
-    seconds = (group.fits["fit_seconds"] + group.fits["predict_seconds"]).groupby(group.fits["system"]).mean()
-    summary["seconds_per_fold"] = summary["system"].map(seconds).round(1)
+    summary = summary_of(group)
     compared = tables.compared(rows, group.fits)
+    gains = gains_of(rows)
     parts = [
         _result(group, summary, anchor),
         _comparison(compared, anchor),
+        noise_part(rows, gains, anchor),
         _folds(rows, anchor),
         _classes(rows, anchor),
         _groups(rows, by, anchor),
-        _calibration(rows, anchor),
+        calibration_part(rows, anchor),
+        robustness_part(group, anchor),
         _mistakes(group, mistakes, faces, load, anchor),
         _published(group, summary, anchor),
         _disentanglement(group, anchor),
@@ -63,7 +67,17 @@ def section(
         _provenance(group, anchor),
     ]
     title = ", ".join(run.name for run in group.runs)
-    return Section(title, anchor, about(group), headline(group, summary, compared), [part for part in parts if part])
+    return Section(
+        title, anchor, about(group), headline(group, summary, compared, gains), [part for part in parts if part]
+    )
+
+
+def summary_of(group: Group) -> pd.DataFrame:
+    """One row per system: its figures over all runs of the group, and the seconds a fold took."""
+    summary = metrics.summary(group.rows.assign(dataset=group.title))
+    seconds = (group.fits["fit_seconds"] + group.fits["predict_seconds"]).groupby(group.fits["system"]).mean()
+    summary["seconds_per_fold"] = summary["system"].map(seconds).round(1)
+    return summary
 
 
 def about(group: Group) -> str:
@@ -80,7 +94,12 @@ def about(group: Group) -> str:
     )
 
 
-def headline(group: Group, summary: pd.DataFrame, compared: pd.DataFrame | None) -> list[str]:
+def headline(
+    group: Group,
+    summary: pd.DataFrame,
+    compared: pd.DataFrame | None,
+    gains: dict[tuple[str, str], metrics.Gain] | None = None,
+) -> list[str]:
     """The result in words: who reads expressions best, by how much, and how sure that is."""
     chance = 1 / len(group.runs[0].record["faces"]["classes"])
     order = summary.sort_values("uar", ascending=False, kind="stable")
@@ -90,13 +109,31 @@ def headline(group: Group, summary: pd.DataFrame, compared: pd.DataFrame | None)
     first = f"The UAR of {best['system']} is" if len(summary) == 1 else f"{best['system']} has the highest UAR,"
     leaks = [leak_of(run.record) for run in group.runs]
     lines = list(dict.fromkeys(filter(None, leaks)))
+    if has_people(group.rows) and not lines:
+        images, people = group.rows["path"].nunique(), group.rows["subject"].nunique()
+        lines.append(f"Tested on {images} images of {people} people, none of whom the tested system had trained on.")
+    lines += given_people(group.rows)
     lines += [f"{first} {value}; chance is {percent(chance)} %. Brackets are 95 % intervals over {drawn}."]
     for other in order["system"].iloc[1:] if compared is not None else []:
-        lines.append(_gap(str(best["system"]), str(other), compared, drawn))  # type: ignore[arg-type]
+        known = verdict_between(gains or {}, str(best["system"]), str(other))
+        pair = (str(best["system"]), str(other))
+        lines.append(_shown(*pair, *known, drawn) if known else _gap(*pair, compared, drawn))  # type: ignore[arg-type]
+    if len(summary) > 1 and not gains:
+        lines.append("Each was trained once: whether another seed or other folds would say the same is not known.")
     blind = order.loc[order["uar_low"] <= chance, "system"]
     if len(blind):
         lines.append(f"Not shown to be better than chance: {', '.join(blind)}.")
     return lines
+
+
+def _shown(best: str, other: str, gain: metrics.Gain, sign: float, drawn: str) -> str:
+    """One system against the best, where several trainings tell the noise."""
+    low, high = sorted((sign * gain.both_low, sign * gain.both_high))
+    gap = f"{bracketed(sign * gain.difference, low, high, signed)} points of UAR"
+    trainings = f"{gain.trainings} trainings on {gain.partitions} partition{'s' * (gain.partitions != 1)}"
+    if gain.shown:
+        return f"It is ahead of {other} by {gap} (shown: over {gain.people} {drawn} and {trainings})."
+    return f"Its lead over {other}, {gap}, is not shown ({gain.why_not}; {gain.people} {drawn}, {trainings})."
 
 
 def _gap(best: str, other: str, compared: pd.DataFrame, drawn: str) -> str:
@@ -164,25 +201,19 @@ def _classes(rows: pd.DataFrame, anchor: str) -> Part:
 def _groups(rows: pd.DataFrame, by: Sequence[str], anchor: str) -> Part:
     """Recall by attribute, where the data set names any."""
     title = "Groups of people"
-    records = tables.group_records(rows, tables.groups_of(rows, by))
+    groups = tables.groups_of(rows, by)
+    records = tables.group_records(rows, groups)
     if records.empty:
-        line = "The rows name no age, gender or ethnicity: a data set whose table has such columns is reported by them."
+        line = (
+            "The rows name no age, gender, ethnicity or skin tone: a data set whose table has such columns is reported "
+            "by them."
+        )
         return Part(title, f"{anchor}-groups", lines=[line])
     caption = "Mean recall of each group; in brackets its people. Whether two groups differ is not tested."
     figure = drawing("groups", figures.group_recall(records), caption)
-    return Part(title, f"{anchor}-groups", tables=[tables.group_table(records)], figures=[figure])
-
-
-def _calibration(rows: pd.DataFrame, anchor: str) -> Part:
-    table = tables.calibration_table(rows)
-    if table is None:
-        return Part("Calibration", f"{anchor}-calibration")
-    shown = [
-        drawing(f"reliability-{system}", figures.reliability(part), f"{system}: below the diagonal it is too sure.")
-        for system, part in rows.groupby("system", sort=False)
-        if metrics.probabilities(part).notna().all(axis=1).any()
-    ]
-    return Part("Calibration", f"{anchor}-calibration", tables=[table], figures=shown)
+    gaps = tables.gap_table(rows, records, groups)
+    shown = [tables.group_table(records), *([] if gaps is None else [gaps])]
+    return Part(title, f"{anchor}-groups", tables=shown, figures=[figure])
 
 
 def _mistakes(group: Group, count: int, faces: Faces | None, load: Loader | None, anchor: str) -> Part:

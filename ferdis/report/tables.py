@@ -13,9 +13,10 @@ import pandas as pd
 from ferdis import metrics
 from ferdis.messages import markdown_table
 from ferdis.metrics.comparison import compare_systems
-from ferdis.metrics.resampling import has_people
+from ferdis.metrics.resampling import counts_by, draws, has_people, person_of, statistic_of
 
-ATTRIBUTES = ("gender", "sex", "age", "ethnicity", "race")  # columns that name who somebody is, as sets call them
+# Columns that name who somebody is, as sets call them.
+ATTRIBUTES = ("gender", "sex", "age", "ethnicity", "race", "skin_tone", "skin tone", "skin", "fitzpatrick", "monk")
 AGES = (0, 10, 20, 30, 40, 50, 60, np.inf)
 FEW_PEOPLE = 5  # an interval over fewer people says little
 _MOST_GROUPS = 12  # an attribute with more values than this is no grouping
@@ -215,6 +216,45 @@ def group_table(records: pd.DataFrame) -> Table:
         named = ", ".join(f"{line.attribute} {line.group}" for line in few.itertuples())
         notes.append(f"Fewer than {FEW_PEOPLE} people: {named}. Nothing follows from these.")
     return Table("groups", "Mean recall of groups of test people", pd.DataFrame(lines), tuple(notes))
+
+
+def gap_table(rows: pd.DataFrame, records: pd.DataFrame, groups: Mapping[str, pd.Series]) -> Table | None:
+    """The largest gap between two groups of each attribute and system, with an interval over people; None without any.
+
+    Groups of fewer than :data:`FEW_PEOPLE` people, or with other classes than the rest, are left out.
+    """
+    lines = []
+    for (attribute, system), part in records.groupby(["attribute", "system"], sort=False):
+        fair = part[(part["people"] >= FEW_PEOPLE) & (part["classes"] == part["classes"].max())]
+        if len(fair) < 2:
+            continue
+        best, worst = fair.loc[fair["uar"].idxmax()], fair.loc[fair["uar"].idxmin()]
+        values = groups[str(attribute)]
+        parts = [rows[(rows["system"] == system) & (values == one["group"])] for one in (best, worst)]
+        low, high = _gap_interval(*parts)
+        gap = bracketed(best["uar"] - worst["uar"], low, high, signed)
+        shown = f"{best['group']} − {worst['group']}"
+        lines.append({"attribute": attribute, "system": system, "groups": shown, "gap in UAR (points)": gap})
+    if not lines:
+        return None
+    note = (
+        f"The best less the worst of the groups with {FEW_PEOPLE} people or more and all classes; brackets are 95 % "
+        "intervals over the people of both. The two were chosen after looking, so that some gap is found even "
+        "where there is none."
+    )
+    return Table("gaps", "Largest gap between groups", pd.DataFrame(lines), (note,))
+
+
+def _gap_interval(best: pd.DataFrame, worst: pd.DataFrame, replicates: int = 2000) -> tuple[float, float]:
+    """Interval of a difference in UAR between two groups of different people; people of each are drawn apart."""
+    drawn = []
+    classes = sorted(set(best["true"]) | set(best["predicted"]) | set(worst["true"]) | set(worst["predicted"]))
+    for number, part in enumerate((best, worst)):
+        counts, _ = counts_by(part, person_of(part), classes)
+        each = [statistic_of("uar")(times @ counts) for times in draws(len(counts), replicates, number)]
+        drawn.append(np.concatenate(each))
+    low, high = np.quantile(drawn[0] - drawn[1], [0.025, 0.975])
+    return float(low), float(high)
 
 
 def calibration_table(rows: pd.DataFrame) -> Table | None:

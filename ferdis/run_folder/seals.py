@@ -14,7 +14,12 @@ from typing import Any
 from ferdis._io import check_seal, file_digest, read_json, sealed, write_json
 
 _SEALS = "seal.json"
-_UNSEALED = ("done.json", "error.txt", "peeking.csv")  # of a fit: the marker itself, and what is no part of the result
+_UNSEALED = (
+    "done.json",
+    "error.txt",
+    "peeking.csv",
+    "stress.csv",
+)  # of a fit: the marker itself, and what is no part of the result
 _TABLES = ("rows.csv", "history.csv")
 _FIT = {
     "system": "text", "fold": "integer", "seed": "integer", "rows": "count", "rows_sha256": "text", "notes": "list",
@@ -115,6 +120,17 @@ def check_sealed(root: str | Path, *names: str) -> None:
         if name in seals and path.is_file() and not _is(path, seals[name]):
             again = "undo the change, or run ferdis disentangle again" if name.startswith("disentangle") else _AGAIN
             raise ValueError(f"{path} was changed after the run wrote it: {_MEND.get(name, again)}")
+
+
+def sealed_files(root: str | Path) -> dict[str, str]:
+    """Digests by file, as the run's seals have them; empty for a run of before.
+
+    Raises
+    ------
+    ValueError
+        One line: the seals themselves were changed.
+    """
+    return _seals(Path(root))
 
 
 def is_sealed(root: str | Path, *names: str) -> bool:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import wraps
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ferdis import CrossDataset, Faces, audit, evaluate, load
+from ferdis import CrossDataset, Faces, LeaveOneDatasetOut, audit, cli, evaluate, load
+from ferdis.datasets.sources import faces_of_config, joint_protocol, load_sources, read_source
 from ferdis.protocol.leakage import LeakError
 from tests.evaluation.runner_fakes import NearestMean
 
@@ -154,6 +158,123 @@ def test_run_folder_and_resuming(tmp_path):
     pd.testing.assert_frame_equal(first.rows, again.rows)
 
 
+@given(
+    sizes=st.lists(st.integers(3, 6), min_size=2, max_size=4), seed=st.integers(0, 9), share=st.sampled_from([0.0, 0.3])
+)
+@settings(max_examples=20, deadline=None)
+def test_each_set_is_tested_once_and_trains_otherwise(sizes, seed, share):
+    sets = [people(f"set{k}", count) for k, count in enumerate(sizes)]
+    protocol = LeaveOneDatasetOut(sets, validation=share, seed=seed)
+    faces, folds = protocol.faces, protocol.split()
+    assert protocol.get_n_splits() == len(folds) == len(sets)
+    origin, tested = faces.table["dataset"].to_numpy(str), []
+    for fold in folds:
+        assert set(origin[fold.test]) == {f"set{fold.index}"} and f"set{fold.index}" not in set(origin[fold.train])
+        parts = [set(faces.subject[part]) for part in (fold.train, fold.validation, fold.test)]
+        assert sum(map(len, parts)) == len(set.union(*parts)) and bool(len(fold.validation)) == bool(share)
+        tested += fold.test.tolist()
+    assert sorted(tested) == list(range(len(faces)))
+    order = np.random.default_rng(seed).permutation(len(faces))
+    named = LeaveOneDatasetOut([f"set{k}" for k in range(len(sets))], validation=share, seed=seed)
+    for fold, other in zip(folds, named.split(faces[order]), strict=True):
+        assert set(order[other.train]) == set(fold.train) and set(order[other.test]) == set(fold.test)
+
+
+def test_classes_are_those_that_all_sets_have_and_this_is_said(tmp_path):
+    sets = [people("a", 4, ("anger", "fear", "neutral")), people("b", 3, ("anger", "fear")), people("c", 3)]
+    protocol = LeaveOneDatasetOut(sets)
+    found = evaluate(NearestMean(), None, protocol, out=tmp_path, progress=False)
+    assert set(found.rows["true"]) == {"anger", "fear"} and list(found.rows.groupby("fold")["dataset"].first()) == list(
+        "abc"
+    )
+    summary = (tmp_path / "summary.md").read_text()
+    assert "Classes that the sets share: anger, fear" in summary
+    assert "a: classes that not all sets have, left out: neutral 4" in summary
+    with pytest.raises(ValueError, match="the sets share 1 classes, two are needed"):
+        _ = LeaveOneDatasetOut([*sets, people("d", 3, ("fear", "joy"))]).faces
+
+
+def test_any_two_sets_that_share_a_person_or_an_image_are_refused():
+    a, b, c = people("a", 4), people("b", 3), people("c", 3)
+    shared = people("copy", 3, first=2, namespace="a", seed=5)
+    with pytest.raises(LeakError, match="the same person a/P0"):
+        evaluate(NearestMean(), None, LeaveOneDatasetOut([a, b, shared]), progress=False)
+    pixels = c.pixels().copy()
+    pixels[0] = b.pixels([1])[0]
+    with pytest.raises(LeakError, match="the same image"):
+        evaluate(NearestMean(), None, LeaveOneDatasetOut([a, b, Faces(pixels, c.table, c.attrs)]), progress=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [([people("a", 2)], "fewer than two"), (["a", people("b", 2)], "mixes names"), (["a", "b", "a"], "twice")],
+)
+def test_wrong_sets(given, message):
+    with pytest.raises(ValueError, match=message):
+        LeaveOneDatasetOut(given)
+
+
+def test_sets_on_a_line(tmp_path):
+    assert read_source("synthetic=60") == read_source("synthetic=synthetic:60")
+    assert read_source("synthetic=60").arguments == {"people": 60}
+    source = read_source("wild=manifest:data/wild")
+    assert (source.label, source.name, source.arguments) == ("wild", "manifest", {"root": "data/wild"})
+    with pytest.raises(ValueError, match=r"nobody=x: .*write NAME=DIR or LABEL=NAME:DIR"):
+        read_source("nobody=x")
+    with pytest.raises(ValueError, match="two sets are called synthetic: label one"):
+        load_sources(["synthetic=2", "synthetic=3"], load)
+    with pytest.raises(ValueError, match="no loader of synthetic takes 'sise'"):
+        load_sources(["synthetic=2"], load, {"sise": 3})
+    with pytest.raises(ValueError, match="--protocol cross needs --test"):
+        joint_protocol("cross", {"train": ["synthetic=2"]}, load)
+    with pytest.raises(ValueError, match="--test names 2 sets"):
+        joint_protocol("cross", {"train": ["a=synthetic:2"], "test": ["b=synthetic:2", "c=synthetic:2"]}, fake_load)
+
+
+def fake_load(name, people=3, root="", image_size=24, **_):
+    return globals()["people"](root or f"n{people}", people, side=image_size)
+
+
+def test_a_run_knows_its_sets_again():
+    config = {
+        "protocol": {
+            "name": "cross",
+            "train": ["a=synthetic:4"],
+            "test": "b=synthetic:3",
+            "loading": {"image_size": 32},
+        }
+    }
+    faces = faces_of_config(config, fake_load)
+    assert faces is not None and faces.shape == (21, 32, 32, 3) and faces.attrs["dataset"] == "a->b"
+    assert faces_of_config({}, fake_load) is None
+
+
+def test_the_line_makes_the_protocol(tmp_path, capsys, monkeypatch):
+    seen = {}
+
+    @wraps(evaluate)
+    def evaluate_instead(systems, faces, protocol, **settings):
+        seen.update(faces=faces, protocol=protocol, **settings)
+        (settings["out"]).mkdir(parents=True)
+        (settings["out"] / "summary.md").write_text("table")
+
+    monkeypatch.setattr("ferdis.evaluation.runner.evaluate", evaluate_instead)
+    monkeypatch.setattr("ferdis.datasets.load", fake_load)
+    line = ["kfold", "--system", "cnn", "--preset", "small", "--protocol", "cross", "--train", "a=synthetic:4",
+            "b=synthetic:5", "--test", "c=synthetic:3", "--protocol.validation", "0.2"]  # fmt: skip
+    assert cli.main([*line, "--out", str(tmp_path / "run")]) == 0, capsys.readouterr().err
+    assert seen["dataset"] == "a+b->c" and isinstance(seen["protocol"], CrossDataset) and len(seen["faces"]) == 36
+    assert seen["protocol"].validation == 0.2 and seen["arguments"]["protocol"]["train"] == [
+        "a=synthetic:4",
+        "b=synthetic:5",
+    ]
+    assert cli.main([*line, "--dataset", "synthetic"]) == 2
+    assert "takes its data sets from --train and --test: leave --dataset out" in capsys.readouterr().err
+    assert cli.main(["kfold", "--system", "cnn", "--preset", "small", "--protocol", "leave-one-dataset-out",
+                     "--datasets", "a=synthetic:4"]) == 2  # fmt: skip
+    assert "fewer than two sets" in capsys.readouterr().err
+
+
 @pytest.fixture
 def crossdataset(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(EXPERIMENTS))
@@ -171,6 +292,13 @@ def test_matrix(crossdataset, tmp_path):
     assert table[["accuracy", "UAR"]].min(axis=None) >= 0 and table[["accuracy", "UAR"]].max(axis=None) <= 100
     assert len(refused) == 2 and "a -> a48: fold 0: the same person a/P00" in refused[0]
     assert (tmp_path / "a--a" / "rows.csv").is_file()
+
+
+def test_matrix_of_three_sets_has_a_row_of_all_others(crossdataset, tmp_path):
+    sets = {name: people(name, count) for name, count in (("a", 4), ("b", 3), ("c", 3))}
+    table, refused = crossdataset.matrix(sets, {"means": NearestMean()}, tmp_path, folds=2)
+    last = table[table["train"] == "all others"]
+    assert not refused and list(last["test"]) == ["a", "b", "c"] and list(last["images"]) == [12, 9, 9]
 
 
 def test_matrix_from_the_command_line(crossdataset, tmp_path, capsys, monkeypatch):

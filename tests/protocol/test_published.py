@@ -110,9 +110,11 @@ def test_official_sizes_are_compared() -> None:
 
 
 def test_each_name_leads_to_its_class_and_the_command_line_knows_the_same() -> None:
-    from ferdis.cli.chosen import PROTOCOLS
+    from ferdis.cli import chosen
+    from ferdis.protocol import cross_dataset
 
-    assert {name: entry.splitter for name, entry in REGISTRY.items()} == PROTOCOLS
+    assert chosen.JOINT == cross_dataset.JOINT
+    assert {name: entry.splitter for name, entry in REGISTRY.items()} == chosen.PROTOCOLS
     text = describe_protocols()
     for name, entry in REGISTRY.items():
         assert hasattr(entry.imported(), "split") and entry.source in text and entry.good_for in text and name in text

@@ -20,6 +20,7 @@ from ferdis.protocol import (
     LeaveOneSubjectOut,
     OfficialSplit,
     SubjectKFold,
+    partitioned,
     read_folds,
     repeat,
     row_names,
@@ -327,3 +328,19 @@ def test_scikit_learn_splitter_works_on_faces() -> None:
         assert not set(faces[train].subject) & set(faces[test].subject)
     scores = cross_val_score(MajorityOfFaces(), faces, faces.expression, groups=faces.subject, cv=splitter)
     assert len(scores) == 5
+
+
+def test_partitions_deal_the_people_anew_and_number_the_trainings():
+    faces = balanced(30)
+    protocols, seeds = partitioned(SubjectKFold(5, seed=3), (0, 1), 3)
+    assert seeds == [0, 1, 2, 3, 4, 5] and [part.seed for part in protocols] == [3, 3, 4, 4, 5, 5]
+    tests = [[fold.test.tolist() for fold in part.split(faces)] for part in protocols]
+    assert tests[0] == tests[1] != tests[2] == tests[3] != tests[4]
+    assert partitioned(SubjectKFold(5), (7,), 1) == (SubjectKFold(5), [7])
+    for protocol, message in (
+        (SubjectKFold(5, scheme="id-ascending"), "one partition, not 3"),
+        (LeaveOneSubjectOut(), "leaves nothing to chance"),
+        ([SubjectKFold(5)], "one protocol with a seed"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            partitioned(protocol, (0,), 3)

@@ -83,12 +83,14 @@ def test_the_headline_says_no_more_than_the_tests() -> None:
         return headline(group, metrics.summary(group.rows), compared(group.rows, group.fits))
 
     clear = told(0.9, 0.2)
-    assert clear[0].startswith("one has the highest UAR,") and clear[1].startswith("It is ahead of two by +")
-    assert "permutation over people" in clear[1] and "Holm" not in clear[1]
+    assert clear[0] == "Tested on 120 images of 20 people, none of whom the tested system had trained on."
+    assert clear[1].startswith("one has the highest UAR,") and clear[2].startswith("It is ahead of two by +")
+    assert "permutation over people" in clear[2] and "Holm" not in clear[2]
+    assert clear[3].startswith("Each was trained once")
     assert any("is not more than chance may give" in line for line in told(0.5, 0.5))
     assert "permutation over pictures" in told(0.9, 0.2, subject="")[1]
-    assert "cannot be tested" in told(0.9, 0.2, subject="s")[1]
+    assert "cannot be tested" in told(0.9, 0.2, subject="s")[2]
     assert told(-1.0, -1.0)[-1].startswith("Not shown to be better than chance: ")
     rows = make_rows()
     alone = headline(join([make_run(Path("run"), rows)])[0][0], metrics.summary(rows), None)
-    assert alone[0].startswith("The UAR of one is ")
+    assert alone[1].startswith("The UAR of one is ")
