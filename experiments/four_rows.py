@@ -74,6 +74,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME=DIR",
         help="other people, synthetic=PEOPLE, facekit=PEOPLE",
     )
+    parser.add_argument("--weights", help="in the place of --pretrain: a start of both, zoo:expression")
     parser.add_argument("--partitions", type=int, default=1, help="k-fold is repeated over so many seeded partitions")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each partition")
     parser.add_argument("--folds", type=int, default=10)
@@ -101,15 +102,18 @@ def read(options: argparse.Namespace) -> Faces:
 
 
 def estimators(options: argparse.Namespace, people: Faces | None) -> dict[str, Any]:
-    """Control and system, each from scratch and, where there are further people, from them."""
+    """Control and system, each from random weights and, where there are any, from further people or their weights."""
     given = {name: getattr(options, name) for name in ("augmentation", "epochs", "pretrain_epochs")}
     given = {"progress": False, **{name: value for name, value in given.items() if value is not None}}
     system, control = SYSTEMS[options.system]
     own, others = ({**given, **(more or {})} for more in (options.arguments, options.control_arguments))
     rows = {}
-    for kind, start in zip(STARTS, (None, people) if people is not None else (None,), strict=False):
-        rows[f"control-{kind}"] = control.small(pretrain=start, **others)
-        rows[f"{options.system}-{kind}"] = system.small(pretrain=start, **own)
+    begin: list[dict[str, Any]] = [{"weights": None}]
+    if people is not None or options.weights:
+        begin.append({"weights": options.weights, "pretrain": people})
+    for kind, start in zip(STARTS, begin, strict=False):
+        rows[f"control-{kind}"] = control.small(**{**start, **others})
+        rows[f"{options.system}-{kind}"] = system.small(**{**start, **own})
     return rows
 
 

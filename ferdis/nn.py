@@ -45,7 +45,8 @@ _LARGEST = 1 << 16
 _WEIGHTS = "model.safetensors"  # of a repository of timm
 _PATIENCE = 15.0  # seconds that the hub has to answer
 _NAME = re.compile(r"[A-Za-z0-9_.\-]+")  # hf-hub:... and local-dir:... would fetch or open what they name
-_SAVED = "classifier.network."  # what the network's tensors are called in a system that was saved
+SAVED = "classifier.network."
+"""What a classifier's tensors are called in a system that was saved."""
 
 
 class ImageClassifier(nn.Module):
@@ -116,6 +117,11 @@ class ImageClassifier(nn.Module):
         maps = self.network.forward_features(images)
         features = self.network.forward_head(maps, pre_logits=True)
         return features, self.network.get_classifier()(features)
+
+    @property
+    def last_layer(self) -> nn.Module:
+        """Names the classes: its rows are theirs."""
+        return self.network.get_classifier()
 
 
 def checked_architecture(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,7 +201,7 @@ def _timm_network(name: str, weights: str | None, small_stem: bool = False, **ar
         return finish(_imagenet(name, arguments))  # the new layer learns from random weights
     tensors = read_weights(weights)
     network = finish(timm.create_model(name, pretrained=False, **arguments))
-    own = {key.removeprefix(_SAVED): tensor for key, tensor in tensors.items() if key.startswith(_SAVED)}
+    own = {key.removeprefix(SAVED): tensor for key, tensor in tensors.items() if key.startswith(SAVED)}
     put_weights(network, _adapted(own or with_present_names(tensors, network), network), weights, name)
     return network
 

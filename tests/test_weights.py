@@ -129,5 +129,9 @@ def test_a_patch_classifier_starts_from_a_saved_one(name: str, networks: list[st
     assert any(f"starts from {file}" in note for note in started.notes_)
     with pytest.raises(ValueError, match=f"does not fit the {networks[0]} of"):
         build(name, epochs=1, encoder_channels=(8, 8, 8, 8, 8), weights=str(file)).fit(faces(24))
-    with pytest.raises(ValueError, match="weights= and pretrain= are two starts: give one of them"):
-        build(name, epochs=1, pretrain=faces(24), weights=str(file)).fit(faces(24))
+    changes = {"epochs": 1, "pretrain": faces(24, seed=8), "pretrain_epochs": 1, "learning_rate": 1e-7}
+    both, alone = (build(name, weights=start, **changes).fit(faces(24)) for start in (str(file), None))
+    body = [{key: part for key, part in one.modules_[networks[0]].state_dict().items() if "weight" in key}
+            for one in (both, alone, started)]  # fmt: skip
+    near, far = (max((body[2][key] - other[key]).abs().max().item() for key in body[2]) for other in body[:2])
+    assert near < 1e-3 < far, "the pretraining starts from the weights"

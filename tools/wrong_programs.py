@@ -65,7 +65,7 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "class_weights=training.class_weights,\n                        trains",
                 "class_weights=None,\n                        trains",
             ),
-            "pretrained weights not loaded": ("weights=self._weights() if pretrained else None", "weights=None"),
+            "pretrained weights not loaded": ("weights=self.weights if pretrained else None", "weights=None"),
             "no schedule for the generator": (
                 "weights, optimizer, schedule, after_step=move_centres",
                 "weights, optimizer, after_step=move_centres",
@@ -271,12 +271,12 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 '            weights["identity"], weights["expression"] = weights["expression"], weights["identity"]',
             ),
             "codes in the other order in training": (
-                "torch.cat([modules.expression_encoder(seen), modules.identity_encoder(target)], 1)",
-                "torch.cat([modules.identity_encoder(target), modules.expression_encoder(seen)], 1)",
+                "torch.cat([code, modules.identity_encoder(target)], 1)",
+                "torch.cat([modules.identity_encoder(target), code], 1)",
             ),
             "expression from the target": (
-                "modules.expression_encoder(seen), modules.identity",
-                "modules.expression_encoder(target), modules.identity",
+                "code = modules.expression_encoder(seen)",
+                "code = modules.expression_encoder(target)",
             ),
             "D learns the target's expression for the source": (
                 'torch.cat([batch["expression"], batch["target_expression"]])',
@@ -338,7 +338,7 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
             "MLP at the GAN's rate": ("lr=self.mlp_learning_rate", "lr=self.learning_rate"),
             "identity encoder not in the generator's optimiser": (
-                'Phase("generator", generator, generator_terms',
+                'Phase("generator", tuple(modules), generator_terms',
                 'Phase("generator", ("expression_encoder", "decoder"), generator_terms',
             ),
             "D as often as G": ("optimizer, schedule, every)", "optimizer, schedule)"),

@@ -18,7 +18,7 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "images, truth = resized(validation[:2], self.image_size), validation.expression[:2]",
             ),
             "class weights inverted": ("counts.sum() / (len(counts) * counts)", "counts / counts.mean()"),
-            "balanced sampler inverted": ("rows = (1 / counts)[labels]", "rows = counts[labels]"),
+            "balanced sampler inverted": ("rows = (counts**-power)[labels]", "rows = (counts**power)[labels]"),
             "logits averaged instead of probabilities": (
                 "[1].float().softmax(1) for view in self._test_views(faces)]\n        ).mean(0)",
                 "[1].float() for view in self._test_views(faces)]\n        ).mean(0).softmax(1)",

@@ -44,7 +44,7 @@ _RESIZE_BATCH = 128
 NON_REPRODUCIBILITY_PARAMS = ("logger", "progress")  # parameters that change no weight
 _TRAINER_PARAMETERS = ("accelerator", "devices", "precision", "seed", "gradient_clip", "logger", "progress")
 # Arguments that came later: at these values they change no training, and its name stays what it was.
-_NEUTRAL = {"steps_per_image": 0.0, "weights_up_to": 0}
+_NEUTRAL = {"steps_per_image": 0.0}
 S = TypeVar("S", bound="Estimator")
 
 if TYPE_CHECKING:  # scikit-learn has no types: what inherits from it would have every attribute

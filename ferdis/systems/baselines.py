@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ferdis.losses import accuracy
-from ferdis.nn import ImageClassifier, initialise_normal
+from ferdis.nn import initialise_normal
 from ferdis.preprocess.augment import augmented_views, centre_crop, random_views, to_unit_range
 from ferdis.systems.class_means import Centres
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice
@@ -29,6 +29,7 @@ from ferdis.systems.ifgan import (
     move_centres,
     softmax_loss,
 )
+from ferdis.systems.recogniser_network import RECOGNISER, RecogniserEncoder, image_classifier
 from ferdis.systems.relgan import EXPRESSION_CODE, RELGAN, Encoder, classifier_terms
 from ferdis.systems.triplets import PatchClassifier, Patches, patch
 from ferdis.training import Batch, Modules, Phase, Stage
@@ -82,7 +83,8 @@ class ResNetClassifier(Classifier):
     Parameters
     ----------
     classifier : str
-        Any timm network; the paper's is ResNet-101.
+        Any timm network; the paper's is ResNet-101. "recogniser" is the zoo's, which ``weights="zoo:expression"``
+        starts (:class:`~ferdis.systems.recogniser_network.RecogniserNetwork`).
     classifier_arguments : mapping, optional
         Passed on to ``timm.create_model``.
     small_stem : bool
@@ -103,16 +105,11 @@ class ResNetClassifier(Classifier):
         Of Adam.
     """
 
-    # IF-GAN's, without its generator. A step costs less than half of IF-GAN's: more of them, to be fair.
+    # IF-GAN's, without its generator.
     preset: ClassVar[Mapping[str, Any]] = {
-        **{
-            name: IFGAN.preset[name]
-            for name in ("classifier", "classifier_arguments", "small_stem", "weights", "weights_up_to", "image_size",
-                         "crop_size", "schedule", "batch_size", "steps_per_image")
-        },
-        "epochs": 5,
-        "min_steps": 1200,
-        "learning_rate": 2e-3,
+        name: IFGAN.preset[name]
+        for name in ("classifier", "weights", "augmentation", "test_flip", "image_size", "crop_size", "epochs",
+                     "min_steps", "steps_per_image", "schedule", "batch_size", "learning_rate")
     }  # fmt: skip
 
     classifier: str = "resnet101.tv_in1k"
@@ -140,10 +137,10 @@ class ResNetClassifier(Classifier):
         check_choice("island_reduction", self.island_reduction, ISLAND_REDUCTIONS)
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
-        n_classes, weights = len(self.classes_), self._weights() if pretrained else None
-        classifier = ImageClassifier(
-            self.classifier, n_classes, weights=weights, arguments=self.classifier_arguments,
-            small_stem=self.small_stem,
+        n_classes, weights = len(self.classes_), self.weights if pretrained else None
+        classifier = image_classifier(
+            self.classifier, list(self.classes_), weights=weights, arguments=self.classifier_arguments,
+            small_stem=self.small_stem, inner=self.crop_size / self.image_size,
         )  # fmt: skip
         return {
             "classifier": classifier,
@@ -206,26 +203,10 @@ class BaselineCNN(PatchClassifier):
     """
 
     preset: ClassVar[Mapping[str, Any]] = {
-        name: value
-        for name, value in RELGAN.preset.items()
-        if name
-        not in (
-            "decoder_channels",
-            "pixel_weight",
-            "pixel_growth",
-            "near_optimal",
-            "mlp_epochs",
-            "mlp_views",
-            "mlp_learning_rate",
-            "truths",
-        )
-    } | {
-        "min_steps": 1500,
-        "steps_per_image": 5.0,
-        "schedule": "one-cycle",
-        "weights": "zoo:cnn-small",
-        "weights_up_to": 300,
-    }
+        name: RELGAN.preset[name]
+        for name in ("encoder", "encoder_channels", "weights", "augmentation", "test_flip", "image_size", "crop_size",
+                     "schedule", "batch_size", "learning_rate", "pretrain_epochs")
+    } | {"epochs": 20, "min_steps": 300, "steps_per_image": 4.0}  # fmt: skip
     _started = ("encoder",)
 
     image_size: int = 110
@@ -238,9 +219,17 @@ class BaselineCNN(PatchClassifier):
     decay_epochs: int = 1
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
-        encoder = Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)
-        initialise_normal(encoder)
-        return {"encoder": encoder, "classifier": nn.Linear(EXPRESSION_CODE, len(self.classes_))}
+        encoder: nn.Module
+        if self.encoder == RECOGNISER:
+            encoder = RecogniserEncoder(EXPRESSION_CODE, inner=self.crop_size / self.image_size)
+        else:
+            encoder = Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)
+            initialise_normal(encoder)
+        modules: dict[str, nn.Module] = {
+            "encoder": encoder,
+            "classifier": nn.Linear(EXPRESSION_CODE, len(self.classes_)),
+        }
+        return self._begun(modules, pretrained)
 
     def _stages(self, training: TrainingSet) -> list[Stage]:
         epochs, decay_epochs = self._length(len(training))

@@ -33,6 +33,9 @@ from ferdis.training.checkpoints import load_modules
 
 __all__ = ["Classifier", "TrainingSet", "check_choice", "module_device", "modules_in_eval_mode", "resized"]
 
+SAMPLERS = {"shuffle": 0.0, "square-root": 0.5, "balanced": 1.0}
+"""Ways to draw training faces: an image's chance is its class's number of images to minus this power."""
+
 C = TypeVar("C", bound="Classifier")
 
 if TYPE_CHECKING:  # scikit-learn has no types: what inherits from it would have every attribute
@@ -56,17 +59,15 @@ class Classifier(ClassifierMixin, Estimator):
     class_weight : str, mapping or None
         None, "balanced", or weights by class name, for the cross-entropy.
     sampler : str
-        "shuffle"; "balanced": each class is drawn equally often; "people": each person, and of a person each class, is
-        drawn equally often, so that no class is known by who shows it.
+        "shuffle"; "balanced": each class is drawn equally often; "square-root": as often as the square root of its
+        share, so that a class of a hundredth is drawn ten times as often, and not a hundred times; "people": each
+        person, and of a person each class, is drawn equally often, so that no class is known by who shows it.
     pretrain : Faces, optional
         Faces of other people to start from: the same system learns them first, with their labels (REL-GAN: by
         reenactment). Done once for all folds and kept in ``$FERDIS_CACHE``; the layers that name classes are new
         afterwards, unless the classes are the same.
     pretrain_epochs : int
         Epochs of it.
-    weights_up_to : int
-        The largest number of training faces for which ``weights`` are the start; more of them start from random
-        weights. 0: ``weights`` are the start of any number.
     augmentation : str
         "paper": the views that the system's paper names. "strong": these, loosened, and another light and camera for
         each (:func:`ferdis.preprocess.augment.loosened`, :func:`~ferdis.preprocess.augment.distorted`).
@@ -87,7 +88,6 @@ class Classifier(ClassifierMixin, Estimator):
     sampler: str = "shuffle"
     pretrain: Faces | None = None
     pretrain_epochs: int = 20
-    weights_up_to: int = 0
     augmentation: str = "paper"
     test_flip: bool = False
     schedule: str = "steps"
@@ -151,7 +151,7 @@ class Classifier(ClassifierMixin, Estimator):
 
     def _check_parameters(self) -> None:
         """Errors for parameters out of range; systems add their own."""
-        check_choice("sampler", self.sampler, ("shuffle", "balanced", "people"))
+        check_choice("sampler", self.sampler, (*SAMPLERS, "people"))
         check_choice("schedule", self.schedule, ("steps", "one-cycle"))
         check_choice("augmentation", self.augmentation, AUGMENTATIONS)
         if self.crop_size > self.image_size:
@@ -183,9 +183,9 @@ class Classifier(ClassifierMixin, Estimator):
             subjects = np.concatenate([subjects, kept.subject]) if known else None
         labels = np.searchsorted(self.classes_, expression).astype(np.int64)
         counts = np.bincount(labels, minlength=len(self.classes_))
-        self.training_count_ = len(labels)
         people = None if subjects is None else np.unique(subjects, return_inverse=True)[1].astype(np.int64)
-        rows = (1 / counts)[labels] if self.sampler == "balanced" else None
+        power = SAMPLERS.get(self.sampler, 0.0)
+        rows = (counts**-power)[labels] if power else None
         if self.sampler == "people":
             rows = people_weights(people, labels)
         return TrainingSet(
@@ -197,24 +197,6 @@ class Classifier(ClassifierMixin, Estimator):
             class_weights=self._class_weights(counts),
             row_weights=rows,
         )
-
-    def first_weights(self, images: float) -> str | None:
-        """What a training on so many faces starts from: ``weights``, or None where ``weights_up_to`` says so."""
-        ruled_out = self.weights_up_to and (images > self.weights_up_to or self.pretrain is not None)
-        return None if ruled_out else getattr(self, "weights", None)
-
-    def _weights(self) -> str | None:
-        """What this training starts from; the training set is known, or nothing depends on its size."""
-        return self.first_weights(getattr(self, "training_count_", 0))
-
-    def remarks(self, images: float) -> list[str]:
-        """See the base; and where the start depends on the number of faces, what it is."""
-        if not self.weights_up_to or getattr(self, "weights", None) is None:
-            return super().remarks(images)
-        start = self.first_weights(images)
-        few = f"{'at most' if images <= self.weights_up_to else 'more than'} {self.weights_up_to} training faces"
-        line = f"{type(self).__name__}: starts from {start or 'random weights'} ({few}: weights_up_to)"
-        return [line, *super().remarks(images)]
 
     def _start(self) -> None:
         """The weights that the same system has after ``pretrain``; see :meth:`_class_tensors` for what stays new."""
@@ -245,8 +227,7 @@ class Classifier(ClassifierMixin, Estimator):
     def _for_pretraining(self: C) -> C:
         """This system as it learns ``pretrain``: the same for every fold and seed of the target set."""
         own = {"extra_train": None, "pretrain": None, "epochs": self.pretrain_epochs, "min_steps": 0, "seed": 0,
-               "class_weight": None, "sampler": "shuffle", "steps_per_image": 0.0, "weights_up_to": 0,
-               **({"weights": None} if self.weights_up_to else {})}  # fmt: skip
+               "class_weight": None, "sampler": "shuffle", "steps_per_image": 0.0}  # fmt: skip
         other = type(self)(**{**self.get_params(deep=False), **own})
         other.notes_, other.training_digest_ = [], cast(Faces, self.pretrain).digest()
         return other

@@ -35,7 +35,6 @@ Departures
 - The critic's heads learn from real features and their attributes. The authors' code gives them interpolated features
   with the attributes of the face that the walk starts at (``head_on="interpolated"``).
 - The encoder starts from random weights; the authors' from VGG19's, whose shape it has.
-- The critic ends with a mean over places, so that it takes images of any size; the authors' with a 2x2 convolution.
 """
 
 from __future__ import annotations
@@ -160,21 +159,24 @@ class Critic(nn.Module):
         Of its own maps.
     width : int
         Attributes in all groups.
+    side : int
+        Of the features, a multiple of 4.
     """
 
-    def __init__(self, channels: int, hidden: int, width: int) -> None:
+    def __init__(self, channels: int, hidden: int, width: int, side: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for before, kernel, stride in ((channels, 1, 1), (hidden, 4, 2), (hidden, 4, 2)):
             convolution = nn.Conv2d(before, hidden, kernel, stride, kernel // 4)
             layers += [convolution, nn.InstanceNorm2d(hidden, affine=True), nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers)
+        # Not a mean over places: instance norm has taken the means away.
+        self.layers = nn.Sequential(*layers, nn.Conv2d(hidden, hidden, side // 4))
         self.source, self.attributes = nn.Linear(hidden, 1), nn.Linear(hidden, width)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (n, C, h, w) of sides 8 or more to values (n,) and logits of attributes (n, width)."""
-        pooled = self.layers(features).mean((2, 3))
-        return self.source(pooled)[:, 0], self.attributes(pooled)
+        """Features (n, C, side, side) to values (n,) and logits of attributes (n, width)."""
+        seen = self.layers(features).flatten(1)
+        return self.source(seen)[:, 0], self.attributes(seen)
 
 
 class Teacher(nn.Module):
@@ -514,7 +516,9 @@ class HomoInterpGAN(Estimator):
             "encoder": Encoder(channels, depths),
             "interpolator": Interpolator(max(self._groups()) + 2, channels[-1]),
             "decoder": Decoder(channels, depths),
-            "critic": Critic(channels[-1], self.critic_channels, self.condition_.width),
+            "critic": Critic(
+                channels[-1], self.critic_channels, self.condition_.width, self.image_size // 2 ** (len(channels) - 1)
+            ),
         }
 
     def _stages(self, training: TrainingSet) -> list[Stage]:

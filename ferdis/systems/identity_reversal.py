@@ -24,7 +24,6 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
-from ferdis.nn import ImageClassifier
 from ferdis.systems.baselines import ResNetClassifier
 from ferdis.systems.classifier import TrainingSet
 from ferdis.systems.person_probe import feature_probe
@@ -74,7 +73,7 @@ class IdentityReversal(ResNetClassifier):
     def _stages(self, training: TrainingSet) -> list[Stage]:
         (stage,) = super()._stages(training)
         (phase,) = stage.phases
-        width = cast(ImageClassifier, self.modules_["classifier"]).width
+        width = cast(Any, self.modules_["classifier"]).width
         probe = feature_probe(training, width, self.identity_reversal, self.probe_hidden, self.seed)
         phase = replace(
             phase,

@@ -86,6 +86,7 @@ from ferdis.systems.class_means import Averages, Centres, cosine_sum
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice, resized
 from ferdis.systems.generator_blocks import halvings, head, up
 from ferdis.systems.person_probe import person_probe
+from ferdis.systems.recogniser_network import RecogniserNetwork, image_classifier
 from ferdis.training import Batch, Modules, Phase, Stage
 
 ISLAND_REDUCTIONS = ("mean", "batch_mean", "sum")
@@ -225,7 +226,7 @@ class ClassGenerator(nn.Module):
 
     Parameters
     ----------
-    reader : ImageClassifier or NamingEncoder
+    reader : ImageClassifier, RecogniserNetwork or NamingEncoder
         Names the class of a face; the cross-entropy of ``names_weight`` trains it.
     n_classes, channels, norm : as for :class:`Generator`, of which this has the decoder
     side : side of the smallest maps
@@ -235,8 +236,8 @@ class ClassGenerator(nn.Module):
     """
 
     def __init__(
-        self, reader: ImageClassifier | NamingEncoder, n_classes: int, channels: Sequence[int], norm: str, side: int,
-        hard: bool,
+        self, reader: ImageClassifier | RecogniserNetwork | NamingEncoder, n_classes: int, channels: Sequence[int],
+        norm: str, side: int, hard: bool,
     ) -> None:  # fmt: skip
         super().__init__()
         self.reader, self.hard = reader, hard
@@ -259,7 +260,7 @@ class ClassGenerator(nn.Module):
     def class_layers(self) -> list[Tensor]:
         """Tensors with a row or column per class."""
         reader = self.reader
-        last = reader.names if isinstance(reader, NamingEncoder) else reader.network.get_classifier()
+        last = reader.names if isinstance(reader, NamingEncoder) else reader.last_layer
         return [*last.parameters(), cast(nn.Linear, self.draw[0]).weight]
 
 
@@ -470,9 +471,9 @@ def move_centres(modules: Modules, batch: Batch, reduce: Callable[[Tensor], Tens
 def fitted_and_heads(modules: Mapping[str, nn.Module]) -> tuple[list[Tensor], list[Tensor]]:
     """Averages and centres, which belong to one training set; and E's last layer, whose rows are classes."""
     fitted = [t for name in ("averages", "centres") if name in modules for t in modules[name].buffers()]
-    classifier = cast(ImageClassifier, modules["classifier"])
+    classifier: Any = modules["classifier"]
     generator: Any = modules.get("generator")
-    heads = list(classifier.network.get_classifier().parameters())
+    heads = list(classifier.last_layer.parameters())
     return fitted, heads + ([] if generator is None else generator.class_layers())
 
 
@@ -489,7 +490,9 @@ class IFGAN(Classifier):
     Parameters
     ----------
     classifier : str
-        Any timm network; the paper's is ResNet-101, here with torchvision's first ImageNet weights.
+        Any timm network; the paper's is ResNet-101, here with torchvision's first ImageNet weights. "recogniser" is
+        that of the zoo (:class:`~ferdis.systems.recogniser_network.RecogniserNetwork`), which
+        ``weights="zoo:expression"`` starts.
     classifier_arguments : mapping, optional
         Passed on to ``timm.create_model``.
     small_stem : bool
@@ -557,31 +560,30 @@ class IFGAN(Classifier):
     """
 
     # In a short training the text's generator stays at the mean of all averages; what each departure is worth is
-    # measured in docs/papers/ifgan.md.
+    # measured in docs/papers/ifgan.md. The network and its start are the zoo's: docs/zoo.md says what they are worth.
     preset: ClassVar[Mapping[str, Any]] = {
-        "classifier": "resnet18",
-        "classifier_arguments": {"layers": (1, 1, 1, 1), "channels": (16, 32, 64, 128), "zero_init_last": False},
-        "small_stem": True,
-        "weights": "zoo:resnet-small",
-        "weights_up_to": 300,
+        "classifier": "recogniser",
+        "weights": "zoo:expression",
+        "augmentation": "strong",
+        "test_flip": True,
         "generator_channels": (16, 32, 64, 128, 128),
         "generator_encoder": "classifier",
         "decoder_input": "posterior",
         "generator_norm": "batch",
         "skips": False,
         "average_view": "centre",
-        "names_weight": 2.0,
+        "names_weight": 10.0,
         "classifier_trains_generator": False,
         "cgan_weight": 0.02,
         "discriminator_channels": 16,
         "image_size": 72,
         "crop_size": 64,
-        "epochs": 4,
-        "min_steps": 1200,
+        "epochs": 20,
+        "min_steps": 300,
         "steps_per_image": 4.0,
         "schedule": "one-cycle",
         "batch_size": 32,
-        "learning_rate": 2e-3,
+        "learning_rate": 1e-3,
     }
 
     classifier: str = "resnet101.tv_in1k"
@@ -710,8 +712,8 @@ class IFGAN(Classifier):
         n_classes = len(self.classes_)
         side = self.crop_size // 2 ** len(self.generator_channels)
         reader = partial(
-            ImageClassifier, self.classifier, n_classes, weights=self._weights() if pretrained else None,
-            arguments=self.classifier_arguments, small_stem=self.small_stem,
+            image_classifier, self.classifier, list(self.classes_), weights=self.weights if pretrained else None,
+            arguments=self.classifier_arguments, small_stem=self.small_stem, inner=self.crop_size / self.image_size,
         )  # fmt: skip
         generator: Generator | ClassGenerator
         new: nn.Module

@@ -28,10 +28,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ferdis.faces import Faces
-from ferdis.nn import ImageClassifier
 from ferdis.preprocess.augment import augmented_views, centre_crop, random_views, to_bytes, to_unit_range
 from ferdis.systems.baselines import ResNetClassifier
 from ferdis.systems.classifier import Classifier, TrainingSet, resized
+from ferdis.systems.recogniser_network import image_classifier
 from ferdis.systems.relgan import RELGAN, classifier_terms
 from ferdis.training import Batch, Modules, Phase, Stage
 
@@ -40,7 +40,8 @@ _SHARED = ("image_size", "crop_size", "epochs", "min_steps", "batch_size", "lear
            "decay_epochs", "schedule", "augmentation", "seed")  # fmt: skip
 _OWN_OF_RELGAN = ("encoder_channels", "decoder_channels", "discriminator_channels", "adversarial_weight",
                   "pixel_weight", "pixel_reduction", "pixel_growth", "expression_weight", "identity_weight",
-                  "ground_truth", "truths", "self_transfers", "cycle_weight", "near_optimal",
+                  "ground_truth", "truths", "self_transfers", "cycle_weight", "names_weight",
+                  "near_optimal", "encoder",
                   "generator_steps", "views")  # fmt: skip
 
 
@@ -109,10 +110,9 @@ class NormalisedFace(Classifier):
     preset: ClassVar[Mapping[str, Any]] = {
         "generator_arguments": {name: RELGAN.preset[name] for name in _OWN_OF_RELGAN if name in RELGAN.preset},
         **{name: RELGAN.preset[name] for name in _SHARED if name in RELGAN.preset},
-        **{name: ResNetClassifier.preset[name] for name in ("classifier", "classifier_arguments", "small_stem")},
-        "weights": None,
-        "classifier_epochs": 8,
-        "classifier_learning_rate": 2e-3,
+        **{name: ResNetClassifier.preset[name] for name in ("classifier", "weights", "test_flip")},
+        "classifier_epochs": 20,
+        "classifier_learning_rate": 1e-3,
     }
 
     generator_arguments: Mapping[str, Any] | None = None
@@ -173,9 +173,9 @@ class NormalisedFace(Classifier):
         generator = self._generator()
         generator.classes_ = self.classes_
         networks = generator._build(pretrained)
-        classifier = ImageClassifier(
-            self.classifier, len(self.classes_), weights=self._weights() if pretrained else None,
-            arguments=self.classifier_arguments, small_stem=self.small_stem,
+        classifier = image_classifier(
+            self.classifier, list(self.classes_), weights=self.weights if pretrained else None,
+            arguments=self.classifier_arguments, small_stem=self.small_stem, inner=self.crop_size / self.image_size,
         )  # fmt: skip
         return {
             **{name: networks[name] for name in _GENERATOR},
@@ -215,8 +215,8 @@ class NormalisedFace(Classifier):
         return Stage("classifier", self.modules_, [phase], epochs, batches, prepare, frozen=frozen)
 
     def _class_tensors(self) -> tuple[list[Tensor], list[Tensor]]:
-        heads = cast(ImageClassifier, self.modules_["classifier"]).network.get_classifier().parameters()
-        return list(self.modules_["target"].buffers()), list(heads)
+        classifier: Any = self.modules_["classifier"]
+        return list(self.modules_["target"].buffers()), list(classifier.last_layer.parameters())
 
     def _forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self.modules_["classifier"](normalised(Modules(**self.modules_), images, self.crop_size))

@@ -6,10 +6,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, TypeVar
 
-_OF_THE_SMALL_RESNET = ("classifier_arguments", "small_stem")  # in `small`, unless another network is asked for
-# Arguments beside which the weights of `small` would not fit, or would be a second start.
-_WITHOUT_START = {"classifier", "classifier_arguments", "small_stem", "encoder_channels", "image_size", "crop_size",
-                  "pretrain"}  # fmt: skip
+_NETWORKS = {"classifier", "encoder"}  # beside which the weights of `small` would not fit
 _FEWEST = 6  # of a small set: a sixth of `min_steps`
 P = TypeVar("P", bound="FollowsTheSet")
 
@@ -27,6 +24,7 @@ class FollowsTheSet:
     def small(cls: type[P], **changes: Any) -> P:
         """The same system for two CPU cores: 64x64 faces, narrow networks, fewer steps for a smaller set.
 
+        Classifiers have the zoo's network and start from its weights (``weights=None``: from random ones).
         ``changes`` override; see :meth:`preset_beside` for what else they change.
         """
         return cls(**{**cls.preset_beside(changes), **changes})
@@ -36,20 +34,15 @@ class FollowsTheSet:
         """What :meth:`small` changes where the arguments named in ``given`` are chosen by somebody else.
 
         With ``epochs`` exactly so many are trained, with ``min_steps`` so many steps, whatever the size of the set;
-        with ``classifier`` what suits the small ResNet alone is left to that network; where weights of the zoo would
-        not fit, or ``pretrain`` is another start, there are none.
+        with another network (``classifier``, ``encoder``) the zoo's weights are left out.
         """
         preset = dict(cls.preset)
         if "epochs" in given:
             preset["min_steps"] = 0
         if {"epochs", "min_steps"} & set(given):
             preset.pop("steps_per_image", None)
-        if "classifier" in given:
-            preset = {name: value for name, value in preset.items() if name not in _OF_THE_SMALL_RESNET}
-        if "weights_up_to" in preset and _WITHOUT_START & set(given):
-            preset |= {"weights": None, "weights_up_to": 0}
-        elif "weights" in given:
-            preset.pop("weights_up_to", None)
+        if "weights" in preset and _NETWORKS & set(given):
+            preset["weights"] = None
         return preset
 
     def training_epochs(self, images: float) -> int:

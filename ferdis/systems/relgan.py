@@ -35,7 +35,8 @@ The reasons, what was measured, and the commands for the paper's tables are in `
 - Pretraining lasts ``pretrain_epochs``; the text does not say how long, nor whether its baseline was pretrained too.
 - Faces are aligned by a similarity transform, not by frontalisation.
 
-Further ones have arguments of their own and are off: ``self_transfers``, ``cycle_weight``, ``finetune_encoder``.
+Further ones have arguments of their own and are off: ``self_transfers``, ``cycle_weight``, ``names_weight``,
+``finetune_encoder``.
 
 How hard the terms pull
 -----------------------
@@ -87,10 +88,12 @@ from ferdis.preprocess.augment import (
 )
 from ferdis.systems.base import train_once
 from ferdis.systems.classifier import TrainingSet, check_choice, module_device, modules_in_eval_mode, resized
+from ferdis.systems.recogniser_network import RECOGNISER, RecogniserEncoder, of_recogniser
 from ferdis.systems.triplets import GROUND_TRUTHS, PatchClassifier, Patches, Triplets, patch
 from ferdis.training import Batch, Modules, Phase, Stage
 from ferdis.training.checkpoints import load_modules
 from ferdis.training.history import History
+from ferdis.weights import read_weights
 
 EXPRESSION_CODE, IDENTITY_CODE = 30, 50
 LABELS = ("expression", "identity", "source_identity", "target_expression", "known")
@@ -308,9 +311,10 @@ def reenact(
     target, truth = (take_views(to_unit_range(batch[name]), others, crop_size) for name in ("target", "truth"))
     truth = torch.where(batch["own"][:, None, None, None], target, truth)
     seen = distorted(source, random) if augmentation == "strong" else source
-    codes = torch.cat([modules.expression_encoder(seen), modules.identity_encoder(target)], 1)  # (n, 30 + 50)
+    code = modules.expression_encoder(seen)
+    codes = torch.cat([code, modules.identity_encoder(target)], 1)  # (n, 30 + 50)
     images = {"source": source, "target": target, "truth": truth, "generated": modules.decoder(codes)}
-    return images | {name: batch[name] for name in LABELS}
+    return images | {"code": code} | {name: batch[name] for name in LABELS}
 
 
 def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
@@ -328,15 +332,20 @@ def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
 
 
 def reenactment_terms(
-    modules: Modules, batch: Batch, *, reduction: str = "mean", cycle: bool = False
+    modules: Modules, batch: Batch, *, reduction: str = "mean", cycle: bool = False, named: bool = False
 ) -> dict[str, Tensor]:
-    """The terms of L_adv + L_pixel + L_De + L_Di that G minimises (Eq. 4); its phase weights them."""
+    """The terms of L_adv + L_pixel + L_De + L_Di that G minimises (Eq. 4); its phase weights them.
+
+    With ``cycle`` also :func:`cycle_loss`; with ``named`` the cross-entropy of a linear layer on the expression code,
+    as the plain CNN is trained (``names``). Neither is in the text.
+    """
     expression_logits, identity_logits = modules.discriminator(batch["generated"])
     expression, identity = batch["expression"], batch["identity"]
     return {
         **generator_losses(expression_logits, expression, identity_logits, identity),
         "pixel": pixel_loss(batch["generated"], batch["truth"], batch["known"], reduction),
         **({"cycle": cycle_loss(modules, batch)} if cycle else {}),
+        **({"names": F.cross_entropy(modules.names(batch["code"]).float(), expression)} if named else {}),
         "accuracy": accuracy(expression_logits[:, :-1], expression),
     }
 
@@ -435,6 +444,9 @@ class RELGAN(PatchClassifier):
         truth: it asks for a face where there is no other truth. 0, the text's, has none.
     cycle_weight : float
         Of :func:`cycle_loss`, which does so too; 0, the text's, leaves it out.
+    names_weight : float
+        Of a cross-entropy that is not in the text: while reenactment is learned a linear layer names the class from the
+        expression code, as the plain CNN does. 0 leaves it out; nothing reads the layer afterwards.
     near_optimal, generator_steps : float, int
         While D's mean accuracy on real expressions and fakes is above ``near_optimal``, G takes ``generator_steps``
         steps for each of D's.
@@ -463,23 +475,29 @@ class RELGAN(PatchClassifier):
     # In a short training pixels weighed 20 drown in the class terms, and class terms in pixels weighed 1000 until there
     # is a code; then pixels sharpen it. A step of D for each of G's leaves the code at chance, one for four does not.
     preset: ClassVar[Mapping[str, Any]] = {
-        "encoder_channels": (16, 32, 64, 128, 128),
+        "encoder": "recogniser",
+        "weights": "zoo:expression",
+        "augmentation": "strong",
+        "test_flip": True,
+        "encoder_channels": (16, 32, 64, 128, 128),  # of identity
         "decoder_channels": (128, 96, 64, 32, 16),
+        "names_weight": 50.0,
+        "self_transfers": 0.25,
+        "finetune_encoder": True,
         "pixel_weight": 300.0,
         "pixel_growth": 30.0,
         "near_optimal": 0.4,
         "image_size": 72,
         "crop_size": 64,
         "epochs": 10,
-        "min_steps": 800,
-        "steps_per_image": 4.0,
-        "mlp_epochs": 6,
+        "min_steps": 600,
+        "steps_per_image": 2.0,
+        "mlp_epochs": 20,
         "mlp_views": "random",
         "batch_size": 32,
         "learning_rate": 1e-3,
-        "decay": 0.85,
-        "decay_epochs": 1,
-        "mlp_learning_rate": 2e-3,
+        "schedule": "one-cycle",
+        "mlp_learning_rate": 1e-3,
         "truths": 2,
         "pretrain_epochs": 12,
     }
@@ -500,6 +518,7 @@ class RELGAN(PatchClassifier):
     truths: int = 8
     self_transfers: float = 0.0
     cycle_weight: float = 0.0
+    names_weight: float = 0.0
     near_optimal: float = 0.9
     generator_steps: int = 4
     image_size: int = 110
@@ -579,12 +598,13 @@ class RELGAN(PatchClassifier):
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         modules = {
-            "expression_encoder": Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels),
+            "expression_encoder": self._expression_encoder(),
             "identity_encoder": Encoder(IDENTITY_CODE, self.crop_size, self.encoder_channels),
             "decoder": Decoder(self.crop_size, self.decoder_channels),
         }
         for network in modules.values():
-            initialise_normal(network)
+            if not isinstance(network, RecogniserEncoder):
+                initialise_normal(network)
         modules["classifier"] = nn.Sequential(
             nn.Linear(EXPRESSION_CODE, self.hidden),
             nn.ReLU(),
@@ -592,13 +612,16 @@ class RELGAN(PatchClassifier):
             nn.Linear(self.hidden, len(self.classes_)),
         )
         if self.finetune_encoder:
-            modules["recognition_encoder"] = Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)
-        return modules
+            modules["recognition_encoder"] = self._expression_encoder()
+        return self._begun(modules, pretrained)
+
+    def _expression_encoder(self) -> nn.Module:
+        if self.encoder == RECOGNISER:
+            return RecogniserEncoder(EXPRESSION_CODE, inner=self.crop_size / self.image_size)
+        return Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)
 
     def _start(self) -> None:
-        """``weights`` alone: a pretraining's discriminator is needed, too, so that ``_stages`` sees to that."""
-        if (weights := self._weights()) is not None:
-            self._put_weights(weights)
+        """Nothing: of a pretraining the discriminator is needed, too, so that ``_stages`` sees to that."""
 
     def _stages(self, training: TrainingSet) -> list[Stage]:
         with torch.random.fork_rng():
@@ -641,20 +664,32 @@ class RELGAN(PatchClassifier):
         schedule = self._scheduler(epochs, decay_epochs)
         terms = ("adversarial", "pixel", "expression", *(("identity",) if discriminator.identity_head else ()))
         weights = {term: getattr(self, f"{term}_weight") for term in terms}
-        grown = self.pretrain is not None or self._weights() is not None
+        weighed = self.weights is not None and not of_recogniser(read_weights(self.weights))  # with a decoder, too
+        grown = self.pretrain is not None or weighed
         weights["pixel"] = partial(_growing, self.pixel_weight, self.pixel_growth, epochs, grown)
         if self.cycle_weight:
             weights["cycle"] = self.cycle_weight
-        generator_terms = partial(reenactment_terms, reduction=self.pixel_reduction, cycle=self.cycle_weight > 0)
+        generator_terms = partial(reenactment_terms, reduction=self.pixel_reduction, cycle=self.cycle_weight > 0,
+                                  named=self.names_weight > 0)  # fmt: skip
         every = partial(discriminator_every, near_optimal=self.near_optimal, generator_steps=self.generator_steps)
-        generator = ("expression_encoder", "identity_encoder", "decoder")
+        modules: dict[str, nn.Module] = {
+            key: self.modules_[key] for key in ("expression_encoder", "identity_encoder", "decoder")
+        }
+        if self.names_weight:
+            weights["names"], modules["names"] = self.names_weight, self._names()
         phases = [
             Phase("discriminator", ("discriminator",), discriminator_terms, {"class": 1.0}, optimizer, schedule, every),
-            Phase("generator", generator, generator_terms, weights, optimizer, schedule),
+            Phase("generator", tuple(modules), generator_terms, weights, optimizer, schedule),
         ]
-        modules = {key: self.modules_[key] for key in generator} | {"discriminator": discriminator}
+        modules["discriminator"] = discriminator
         prepare = partial(reenact, image_size=self.image_size, crop_size=self.crop_size, augmentation=self.augmentation)
         return Stage(name, modules, phases, epochs, sampler, prepare)
+
+    def _names(self) -> nn.Linear:
+        """The layer of ``names_weight``: only reenactment has it."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            return nn.Linear(EXPRESSION_CODE, len(self.classes_))
 
     def _discriminator(self, training: TrainingSet) -> Discriminator:
         n_people = 0 if training.people is None else int(training.people.max()) + 1
@@ -700,9 +735,9 @@ def _copy(learned: nn.Module, into: nn.Module) -> None:
 
 # What a pretraining depends on; all else is at its default there, so that one serves every fold, seed and classifier.
 _PRETRAINING = (
-    "augmentation", "encoder_channels", "decoder_channels", "discriminator_channels", "adversarial_weight",
+    "augmentation", "encoder", "encoder_channels", "decoder_channels", "discriminator_channels", "adversarial_weight",
     "pixel_weight", "pixel_reduction", "pixel_growth", "expression_weight", "identity_weight", "truths",
-    "self_transfers", "cycle_weight", "near_optimal", "generator_steps", "views", "image_size", "crop_size",
-    "batch_size", "learning_rate", "betas", "decay", "decay_epochs", "schedule", "gradient_clip", "accelerator",
-    "devices", "precision", "logger", "progress",
+    "self_transfers", "cycle_weight", "names_weight", "near_optimal", "generator_steps", "views", "image_size",
+    "crop_size", "batch_size", "learning_rate", "betas", "decay", "decay_epochs", "schedule", "gradient_clip",
+    "accelerator", "devices", "precision", "logger", "progress", "weights",
 )  # fmt: skip

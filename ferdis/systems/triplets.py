@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ferdis.preprocess.augment import PATCH_VIEWS, augmented_views, patch_views, take_views, to_unit_range
 from ferdis.systems.classifier import Classifier, TrainingSet, check_choice, resized
+from ferdis.systems.recogniser_network import RECOGNISER, RecogniserEncoder, of_recogniser
 from ferdis.training import Batch
 from ferdis.training.batches import EpochBatches, split_batches
 from ferdis.weights import put_weights, read_weights
@@ -30,6 +31,9 @@ class PatchClassifier(Classifier):
         Faces are resized to image_size, patches have crop_size (divisible by 32).
     encoder_channels : sequence of int
         Channels of an encoder's five blocks.
+    encoder : str
+        Of expressions: "blocks", the paper's, or "recogniser", the zoo's network, which ``weights="zoo:expression"``
+        starts (:class:`~ferdis.systems.recogniser_network.RecogniserNetwork`).
     views : str
         "random": one of the 50 views of a face in each epoch; "all": all of them, so that an epoch takes 50 times as
         many steps. 300 epochs of the 883 faces of a CK+ fold are 4,200 steps of 64 with "random", 207,000 with "all";
@@ -38,20 +42,21 @@ class PatchClassifier(Classifier):
         "centre": the centre patch is classified; "all": the mean over the 50 views.
     weights : str, optional
         What the networks start from, except for the layers that name classes: a .safetensors file that such a system
-        saved, or ``zoo:NAME``. Without it they start from random weights, as the papers' do.
+        saved, or ``zoo:NAME``. Without it they start from random weights, as the papers' do. With ``pretrain`` it is
+        the pretraining that starts from them.
     """
 
     _started: ClassVar[tuple[str, ...]] = ()  # names of the networks that ``weights`` fill
 
     encoder_channels: Sequence[int] = (64, 128, 256, 512, 512)
+    encoder: str = "blocks"
     views: str = "random"
     test_views: str = "centre"
     weights: str | None = None
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if self.weights is not None and self.pretrain is not None and not self.weights_up_to:
-            raise ValueError("weights= and pretrain= are two starts: give one of them")
+        check_choice("encoder", self.encoder, ("blocks", RECOGNISER))
         check_choice("views", self.views, ("random", "all"))
         check_choice("test_views", self.test_views, ("centre", "all"))
         if self.crop_size % 32 or len(self.encoder_channels) != 5:
@@ -60,19 +65,24 @@ class PatchClassifier(Classifier):
                 "multiple of 32 pixels and five channels"
             )
 
-    def _start(self) -> None:
-        super()._start()
-        if (weights := self._weights()) is not None:
-            self._put_weights(weights)
-
-    def _put_weights(self, weights: str) -> None:
-        """Networks of ``_started`` as the file has them."""
-        tensors = read_weights(weights)
+    def _begun(self, modules: dict[str, nn.Module], pretrained: bool) -> dict[str, nn.Module]:
+        """New networks, with what ``weights`` has of them."""
+        if self.weights is None or not pretrained:
+            return modules
+        tensors = read_weights(self.weights)
+        if of_recogniser(tensors):
+            recognisers = [part for part in modules.values() if isinstance(part, RecogniserEncoder)]
+            if not recognisers:
+                raise ValueError(f"{self.weights} is the recogniser's network: it starts an encoder='recogniser'")
+            for part in recognisers:
+                part.start_from(tensors, self.weights)
+            self.notes_.append(f"{type(self).__name__}: its expression encoder starts from {self.weights}")
+            return modules
         for name in self._started:
             own = {key.removeprefix(f"{name}."): part for key, part in tensors.items() if key.startswith(f"{name}.")}
-            put_weights(self.modules_[name], own, weights, f"the {name} of {type(self).__name__}")
-        if not self.weights_up_to:  # it is among the remarks
-            self.notes_.append(f"{type(self).__name__}: starts from {weights}")
+            put_weights(modules[name], own, self.weights, f"the {name} of {type(self).__name__}")
+        self.notes_.append(f"{type(self).__name__}: starts from {self.weights}")
+        return modules
 
     def _test_views(self, pictures: Tensor) -> list[Tensor]:
         if self.test_views == "centre":

@@ -23,7 +23,8 @@ SIDE, STORED = 48, 64
 TEMPLATE = ((0.32, 0.37), (0.68, 0.37), (0.50, 0.61))
 """Left eye, right eye and nose tip, as fractions of what a network sees."""
 
-_LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)
+"""What of red, green and blue is grey."""
 _LEAST = 1e-6  # a probability
 
 
@@ -116,7 +117,7 @@ class Recogniser(nn.Module):
         matrices = [[[inner * size, 0, across], [0, inner * size, down]] for size, across, down in views]
         grids = F.affine_grid(torch.tensor(matrices), [len(matrices), 1, SIDE, SIDE], align_corners=False)
         self.register_buffer("grids", grids, persistent=False)
-        self.register_buffer("luma", torch.tensor(_LUMA), persistent=False)
+        self.register_buffer("luma", torch.tensor(LUMA), persistent=False)
 
     @classmethod
     def of(cls, tensors: Mapping[str, Tensor], classes: int, units: int, **settings: object) -> Recogniser:

@@ -47,7 +47,7 @@ def test_each_table_has_a_script_that_calls_it(name: str):
 @every_table
 def test_small_rows_start_from_random_weights(name: str):
     for system in ROWS[name](True, None, {}).values():
-        assert system.weights is None and system.first_weights(10) is None
+        assert system.weights is None
 
 
 def rows_of(right: list[int], of: int = 2, people: int = 1) -> pd.DataFrame:

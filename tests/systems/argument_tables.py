@@ -101,9 +101,6 @@ def starts(stage: str) -> dict[str, Argument]:
     }
 
 
-# So many faces start from the file, which is not there; fewer would do without it.
-_UP_TO = Argument(24, error="nowhere.safetensors", given={"weights": "nowhere.safetensors"})
-
 # ------------------------------------------------------------------------------------- IF-GAN and its baseline
 
 _BOTH = ("ifgan.discriminator", "ifgan.joint")
@@ -116,10 +113,9 @@ IFGAN_ARGUMENTS = {
     **TRAINER,
     **moved_too(steps("ifgan", _BOTH, 0.002, (1, 1, 0.9, 0.9, 0.81, 0.81)), "ifgan.joint.moved", "batch_size", "seed"),
     **decays(0.002, 0.9, _BOTH),
-    "classifier": Argument("resnet34", {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
+    "classifier": Argument("resnet18d", {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
-    "weights_up_to": _UP_TO,
     "classifier_input": Argument("pair", {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "small_stem": Argument(True, {**_CLASSIFIER, **some("shapes.ImageClassifier")}),
     "attention": Argument(False, _GENERATOR),
@@ -178,10 +174,9 @@ RESNET_ARGUMENTS = {
         steps("baseline", _ONE, 0.002, (1, 1, 0.9, 0.9, 0.81, 0.81)), "baseline.classifier.moved", "batch_size", "seed"
     ),
     **decays(0.002, 0.9, _ONE),
-    "classifier": Argument("resnet34", _NETWORK),
+    "classifier": Argument("resnet18d", _NETWORK),
     "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, _NETWORK),
     "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
-    "weights_up_to": _UP_TO,
     "small_stem": Argument(True, _NETWORK),
     "softmax_weight": weight("baseline.classifier.softmax"),
     "island_weight": weight("baseline.classifier.island"),
@@ -206,7 +201,7 @@ RESNET_ARGUMENTS = {
 _GAN = ("reenactment.discriminator", "reenactment.generator")
 _DRAWN = some("reenactment.drawn.*", "reenactment.prepared.*", "reenactment.*.term.*",
               "classifier.drawn.*", "classifier.prepared.*", "?classifier.*.term.*", "?used")  # fmt: skip
-_NETS = some("reenactment.initial", "reenactment.prepared.generated", "reenactment.*.term.*", "classifier.initial",
+_NETS = some("reenactment.initial", "reenactment.prepared.[cg]*", "reenactment.*.term.*", "classifier.initial",
              "classifier.prepared.code", "classifier.*.term.*", "used")  # fmt: skip
 
 RELGAN_ARGUMENTS = {
@@ -227,6 +222,10 @@ RELGAN_ARGUMENTS = {
                                          "?classifier.prepared.code", "?classifier.*.term.*", "?used")),
     "cycle_weight": Argument(3.0, {"reenactment.generator.weight.cycle": [3.0, 3.0],
                                    **some("reenactment.generator.term.cycle")}),
+    "names_weight": Argument(3.0, {"reenactment.generator.weight.names": [3.0, 3.0],
+                                   **some("reenactment.generator.term.names", "reenactment.modules",
+                                          "reenactment.initial", "reenactment.generator.updates", "shapes.Linear")}),
+    "encoder": Argument("recogniser", {**_NETS, **some("shapes.Encoder", "shapes.RecogniserEncoder")}),
     "pixel_growth": Argument(2.0, {"reenactment.generator.weight.pixel": [20.0, 40.0]}),
     "expression_weight": weight("reenactment.generator.expression"),
     "identity_weight": weight("reenactment.generator.identity"),
@@ -234,10 +233,9 @@ RELGAN_ARGUMENTS = {
                                          "?classifier.prepared.code", "?classifier.*.term.*", "?used")),
     "truths": Argument(0, error="truths=0"),
     "weights": Argument("zoo:none", error="the zoo has no 'none'"),
-    "weights_up_to": _UP_TO,
     "near_optimal": Argument(0.8, {"reenactment.discriminator.every": [1, 4, 4]}),
     "generator_steps": Argument(3, {"reenactment.discriminator.every": [1, 1, 3]}),
-    "augmentation": Argument("strong", some("reenactment.prepared.[gs]*", "reenactment.*.term.*",
+    "augmentation": Argument("strong", some("reenactment.prepared.[cgs]*", "reenactment.*.term.*",
                                             "classifier.prepared.code", "?classifier.*.term.*", "?used")),
     "pretrain": Argument(EXTRA, {**some("pretraining.*", *(f"?{name}" for name in _NETS)),
                                  "reenactment.generator.weight.pixel": [600.0, 600.0]}),
@@ -276,11 +274,13 @@ CNN_ARGUMENTS = {
     "augmentation": Argument("strong", some("cnn.prepared.*", "cnn.*.term.*", "?used")),
     **starts("cnn"),
     "encoder_channels": Argument((8, 8, 16, 16, 24), some("cnn.initial", "cnn.*.term.*", "shapes.Encoder", "used")),
+    "encoder": Argument(
+        "recogniser", some("cnn.initial", "cnn.*.term.*", "shapes.Encoder", "shapes.RecogniserEncoder", "used")
+    ),
     "betas": betas(*_CNN),
     "views": Argument("all", {**_FACES, "cnn.steps": 100}),
     "test_views": Argument("all", some("used")),
     "weights": Argument("zoo:none", error="the zoo has no 'none'"),
-    "weights_up_to": _UP_TO,
     "image_size": Argument(40, {**_FACES, **some("used")}),
     "crop_size": Argument(64, some("cnn.*", "shapes.Encoder", "used"), given={"image_size": 64}),
     "extra_train": Argument(EXTRA, {**_FACES, "cnn.steps": 3}),
@@ -457,8 +457,8 @@ HOMOINTERPGAN_ARGUMENTS = {
     "encoder_depths": Argument((2, 1), _HI_DRAWN),
     "critic_channels": Argument(12, _HI_LATER),
     "critic_steps": Argument(3, {"homointerpgan.interpolator.every": [3, 3, 3]}),
-    "image_size": Argument(64, some("homointerpgan.drawn.image", "homointerpgan.prepared.*", "homointerpgan.*.term.*",
-                                    "used")),
+    "image_size": Argument(64, some("homointerpgan.initial", "homointerpgan.drawn.image", "homointerpgan.prepared.*",
+                                    "homointerpgan.*.term.*", "shapes.Critic", "used")),
 }  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------------ rivals
@@ -485,7 +485,7 @@ NORMALISED_ARGUMENTS = {
     "augmentation": Argument(
         "strong",
         some(
-            "reenactment.prepared.[gs]*",
+            "reenactment.prepared.[cgs]*",
             "reenactment.*.term.*",
             "?classifier.prepared.code",
             "?classifier.*.term.*",
@@ -504,11 +504,10 @@ NORMALISED_ARGUMENTS = {
     "generator_arguments": Argument(
         {}, {**_NF_NETS, **some("shapes.*", "?*.prepared.*", "?*.drawn.*", "?*.weight.*", "?*.every", "?used")}
     ),
-    "classifier": Argument("resnet34", _NF_LAST),
+    "classifier": Argument("resnet18d", _NF_LAST),
     "classifier_arguments": Argument({"channels": (8, 16, 16, 24)}, _NF_LAST),
     "small_stem": Argument(True, _NF_LAST),
     "weights": Argument("nowhere.safetensors", error="nowhere.safetensors"),
-    "weights_up_to": _UP_TO,
     "classifier_epochs": Argument(6, {"classifier.epochs": 6, **some("classifier.classifier.rates")}),
     "classifier_learning_rate": Argument(0.03, some("classifier.classifier.rates")),
     "max_degrees": Argument(20.0, some("?classifier.prepared.code", "?classifier.*.term.*", "?used")),  # see its test
@@ -584,8 +583,7 @@ ARGUMENTS: dict[str, dict[str, Argument]] = {
 _TRAINING = {"min_steps": 0, "steps_per_image": 0.0, "gradient_clip": None, "seed": 0,
              "accelerator": "auto", "devices": 1, "precision": "auto", "logger": "csv", "progress": True}  # fmt: skip
 _RECOGNITION = {**_TRAINING, "extra_train": None, "class_weight": None, "sampler": "shuffle", "test_flip": False,
-                "augmentation": "paper", "schedule": "steps", "pretrain": None, "pretrain_epochs": 20,
-                "weights_up_to": 0}  # fmt: skip
+                "augmentation": "paper", "schedule": "steps", "pretrain": None, "pretrain_epochs": 20}  # fmt: skip
 _CAI = {  # Cai et al. 2021: Section 4.2; lambdas of Eq. 1, alpha of Eq. 5
     "softmax_weight": 10.0, "island_weight": 1.0, "island_alpha": 0.03, "image_size": 256, "crop_size": 224,
     "max_degrees": 5.0, "epochs": 100, "batch_size": 50, "learning_rate": 1e-4, "betas": (0.9, 0.99),
@@ -595,7 +593,7 @@ _CAI = {  # Cai et al. 2021: Section 4.2; lambdas of Eq. 1, alpha of Eq. 5
 _ALI = {  # Ali and Hughes 2020: Section 4.1
     "encoder_channels": (64, 128, 256, 512, 512), "image_size": 110, "crop_size": 96, "epochs": 300, "batch_size": 64,
     "learning_rate": 1e-4, "betas": (0.5, 0.999), "decay": 1.0, "decay_epochs": 1, "views": "random",
-    "test_views": "centre", "weights": None,
+    "test_views": "centre", "weights": None, "encoder": "blocks",
 }  # fmt: skip
 _JUDGE = {
     **_TRAINING, "accelerator": "cpu", "logger": None, "progress": False, "image_size": 64,
@@ -619,6 +617,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "pixel_growth": 1.0, "mlp_epochs": 50, "mlp_learning_rate": 1e-4, "hidden": 128, "dropout": 0.2,
         "ground_truth": "auto", "truths": 8, "near_optimal": 0.9, "generator_steps": 4, "pixel_reduction": "mean",
         "self_transfers": 0.0, "cycle_weight": 0.0, "mlp_views": "all", "finetune_encoder": False,
+        "names_weight": 0.0,
     },
     "BaselineCNN": {**_RECOGNITION, **_ALI},
     "EGGAN": {

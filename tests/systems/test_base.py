@@ -137,9 +137,9 @@ def test_a_classifier_keeps_its_best_epoch() -> None:
 
 @pytest.mark.parametrize("cls", [IFGAN, ResNetClassifier])
 def test_small_takes_any_network(cls: type) -> None:
-    """What suits the small ResNet is not asked of another network."""
+    """The zoo's weights are asked of the zoo's network alone, and of one that nothing else starts."""
     own, other = cls.small(), cls.small(classifier="mobilenetv3_small_050")
-    assert own.small_stem and not other.small_stem and other.classifier_arguments is None
-    assert cls.small(classifier="resnet34", small_stem=True).small_stem
+    assert own.weights == "zoo:expression" and other.weights is None
+    assert cls.small(classifier="resnet34", weights="own.safetensors").weights == "own.safetensors"
     other.classes_ = np.array(["a", "b"])
     other._build()

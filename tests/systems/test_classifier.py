@@ -17,6 +17,10 @@ from tests.systems.test_normalised import GENERATOR
 
 NARROW = {
     **TINY,
+    "encoder": "blocks",
+    "finetune_encoder": False,
+    "self_transfers": 0.0,
+    "mlp_learning_rate": 2e-3,
     "encoder_channels": (8, 8, 16, 16, 16),
     "decoder_channels": (16, 16, 8, 8, 8),
     "discriminator_channels": 8,
@@ -241,20 +245,4 @@ def test_small_costs_a_large_set_what_it_did(of: str) -> None:
     assert plain.steps_per_image == 0 and small.steps_per_image > 0
     for images in (333, 800, 5000):
         assert small.training_epochs(images) == plain.training_epochs(images), f"{images} training faces"
-    assert small.training_epochs(48) * 2 <= small.min_steps / 4 + 2, "two steps an epoch"
-
-
-@pytest.mark.parametrize("of", ["ifgan", "resnet", "cnn"])
-def test_few_faces_start_from_the_zoo_and_more_from_random_weights(of: str) -> None:
-    data, small = faces(24), {"epochs": 1, "progress": False, "logger": None}
-    cls = systems.get(of)
-    system = cls.small(**small).fit(data)
-    start = cls.small().weights
-    assert start.startswith("zoo:") and any(f"starts from {start} (at most 300" in note for note in system.notes_)
-    other = cls.small(**small).set_params(weights_up_to=23).fit(data)
-    assert any("starts from random weights (more than 23" in note for note in other.notes_)
-    first = lambda one: next(iter(one.modules_["encoder" if of == "cnn" else "classifier"].parameters())).detach()  # noqa: E731
-    assert not torch.allclose(first(system), first(other), atol=0.05)
-    assert cls.small(weights=start).weights_up_to == 0, "who names weights has them for any number of faces"
-    assert cls.small(pretrain=data).weights is None, "one start is enough"
-    assert cls.small(crop_size=32, image_size=36).weights is None, "which are of networks for 64 pixels"
+    assert small.training_epochs(48) * 2 <= 4 * 48 < small.min_steps, "two steps an epoch"

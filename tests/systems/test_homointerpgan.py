@@ -109,13 +109,14 @@ class TestNetworks:
             seen = layers(encoder, torch.zeros(1, 3, 128, 128))
             drawn = layers(decoder, torch.zeros(1, 512, 8, 8))
             branch = Interpolator(2, 512).branches[0]
-            read = layers(Critic(512, 256, 17), torch.zeros(1, 512, 8, 8))
+            read = layers(Critic(512, 256, 17, 8), torch.zeros(1, 512, 8, 8))
         assert sum(line.startswith("Conv2d") for line in seen) == 13 and seen[-1] == "ReLU -> 512x8x8"  # to relu5_1
         assert sum(line.startswith("MaxPool") for line in seen) == 4
         assert drawn[-1] == "Conv2d 64>3 3x3/1 -> 3x128x128" and sum("Upsample" in line for line in drawn) == 4
         assert [type(layer).__name__ for layer in branch] == ["Conv2d", "ReLU", "Conv2d", "ReLU", "Conv2d"]
         assert [line for line in read if line.startswith("Conv2d")] == [
             "Conv2d 512>256 1x1/1 -> 256x8x8", "Conv2d 256>256 4x4/2 -> 256x4x4", "Conv2d 256>256 4x4/2 -> 256x2x2",
+            "Conv2d 256>256 2x2/1 -> 256x1x1",
         ]  # fmt: skip
         assert read[-2:] == ["Linear 256>1 -> 1", "Linear 256>17 -> 17"]
 

@@ -21,7 +21,11 @@ from ferdis.training.phases import Modules
 TINY = {
     "generator_channels": (8, 16, 16),
     "discriminator_channels": 8,
-    "classifier_arguments": {"channels": (8, 16, 16, 32)},
+    "classifier": "resnet18",
+    "classifier_arguments": {"channels": (8, 16, 16, 32), "layers": (1, 1, 1, 1), "zero_init_last": False},
+    "weights": None,
+    "augmentation": "paper",
+    "test_flip": False,
     "image_size": 36,
     "crop_size": 32,
     "min_steps": 0,

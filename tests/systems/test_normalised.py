@@ -24,13 +24,15 @@ GENERATOR = {
     "truths": 1,
 }
 TINY = {
-    **{name: IFGAN_TINY[name] for name in ("classifier_arguments", "image_size", "crop_size", "batch_size",
-                                           "learning_rate", "progress", "min_steps")},
+    **{name: IFGAN_TINY[name] for name in ("classifier", "classifier_arguments", "weights", "augmentation",
+                                           "test_flip", "image_size", "crop_size", "batch_size", "learning_rate",
+                                           "schedule", "progress", "min_steps")},
     "small_stem": False,
     "generator_arguments": GENERATOR,
     "classifier_epochs": 2,
     "epochs": 2,
     "decay_epochs": 1,
+    "decay": 0.85,
     "logger": None,
 }  # fmt: skip
 

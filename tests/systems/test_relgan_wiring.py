@@ -220,6 +220,23 @@ class TestBeyondTheText:
         assert before and all(torch.equal(dict(encoder.named_buffers())[name], old) for name, old in before.items())
         assert encoder.blocks[0][1].momentum == 0.1
 
+    def test_a_layer_names_the_class_from_the_expression_code(self) -> None:
+        stage, modules, batch = prepared(tiny(names_weight=2.0), coded(), "reenactment")
+        phase = phase_of(stage, "generator")
+        assert phase.weights["names"] == 2.0 and "names" in phase.updates
+        evaluating(modules, "expression_encoder", "decoder", "discriminator", "names")
+        code = batch["code"] = modules.expression_encoder(batch["source"])
+        named = F.cross_entropy(modules.names(code), batch["expression"])
+        assert_same_terms(phase.terms(modules, batch), {"names": named}, modules)
+        assert "names" not in phase_of(prepared(tiny(), coded(), "reenactment")[0], "generator").terms(modules, batch)
+
+    def test_what_decodes_is_the_code_that_is_named(self) -> None:
+        seen: list[Tensor] = []
+        stub = lambda face: (seen.append(face), face.mean((2, 3)).repeat(1, 10))[1]  # noqa: E731
+        _, _, batch = prepared(tiny(names_weight=2.0), coded(), "reenactment", expression_encoder=stub)
+        torch.testing.assert_close(batch["code"], seen[0].mean((2, 3)).repeat(1, 10))
+        torch.testing.assert_close(seen[0], batch["source"])
+
     def test_a_share_is_a_share(self) -> None:
         with pytest.raises(ValueError, match=r"self_transfers=1\.5: a share, from 0 to 1"):
             tiny(self_transfers=1.5).fit(coded())
@@ -260,7 +277,7 @@ class TestPretraining:
         own = {
             "seed", "epochs", "min_steps", "pretrain", "pretrain_epochs", "extra_train", "class_weight", "sampler",
             "test_flip", "test_views", "ground_truth", "hidden", "dropout", "mlp_epochs", "mlp_learning_rate",
-            "mlp_views", "finetune_encoder", "weights", "weights_up_to", "steps_per_image",
+            "mlp_views", "finetune_encoder", "steps_per_image",
         }  # fmt: skip
         assert set(relgan._PRETRAINING) == {field.name for field in fields(RELGAN)} - own
 

@@ -132,7 +132,7 @@ def test_the_file_and_the_network_agree() -> None:
 
 
 def test_weights_that_do_not_fit_tell_what_fits_where() -> None:
-    system = ferdis.ResNetClassifier.small(weights="zoo:expression")
+    system = ferdis.ResNetClassifier.small(classifier="resnet18", weights="zoo:expression")
     people = ferdis.load("synthetic", people=2, images_per_expression=1, image_size=32, cache=False)
     with pytest.raises(ValueError, match=r"zoo:expression does not fit resnet18: .*missing") as error:
         system.fit(people)

@@ -175,6 +175,7 @@ CARD: dict[str, Any] = {
     "input": f"a face, grey or colour, of 48 pixels or more; cropped to {STORED} pixels, looked at in grey",
     "classes": list(SEVEN_EXPRESSIONS),
     "action_units": list(AU_COLUMNS),
+    "fits": 'small() of IFGAN, ResNetClassifier, RELGAN and BaselineCNN, weights="zoo:expression"',
     "limits": [
         "It names how a face looks, not what a person feels, and no decision about a person should rest on it.",
         "It has seen no real face in training: on photographs it is much worse than on rendered people, see the "
