@@ -75,7 +75,7 @@ def demo(
 
     # From random weights, so that all that is known was learned from the people below. The bar counts fits; bars of
     # their own would run over it.
-    short: dict[str, Any] = {"epochs": 20, "batch_size": 16, "weights": None, "progress": False}
+    short: dict[str, Any] = {"epochs": 20, "batch_size": 16, "progress": False}
     systems = {"ifgan": IFGAN.small(**short), "resnet": ResNetClassifier.small(**short)}
     faces = load(
         "synthetic",
