@@ -205,13 +205,13 @@ def test_demo_says_what_it_does_and_whether_it_learned(ferdis, monkeypatch, tmp_
     result = ferdis("demo", "--people", 4, "--folds", 3, "--out", tmp_path / "demo")
     assert result.status == status, result.err
     assert set(given["systems"]) == {"ifgan", "resnet"} and given["protocol"].n_splits == 3
-    assert all(system.weights is None for system in given["systems"].values())
+    assert all(system.weights == "zoo:expression" for system in given["systems"].values())
     for said in (
         "4 synthetic people",
         "7 expressions",
         "difficulty 'easy'",
         "100% strength",
-        "weights=None",
+        "start from zoo:expression",
         "| system | UAR |",
     ):
         assert said in result.out
