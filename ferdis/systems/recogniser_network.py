@@ -96,9 +96,11 @@ class RecogniserNetwork(nn.Module):
         if first_layer in given and given[first_layer].shape[1] == 1:
             given[first_layer] = given[first_layer].repeat(1, images, 1, 1) / images
         for part in ("weight", "bias"):
-            learned = given.get(f"heads.{part}")
-            if learned is not None and (first or len(learned) != heads.out_features):
-                given[f"heads.{part}"] = _with_rows(getattr(heads, part).detach(), learned, classes, bool(first))
+            name, new = f"heads.{part}", getattr(heads, part).detach()
+            if first:
+                given[name] = _with_rows(new, given[name], classes)
+            elif name in given and len(given[name]) != len(new):  # of other classes
+                given[name] = new
         put_weights(self.network, given, source, "the recogniser's network")
 
 
@@ -115,14 +117,14 @@ def of_recogniser(tensors: Mapping[str, Tensor]) -> bool:
     return any(name.startswith(_FIRST) for name in tensors)
 
 
-def _with_rows(new: Tensor, learned: Tensor, classes: Sequence[str], of_zoo: bool) -> Tensor:
-    """A last layer whose rows are the recogniser's where it has them: of a class, or one after the other."""
-    if not of_zoo:
-        return new
-    rows = [SEVEN_EXPRESSIONS.index(name) if name in SEVEN_EXPRESSIONS else -1 for name in classes]
+def _with_rows(new: Tensor, learned: Tensor, classes: Sequence[str]) -> Tensor:
+    """A last layer whose rows are the recogniser's where it has them: by class, or without classes in its order."""
     found = new.clone()
-    for own, row in enumerate(rows if classes else range(min(len(new), len(learned)))):
-        found[own] = learned[row] if row >= 0 else new[own]
+    if not classes:
+        found[: len(learned)] = learned[: len(new)]
+    for own, name in enumerate(classes):
+        if name in SEVEN_EXPRESSIONS:
+            found[own] = learned[SEVEN_EXPRESSIONS.index(name)]
     return found
 
 
