@@ -20,7 +20,7 @@ USER_EXTRAS = ("tensorboard", "export", "fast", "video", "parquet", "sweep", "ra
 OPTIONAL_ROOMS = {"ferdis/sweep": "sweep"}
 # Folders whose scripts and pages may use more than a user installs.
 FOLDERS = {"experiments": USER_EXTRAS, "tools": (*USER_EXTRAS, "test"), "examples": USER_EXTRAS,
-           "benchmarks": USER_EXTRAS, "docs": ("docs",), "tests": ("test",)}  # fmt: skip
+           "benchmarks": USER_EXTRAS, "docs": ("docs",), "tests": ("test", "browser")}  # fmt: skip
 SCRIPTS = {path.stem for path in (ROOT / "experiments").glob("*.py")}  # import each other, and tests import them
 BY_NAME = {"import_module", "required", "importorskip", "find_spec"}  # functions that import what they are told
 

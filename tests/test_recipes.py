@@ -29,7 +29,7 @@ from tests.systems import test_decgan, test_ifgan, test_relgan
 RECIPES = Path(__file__).parents[1] / "docs" / "recipes"
 BLOCK = re.compile(r"^```(sh|python|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHORT = {"epochs": 1, "min_steps": 0, "steps_per_image": 0.0, "progress": False}
-RANDOM = {"weights": None, "weights_up_to": 0}
+RANDOM = {"weights": None}
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     people = load_synthetic(2, names[:1], 1, 160, "easy", 9, cache=False).pixels()
     for name, person in zip(("one", "two"), people, strict=True):
         Image.fromarray(person).save(tmp_path / "photographs" / f"{name}.png")
-    resnet = {key: test_ifgan.TINY[key] for key in ("classifier_arguments", "image_size", "crop_size", "batch_size")}
+    own = ("classifier", "classifier_arguments", "image_size", "crop_size", "batch_size", "test_flip")
+    resnet = {key: test_ifgan.TINY[key] for key in own}
     eggan = {"image_size": 32, "generator_channels": (8, 8, 8, 8), "critic_channels": (8, 8, 8), "code_width": 8,
              "classifier_channels": (8, 8), "classifier_depths": (1, 1), "perceptual_layer": "relu2_1",
              "identity_epochs": 1}  # fmt: skip

@@ -57,7 +57,6 @@ from ferdis.losses import in_float32
 from ferdis.nn import ImageClassifier
 from ferdis.preprocess.augment import to_bytes
 from ferdis.systems.base import Estimator, TrainingSet, check_choice, resized
-from ferdis.systems.baselines import ResNetClassifier
 from ferdis.systems.conditions import ACTION_UNITS, CONDITIONS, EXPRESSIONS, Condition
 from ferdis.systems.eggan import VGG19Features, augment, gradient_penalty
 from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage
@@ -69,6 +68,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "jaw": ("AU25", "AU26"),
 }
 """Groups of action units, each with a branch of its own; all 17 are in one of them."""
+# What zoo:resnet-small is, as its card says.
+_NARROW = {"layers": (1, 1, 1, 1), "channels": (16, 32, 64, 128), "zero_init_last": False}
 _RELU3_1 = 12  # VGG19's layers that lead up to it
 
 # ----------------------------------------------------------------------------------------------------- networks
@@ -186,7 +187,7 @@ class Teacher(nn.Module):
     ----------
     weights : str or None
         "imagenet", a .safetensors file or None: VGG19, ``relu3_1`` and ``relu5_1``. "zoo:NAME": a ResNet of the zoo of
-        the kind of ``ResNetClassifier.small()``, its second and its last block.
+        narrow kind, its second and its last block.
 
     Raises
     ------
@@ -199,10 +200,7 @@ class Teacher(nn.Module):
         self.of_zoo = weights is not None and weights.startswith(zoo.PREFIX)
         self.network: Any
         if self.of_zoo:
-            shape = ResNetClassifier.preset
-            self.network = ImageClassifier(
-                shape["classifier"], 2, weights=weights, arguments=shape["classifier_arguments"], small_stem=True
-            )
+            self.network = ImageClassifier("resnet18", 2, weights=weights, arguments=_NARROW, small_stem=True)
         else:
             self.network = VGG19Features("relu5_1", weights)
 

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 from sklearn.linear_model import LogisticRegression
 
 from ferdis._io import file_digest, read_json, sealed, write_json
+from ferdis.capabilities import ChecksItself, Describes, Represents
 from ferdis.faces import Faces
 from ferdis.systems import SYSTEMS, get
 
@@ -52,15 +53,15 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
 
     def check(self) -> None:
         """Refuse what could not be fitted (ValueError)."""
-        if not hasattr(self.estimator, "transform"):
+        if not isinstance(self.estimator, Represents):
             raise ValueError("PersonMean needs an estimator that has features (transform), such as BaselineCNN.small()")
-        if hasattr(self.estimator, "check"):
+        if isinstance(self.estimator, ChecksItself):
             self.estimator.check()
 
     def describe(self) -> dict[str, Any]:
         """Parameters as plain records, and what a reader of its figures must know."""
         inner = self.estimator
-        about = inner.describe() if hasattr(inner, "describe") else inner.get_params()
+        about = inner.describe() if isinstance(inner, Describes) else inner.get_params()
         return {
             "estimator": {"class": type(inner).__name__, **about}, "reference": self.reference, "c": self.c,
             "seed": self.seed,

@@ -80,7 +80,7 @@ class RecogniserNetwork(nn.Module):
         grey = torch.stack([(image * self.luma[:, None, None]).sum(1) for image in images.float().split(3, 1)], 1)
         if grey.shape[-1] > 2 * SIDE:  # the view alone would skip pixels
             grey = F.interpolate(grey, (2 * SIDE, 2 * SIDE), mode="area")
-        places = self.grid.to(grey.dtype).expand(len(grey), -1, -1, -1)
+        places = self.grid.to(grey.dtype).expand(grey.shape[0], -1, -1, -1)
         seen = F.grid_sample((grey + 1) * 127.5, places, padding_mode="border", align_corners=False)
         maps = self.network.features(standardise(seen).contiguous(memory_format=torch.channels_last))
         features = F.adaptive_avg_pool2d(maps, 2).flatten(1)

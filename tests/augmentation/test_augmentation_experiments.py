@@ -129,7 +129,8 @@ def test_decgan_is_measured(script, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     tiny = {"image_size": 32, "encoder_channels": (4, 6, 8), "generator_channels": (8, 6, 4), "further_channels": (),
             "discriminator_channels": (4, 4, 4, 4), "truths": 1, "progress": False}  # fmt: skip
     monkeypatch.setattr(DECGAN, "preset", {**DECGAN.preset, **tiny})
-    small = {"image_size": 36, "crop_size": 32, "classifier_arguments": {"channels": (4, 4, 8, 8)}}
+    small = {"image_size": 36, "crop_size": 32, "classifier": "resnet18"}
+    small["classifier_arguments"] = {"channels": (4, 4, 8, 8)}
     monkeypatch.setattr(ResNetClassifier, "preset", {**ResNetClassifier.preset, **small})
     monkeypatch.setattr(evaluation, "standard_judges", lambda *_, **__: (PixelJudge(), PixelJudge()))
     argv = ["--people", "3", "--images", "1", "--test_people", "2", "--epochs", "1", "--out", str(tmp_path)]

@@ -16,7 +16,7 @@ from PIL import Image
 from ferdis import cli, run_folder
 from ferdis._io import sealed
 from ferdis.disentanglement import report as disentangling
-from ferdis.evaluation.runner import _gather
+from ferdis.evaluation.finishing import gather
 from ferdis.export import command as exporting
 from ferdis.report import sections, write_report
 from ferdis.report.page import Drawing
@@ -53,7 +53,7 @@ def kfold(out: Path) -> list[str]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ferdis.evaluation.runner._draw", lambda *_: None)
+        patch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
         assert cli.main(kfold(out)) == 0
     return out
 
@@ -71,7 +71,7 @@ class Commands:
         self.image = tmp_path / "face.png"
         Image.fromarray(np.random.default_rng(0).integers(0, 255, (36, 36, 3), np.uint8)).save(self.image)
         self.answer: Any = None
-        patch.setattr("ferdis.evaluation.runner._draw", lambda *_: None)
+        patch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
         patch.setattr(sections, "drawing", lambda name, figure, caption: Drawing(name, caption, b"", 1))
         patch.setattr(exporting, "export", self.exported)
         patch.setattr(exporting.Evidence, "faces", lambda evidence: (None, None))
@@ -167,7 +167,7 @@ def test_a_damaged_file_whose_digest_fits_is_one_line_too(
         "model": lambda: load_model(fit),
         "people": lambda: disentangling.seen_people(run),
         "config": lambda: run_folder.read_config(run),
-        "gathered": lambda: _gather(run_folder.RunFolder(run), fits),  # type: ignore[arg-type]
+        "gathered": lambda: gather(run_folder.RunFolder(run), fits),  # type: ignore[arg-type]
         "marker": lambda: run_folder.RunFolder(run).is_done(run_folder.Task(0, 0, "cnn")),
         "open": lambda: run_folder.RunFolder(run).open(record, {}),  # the last: it writes
     }
