@@ -223,9 +223,12 @@ def index_page(used: list[Topic]) -> str:
     rows = []
     for name in sorted(ferdis._PUBLIC, key=str.lower):
         value = getattr(ferdis, name)
-        # A package that can be called, such as `sweep`, stands for its function.
-        target = value if not inspect.ismodule(value) else getattr(value, name)
-        rows.append((link_of(target.__module__, target.__name__), sentence(target.__doc__)))
+        # A package that can be called, such as `sweep`, stands for its function; any other, such as `zoo`, for itself.
+        target = getattr(value, name, value) if inspect.ismodule(value) else value
+        if inspect.ismodule(target):
+            rows.append((f":doc:`{target.__name__}`", sentence(target.__doc__)))
+        else:
+            rows.append((link_of(target.__module__, target.__name__), sentence(target.__doc__)))
     lines = ["Importable from ``ferdis`` itself, and everything else by topic.", ""]
     lines += [".. toctree::", "   :maxdepth: 1", "   :caption: Topics", "", *(f"   {topic.file}" for topic in used), ""]
     lines += ["From ``ferdis``", "-" * 15, "", *name_table(rows)]

@@ -40,7 +40,7 @@ class Options:
     further : sets for training only, each ``NAME=DIR`` or ``{name: NAME, root: DIR, ...}``
     small : the systems' size for two cores
     epochs : fewer epochs than the plan's; None for all
-    people : number of people in the dry run
+    people : of the dry run, how many
     jobs : fits at a time
     out : run folder
     changes : further arguments of all systems
