@@ -74,7 +74,7 @@ def demo(
     from ferdis.systems.ifgan import IFGAN
 
     # The bar counts fits; bars of their own would run over it.
-    short: dict[str, Any] = {"epochs": 12, "batch_size": 16, "progress": False}
+    short: dict[str, Any] = {"epochs": 20, "batch_size": 16, "progress": False}
     systems = {"ifgan": IFGAN.small(**short), "resnet": ResNetClassifier.small(**short)}
     faces = load(
         "synthetic",
