@@ -324,7 +324,18 @@ def _audit(
     if leaking:
         found["leaks"] = sum(len(report.leaks) for report in leaking)
         found["seen_share"] = None if np.isnan(leaking[0].seen_share) else leaking[0].seen_share
-    return "\n".join(map(str, reports)) + "\n", found
+    texts = [str(report) for report in reports]
+    if len(texts) > 1:  # one for each partition
+        texts = [f"seed {seed}: {text}" for seed, text in zip(_first_seeds(folds), texts, strict=True)]
+    return "\n".join(texts) + "\n", found
+
+
+def _first_seeds(folds: Mapping[int, list[Fold]]) -> list[int]:
+    """The first seed of each list of folds: several trainings of one partition share theirs."""
+    firsts: dict[int, int] = {}
+    for seed, some in folds.items():
+        firsts.setdefault(id(some), seed)
+    return list(firsts.values())
 
 
 def deciding_parameters(description: dict[str, Any]) -> dict[str, Any]:

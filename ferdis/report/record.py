@@ -16,7 +16,7 @@ from ferdis.report.noise import gains_of
 from ferdis.report.page import Section
 
 VERSION = 1
-FIGURES = ("accuracy", "uar", "macro_f1", "ece")
+FIGURES = {"accuracy": "accuracy", "uar": "UAR", "macro_f1": "macro-F1", "ece": "ECE"}
 
 
 def report_record(
@@ -82,7 +82,7 @@ def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[pd.DataFra
     -------
     DataFrame
         ``group, system, figure, then, now, change`` (0..1), and ``outside``: whether each figure is outside of the
-        other's interval.
+        other's interval; None where it has no interval.
     list of str
     """
     lines: list[dict[str, Any]] = []
@@ -107,19 +107,20 @@ def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[pd.DataFra
                 one, other = old[system].get(figure), new[system].get(figure)
                 if one is None or other is None:
                     continue
-                outside = _outside(one, new[system], figure) and _outside(other, old[system], figure)
+                sides = _outside(one, new[system], figure), _outside(other, old[system], figure)
+                outside = None if None in sides else all(sides)
                 about = {"group": group["title"], "system": system, "figure": figure, "then": one, "now": other}
                 lines.append({**about, "change": other - one, "outside": outside})
     columns = ["group", "system", "figure", "then", "now", "change", "outside"]
-    return pd.DataFrame(lines, columns=columns), remarks
+    return pd.DataFrame(lines, columns=columns).astype({"outside": object}), remarks
 
 
 def changes_text(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """:func:`changes` in Markdown."""
     table, remarks = changes(then, now)
     lines = [
-        [line.group, line.system, line.figure, f"{100 * line.then:.1f}", f"{100 * line.now:.1f}",
-         f"{100 * line.change:+.1f}", "yes" if line.outside else "no"]
+        [line.group, line.system, FIGURES[line.figure], f"{100 * line.then:.1f}", f"{100 * line.now:.1f}",
+         f"{100 * line.change:+.1f}", {None: "no interval", True: "yes", False: "no"}[line.outside]]
         for line in table.itertuples()
     ]  # fmt: skip
     head = ["runs", "system", "figure (%)", "then", "now", "change (points)", "outside both intervals"]
@@ -127,9 +128,10 @@ def changes_text(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return f"{markdown_table(head, lines)}\n" + "".join(f"- {line}\n" for line in below)
 
 
-def _outside(value: float, line: Mapping[str, Any], figure: str) -> bool:
+def _outside(value: float, line: Mapping[str, Any], figure: str) -> bool | None:
+    """Whether a figure is outside the interval of another report's; None where that has no interval."""
     low, high = line.get(f"{figure}_low"), line.get(f"{figure}_high")
-    return low is not None and high is not None and not low <= value <= high
+    return None if low is None or high is None else not low <= value <= high
 
 
 def _without_nan(value: Any) -> Any:

@@ -223,7 +223,9 @@ def _mistakes(group: Group, count: int, faces: Faces | None, load: Loader | None
     if count == 0 or all(table.empty for table in wrong.values()):
         return part
     pictures, why = find_faces(group.runs[0], load, faces)
-    part.lines.append("The most confident wrong answers, one a person and true class: its label → what was said of it.")
+    part.lines.append(
+        "The most confident wrong answers, at most one for each person and class: the true class → the answer."
+    )
     if why:
         part.lines.append(f"Without pictures: {why}.")
     for system, table in wrong.items():

@@ -21,7 +21,7 @@ from ferdis.metrics.selective import (
 from ferdis.preprocess.stress import STRENGTHS, STRESSES, stressed
 from ferdis.protocol import SubjectKFold
 from ferdis.report import tables, write_report
-from ferdis.report.record import changes, read_report
+from ferdis.report.record import changes, changes_text, read_report
 from tests.evaluation.runner_fakes import NearestMean, Plain, make_faces
 
 FACES = make_faces(12)
@@ -166,6 +166,10 @@ def test_two_reports_are_compared(run: Path, tmp_path: Path) -> None:
     assert any("other: only now" in remark for remark in remarks) and any("far: only earlier" in r for r in remarks)
     same, remarks = changes(then, then)
     assert (same["change"] == 0).all() and not same["outside"].any() and not remarks
+    assert set(same.loc[same["outside"].isna(), "figure"]) == {"macro_f1", "ece"}  # they have no interval
+    assert "| macro-F1 | " in (text := changes_text(then, then)) and text.count("no interval") == 2 * len(
+        then["groups"][0]["systems"]
+    )
 
 
 def test_what_is_no_report_is_one_line(run: Path, tmp_path: Path) -> None:
