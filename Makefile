@@ -14,7 +14,7 @@ INSTALLED_DOCS := $(VENV)/.installed-docs
 INSTALLED_WEB  := $(VENV)/.installed-web
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test web-test check format docs clean
+.PHONY: help install demo test web-test check format docs docs-versions clean
 
 help:
 	@echo "make demo    install, then IF-GAN against its ResNet baseline on synthetic people, into runs/demo/"
@@ -23,6 +23,7 @@ help:
 	@echo "make check   format, lint and type checks alone"
 	@echo "make format  let ruff rewrite what make check would complain about"
 	@echo "make docs    build the documentation and its gallery into docs/_build/html"
+	@echo "make docs-versions  the same for every tag and the working tree, into docs/_build/versions"
 
 install: $(INSTALLED)
 
@@ -47,6 +48,9 @@ format: $(INSTALLED_TEST)
 
 docs: $(INSTALLED_DOCS)
 	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
+
+docs-versions: $(INSTALLED_DOCS)
+	$(PY) -m tools.docs_versions
 
 clean:
 	rm -rf docs/_build docs/gallery docs/_generated docs/api build *.egg-info

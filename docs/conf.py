@@ -1,7 +1,7 @@
 """Sphinx: the guide by hand, the rest read from the code.
 
-The equation index comes from the tables in the systems' docstrings, the reference from all docstrings, the gallery
-from running examples/plot_*.py. All three loop over the registries: a new system or data set appears by itself.
+The equation index comes from the tables in the systems' docstrings, the reference from all docstrings, with the equations
+of a paper's page below the summary of the functions that compute them, the gallery from running examples/plot_*.py. All three loop over the registries: a new system or data set appears by itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 from api_reference import skip_foreign_members, write_reference
-from equation_index import write_equations
+from equation_index import by_function, shown_below_summary, write_equations
 
 import ferdis
 
@@ -36,6 +36,21 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 exclude_patterns = ["_build", "_generated", "gallery/*.ipynb", "gallery/*.py", "gallery/*.md5", "gallery/*.zip"]
 html_theme = "furo"
 html_title = f"ferdis {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_js_files = ["versions.js"]
+templates_path = ["_templates"]
+# furo's own, and the list of versions that tools/docs_versions.py makes; it is hidden where there are none.
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "sidebar/search.html",
+        "sidebar/versions.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
+}
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 
@@ -56,8 +71,7 @@ napoleon_use_rtype = False
 sphinx_gallery_conf = {
     "examples_dirs": str(DOCS.parent / "examples"),
     "gallery_dirs": "gallery",
-    # Shown without being run: what trains for more than a minute.
-    "filename_pattern": r"/plot_(?!au_sliders|interpolation)",
+    "filename_pattern": r"/plot_",  # every one is run
     "ignore_pattern": r"onnx_only\.py",  # a program, no page
     "abort_on_example_error": True,
     "download_all_examples": False,
@@ -88,6 +102,13 @@ def datasets_table() -> None:
 def setup(app: Any) -> None:
     """Write the generated pages before Sphinx looks for sources."""
     app.connect("autodoc-skip-member", skip_foreign_members)
+    equations = by_function(DOCS / "papers")
+
+    def show_equations(_app: Any, _what: str, name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+        if name in equations:
+            shown_below_summary(lines, equations[name])
+
+    app.connect("autodoc-process-docstring", show_equations)
     write_equations(DOCS / "_generated", DOCS / "papers")
     write_reference(DOCS / "api")
     datasets_table()

@@ -80,6 +80,24 @@ def mathematics(page: Path) -> dict[str, str]:
     return {number: latex for latex, paper, number in BLOCK.findall(text) if paper == page.stem}
 
 
+def by_function(folder: Path) -> dict[str, list[str]]:
+    """LaTeX of the equations that a function computes, by its dotted name; ``folder`` holds the papers' pages."""
+    found: dict[str, list[str]] = {}
+    for module in modules():
+        latex = mathematics(folder / f"{module.rpartition('.')[2]}.md")
+        for row in rows(module):
+            if (block := latex.get(row.number)) and block not in found.setdefault(row.function, []):
+                found[row.function].append(block)
+    return found
+
+
+def shown_below_summary(lines: list[str], equations: list[str]) -> None:
+    """Put equations below the first paragraph of a docstring in reStructuredText, in place."""
+    end = next((number for number, line in enumerate(lines) if not line.strip()), len(lines))
+    shown = [[".. math::", "", *(f"   {line}" for line in latex.splitlines()), ""] for latex in equations]
+    lines[end:end] = ["", *(line for block in shown for line in block)]
+
+
 def index(folder: Path) -> Iterator[str]:
     """The index in Markdown, paper by paper; ``folder`` holds the papers' pages."""
     for module in modules():

@@ -4,8 +4,14 @@ People from measured faces
 
 People whose heads come from light-stage scans (ICT-FaceKit's modes) and whose skin, folds, eyes, hair and light are
 drawn. The face model is not part of ferdis: clone https://github.com/ICT-VGL/ICT-FaceKit (MIT licence) and name the
-folder in ``$FERDIS_FACEKIT``. Where only some of its files are there, this page shows what they hold.
+folder in ``$FERDIS_FACEKIT``. Where only some of its files are there, this page shows what they hold; this is the whole
+model:
+
+.. image:: /images/facekit.png
+   :alt: People from measured faces, rendered
 """
+
+# sphinx_gallery_thumbnail_path = 'images/facekit.png'
 
 from __future__ import annotations
 
@@ -21,8 +27,7 @@ from ferdis.datasets.facekit.anatomy import anatomy_of
 from ferdis.datasets.facekit.dataset import load_facekit, with_action_units
 from ferdis.faces import ACTION_UNITS, EXPRESSIONS
 
-SHARED = Path.cwd().resolve().parent / "shared" / "data" / "ict"
-ROOT = os.environ.get("FERDIS_FACEKIT") or (SHARED if SHARED.exists() else None)
+ROOT = os.environ.get("FERDIS_FACEKIT")
 
 
 def show(images: np.ndarray, rows: list[str], columns: list[str], title: str) -> None:
@@ -53,7 +58,7 @@ def whole(root: str | Path) -> None:
         units = np.array([[np.equal(ACTION_UNITS, unit) * level for unit in part] for level in (1, 3, 5)], float)
         units = units.reshape(-1, len(ACTION_UNITS))
         raised = with_action_units(one[np.zeros(len(units), int)], units)
-        show(raised.pixels(), ["1", "3", "5"], [f"AU{unit}" for unit in part], "One unit at 1, 3, 5")
+        show(raised.pixels(), ["1", "3", "5"], [f"AU{unit}" for unit in part], "One action unit at 1, 3, 5")
 
 
 # %%

@@ -21,7 +21,7 @@ train = Faces(train.pixels(), train.table)  # drawn once, not at every access
 print(train, unseen, sep="\n")
 
 # %%
-# The small size has narrow networks and starts from random weights; 500 steps are enough to see the principle.
+# The small size starts from the recogniser of the zoo; 500 steps are enough to see the principle.
 
 model = IFGAN.small(min_steps=500, progress=False).fit(train)
 print(f"accuracy on unseen people: {model.score(unseen):.0%}, chance {1 / len(model.classes_):.0%}")
@@ -29,7 +29,7 @@ print(f"accuracy on unseen people: {model.score(unseen):.0%}, chance {1 / len(mo
 # %%
 # Its targets: the mean face of each class over the training people.
 
-figure, axes = plt.subplots(1, len(model.classes_), figsize=(9, 1.8))
+figure, axes = plt.subplots(1, len(model.classes_), figsize=(9, 1.8), layout="constrained")
 for axis, name in zip(axes, model.classes_, strict=True):
     axis.imshow(model.averages_[name])
     axis.set_title(name, fontsize=8)
@@ -37,7 +37,8 @@ for axis, name in zip(axes, model.classes_, strict=True):
 figure.suptitle("average faces of the training people")
 
 # %%
-# Unseen people (odd rows), and the face that IF-GAN generates from each (even rows): always the same person.
+# Unseen people (odd rows), and the face that IF-GAN generates from each (even rows): always the same person. It sees,
+# and draws, the middle of an image.
 
 generated = model.average(unseen)
 people = sorted(set(unseen.subject))

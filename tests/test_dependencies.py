@@ -16,11 +16,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 OWN = {"ferdis", "tests", "tools"}
 # What a user may leave out, and the rooms that are imported only where they are used: these name it at the top.
-USER_EXTRAS = ("tensorboard", "export", "fast", "video", "parquet", "sweep", "ray")
+USER_EXTRAS = ("tensorboard", "export", "fast", "video", "parquet", "sweep", "ray", "gradio")
 OPTIONAL_ROOMS = {"ferdis/sweep": "sweep"}
 # Folders whose scripts and pages may use more than a user installs.
 FOLDERS = {"experiments": USER_EXTRAS, "tools": (*USER_EXTRAS, "test"), "examples": USER_EXTRAS,
-           "benchmarks": USER_EXTRAS, "docs": ("docs",), "tests": ("test", "browser")}  # fmt: skip
+           "benchmarks": USER_EXTRAS, "docs": ("docs",), "tests": ("test", "browser", "docs", "gradio")}  # fmt: skip
 SCRIPTS = {path.stem for path in (ROOT / "experiments").glob("*.py")}  # import each other, and tests import them
 BY_NAME = {"import_module", "required", "importorskip", "find_spec"}  # functions that import what they are told
 

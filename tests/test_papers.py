@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -75,9 +76,34 @@ def test_each_system_names_its_source(module: str):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_has_its_six_parts(page: Path):
+    """Claims, equations, departures, what was measured, the real sets, and hardware; each says something."""
+    text = page.read_text("utf-8")
+    parts = dict(re.findall(r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    for title in ("Published figures", "Equations", "Where the code departs from the text, and why",
+                  "What was measured here", "On the real sets", "Hardware"):  # fmt: skip
+        assert parts.get(title, "").strip(), f"{page.name} has no section {title!r}"
+    assert "```python" in parts["On the real sets"] or "```sh" in parts["On the real sets"]
+    assert "|---|" in parts["Where the code departs from the text, and why"]
+
+
+def test_every_paper_can_be_cited():
+    cited = yaml.safe_load((DOCS.parent / "CITATION.cff").read_text("utf-8"))["references"]
+    titles = {entry["title"] for entry in cited}
+    for page in PAGES:
+        (title,) = re.findall(r'"([^"]+)"', page.read_text("utf-8").split("\n\n")[1])
+        assert " ".join(title.split()) in titles, f"CITATION.cff lacks the paper of {page.name}"
+    assert all(entry["authors"] and entry["year"] for entry in cited)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_is_of_a_registered_system(page: Path):
+    assert f"ferdis.systems.{page.stem}" in index.modules()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_has_every_equation_and_the_functions_that_compute_it(page: Path):
     table = [row for _, row in ROWS if row.paper == page.stem]
-    assert table, f"{page.name} is the page of no registered system"
     latex, texts = index.mathematics(page), sections(page)
     assert set(latex) == {row.number for row in table}
     for row in table:
@@ -110,6 +136,19 @@ def test_the_index_shows_every_row_with_its_mathematics():
         assert f"{{func}}`~{row.function}`: {row.text}" in text
     blocks = re.findall(r"^\$\$\n.+?\n\$\$$", text, re.MULTILINE | re.DOTALL)
     assert len(blocks) == len({(row.paper, row.equation) for _, row in ROWS})
+
+
+def test_the_reference_shows_equations_where_they_are_computed():
+    found = index.by_function(DOCS / "papers")
+    assert set(found) == {row.function for _, row in ROWS}
+    assert r"\mathcal{L}_{L1}(G)" in found["ferdis.systems.ifgan.l1_loss"][0]
+    assert len(found["ferdis.systems.eggan.gradient_penalty"]) == 1
+    lines = ["Mean distance (Eq. 3).", "", "Parameters"]
+    index.shown_below_summary(lines, ["a\n+ b"])
+    assert lines == ["Mean distance (Eq. 3).", "", ".. math::", "", "   a", "   + b", "", "", "Parameters"]
+    only = ["Mean distance."]
+    index.shown_below_summary(only, ["a"])
+    assert only == ["Mean distance.", "", ".. math::", "", "   a", ""]
 
 
 def test_a_system_without_a_page_is_in_the_index_all_the_same(tmp_path: Path):

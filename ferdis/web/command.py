@@ -14,7 +14,13 @@ from ferdis.web.server import serving
 from ferdis.web.site import Site, write_site
 
 
-def run(out: str | None = None, model: str | None = None, runtime: str | None = None, port: int = 8000) -> None:
+def run(
+    out: str | None = None,
+    model: str | None = None,
+    runtime: str | None = None,
+    port: int = 8000,
+    gradio: bool = False,
+) -> None:
     """Write the page, or serve it on localhost until Ctrl-C.
 
     Parameters
@@ -28,12 +34,22 @@ def run(out: str | None = None, model: str | None = None, runtime: str | None = 
         Folder or archive of the npm package onnxruntime-web; by default it is fetched once and kept.
     port : int
         Of localhost.
+    gradio : bool
+        Serve a plainer page that Python computes, with Gradio, for any classifier that ferdis predict takes; nothing
+        is exported for it.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        In one line: as :func:`ferdis.web.write_site`, or the port is taken.
+        In one line: as :func:`ferdis.web.write_site`, or the port is taken; with ``gradio``, if it is not installed.
     """
+    if gradio:
+        if out is not None or runtime is not None:
+            raise ValueError("the page of --gradio is computed by a server: leave out --out and --runtime")
+        from ferdis.web.gradio_page import serve  # an extra
+
+        serve(model, port)
+        return
     with _files_of(model) as files:
         if out is not None:
             _tell(write_site(out, files, runtime))
