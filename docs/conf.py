@@ -1,7 +1,8 @@
 """Sphinx: the guide by hand, the rest read from the code.
 
-The equation index comes from the tables in the systems' docstrings, the reference from all docstrings, with the equations
-of a paper's page below the summary of the functions that compute them, the gallery from running examples/plot_*.py. All three loop over the registries: a new system or data set appears by itself.
+The equation index comes from the tables in the systems' docstrings, the reference from all docstrings, with a paper's
+equations below the summary of the functions that compute them, the gallery from running examples/plot_*.py. All loop
+over the registries: a new system or data set appears by itself.
 """
 
 from __future__ import annotations
