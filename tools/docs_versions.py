@@ -119,7 +119,7 @@ def sphinx_html(checkout: Path, folder: Path) -> None:
     Raises
     ------
     ValueError
-        If Sphinx is not installed, or ends with an error; its last line is told.
+        If Sphinx is not installed, or ends with an error; one line.
     """
     command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", "docs", str(folder)]
     path = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
@@ -127,8 +127,15 @@ def sphinx_html(checkout: Path, folder: Path) -> None:
         command, cwd=checkout, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, text=True, check=False
     )
     if run.returncode:
-        last = (run.stderr.strip() or "no message").splitlines()[-1]
-        raise ValueError(f"the pages of {checkout} cannot be built: {last} (pip install 'ferdis[docs]')")
+        raise ValueError(f"the pages of {checkout} cannot be built: {complaint(run.stderr)}")
+
+
+def complaint(text: str) -> str:
+    """The line of a program's last words that says what was wrong; after it Sphinx asks for reports of errors."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no message"]
+    return next(
+        (line for line in reversed(lines) if re.match(r"(?:[\w.]*(?:Error|Exception)|ERROR)\b", line)), lines[-1]
+    )
 
 
 def _git(repository: Path, *arguments: str) -> str:

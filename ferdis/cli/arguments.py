@@ -33,6 +33,7 @@ FLAGS = (
     "small",
     "int8",
     "crops",
+    "gradio",
     "action_units",
 )  # may stand without a value
 

@@ -96,6 +96,13 @@ def test_order_of_versions(repository: Path) -> None:
     assert versions(repository) == ["v1.0.1", "v1.0", "v1.0rc10", "v1.0rc2", "v0.10.0", "v0.9.0"]
 
 
+def test_what_a_program_complained_of() -> None:
+    told = "Traceback\n    sphinx.errors.ConfigError: no conf.py file (/x)\n\nPlease also report this.\n"
+    assert docs_versions.complaint(told) == "sphinx.errors.ConfigError: no conf.py file (/x)"
+    assert docs_versions.complaint("python: No module named sphinx\n") == "python: No module named sphinx"
+    assert docs_versions.complaint("") == "no message"
+
+
 def test_no_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(docs_versions, "ROOT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
