@@ -7,9 +7,7 @@ selection and no row ever depends on it.
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,9 @@ import numpy as np
 import pandas as pd
 
 from ferdis import run_folder
-from ferdis._io import read_csv
-from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, class_probabilities, reference_of
+from ferdis.evaluation.afterwards import diagnose
+from ferdis.evaluation.fit_and_score import Job, class_probabilities, reference_of
 from ferdis.evaluation.workers import Workers
-from ferdis.messages import one_line
-from ferdis.progress import Bar
 from ferdis.report.notes import peeking_claims
 from ferdis.run_folder import RunFolder
 
@@ -49,29 +45,14 @@ def peek(run: RunFolder, jobs: list[Job], rows: pd.DataFrame, *, workers: Worker
     EvaluationError
         If a fit kept no epochs or they cannot be scored. The rows are not touched.
     """
-    pending = [job for job in jobs if not (job.folder / "peeking.csv").exists()]
-    bar = Bar("peeking (after the fact)", len(jobs), len(jobs) - len(pending), progress, each=True)
-    with bar, contextlib.closing(workers.run(_peek_at_one, pending)) as outcomes:
-        for outcome in outcomes:
-            if outcome.error is not None:
-                raise EvaluationError(f"peeking at {outcome.task} failed: {outcome.error}; the rows are not affected")
-            bar.step(str(outcome.task))
-    table = pd.concat([read_csv(job.folder / "peeking.csv", COLUMNS) for job in jobs], ignore_index=True)
-    run.write_tables(peeking=table)
+    table = diagnose("peeking", run, jobs, _write, COLUMNS, doing="peeking at", workers=workers, progress=progress)
     print(peeking_claims(table, rows))
     return table
 
 
-def _peek_at_one(job: Job) -> Outcome:
-    try:
-        table = _score_epochs(job)
-        run_folder.write_csv(job.folder / "peeking.csv", table)
-        shutil.rmtree(job.folder / "training" / "epochs", ignore_errors=True)  # large, and of no further use
-    except Exception as error:
-        with contextlib.suppress(OSError):
-            run_folder.write_text(job.folder / "error.txt", traceback.format_exc())
-        return Outcome(job.task, one_line(error))
-    return Outcome(job.task)
+def _write(job: Job) -> None:
+    run_folder.write_csv(job.folder / "peeking.csv", _score_epochs(job))
+    shutil.rmtree(job.folder / "training" / "epochs", ignore_errors=True)  # large, and of no further use
 
 
 def _score_epochs(job: Job) -> pd.DataFrame:

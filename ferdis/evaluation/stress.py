@@ -7,21 +7,17 @@ no row depends on it.
 
 from __future__ import annotations
 
-import contextlib
-import traceback
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ferdis import run_folder
-from ferdis._io import read_csv
-from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, class_probabilities, reference_of
+from ferdis.evaluation.afterwards import diagnose
+from ferdis.evaluation.fit_and_score import Job, class_probabilities, reference_of
 from ferdis.evaluation.workers import Workers
 from ferdis.faces import Faces
-from ferdis.messages import one_line
 from ferdis.preprocess.stress import STRENGTHS, STRESSES, stressed
-from ferdis.progress import Bar
 from ferdis.protocol import row_names
 from ferdis.run_folder import RunFolder
 
@@ -48,28 +44,13 @@ def stress(run: RunFolder, jobs: list[Job], *, workers: Workers, progress: bool)
     EvaluationError
         If a fit cannot be read or scored. The rows are not touched.
     """
-    pending = [job for job in jobs if not (job.folder / "stress.csv").exists()]
-    bar = Bar("stress (after the fact)", len(jobs), len(jobs) - len(pending), progress, each=True)
-    with bar, contextlib.closing(workers.run(_stress_one, pending)) as outcomes:
-        for outcome in outcomes:
-            if outcome.error is not None:
-                raise EvaluationError(f"stress of {outcome.task} failed: {outcome.error}; the rows are not affected")
-            bar.step(str(outcome.task))
     kinds = {"system": str, "subject": str, "true": str}
-    tables = [read_csv(job.folder / "stress.csv", COLUMNS, dtype=kinds, keep_default_na=False) for job in jobs]
-    table = pd.concat(tables, ignore_index=True)
-    run.write_tables(stress=table)
-    return table
+    return diagnose("stress", run, jobs, _write, COLUMNS, doing="stress of", workers=workers, progress=progress,
+                    dtype=kinds, keep_default_na=False)  # fmt: skip
 
 
-def _stress_one(job: Job) -> Outcome:
-    try:
-        run_folder.write_csv(job.folder / "stress.csv", _scored(job))
-    except Exception as error:
-        with contextlib.suppress(OSError):
-            run_folder.write_text(job.folder / "error.txt", traceback.format_exc())
-        return Outcome(job.task, one_line(error))
-    return Outcome(job.task)
+def _write(job: Job) -> None:
+    run_folder.write_csv(job.folder / "stress.csv", _scored(job))
 
 
 def _scored(job: Job) -> pd.DataFrame:
