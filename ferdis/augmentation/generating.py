@@ -19,7 +19,8 @@ from ferdis.capabilities import EditsActionUnits, Transfers
 from ferdis.disentanglement.representations import framed
 from ferdis.faces import AU_COLUMNS, Faces
 from ferdis.systems.action_units import action_units_of
-from ferdis.systems.base import check_choice, resized
+from ferdis.systems.arguments import check_choice
+from ferdis.systems.base import resized
 from ferdis.systems.conditions import ACTION_UNITS as _UNITS
 
 __all__ = [

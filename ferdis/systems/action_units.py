@@ -177,3 +177,9 @@ def action_units_as_trained(action_units: np.ndarray, coded: Sequence[str], alwa
             f"{names} is unknown, and no training face lacked it: give a value, or let an AUEstimator read it"
         )
     return action_units
+
+
+def remarks_on_gaps(action_units: np.ndarray) -> list[str]:
+    """A note of how many rows (n, 17) have action units that are not coded (NaN); none where all are."""
+    gaps = int(np.isnan(action_units).any(1).sum())
+    return [f"{gaps} of {len(action_units)} faces lack some AUs: masked, not imputed"] if gaps else []

@@ -1,8 +1,9 @@
-"""Arguments that a system does not have: refused with the nearest that it has."""
+"""Arguments of systems: refused when out of range, or, with the nearest that there is, when a system lacks them."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sized
 from typing import TYPE_CHECKING, Any
 
 from ferdis.messages import closest
@@ -41,3 +42,22 @@ class RefusesUnknownArguments:
                     hint = closest(OTHER_NAMES.get(name, name), known) or f" (it has {', '.join(known)})"
                     raise TypeError(f"{cls.__name__} has no argument {name!r}{hint}")
             return super().__new__(cls)
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """A ValueError that lists the choices, unless ``value`` is one of them."""
+    if value not in choices:
+        raise ValueError(f"{name}={value!r}: choose one of {', '.join(choices)}")
+
+
+def check_at_least(least: float, system: Any, *names: str) -> None:
+    """A ValueError that names the first of these arguments of a system that is below ``least``."""
+    for name in names:
+        if getattr(system, name) < least:
+            raise ValueError(f"{name}={getattr(system, name)}: must be at least {least}")
+
+
+def check_pairs(faces: Sized, references: Sized) -> None:
+    """A ValueError unless each face has a reference."""
+    if len(faces) != len(references):
+        raise ValueError(f"{len(faces)} faces and {len(references)} references: give as many of both")

@@ -33,6 +33,7 @@ from ferdis.nn import check_pretrained, eval_mode
 from ferdis.preprocess.augment import centre_crop, to_unit_range
 from ferdis.preprocess.images import resize_batch, whole_pixels
 from ferdis.systems.arguments import RefusesUnknownArguments
+from ferdis.systems.arguments import check_choice as check_choice  # where it was
 from ferdis.systems.presets import FollowsTheSet
 from ferdis.systems.saved import FORMAT, check_weights, load_weights, read_about
 from ferdis.training import ArrayBatches, Callback, Stage, Trainer
@@ -382,6 +383,11 @@ class Estimator(RefusesUnknownArguments, FollowsTheSet, TrainingParameters, Base
             raise ValueError("there are no faces to read: the Faces given has no rows")
         return np.concatenate(out)
 
+    def _map_pairs(self, images: Any, rows: Tensor, function: Callable[[Tensor, Tensor], Tensor]) -> np.ndarray:
+        """The same of centre crops and of what belongs to each of them, ``rows`` (n, ...)."""
+        following = iter(rows)
+        return self._map(images, lambda batch: function(batch, torch.stack([next(following) for _ in batch]).to(batch)))
+
     def _centre(self, pictures: Tensor) -> Tensor:
         """What the networks see of images (n, 3, image_size, image_size) outside training: (n, 3, crop, crop)."""
         return centre_crop(pictures, self.crop_size)
@@ -456,10 +462,18 @@ def module_device(modules: Mapping[str, nn.Module]) -> torch.device:
     return next(parameter.device for module in modules.values() for parameter in module.parameters())
 
 
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    """A ValueError that lists the choices, unless ``value`` is one of them."""
-    if value not in choices:
-        raise ValueError(f"{name}={value!r}: choose one of {', '.join(choices)}")
+def expressions_of(faces: Faces, y: Any = None) -> np.ndarray:
+    """What is learned of each face, (n,) of str: ``y`` where it is given, otherwise the faces' own expressions.
+
+    Raises
+    ------
+    ValueError
+        If there are no faces, or not as many labels.
+    """
+    expression = faces.expression if y is None else np.asarray(y, dtype=str)
+    if len(faces) == 0 or len(expression) != len(faces):
+        raise ValueError(f"{len(faces)} training faces and {len(expression)} labels: as many of both are needed")
+    return expression
 
 
 def jsonable(value: Any) -> Any:

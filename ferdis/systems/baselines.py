@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from ferdis.losses import accuracy
 from ferdis.nn import initialise_normal
 from ferdis.preprocess.augment import augmented_views, centre_crop, random_views, to_unit_range
+from ferdis.systems.arguments import check_choice
 from ferdis.systems.class_means import Centres
-from ferdis.systems.classifier import Classifier, TrainingSet, check_choice
+from ferdis.systems.classifier import Classifier, TrainingSet
 from ferdis.systems.ifgan import (
     IFGAN,
     ISLAND_REDUCTIONS,

@@ -19,10 +19,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ferdis.faces import Faces
 from ferdis.preprocess.augment import AUGMENTATIONS
+from ferdis.systems.arguments import check_choice
 from ferdis.systems.base import (
     Estimator,
     TrainingSet,
-    check_choice,
+    expressions_of,
     module_device,
     modules_in_eval_mode,
     resized,
@@ -161,9 +162,7 @@ class Classifier(ClassifierMixin, Estimator):
                 raise ValueError(f"{name}={getattr(self, name)}: train for at least one")
 
     def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
-        expression = faces.expression if y is None else np.asarray(y, dtype=str)
-        if len(faces) == 0 or len(expression) != len(faces):
-            raise ValueError(f"{len(faces)} training faces and {len(expression)} labels: as many of both are needed")
+        expression = expressions_of(faces, y)
         self.classes_ = np.unique(expression)
         if len(self.classes_) < 2:
             raise ValueError(f"the training faces show one class only ({self.classes_[0]}): a classifier needs two")

@@ -25,6 +25,7 @@ from ferdis.systems.action_units import (
     checked_action_units,
     coded_action_units,
 )
+from ferdis.systems.base import expressions_of
 
 __all__ = ["CONDITIONS", "Condition", "condition_loss", "with_mask"]
 
@@ -68,9 +69,7 @@ class Condition:
             rows = action_units_of(faces)
             coded, always = coded_action_units(rows)
             return cls(kind, coded=coded, always=always), rows
-        expression = faces.expression if y is None else np.asarray(y, dtype=str)
-        if len(expression) != len(faces):
-            raise ValueError(f"{len(faces)} training faces and {len(expression)} labels: as many of both are needed")
+        expression = expressions_of(faces, y)
         classes = np.unique(expression)
         if len(classes) < 2:
             raise ValueError(f"{len(faces)} training faces show {len(classes)} expression: two are needed")

@@ -59,7 +59,8 @@ from ferdis.faces import Faces
 from ferdis.losses import in_float32, masked_l1
 from ferdis.nn import eval_mode
 from ferdis.preprocess.augment import random_views, take_views, to_bytes, to_unit_range
-from ferdis.systems.base import Estimator, check_choice, resized
+from ferdis.systems.arguments import check_at_least, check_choice, check_pairs
+from ferdis.systems.base import Estimator, expressions_of, resized
 from ferdis.systems.classifier import TrainingSet
 from ferdis.systems.triplets import GROUND_TRUTHS, Triplets
 from ferdis.training import Batch, Modules, Phase, Stage, linear_decay_second_half
@@ -590,8 +591,7 @@ class DECGAN(Estimator):
 
     def transfer(self, faces: Faces, references: Faces) -> np.ndarray:
         """Each face with its reference's expression (Eq. 6), uint8 (n, image_size, image_size, 3)."""
-        if len(faces) != len(references):
-            raise ValueError(f"{len(faces)} faces and {len(references)} references: give as many of both")
+        check_pairs(faces, references)
         return self._draw(faces, self._labels(references), "generator")
 
     synthesize = transfer
@@ -633,13 +633,10 @@ class DECGAN(Estimator):
     def _draw(self, faces: Faces, labels: np.ndarray, name: str) -> np.ndarray:
         """Faces through E1 and a generator, which is told the labels."""
         encoder, generator = self.modules_["identity_encoder"], self.modules_[name]
-        rows = iter(torch.from_numpy(labels))
-
-        def draw(images: Tensor) -> Tensor:
-            wanted = torch.stack([next(rows) for _ in images]).to(images)
-            return to_bytes(generator(encoder(images), wanted))
-
-        return self._map(resized(faces, self.image_size), draw)
+        images = resized(faces, self.image_size)
+        return self._map_pairs(
+            images, torch.from_numpy(labels), lambda batch, told: to_bytes(generator(encoder(batch), told))
+        )
 
     def _check_parameters(self) -> None:
         check_choice("condition", self.condition, ("feature", "label"))
@@ -650,15 +647,11 @@ class DECGAN(Estimator):
             raise ValueError(f"image_size={self.image_size}: take a multiple of {side}, or fewer further_channels")
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel={self.kernel}: take an odd number")
-        for name, least in {"epochs": 1, "expression_epochs": 1, "truths": 1, "residual_blocks": 0}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at least {least}")
+        check_at_least(1, self, "epochs", "expression_epochs", "truths")
+        check_at_least(0, self, "residual_blocks")
 
     def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
-        expression = faces.expression if y is None else np.asarray(y, dtype=str)
-        if len(expression) != len(faces):
-            raise ValueError(f"{len(faces)} training faces and {len(expression)} labels: as many of both are needed")
-        self.classes_, labels = np.unique(expression, return_inverse=True)
+        self.classes_, labels = np.unique(expressions_of(faces, y), return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"{len(faces)} training faces show {len(self.classes_)} expression: two are needed")
         people = np.unique(faces.subject, return_inverse=True)[1].astype(np.int64) if faces.has_subjects else None

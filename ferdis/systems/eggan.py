@@ -68,8 +68,10 @@ from ferdis.systems.action_units import (
     action_units_of,
     checked_action_units,
     coded_action_units,
+    remarks_on_gaps,
 )
-from ferdis.systems.base import Estimator, TrainingSet, check_choice, module_device, modules_in_eval_mode, resized
+from ferdis.systems.arguments import check_at_least, check_choice
+from ferdis.systems.base import Estimator, TrainingSet, module_device, modules_in_eval_mode, resized
 from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage, linear_decay_second_half
 from ferdis.weights import put_weights, read_weights
 
@@ -670,14 +672,13 @@ class EGGAN(Estimator):
         """Each face with k rows of AUs (n, k, 17): uint8 (n, k, S, S, 3)."""
         check_is_fitted(self, "modules_")
         encoder, generator = self.modules_["encoder"], self.modules_["generator"]
-        rows = iter(torch.from_numpy(action_units_as_trained(action_units, self.coded_, self.always_)))
+        rows = torch.from_numpy(action_units_as_trained(action_units, self.coded_, self.always_))
 
-        def draw(images: Tensor) -> Tensor:
-            wanted = torch.stack([next(rows) for _ in images]).to(images)  # (b, k, 17)
+        def draw(images: Tensor, wanted: Tensor) -> Tensor:  # (b, k, 17)
             codes = encoder(images).repeat_interleave(wanted.shape[1], 0)
             return to_bytes(generator(codes, wanted.flatten(0, 1))).unflatten(0, wanted.shape[:2])
 
-        return self._map(resized(faces, self.image_size), draw)
+        return self._map_pairs(resized(faces, self.image_size), rows, draw)
 
     def _check_parameters(self) -> None:
         check_choice("adversarial", self.adversarial, ("wgan-gp", "r1-like"))
@@ -693,8 +694,7 @@ class EGGAN(Estimator):
                 f"first_factor={self.first_factor}: 2; or 4 where the generator then starts at 1x1, not at {start}: "
                 "give it more generator_channels"
             )
-        if min(self.epochs, self.identity_epochs, self.critic_steps) < 1:
-            raise ValueError("epochs, identity_epochs and critic_steps must be at least 1")
+        check_at_least(1, self, "epochs", "identity_epochs", "critic_steps")
 
     def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
         action_units, people, person = action_units_of(faces), np.empty(0), np.zeros(len(faces), np.int64)
@@ -704,8 +704,7 @@ class EGGAN(Estimator):
             terms = "identity_weight=0" + ", perceptual_weight=0" * (self.weights == IDENTIFIER)
             raise ValueError(f"identity needs the names of two people or more: add subjects, or pass {terms}")
         self.people_, (self.coded_, self.always_) = len(people), coded_action_units(action_units)
-        if missing := int(np.isnan(action_units).any(1).sum()):
-            self.notes_.append(f"{missing} of {len(faces)} faces lack some AUs: masked, not imputed")
+        self.notes_ += remarks_on_gaps(action_units)
         images = resized(faces, self.image_size)
         return TrainingSet(images=images, labels=action_units, faces=faces, people=person.astype(np.int64))
 

@@ -40,7 +40,7 @@ Departures
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar, cast
@@ -56,8 +56,10 @@ from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
 from ferdis.losses import in_float32
 from ferdis.nn import ImageClassifier
 from ferdis.preprocess.augment import to_bytes
-from ferdis.systems.base import Estimator, TrainingSet, check_choice, resized
-from ferdis.systems.conditions import ACTION_UNITS, CONDITIONS, EXPRESSIONS, Condition
+from ferdis.systems.arguments import check_at_least, check_choice, check_pairs
+from ferdis.systems.base import TrainingSet, resized
+from ferdis.systems.conditioned_generator import ConditionedGenerator
+from ferdis.systems.conditions import ACTION_UNITS, EXPRESSIONS
 from ferdis.systems.eggan import VGG19Features, augment, gradient_penalty
 from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage
 
@@ -360,7 +362,7 @@ def _decoded(modules: Modules, features: Tensor, image: Tensor) -> dict[str, Ten
 
 
 @dataclass(kw_only=True, eq=False, repr=False)  # scikit-learn's way: arguments are kept as they are
-class HomoInterpGAN(Estimator):
+class HomoInterpGAN(ConditionedGenerator):
     """Faces that walk towards other faces, in some attributes and not in others (Chen et al., CVPR 2019).
 
     It learns from faces with action units, or from two or more expressions; subjects are not needed.
@@ -437,22 +439,20 @@ class HomoInterpGAN(Estimator):
     def interpolate(self, faces: Faces, references: Faces, steps: int = 8) -> np.ndarray:
         """From each face to its reference's attributes in even steps, both ends included: uint8 (n, steps, S, S, 3)."""
         check_is_fitted(self, "modules_")
-        if len(faces) != len(references):
-            raise ValueError(f"{len(faces)} faces and {len(references)} references: give as many of both")
+        check_pairs(faces, references)
         if steps < 2:
             raise ValueError(f"steps={steps}: two or more, both ends included")
         encoder, interpolator, decoder = self._used()
         there = self._map(resized(references, self.image_size), lambda images: encoder(images).float())
-        rows, alphas = iter(torch.from_numpy(there)), torch.linspace(0, 1, steps)
+        alphas = torch.linspace(0, 1, steps)
 
-        def draw(images: Tensor) -> Tensor:
+        def draw(images: Tensor, goal: Tensor) -> Tensor:
             here = encoder(images)
-            goal = torch.stack([next(rows) for _ in images]).to(here)
             strengths = (alpha * self._groups_alone(len(here)).to(here) for alpha in alphas)
             path = [to_bytes(decoder(interpolator(here, goal, strength))) for strength in strengths]
             return torch.stack(path, 1)
 
-        return self._map(resized(faces, self.image_size), draw)
+        return self._map_pairs(resized(faces, self.image_size), torch.from_numpy(there), draw)
 
     def reconstruct(self, faces: Faces) -> np.ndarray:
         """The faces through encoder and decoder, uint8 (n, image_size, image_size, 3)."""
@@ -488,7 +488,7 @@ class HomoInterpGAN(Estimator):
         return strength
 
     def _check_parameters(self) -> None:
-        check_choice("condition", self.condition, CONDITIONS)
+        super()._check_parameters()
         check_choice("head_on", self.head_on, ("real", "interpolated"))
         if len(self.encoder_channels) != len(self.encoder_depths):
             raise ValueError(
@@ -497,16 +497,13 @@ class HomoInterpGAN(Estimator):
         side = 8 * 2 ** (len(self.encoder_channels) - 1)
         if self.image_size % side:
             raise ValueError(f"image_size={self.image_size}: take a multiple of {side}, or fewer encoder_channels")
-        for name in ("epochs", "critic_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
+        check_at_least(1, self, "epochs", "critic_steps")
 
     def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
-        self.condition_, rows = Condition.learned_from(self.condition, faces, y)
-        if gaps := int(np.isnan(rows).any(1).sum()):
-            self.notes_.append(f"{gaps} of {len(faces)} faces lack some AUs: masked, not imputed")
-        shares = rows / np.float32(AU_MAXIMUM if self.condition == ACTION_UNITS else 1)
-        return TrainingSet(images=resized(faces, self.image_size), labels=shares, faces=faces)
+        training = super()._training_set(faces, y)
+        return replace(
+            training, labels=training.labels / np.float32(AU_MAXIMUM if self.condition == ACTION_UNITS else 1)
+        )
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         channels, depths = self.encoder_channels, self.encoder_depths
@@ -544,9 +541,3 @@ class HomoInterpGAN(Estimator):
         ]  # fmt: skip
         prepare = partial(walk, groups=self._groups())
         return [Stage("homointerpgan", modules, phases, epochs, batches, prepare, frozen=("teacher",))]
-
-    def _fitted_state(self) -> dict[str, Any]:
-        return {"condition": self.condition_.record()}
-
-    def _restore(self, state: Mapping[str, Any]) -> None:
-        self.condition_ = Condition.from_record(state["condition"])

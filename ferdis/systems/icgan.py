@@ -47,8 +47,10 @@ from ferdis.faces import AU_COLUMNS, AU_MAXIMUM, Faces
 from ferdis.losses import in_float32
 from ferdis.nn import initialise_normal
 from ferdis.preprocess.augment import to_bytes
-from ferdis.systems.base import Estimator, TrainingSet, check_choice, resized
-from ferdis.systems.conditions import ACTION_UNITS, CONDITIONS, EXPRESSIONS, Condition, with_mask
+from ferdis.systems.arguments import check_at_least, check_pairs
+from ferdis.systems.base import TrainingSet, resized
+from ferdis.systems.conditioned_generator import ConditionedGenerator
+from ferdis.systems.conditions import ACTION_UNITS, EXPRESSIONS, with_mask
 from ferdis.systems.eggan import augment
 from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage
 
@@ -215,7 +217,7 @@ def condition_terms(modules: Modules, batch: Batch, *, kind: str) -> dict[str, T
 
 
 @dataclass(kw_only=True, eq=False, repr=False)  # scikit-learn's way: arguments are kept as they are
-class IcGAN(Estimator):
+class IcGAN(ConditionedGenerator):
     """Faces drawn again with other conditions (Perarnau et al. 2016).
 
     It learns from faces of two or more expressions, or from faces with action units; subjects are not needed.
@@ -275,8 +277,7 @@ class IcGAN(Estimator):
 
     def transfer(self, faces: Faces, references: Faces) -> np.ndarray:
         """Each face with what E_y reads off its reference, uint8 (n, image_size, image_size, 3)."""
-        if len(faces) != len(references):
-            raise ValueError(f"{len(faces)} faces and {len(references)} references: give as many of both")
+        check_pairs(faces, references)
         check_is_fitted(self, "modules_")
         encoder = self.modules_["condition_encoder"]
         read = self._map(resized(references, self.image_size), lambda images: self._told(encoder(images)))
@@ -311,14 +312,12 @@ class IcGAN(Estimator):
         return with_mask((AU_MAXIMUM * found.clamp(0, 1)).where(coded, torch.nan), ACTION_UNITS)
 
     def _draw(self, faces: Faces, told: Tensor) -> np.ndarray:
-        generator, encoder, rows = self.modules_["generator"], self.modules_["latent_encoder"], iter(told)
-        return self._map(
-            resized(faces, self.image_size),
-            lambda images: to_bytes(generator(encoder(images), torch.stack([next(rows) for _ in images]).to(images))),
-        )
+        generator, encoder = self.modules_["generator"], self.modules_["latent_encoder"]
+        images = resized(faces, self.image_size)
+        return self._map_pairs(images, told, lambda batch, asked: to_bytes(generator(encoder(batch), asked)))
 
     def _check_parameters(self) -> None:
-        check_choice("condition", self.condition, CONDITIONS)
+        super()._check_parameters()
         for name, side in (
             ("generator_channels", 4 * 2 ** len(self.generator_channels)),
             ("discriminator_channels", 4 * 2 ** len(self.discriminator_channels)),
@@ -327,15 +326,7 @@ class IcGAN(Estimator):
                 raise ValueError(f"image_size={self.image_size}: {name} of {len(getattr(self, name))} make {side}")
         if self.image_size % 2 ** len(self.encoder_channels):
             raise ValueError(f"image_size={self.image_size}: take fewer encoder_channels")
-        for name in ("epochs", "encoder_epochs", "code_width"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
-
-    def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
-        self.condition_, rows = Condition.learned_from(self.condition, faces, y)
-        if gaps := int(np.isnan(rows).any(1).sum()):
-            self.notes_.append(f"{gaps} of {len(faces)} faces lack some AUs: masked, not imputed")
-        return TrainingSet(images=resized(faces, self.image_size), labels=rows, faces=faces)
+        check_at_least(1, self, "epochs", "encoder_epochs", "code_width")
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         size, told = self.image_size, self.condition_.told_width
@@ -372,9 +363,3 @@ class IcGAN(Estimator):
             Stage("icgan", first, phases, epochs, batches, prepare),
             Stage("encoders", second, inverted, later, batches, prepare, frozen=("generator",)),
         ]
-
-    def _fitted_state(self) -> dict[str, Any]:
-        return {"condition": self.condition_.record()}
-
-    def _restore(self, state: Mapping[str, Any]) -> None:
-        self.condition_ = Condition.from_record(state["condition"])

@@ -82,8 +82,9 @@ from ferdis.preprocess.augment import (
     to_bytes,
     to_unit_range,
 )
+from ferdis.systems.arguments import check_choice
 from ferdis.systems.class_means import Averages, Centres, cosine_sum
-from ferdis.systems.classifier import Classifier, TrainingSet, check_choice, resized
+from ferdis.systems.classifier import Classifier, TrainingSet, resized
 from ferdis.systems.generator_blocks import halvings, head, up
 from ferdis.systems.person_probe import person_probe
 from ferdis.systems.recogniser_network import RecogniserNetwork, image_classifier

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from ferdis.faces import Faces
 from ferdis.preprocess.augment import augmented_views, centre_crop, random_views, to_bytes, to_unit_range
+from ferdis.systems.arguments import check_at_least
 from ferdis.systems.baselines import ResNetClassifier
 from ferdis.systems.classifier import Classifier, TrainingSet, resized
 from ferdis.systems.recogniser_network import image_classifier
@@ -166,8 +167,7 @@ class NormalisedFace(Classifier):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         self._generator()._check_parameters()
-        if self.classifier_epochs < 1:
-            raise ValueError(f"classifier_epochs={self.classifier_epochs}: must be at least 1")
+        check_at_least(1, self, "classifier_epochs")
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         generator = self._generator()

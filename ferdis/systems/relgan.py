@@ -86,8 +86,9 @@ from ferdis.preprocess.augment import (
     to_bytes,
     to_unit_range,
 )
+from ferdis.systems.arguments import check_at_least, check_choice, check_pairs
 from ferdis.systems.base import train_once
-from ferdis.systems.classifier import TrainingSet, check_choice, module_device, modules_in_eval_mode, resized
+from ferdis.systems.classifier import TrainingSet, module_device, modules_in_eval_mode, resized
 from ferdis.systems.recogniser_network import RECOGNISER, RecogniserEncoder, of_recogniser
 from ferdis.systems.triplets import GROUND_TRUTHS, PatchClassifier, Patches, Triplets, patch
 from ferdis.training import Batch, Modules, Phase, Stage
@@ -554,8 +555,7 @@ class RELGAN(PatchClassifier):
             Row by row; the result has the face's centre patch. In the paper's words a reference is the source, a face
             the target.
         """
-        if len(faces) != len(references):
-            raise ValueError(f"{len(faces)} faces and {len(references)} references: give as many of both")
+        check_pairs(faces, references)
         return self.decode(self.expression_code(references), self.identity_code(faces))
 
     def _graphs(self) -> dict[str, Callable[..., Tensor]]:
@@ -590,9 +590,7 @@ class RELGAN(PatchClassifier):
         check_choice("mlp_views", self.mlp_views, ("random", "all"))
         if not 0 <= self.self_transfers <= 1:
             raise ValueError(f"self_transfers={self.self_transfers}: a share, from 0 to 1")
-        for name in ("mlp_epochs", "truths", "generator_steps", "pixel_growth"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
+        check_at_least(1, self, "mlp_epochs", "truths", "generator_steps", "pixel_growth")
         if len(self.decoder_channels) != 5:
             raise ValueError(f"decoder_channels={self.decoder_channels}: name five, one for each upsampling")
 

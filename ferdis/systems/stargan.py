@@ -52,8 +52,10 @@ from torch.nn import functional as F
 from ferdis.faces import AU_COLUMNS, Faces
 from ferdis.losses import in_float32
 from ferdis.preprocess.augment import to_bytes
-from ferdis.systems.base import Estimator, TrainingSet, check_choice, resized
-from ferdis.systems.conditions import ACTION_UNITS, CONDITIONS, Condition, condition_loss, with_mask
+from ferdis.systems.arguments import check_at_least, check_choice, check_pairs
+from ferdis.systems.base import TrainingSet, resized
+from ferdis.systems.conditioned_generator import ConditionedGenerator
+from ferdis.systems.conditions import ACTION_UNITS, condition_loss, with_mask
 from ferdis.systems.eggan import augment, gradient_penalty
 from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage, linear_decay_second_half
 
@@ -245,7 +247,7 @@ def generator_terms(
 
 
 @dataclass(kw_only=True, eq=False, repr=False)  # scikit-learn's way: arguments are kept as they are
-class StarGAN(Estimator):
+class StarGAN(ConditionedGenerator):
     """Faces with other action units or expressions (Choi et al., CVPR 2018).
 
     It learns from faces with action units, or from two or more expressions; subjects are not needed.
@@ -315,8 +317,7 @@ class StarGAN(Estimator):
         The references' images are not looked at: the condition is given, as in the paper.
         """
         check_is_fitted(self, "modules_")
-        if len(faces) != len(references):
-            raise ValueError(f"{len(faces)} faces and {len(references)} references: give as many of both")
+        check_pairs(faces, references)
         return self._draw(faces, self.condition_.of(references))
 
     synthesize = transfer
@@ -335,27 +336,18 @@ class StarGAN(Estimator):
     # ---------------------------------------------------------------------------------------------- its training
 
     def _draw(self, faces: Faces, rows: np.ndarray) -> np.ndarray:
-        generator, wanted = self.modules_["generator"], iter(told(torch.from_numpy(rows), self.condition_.kind))
-        return self._map(
-            resized(faces, self.image_size),
-            lambda images: to_bytes(generator(images, torch.stack([next(wanted) for _ in images]).to(images))),
-        )
+        generator, wanted = self.modules_["generator"], told(torch.from_numpy(rows), self.condition_.kind)
+        images = resized(faces, self.image_size)
+        return self._map_pairs(images, wanted, lambda batch, asked: to_bytes(generator(batch, asked)))
 
     def _check_parameters(self) -> None:
-        check_choice("condition", self.condition, CONDITIONS)
+        super()._check_parameters()
         check_choice("adversarial", self.adversarial, ("wgan-gp", "log"))
         side = 2 ** max(2, self.critic_layers)
         if self.image_size % side:
             raise ValueError(f"image_size={self.image_size}: take a multiple of {side}, or fewer critic_layers")
-        for name in ("epochs", "critic_steps", "critic_layers", "generator_channels", "critic_channels"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
-
-    def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
-        self.condition_, rows = Condition.learned_from(self.condition, faces, y)
-        if gaps := int(np.isnan(rows).any(1).sum()):
-            self.notes_.append(f"{gaps} of {len(faces)} faces lack some AUs: masked, not imputed")
-        return TrainingSet(images=resized(faces, self.image_size), labels=rows, faces=faces)
+        names = "epochs", "critic_steps", "critic_layers", "generator_channels", "critic_channels"
+        check_at_least(1, self, *names)
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         size, condition = self.image_size, self.condition_
@@ -381,9 +373,3 @@ class StarGAN(Estimator):
             Phase("generator", ("generator",), generator, drawn, adam, rate, every=self.critic_steps),
         ]
         return [Stage("stargan", self.modules_, phases, epochs, batches, partial(edit_faces, kind=kind))]
-
-    def _fitted_state(self) -> dict[str, Any]:
-        return {"condition": self.condition_.record()}
-
-    def _restore(self, state: Mapping[str, Any]) -> None:
-        self.condition_ = Condition.from_record(state["condition"])

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ferdis.preprocess.augment import PATCH_VIEWS, augmented_views, patch_views, take_views, to_unit_range
-from ferdis.systems.classifier import Classifier, TrainingSet, check_choice, resized
+from ferdis.systems.arguments import check_choice
+from ferdis.systems.classifier import Classifier, TrainingSet, resized
 from ferdis.systems.recogniser_network import RECOGNISER, RecogniserEncoder, of_recogniser
 from ferdis.training import Batch
 from ferdis.training.batches import EpochBatches, split_batches
