@@ -116,7 +116,7 @@ class ImageClassifier(nn.Module):
         images = ((images + 1) / 2 - self.mean) / self.std
         maps = self.network.forward_features(images)
         features = self.network.forward_head(maps, pre_logits=True)
-        return features, self.network.get_classifier()(features)
+        return features, self.last_layer(features)
 
     @property
     def last_layer(self) -> nn.Module:

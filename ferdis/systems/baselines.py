@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from ferdis.losses import accuracy
-from ferdis.nn import initialise_normal
 from ferdis.preprocess.augment import augmented_views, centre_crop, random_views, to_unit_range
 from ferdis.systems.arguments import check_choice
 from ferdis.systems.class_means import Centres
@@ -30,8 +29,8 @@ from ferdis.systems.ifgan import (
     move_centres,
     softmax_loss,
 )
-from ferdis.systems.recogniser_network import RECOGNISER, RecogniserEncoder, image_classifier
-from ferdis.systems.relgan import EXPRESSION_CODE, RELGAN, Encoder, classifier_terms
+from ferdis.systems.recogniser_network import image_classifier
+from ferdis.systems.relgan import EXPRESSION_CODE, RELGAN, classifier_terms, expression_encoder, initialise_blocks
 from ferdis.systems.triplets import PatchClassifier, Patches, patch
 from ferdis.training import Batch, Modules, Phase, Stage
 
@@ -220,17 +219,10 @@ class BaselineCNN(PatchClassifier):
     decay_epochs: int = 1
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
-        encoder: nn.Module
-        if self.encoder == RECOGNISER:
-            encoder = RecogniserEncoder(EXPRESSION_CODE, inner=self.crop_size / self.image_size)
-        else:
-            encoder = Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)
-            initialise_normal(encoder)
-        modules: dict[str, nn.Module] = {
-            "encoder": encoder,
-            "classifier": nn.Linear(EXPRESSION_CODE, len(self.classes_)),
-        }
-        return self._begun(modules, pretrained)
+        encoder = expression_encoder(self)
+        initialise_blocks(encoder)
+        classifier = nn.Linear(EXPRESSION_CODE, len(self.classes_))
+        return self._begun({"encoder": encoder, "classifier": classifier}, pretrained)
 
     def _stages(self, training: TrainingSet) -> list[Stage]:
         epochs, decay_epochs = self._length(len(training))

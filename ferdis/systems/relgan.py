@@ -89,12 +89,11 @@ from ferdis.preprocess.augment import (
 from ferdis.systems.arguments import check_at_least, check_choice, check_pairs
 from ferdis.systems.base import train_once
 from ferdis.systems.classifier import TrainingSet, module_device, modules_in_eval_mode, resized
-from ferdis.systems.recogniser_network import RECOGNISER, RecogniserEncoder, of_recogniser
+from ferdis.systems.recogniser_network import RECOGNISER, RecogniserEncoder
 from ferdis.systems.triplets import GROUND_TRUTHS, PatchClassifier, Patches, Triplets, patch
 from ferdis.training import Batch, Modules, Phase, Stage
 from ferdis.training.checkpoints import load_modules
 from ferdis.training.history import History
-from ferdis.weights import read_weights
 
 EXPRESSION_CODE, IDENTITY_CODE = 30, 50
 LABELS = ("expression", "identity", "source_identity", "target_expression", "known")
@@ -126,6 +125,13 @@ class Encoder(nn.Module):
     def forward(self, face: Tensor) -> Tensor:
         """Faces (n, 3, S, S) in [-1, 1] to codes (n, code_size)."""
         return self.code(self.blocks(face).flatten(1))  # (n, channels[-1], S / 32, S / 32) -> (n, code_size)
+
+
+def expression_encoder(system: PatchClassifier) -> Encoder | RecogniserEncoder:
+    """G_es as the system's ``encoder`` says: the text's blocks, or the recogniser's network."""
+    if system.encoder == RECOGNISER:
+        return RecogniserEncoder(EXPRESSION_CODE, inner=system.crop_size / system.image_size)
+    return Encoder(EXPRESSION_CODE, system.crop_size, system.encoder_channels)
 
 
 class Decoder(nn.Module):
@@ -197,6 +203,13 @@ def _dense(before: int, after: int) -> tuple[nn.Module, ...]:
 
 def _branch() -> nn.Sequential:
     return nn.Sequential(*_dense(1024, 512), *_dense(512, 256))
+
+
+def initialise_blocks(*networks: nn.Module) -> None:
+    """DCGAN's initial weights, in place, for all but the recogniser's network."""
+    for network in networks:
+        if not isinstance(network, RecogniserEncoder):
+            initialise_normal(network)
 
 
 # ------------------------------------------------------------------------------------------------------- losses
@@ -595,14 +608,12 @@ class RELGAN(PatchClassifier):
             raise ValueError(f"decoder_channels={self.decoder_channels}: name five, one for each upsampling")
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
-        modules = {
-            "expression_encoder": self._expression_encoder(),
+        modules: dict[str, nn.Module] = {
+            "expression_encoder": expression_encoder(self),
             "identity_encoder": Encoder(IDENTITY_CODE, self.crop_size, self.encoder_channels),
             "decoder": Decoder(self.crop_size, self.decoder_channels),
         }
-        for network in modules.values():
-            if not isinstance(network, RecogniserEncoder):
-                initialise_normal(network)
+        initialise_blocks(*modules.values())
         modules["classifier"] = nn.Sequential(
             nn.Linear(EXPRESSION_CODE, self.hidden),
             nn.ReLU(),
@@ -610,13 +621,8 @@ class RELGAN(PatchClassifier):
             nn.Linear(self.hidden, len(self.classes_)),
         )
         if self.finetune_encoder:
-            modules["recognition_encoder"] = self._expression_encoder()
+            modules["recognition_encoder"] = expression_encoder(self)
         return self._begun(modules, pretrained)
-
-    def _expression_encoder(self) -> nn.Module:
-        if self.encoder == RECOGNISER:
-            return RecogniserEncoder(EXPRESSION_CODE, inner=self.crop_size / self.image_size)
-        return Encoder(EXPRESSION_CODE, self.crop_size, self.encoder_channels)
 
     def _start(self) -> None:
         """Nothing: of a pretraining the discriminator is needed, too, so that ``_stages`` sees to that."""
@@ -662,8 +668,7 @@ class RELGAN(PatchClassifier):
         schedule = self._scheduler(epochs, decay_epochs)
         terms = ("adversarial", "pixel", "expression", *(("identity",) if discriminator.identity_head else ()))
         weights = {term: getattr(self, f"{term}_weight") for term in terms}
-        weighed = self.weights is not None and not of_recogniser(read_weights(self.weights))  # with a decoder, too
-        grown = self.pretrain is not None or weighed
+        grown = self.pretrain is not None or self._started_whole
         weights["pixel"] = partial(_growing, self.pixel_weight, self.pixel_growth, epochs, grown)
         if self.cycle_weight:
             weights["cycle"] = self.cycle_weight

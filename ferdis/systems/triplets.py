@@ -48,6 +48,7 @@ class PatchClassifier(Classifier):
     """
 
     _started: ClassVar[tuple[str, ...]] = ()  # names of the networks that ``weights`` fill
+    _started_whole = False  # whether they did, and not the expression encoder alone
 
     encoder_channels: Sequence[int] = (64, 128, 256, 512, 512)
     encoder: str = "blocks"
@@ -68,6 +69,7 @@ class PatchClassifier(Classifier):
 
     def _begun(self, modules: dict[str, nn.Module], pretrained: bool) -> dict[str, nn.Module]:
         """New networks, with what ``weights`` has of them."""
+        self._started_whole = False
         if self.weights is None or not pretrained:
             return modules
         tensors = read_weights(self.weights)
@@ -83,6 +85,7 @@ class PatchClassifier(Classifier):
             own = {key.removeprefix(f"{name}."): part for key, part in tensors.items() if key.startswith(f"{name}.")}
             put_weights(modules[name], own, self.weights, f"the {name} of {type(self).__name__}")
         self.notes_.append(f"{type(self).__name__}: starts from {self.weights}")
+        self._started_whole = True
         return modules
 
     def _test_views(self, pictures: Tensor) -> list[Tensor]:
