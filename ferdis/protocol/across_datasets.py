@@ -54,9 +54,7 @@ class CrossDataset(Parameters):
             object.__setattr__(self, "train", (self.train,))
         if not len(self.train):
             raise ValueError("train is empty: name at least one set to train on")
-        given = [*self.train, self.test]
-        if len({isinstance(item, str) for item in given}) > 1:
-            raise ValueError("train and test mix names and Faces: give one or the other")
+        _check_one_kind([*self.train, self.test], "train and test mix")
         if any(item is self.test or (isinstance(item, str) and item == self.test) for item in self.train):
             raise ValueError("the test set is among the training sets: to test within a set use SubjectKFold")
         check_share(self.validation)
@@ -70,9 +68,8 @@ class CrossDataset(Parameters):
         ValueError
             If only names were given, or the sets do not fit together.
         """
-        if isinstance(self.test, str):
-            raise ValueError("CrossDataset knows its sets by name only: give Faces as train and test")
-        return join([item for item in self.train if isinstance(item, Faces)], self.test)
+        *train, test = _as_faces([*self.train, self.test], self, "train and test")
+        return join(train, test)
 
     def get_n_splits(self, X: Faces | None = None, y: Any = None, groups: Any = None) -> int:
         """1."""
@@ -87,12 +84,8 @@ class CrossDataset(Parameters):
             If there is no such column, or a set has no rows in it.
         """
         faces = self.faces if X is None else X
-        *train, test = self._names()
+        *train, test = _names_of([*self.train, self.test])
         return [_across(faces, _origin(faces, [*train, test]), 0, train, test, self.validation, self.seed)]
-
-    def _names(self) -> list[str]:
-        given = [*self.train, self.test]
-        return [str(item) for item in given] if isinstance(self.test, str) else set_names(given)  # type: ignore[arg-type]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -121,8 +114,7 @@ class LeaveOneDatasetOut(Parameters):
     def __post_init__(self) -> None:
         if isinstance(self.datasets, Faces | str) or len(self.datasets) < 2:
             raise ValueError("datasets names fewer than two sets: one is tested, the others train")
-        if len({isinstance(item, str) for item in self.datasets}) > 1:
-            raise ValueError("datasets mixes names and Faces: give one or the other")
+        _check_one_kind(self.datasets, "datasets mixes")
         if any(item is other for k, item in enumerate(self.datasets) for other in self.datasets[:k]):
             raise ValueError("datasets names a set twice: it would be tested and trained on")
         check_share(self.validation)
@@ -136,10 +128,7 @@ class LeaveOneDatasetOut(Parameters):
         ValueError
             If only names were given, or the sets do not fit together.
         """
-        given = [item for item in self.datasets if isinstance(item, Faces)]
-        if not given:
-            raise ValueError("LeaveOneDatasetOut knows its sets by name only: give Faces as datasets")
-        return join_all(given)
+        return join_all(_as_faces(self.datasets, self, "datasets"))
 
     def get_n_splits(self, X: Faces | None = None, y: Any = None, groups: Any = None) -> int:
         """One fold a data set."""
@@ -148,13 +137,32 @@ class LeaveOneDatasetOut(Parameters):
     def split(self, X: Faces | None = None, y: Any = None, groups: Any = None) -> list[Fold]:
         """One fold a data set, in the order of ``datasets``; raises as :meth:`CrossDataset.split`."""
         faces = self.faces if X is None else X
-        given = [item for item in self.datasets if isinstance(item, Faces)]
-        names = set_names(given) if given else [str(item) for item in self.datasets]
+        names = _names_of(self.datasets)
         origin = _origin(faces, names)
         return [
             _across(faces, origin, number, [name for name in names if name != test], test, self.validation, self.seed)
             for number, test in enumerate(names)
         ]
+
+
+def _check_one_kind(given: Sequence[Faces | str], what: str) -> None:
+    """An error where some sets are given by name and some as Faces."""
+    if len({isinstance(item, str) for item in given}) > 1:
+        raise ValueError(f"{what} names and Faces: give one or the other")
+
+
+def _as_faces(given: Sequence[Faces | str], protocol: Parameters, arguments: str) -> list[Faces]:
+    """The sets of a protocol; an error where it has their names only."""
+    found = [item for item in given if isinstance(item, Faces)]
+    if not found:
+        raise ValueError(f"{type(protocol).__name__} knows its sets by name only: give Faces as {arguments}")
+    return found
+
+
+def _names_of(given: Sequence[Faces | str]) -> list[str]:
+    """The sets' names in the column ``dataset``."""
+    found = [item for item in given if isinstance(item, Faces)]
+    return set_names(found) if found else [str(item) for item in given]
 
 
 def _origin(faces: Faces, names: Sequence[str]) -> np.ndarray:
