@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from ferdis import figures, metrics
 from ferdis.metrics.selective import area_under_risk_coverage, risk_coverage, selective_accuracy, temperatures, tempered
 from ferdis.report.page import Part, drawing
-from ferdis.report.tables import Table, calibration_table, percent
+from ferdis.report.tables import Table, calibration_table, percent, with_probabilities
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)
 
@@ -23,17 +23,12 @@ def calibration_part(rows: pd.DataFrame, anchor: str) -> Part:
     if (cooled := temperature_table(rows)) is not None:
         part.tables.append(cooled)
     part.tables.append(selective_table(rows))
-    known = {
-        str(system): mine
-        for system, mine in rows.groupby("system", sort=False)
-        if metrics.probabilities(mine).notna().all(axis=1).any()
-    }
     part.figures += [
         drawing(f"reliability-{system}", figures.reliability(mine), f"{system}: below the diagonal it is too sure.")
-        for system, mine in known.items()
+        for system, mine, _, _ in with_probabilities(rows)
     ]
     caption = "Accuracy of the most confident answers, against the share of images that is answered."
-    part.figures.append(drawing("coverage", coverage_figure(known), caption))
+    part.figures.append(drawing("coverage", coverage_figure(rows), caption))
     return part
 
 
@@ -69,12 +64,8 @@ def temperature_table(rows: pd.DataFrame) -> Table | None:
 def selective_table(rows: pd.DataFrame) -> Table:
     """Accuracy where the least confident answers are declined, and the area under the risk-coverage curve."""
     lines = []
-    for system, part in rows.groupby("system", sort=False):
-        known = metrics.probabilities(part).dropna()
-        if not known.shape[1] or known.empty:
-            continue
-        right = (part.loc[known.index, "true"] == part.loc[known.index, "predicted"]).to_numpy()
-        confidence = known.max(axis=1).to_numpy()
+    for system, _, known, answered_rightly in with_probabilities(rows):
+        right, confidence = answered_rightly.to_numpy(), known.max(axis=1).to_numpy()
         shares = {
             f"{100 * coverage:.0f} % answered": percent(selective_accuracy(right, confidence, coverage))
             for coverage in COVERAGES
@@ -87,13 +78,11 @@ def selective_table(rows: pd.DataFrame) -> Table:
     return Table("selective", "Selective accuracy", pd.DataFrame(lines), (note,))
 
 
-def coverage_figure(rows: dict[str, pd.DataFrame]) -> Figure:
+def coverage_figure(rows: pd.DataFrame) -> Figure:
     """Accuracy against coverage, a line for each system."""
     figure, axes = figures.empty_figure(5.2, 3.4)
-    for system, part in rows.items():
-        known = metrics.probabilities(part).dropna()
-        right = (part.loc[known.index, "true"] == part.loc[known.index, "predicted"]).to_numpy()
-        coverage, accuracy = risk_coverage(right, known.max(axis=1).to_numpy())
+    for system, _, known, answered_rightly in with_probabilities(rows):
+        coverage, accuracy = risk_coverage(answered_rightly.to_numpy(), known.max(axis=1).to_numpy())
         axes.plot(100 * coverage, 100 * accuracy, label=system, linewidth=1.4)
     axes.set_xlabel("answered (%)")
     axes.set_ylabel("accuracy (%)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -257,15 +257,21 @@ def _gap_interval(best: pd.DataFrame, worst: pd.DataFrame, replicates: int = 200
     return float(low), float(high)
 
 
+def with_probabilities(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame, pd.Series]]:
+    """Each system that gave probabilities: its name, all its rows, the probabilities of those that have them, whether
+    each of these was answered rightly."""
+    for system, part in rows.groupby("system", sort=False):
+        known = metrics.probabilities(part).dropna()
+        if known.shape[1] and not known.empty:
+            answered = part.loc[known.index]
+            yield str(system), part, known, answered["true"] == answered["predicted"]
+
+
 def calibration_table(rows: pd.DataFrame) -> Table | None:
     """Expected calibration error, mean confidence and accuracy of each system; None without probabilities."""
     lines = []
-    for system, part in rows.groupby("system", sort=False):
-        known = metrics.probabilities(part).dropna()
-        if not known.shape[1] or known.empty:
-            continue
-        right = (part.loc[known.index, "true"] == part.loc[known.index, "predicted"]).mean()
-        confidence = known.max(axis=1).mean()
+    for system, part, known, answered_rightly in with_probabilities(rows):
+        right, confidence = answered_rightly.mean(), known.max(axis=1).mean()
         error = metrics.expected_calibration_error(part.loc[known.index, "true"], known, list(known))
         lines.append(
             {
