@@ -286,6 +286,11 @@ def softplus(value: Tensor) -> Tensor:
     return (1 + value.double().exp()).log().to(value.dtype)
 
 
+def double(*shape: int, seed: int = 0) -> Tensor:
+    """Seeded normal numbers in double precision, of which gradients are asked."""
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed), requires_grad=True)
+
+
 def nearly(value: Any) -> Any:
     """``pytest.approx`` for numbers and flat lists of them, anything else as it is."""
     numbers = value if isinstance(value, list | tuple) else [value]

@@ -33,6 +33,7 @@ from ferdis.systems.decgan import (
     transition,
 )
 from ferdis.training.phases import Modules
+from tests.wiring import double
 
 TINY = {
     "encoder_channels": (6, 8, 12),
@@ -79,10 +80,6 @@ def ready(system: DECGAN, data: Faces):
     gathered = Modules(**stage.modules)
     batch = stage.prepare(gathered, next(iter(stage.batches(0))), torch.Generator().manual_seed(0))
     return gathered, batch, {phase.name: phase for phase in stage.phases}
-
-
-def double(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed), requires_grad=True)
 
 
 class TestEquation2:

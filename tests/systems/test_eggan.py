@@ -31,6 +31,7 @@ from ferdis.systems.eggan import (
     reconstruction_loss,
 )
 from ferdis.training.phases import Modules
+from tests.wiring import double
 
 TINY = {
     "image_size": 32,
@@ -80,10 +81,6 @@ def ready(system: EGGAN, data: Faces):
     modules = Modules(**system.modules_)
     batch = stage.prepare(modules, next(iter(stage.batches(0))), torch.Generator().manual_seed(0))
     return modules, batch, {phase.name: phase for phase in stage.phases}
-
-
-def double(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed), requires_grad=True)
 
 
 class TestEquation1:

@@ -28,7 +28,7 @@ from ferdis.systems.homointerpgan import (
     reconstruction_loss,
 )
 from tests.systems import test_decgan, test_eggan
-from tests.wiring import assert_same_terms, coded, layers, phase_of, prepared, rows_of, spied
+from tests.wiring import assert_same_terms, coded, double, layers, phase_of, prepared, rows_of, spied
 
 TINY = {
     "image_size": 32,
@@ -46,10 +46,6 @@ TINY = {
 
 def tiny(**changes) -> HomoInterpGAN:
     return HomoInterpGAN.small(**{**TINY, **changes})
-
-
-def double(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed), requires_grad=True)
 
 
 class TestTerms:

@@ -21,7 +21,7 @@ from ferdis.systems.icgan import (
     latent_loss,
 )
 from tests.systems import test_decgan, test_eggan
-from tests.wiring import assert_same_terms, coded, layers, phase_of, prepared, rows_of, softplus
+from tests.wiring import assert_same_terms, coded, double, layers, phase_of, prepared, rows_of, softplus
 
 TINY = {
     "image_size": 32,
@@ -44,10 +44,6 @@ KINDS = ("action_units", "expressions")
 
 def tiny(**changes) -> IcGAN:
     return IcGAN.small(**{**TINY, **changes})
-
-
-def double(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed), requires_grad=True)
 
 
 class TestEquation2:

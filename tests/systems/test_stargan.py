@@ -26,7 +26,7 @@ from ferdis.systems.stargan import (
     told,
 )
 from tests.systems import test_eggan
-from tests.wiring import assert_same_terms, coded, layers, phase_of, prepared, rows_of, softplus, spied
+from tests.wiring import assert_same_terms, coded, double, layers, phase_of, prepared, rows_of, softplus, spied
 
 TINY = {
     "image_size": 32,
@@ -46,10 +46,6 @@ KINDS = ("action_units", "expressions")
 
 def tiny(**changes) -> StarGAN:
     return StarGAN.small(**{**TINY, **changes})
-
-
-def double(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed), requires_grad=True)
 
 
 class TestConditions:
