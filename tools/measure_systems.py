@@ -49,13 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def photographed(name: str, half: str, size: int = 72) -> Faces:
-    """One half of a set, aligned as every loader aligns; rows of unknown classes left out."""
+def photographed(name: str, half: str, size: int = 72, *, cache: bool = True) -> Faces:
+    """One half of a set, aligned as every loader aligns; rows of unknown classes left out.
+
+    ``cache``: whether the aligned images are kept on disk for the next time.
+    """
     folder = shared_folder() / name
     table = pd.read_csv(folder / "faces.csv", dtype=str)
     chosen = table["expression"].isin(SEVEN_EXPRESSIONS) & [half_of(subject) == half for subject in table["subject"]]
     table = table[chosen].reset_index(drop=True)
-    faces = prepare([folder / path for path in table["path"]], table, image_size=size, progress=False)
+    faces = prepare([folder / path for path in table["path"]], table, image_size=size, cache=cache, progress=False)
     return Faces(faces.images, faces.table, {**faces.attrs, "posed": name == "london"})
 
 

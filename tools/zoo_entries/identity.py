@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 import ferdis
 from ferdis.evaluators.judges import IdentityJudge
 from ferdis.faces import Faces
 from ferdis.metrics.verification import equal_error_rate, pair_cosines
-from ferdis.preprocess import prepare
-from tools.synthetic_checks.real import HALVES, half_of, shared_folder
+from tools.measure_systems import photographed
+from tools.synthetic_checks.real import HALVES, shared_folder
 from tools.zoo_entries import Entry, Options
 
 PEOPLE = {"synthetic": 340, "facekit": 340}
@@ -61,15 +58,12 @@ def make(options: Options) -> Entry:
 
 def _on_photographs(judge: IdentityJudge) -> dict[str, Any]:
     """Verification of the two photographs of each person of the London set, on the held-out half."""
-    folder = shared_folder() / "london"
-    if not (folder / "faces.csv").exists():
+    if not (shared_folder() / "london" / "faces.csv").exists():
         return {"photographs": {"note": "not measured: $FERDIS_SHARED names no folder of photographs"}}
-    table = pd.read_csv(folder / "faces.csv", dtype=str)
-    table = table[[half_of(subject) == HALVES[1] for subject in table["subject"]]].reset_index(drop=True)
-    faces = prepare([folder / path for path in table["path"]], table, image_size=_SIDE, cache=False, progress=False)
-    cosines, same = pair_cosines(judge.embed(faces), np.asarray(table["subject"]))
+    faces = photographed("london", HALVES[1], _SIDE, cache=False)
+    cosines, same = pair_cosines(judge.embed(faces), faces.subject)
     error, _ = equal_error_rate(cosines, same)
-    people = int(table["subject"].nunique())
+    people = len(set(faces.subject))
     return {
         f"london, {HALVES[1]}": {
             "headline": f"equal error rate {error:.1%} of {people} people, one resting and one smiling image each",
