@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
 from collections.abc import Sequence
@@ -11,21 +10,11 @@ from importlib import import_module
 from typing import Any
 
 from ferdis.cli.arguments import UsageError, flat, options
-from ferdis.cli.signatures import tree_of
+from ferdis.cli.signatures import registered
 from ferdis.messages import closest
 
-
-def _protocols() -> dict[str, str]:
-    """Name -> ``"module:Class"`` of :data:`ferdis.protocol.published.REGISTRY`, read from its source."""
-    found = {}
-    for node in ast.walk(tree_of("ferdis.protocol.published")):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "NamedProtocol":
-            given = {item.arg: item.value.value for item in node.keywords if isinstance(item.value, ast.Constant)}
-            found[str(given["name"])] = str(given["splitter"])
-    return found
-
-
-PROTOCOLS = _protocols()
+# Name -> "module:Class" of ferdis.protocol.published.REGISTRY.
+PROTOCOLS = registered("ferdis.protocol.published", "NamedProtocol", "splitter")
 # Protocols over several data sets: their arguments that name sets, as ferdis.protocol.cross_dataset.JOINT has them.
 JOINT = {"cross": ("train", "test"), "leave-one-dataset-out": ("datasets",)}
 LOADING = "arguments of each set's loader that has them: {image_size: 64, expressions: six}"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ferdis.cli.arguments import UsageError, options
 from ferdis.cli.chosen import DEFAULTS, JOINT, LOADING, PROTOCOLS, SHORT, Names, choose_names
-from ferdis.cli.signatures import Argument, arguments_of, imports_of, is_module, tree_of
+from ferdis.cli.signatures import Argument, arguments_of, imports_of, is_module, registered, tree_of
 from ferdis.messages import closest, quoted
 
 HELP = ("-h", "--help", "--help_all")
@@ -150,11 +150,7 @@ def _refuse_unwritable(out: str) -> None:
 
 def data_sets() -> dict[str, str]:
     """Name -> ``"module:name"`` of the registered data sets, as :data:`ferdis.datasets.REGISTRY` has them."""
-    found = {}
-    for node in ast.walk(tree_of("ferdis.datasets")):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Entry":
-            given = {item.arg: item.value.value for item in node.keywords if isinstance(item.value, ast.Constant)}
-            found[str(given["name"])] = str(given["loader"])
+    found = registered("ferdis.datasets", "Entry", "loader")
     if loaded := sys.modules.get("ferdis.datasets"):  # a program may have added its own
         found |= {name: entry.loader for name, entry in getattr(loaded, "REGISTRY", {}).items()}
     return found

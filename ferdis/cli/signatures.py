@@ -60,6 +60,16 @@ def tree_of(module: str) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
+def registered(module: str, call: str, value: str) -> dict[str, str]:
+    """Name -> the argument ``value`` of each ``call(name=..., ...)`` in a module: a registry, read from its source."""
+    found = {}
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == call:
+            given = {item.arg: item.value.value for item in node.keywords if isinstance(item.value, ast.Constant)}
+            found[str(given["name"])] = str(given[value])
+    return found
+
+
 def imports_of(module: str) -> dict[str, tuple[str, str]]:
     """Local name -> (module, name there) of everything that a module imports from ferdis, at any depth."""
     found: dict[str, tuple[str, str]] = {}

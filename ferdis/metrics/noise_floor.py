@@ -32,7 +32,7 @@ import pandas as pd
 from scipy import stats
 
 from ferdis.metrics.comparison import _paired
-from ferdis.metrics.resampling import counts_by, draws, person_of, statistic_of
+from ferdis.metrics.resampling import counts_of_trainings, draws, statistic_of
 
 __all__ = ["Gain", "GainStatistic", "gain", "gain_of_counts", "gains", "partitions_of", "spread_of"]
 
@@ -201,17 +201,8 @@ def gains(
 def _counts(one: pd.DataFrame, other: pd.DataFrame, seeds: Sequence[int]) -> tuple[np.ndarray, list[np.ndarray]]:
     """Confusion matrices (2 systems, trainings, people, classes * classes), and the people of each system."""
     classes = sorted(set(one["true"]) | set(one["predicted"]) | set(other["predicted"]))
-    found, people = [], []
-    for part in (one, other):
-        person = person_of(part)
-        names = np.unique(person)
-        matrices = np.zeros((len(seeds), len(names), len(classes) ** 2))
-        for k, number in enumerate(seeds):
-            mine = (part["seed"] == number).to_numpy()
-            counts, present = counts_by(part[mine], person[mine], classes)
-            matrices[k, np.searchsorted(names, present)] = counts
-        found.append(matrices)
-        people.append(names)
+    counted = [counts_of_trainings(part, seeds, classes) for part in (one, other)]
+    found, people = [matrices for matrices, _ in counted], [names for _, names in counted]
     return np.stack(found) if np.array_equal(people[0], people[1]) else np.zeros((2, 1, 1, 1)), people
 
 

@@ -58,6 +58,30 @@ def counts_by(rows: pd.DataFrame, cluster: np.ndarray, classes: Sequence[str]) -
     return counts, names
 
 
+def counts_of_trainings(
+    rows: pd.DataFrame, seeds: Sequence[int], classes: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same of each subject in each training, (trainings, people, classes * classes), and the sorted subjects.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns seed, true, predicted, and the subject or the path.
+    seeds : sequence of int
+        Of the trainings.
+    classes : sequence of str
+        As for :func:`counts_by`.
+    """
+    person = person_of(rows)
+    names = np.unique(person)
+    matrices = np.zeros((len(seeds), len(names), len(classes) ** 2))
+    for k, number in enumerate(seeds):
+        mine = (rows["seed"] == number).to_numpy()
+        counts, present = counts_by(rows[mine], person[mine], classes)
+        matrices[k, np.searchsorted(names, present)] = counts
+    return matrices, names
+
+
 def statistic_of(name: Statistic) -> Callable[[np.ndarray], np.ndarray]:
     """The statistic as a function of flattened confusion matrices, (b, classes * classes) -> (b,), 0..1.
 

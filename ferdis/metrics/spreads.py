@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from ferdis.metrics.noise_floor import GainStatistic, partitions_of, spread_of
-from ferdis.metrics.resampling import counts_by, draws, person_of, statistic_of, with_seed
+from ferdis.metrics.resampling import counts_of_trainings, draws, statistic_of, with_seed
 
 __all__ = ["Spread", "spread", "spreads"]
 
@@ -104,14 +104,7 @@ def spreads(rows: pd.DataFrame, statistic: GainStatistic = "uar", **arguments: i
 def _counts(rows: pd.DataFrame, seeds: list[int]) -> np.ndarray:
     """Flattened confusion matrices, (trainings, people, classes * classes)."""
     classes = sorted(set(rows["true"]) | set(rows["predicted"]))
-    person = person_of(rows)
-    names = np.unique(person)
-    matrices = np.zeros((len(seeds), len(names), len(classes) ** 2))
-    for k, number in enumerate(seeds):
-        mine = (rows["seed"] == number).to_numpy()
-        counts, present = counts_by(rows[mine], person[mine], classes)
-        matrices[k, np.searchsorted(names, present)] = counts
-    return matrices
+    return counts_of_trainings(rows, seeds, classes)[0]
 
 
 def _figure(counts: np.ndarray, times: np.ndarray, statistic: GainStatistic) -> np.ndarray:
