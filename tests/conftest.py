@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before torch is imported: test processes share the cores, and one thread gives the same sums everywhere.
@@ -13,12 +15,29 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import pytest
 
 
+@pytest.fixture(scope="session")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """New folders; pytest's own numbering would look through all of them each time."""
+    root = tmp_path_factory.mktemp("caches")
+    return (root / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_cache(caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """Decoded faces of one test are never another's, and never land in the user's own cache."""
-    folder = tmp_path_factory.mktemp("cache")
+    folder = next(caches)
+    folder.mkdir()
     monkeypatch.setenv("FERDIS_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture
+def quick() -> Iterator[None]:
+    """Runs without figures, see :func:`tests.quickly.quickly`."""
+    from tests.quickly import quickly
+
+    with quickly():
+        yield
 
 
 @pytest.fixture(scope="session")

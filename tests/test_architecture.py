@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -59,10 +60,10 @@ def module_of(path: Path) -> list[str]:
     return ["ferdis", *path.relative_to(PACKAGE).parent.parts]
 
 
-def imported_parts(source: str, package: list[str]) -> set[str]:
-    """Parts of ferdis that the source imports, at any depth of nesting, relative imports resolved."""
+def imported_parts(tree: ast.AST, package: list[str]) -> set[str]:
+    """Parts of ferdis that a module imports, at any depth of nesting, relative imports resolved."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -73,10 +74,10 @@ def imported_parts(source: str, package: list[str]) -> set[str]:
     return {name[1] if len(name) > 1 else "__init__" for name in inside}
 
 
-def wrong_imports(part: str, source: str, package: list[str]) -> set[str]:
+def wrong_imports(part: str, tree: ast.AST, package: list[str]) -> set[str]:
     if part in ROOTS:
         return set()
-    return imported_parts(source, package) - may_import(part) - {part}
+    return imported_parts(tree, package) - may_import(part) - {part}
 
 
 def called_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
@@ -121,9 +122,14 @@ def undocumented(tree: ast.Module) -> Iterator[str]:
                 stack.append((f"{prefix}{node.name}.", node))
 
 
-@pytest.fixture(params=FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.fixture(params=FILES, ids=lambda path: str(path.relative_to(PACKAGE)), scope="module")
 def path(request: pytest.FixtureRequest) -> Path:
     return request.param
+
+
+@lru_cache(maxsize=1)  # all tests of a file come one after the other
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
 
 
 def test_the_floors_name_the_rooms_that_exist_and_no_others():
@@ -156,7 +162,7 @@ def top_imports(path: Path, names: dict[str, Path]) -> set[str]:
 
 
 def test_imports_point_one_way(path: Path):
-    wrong = wrong_imports(part_of(path), path.read_text("utf-8"), module_of(path))
+    wrong = wrong_imports(part_of(path), tree_of(path), module_of(path))
     assert not wrong, f"{path.name} imports {sorted(wrong)}"
 
 
@@ -173,20 +179,18 @@ def test_imports_point_one_way(path: Path):
     ],
 )
 def test_a_wrong_import_is_seen(part: str, source: str):
-    assert wrong_imports(part, source, ["ferdis"])
+    assert wrong_imports(part, ast.parse(source), ["ferdis"])
 
 
 def test_only_training_steps(path: Path):
     if path.relative_to(PACKAGE).as_posix().startswith(STEPS):
         return
-    calls = [
-        f"line {line}" for name, line in called_names(ast.parse(path.read_text("utf-8"))) if name.endswith(".backward")
-    ]
+    calls = [f"line {line}" for name, line in called_names(tree_of(path)) if name.endswith(".backward")]
     assert not calls, f"{path.name} calls backward at {calls}: that is the trainer's alone"
 
 
 def test_nothing_is_pickled(path: Path):
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = tree_of(path)
     modules = {
         alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
     }
@@ -206,7 +210,7 @@ def test_nothing_is_pickled(path: Path):
 
 
 def test_no_assert_and_no_stub(path: Path):
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = tree_of(path)
     assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)], "raise ValueError instead"
     raised = [ast.unparse(node.exc) for node in ast.walk(tree) if isinstance(node, ast.Raise) and node.exc]
     assert not [name for name in raised if name.startswith("NotImplementedError")]
@@ -215,23 +219,22 @@ def test_no_assert_and_no_stub(path: Path):
 
 
 def test_public_names_are_documented(path: Path):
-    missing = list(undocumented(ast.parse(path.read_text("utf-8"))))
+    missing = list(undocumented(tree_of(path)))
     assert not missing, f"{path.name}: no docstring on {missing}"
 
 
 def test_sizes(path: Path):
-    source = path.read_text("utf-8")
-    lines = source.count("\n")
+    lines = path.read_text("utf-8").count("\n")
     most = MAX_PAPER_LINES if path.relative_to(PACKAGE).as_posix() in PAPERS else MAX_FILE_LINES
     assert lines <= most, f"{path.name} has {lines} lines; split it at a seam of its own"
-    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef)]
     lengths = {node.name: code_lines(node) for node in functions if not only_stores(node)}
     long = {name: lines for name, lines in lengths.items() if lines > MAX_FUNCTION_LINES}
     assert not long, f"{path.name}: longer than {MAX_FUNCTION_LINES} lines of code: {long}"
 
 
 def test_future_annotations(path: Path):
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = tree_of(path)
     imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
     annotates = any(isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AnnAssign) for node in ast.walk(tree))
     assert imports or not annotates, f"{path.name} lacks `from __future__ import annotations`"

@@ -11,6 +11,8 @@ import pytest
 
 from ferdis import load
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
 

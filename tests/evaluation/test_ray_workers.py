@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from ferdis import run_folder
 from ferdis.evaluation import ray_workers, workers
 from ferdis.evaluation.runner import EvaluationError, evaluate
 from ferdis.evaluation.workers import ClusterError
 from ferdis.faces import Faces
 from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, Placed, make_faces
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 # Before Ray is imported: the loopback address is what it is, and nobody is told of this.
 LOCAL = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
@@ -37,13 +38,6 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("RAY_ADDRESS", made.address)
     yield made
     made.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
-    monkeypatch.setattr("gc.collect", lambda *_: 0)
-    monkeypatch.setattr(run_folder, "git_commit", lambda: "0123456789ab")
 
 
 @pytest.fixture(scope="module")

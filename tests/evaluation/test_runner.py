@@ -25,6 +25,8 @@ from ferdis.protocol import SubjectKFold, repeat
 from ferdis.run_folder import DiskError
 from tests.evaluation.runner_fakes import CLASSES, PROTOCOL, NearestMean, Plain, make_faces
 
+pytestmark = pytest.mark.usefixtures("quick")  # but for ``undisturbed``, which is made before it
+
 
 @pytest.fixture(scope="module")
 def faces() -> Faces:
@@ -38,14 +40,6 @@ def undisturbed(faces: Faces, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(run_folder, "git_commit", lambda: "0123456789ab")
         evaluate({"mean": NearestMean(), "again": NearestMean(epochs=1)}, faces, PROTOCOL, out=out, progress=False)
     return out
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures take most of a small run's time; ``undisturbed`` has them, its fixture being set up before this."""
-    monkeypatch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
-    monkeypatch.setattr("gc.collect", lambda: 0)
-    monkeypatch.setattr(run_folder, "git_commit", lambda: "0123456789ab")
 
 
 def count(diary: Path, event: str) -> int:

@@ -25,16 +25,12 @@ from ferdis.protocol import SubjectKFold
 from ferdis.protocol.leakage import LeakError
 from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, make_faces
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 
 @pytest.fixture(scope="module")
 def faces() -> Faces:
     return make_faces()
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
-    monkeypatch.setattr("gc.collect", lambda *_: 0)
 
 
 def nested(faces: Faces, **changes: Any) -> list[TunedParameters]:

@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ferdis import run_folder
 from ferdis.evaluation import workers
 from ferdis.evaluation.runner import EvaluationError, evaluate
 from ferdis.evaluation.workers import Workers
@@ -23,17 +22,12 @@ from ferdis.run_folder import RunFolder, Task
 from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, Placed, make_faces
 from tests.evaluation.test_runner import start, wait_for
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 
 @pytest.fixture(scope="module")
 def faces() -> Faces:
     return make_faces()
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
-    monkeypatch.setattr("gc.collect", lambda *_: 0)
-    monkeypatch.setattr(run_folder, "git_commit", lambda: "0123456789ab")
 
 
 def test_a_job_that_always_kills_its_worker_is_named_and_the_others_finish(

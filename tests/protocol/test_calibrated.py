@@ -19,6 +19,8 @@ from ferdis.protocol import CalibratedKFold, LeakError, SubjectKFold, audit, aud
 from ferdis.report import write_report
 from ferdis.systems.person_mean import PersonMean
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 NAMES = ("anger", "happiness", "neutral")
 
 

@@ -18,6 +18,8 @@ from ferdis.datasets.sources import faces_of_config, joint_protocol, load_source
 from ferdis.protocol.leakage import LeakError
 from tests.evaluation.runner_fakes import NearestMean
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SHARED = Path(os.environ.get("FERDIS_SHARED", Path(__file__).parents[3] / "shared"))
 

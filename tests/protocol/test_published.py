@@ -27,6 +27,8 @@ from ferdis.protocol.published import REGISTRY, departures_of
 from ferdis.report import write_report
 from tests.evaluation.runner_fakes import NearestMean, make_faces
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 # CK+'s subjects with a labelled sequence, and how many such sequences each has: 118 subjects, 327 sequences.
 _NAMES = """
     0051 0103 0116 0144 0223 0264 0281 0291 0325 0343 0353 0373 0424 0443 0452 0464 0504 0512 0523 0532 0543 0555 0563

@@ -21,6 +21,9 @@ from ferdis.protocol import SubjectKFold, repeat
 from ferdis.report import write_report
 from ferdis.report.mistakes import find_faces
 from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, Plain, make_faces
+from tests.quickly import quickly
+
+pytestmark = pytest.mark.usefixtures("quick")  # but for the page, which is made before it
 
 VOID = {"meta", "img", "br", "link"}
 
@@ -75,9 +78,7 @@ def faces() -> Faces:
 def runs(faces: Faces, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of runs: two systems; one of the same name with other parameters; a further seed; other folds."""
     root = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
-        patch.setattr(run_folder, "git_commit", lambda: "0123456789ab+changes")
+    with quickly("0123456789ab+changes"):
         systems = {"mean": NearestMean(), "weak_one": NearestMean(epochs=1)}
         evaluate(systems, faces, PROTOCOL, out=root / "first", progress=False, diagnose_peeking=True)
         evaluate({"mean": NearestMean(epochs=2)}, faces, PROTOCOL, out=root / "changed", progress=False)
@@ -199,10 +200,8 @@ def test_runs_of_other_folds_or_pictures_stand_side_by_side(runs: Path, tmp_path
 
 
 def test_other_training_pictures_of_the_same_folds_are_said(runs: Path, faces: Faces, tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
-        more = SubjectKFold(3, validation_folds=0)
-        evaluate({"all": NearestMean()}, faces, more, out=tmp_path / "more", progress=False)
+    more = SubjectKFold(3, validation_folds=0)
+    evaluate({"all": NearestMean()}, faces, more, out=tmp_path / "more", progress=False)
     page = Page(write_report([runs / "first", tmp_path / "more"], tmp_path / "out", mistakes=0).read_text("utf-8"))
     assert "more trained on other images of the folds than first" in page.text and "not paired" not in page.text
 
@@ -313,10 +312,8 @@ def test_command_line(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_several_seeds_with_folds_of_their_own(faces: Faces, tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
-        protocols = repeat(PROTOCOL, (0, 1))
-        evaluate({"a": Plain(), "b": Plain()}, faces, protocols, seeds=(0, 1), out=tmp_path / "run", progress=False)
+    protocols = repeat(PROTOCOL, (0, 1))
+    evaluate({"a": Plain(), "b": Plain()}, faces, protocols, seeds=(0, 1), out=tmp_path / "run", progress=False)
     run = run_folder.read_run(tmp_path / "run")
     assert set(run.folds["seed"]) == {0, 1} and len(run.fits) == 12
     page = Page(write_report([tmp_path / "run"], mistakes=0).read_text("utf-8"))

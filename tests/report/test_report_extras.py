@@ -23,15 +23,19 @@ from ferdis.protocol import SubjectKFold
 from ferdis.report import tables, write_report
 from ferdis.report.record import changes, changes_text, read_report
 from tests.evaluation.runner_fakes import NearestMean, Plain, make_faces
+from tests.quickly import quickly
 
 FACES = make_faces(12)
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("extras") / "run"
     systems = {"near": NearestMean(), "far": NearestMean(epochs=1)}
-    evaluate(systems, FACES, SubjectKFold(3), out=root, progress=False, partitions=2, stress=True)
+    with quickly():
+        evaluate(systems, FACES, SubjectKFold(3), out=root, progress=False, partitions=2, stress=True)
     write_report([root], faces=FACES, mistakes=2)
     return root
 
