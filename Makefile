@@ -1,4 +1,5 @@
-# The two commands to know: `make demo` runs the main job, `make test` runs everything that CI runs.
+# The two commands to know: `make demo` runs the main job, `make test` runs the checks and all tests but the long ones.
+# CI runs `make test-all`.
 # Needs python3 (3.10 or newer, with venv) and make; everything else is installed into .venv, which need not be activated.
 PYTHON ?= python3
 VENV   := .venv
@@ -14,11 +15,12 @@ INSTALLED_DOCS := $(VENV)/.installed-docs
 INSTALLED_WEB  := $(VENV)/.installed-web
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test web-test check format docs docs-versions clean
+.PHONY: help install demo test test-all web-test check format docs docs-versions clean
 
 help:
 	@echo "make demo    install, then IF-GAN against its ResNet baseline on synthetic people, into runs/demo/"
-	@echo "make test    install the test extra, then format, lint and type checks and the whole test suite"
+	@echo "make test    install the test extra, then format, lint and type checks and all tests but the long ones"
+	@echo "make test-all the same with the long ones (trainings, clusters, recipes): what CI runs"
 	@echo "make web-test the page of ferdis web in Chromium (apt-get install chromium, or playwright install chromium)"
 	@echo "make check   format, lint and type checks alone"
 	@echo "make format  let ruff rewrite what make check would complain about"
@@ -31,6 +33,9 @@ demo: $(INSTALLED)
 	$(PY) -m ferdis demo
 
 test: check
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
+
+test-all: check
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 web-test: $(INSTALLED_WEB)

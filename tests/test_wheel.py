@@ -18,8 +18,6 @@ from ferdis.faces import SEVEN_EXPRESSIONS
 
 ROOT = Path(__file__).parents[1]
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -380,7 +380,6 @@ def test_rows_do_not_depend_on_the_order_of_the_disk(tmp_path, order):
     assert list(table_of("jaffe", tmp_path)[0]["path"]) == sorted(item.path for item in pictures)
 
 
-@pytest.mark.slow
 def test_an_index_of_20_000_images_takes_a_fifth_of_a_second_and_some(tmp_path):
     """By this process's clock: other work on the machine does not count. docs/datasets.md has the figure of 100,000."""
     names = [f"{frame:03d}.jpg" for frame in range(33)]
