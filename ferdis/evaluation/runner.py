@@ -304,19 +304,23 @@ def _audit(
 
     A list ``of_others`` that leaks is run as it is where overlap is allowed, and the record counts its leaks.
     """
-    reports, known = [], Fingerprinter()
+    reports, texts, known = [], [], Fingerprinter()
     tolerant = of_others and options["allow_overlap"]
-    for some in {id(part): part for part in folds.values()}.values():
+    first: dict[int, int] = {}  # seed of each list of folds: several trainings of one partition share theirs
+    for seed, some in folds.items():
+        first.setdefault(id(some), seed)
+    for seed in first.values():
         try:
-            report = audit(faces, some, **options, known=known, raise_on_leak=not tolerant)
+            report = audit(faces, folds[seed], **options, known=known, raise_on_leak=not tolerant)
         except LeakError as error:
             way = "; a list of others runs as it is with allow_overlap=True, and the report says so" * of_others
             raise LeakError(f"{error}{way}") from None
         if tolerant:
             report.let_leaks_pass()
         for estimator in systems.values():
-            audit_parameters(estimator, faces, some, **options, known=known)
+            audit_parameters(estimator, faces, folds[seed], **options, known=known)
         reports.append(report)
+        texts.append(f"seed {seed}: {report}" if len(first) > 1 else str(report))
         if progress:
             print(report, file=sys.stderr)
     leaking = [report for report in reports if report.let_pass]
@@ -324,18 +328,7 @@ def _audit(
     if leaking:
         found["leaks"] = sum(len(report.leaks) for report in leaking)
         found["seen_share"] = None if np.isnan(leaking[0].seen_share) else leaking[0].seen_share
-    texts = [str(report) for report in reports]
-    if len(texts) > 1:  # one for each partition
-        texts = [f"seed {seed}: {text}" for seed, text in zip(_first_seeds(folds), texts, strict=True)]
     return "\n".join(texts) + "\n", found
-
-
-def _first_seeds(folds: Mapping[int, list[Fold]]) -> list[int]:
-    """The first seed of each list of folds: several trainings of one partition share theirs."""
-    firsts: dict[int, int] = {}
-    for seed, some in folds.items():
-        firsts.setdefault(id(some), seed)
-    return list(firsts.values())
 
 
 def deciding_parameters(description: dict[str, Any]) -> dict[str, Any]:
