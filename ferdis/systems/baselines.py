@@ -29,7 +29,7 @@ from ferdis.systems.ifgan import (
     move_centres,
     softmax_loss,
 )
-from ferdis.systems.recogniser_network import image_classifier
+from ferdis.systems.recogniser_network import image_classifier, names_from_code
 from ferdis.systems.relgan import EXPRESSION_CODE, RELGAN, classifier_terms, expression_encoder, initialise_blocks
 from ferdis.systems.triplets import PatchClassifier, Patches, patch
 from ferdis.training import Batch, Modules, Phase, Stage
@@ -222,7 +222,10 @@ class BaselineCNN(PatchClassifier):
         encoder = expression_encoder(self)
         initialise_blocks(encoder)
         classifier = nn.Linear(EXPRESSION_CODE, len(self.classes_))
-        return self._begun({"encoder": encoder, "classifier": classifier}, pretrained)
+        modules = self._begun({"encoder": encoder, "classifier": classifier}, pretrained)
+        if self._began_as == "recogniser":
+            names_from_code(classifier, list(self.classes_))
+        return modules
 
     def _stages(self, training: TrainingSet) -> list[Stage]:
         epochs, decay_epochs = self._length(len(training))

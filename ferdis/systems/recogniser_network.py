@@ -112,6 +112,34 @@ class RecogniserEncoder(RecogniserNetwork):
         return super().forward(images)[1]
 
 
+def names_from_code(layer: nn.Linear, classes: Sequence[str]) -> None:
+    """Let a new layer on a code that begins as the zoo's name the classes as the zoo does; in place.
+
+    A random layer would pull at the encoder before it has learned anything itself. Rows of other classes stay random.
+    """
+    with torch.no_grad():
+        for own, number in _known(classes):
+            layer.weight[own], layer.bias[own] = 0.0, 0.0
+            layer.weight[own, number] = 1.0
+
+
+def names_through_hidden(hidden: nn.Linear, last: nn.Linear, classes: Sequence[str]) -> None:
+    """:func:`names_from_code` for two layers with a ReLU between them: x is relu(x) - relu(-x).
+
+    Needs two hidden units for each of the seven expressions; with fewer both layers stay random.
+    """
+    count = len(SEVEN_EXPRESSIONS)
+    if hidden.out_features < 2 * count:
+        return
+    with torch.no_grad():
+        hidden.weight[: 2 * count], hidden.bias[: 2 * count] = 0.0, 0.0
+        hidden.weight[:count, :count].fill_diagonal_(1.0)
+        hidden.weight[count : 2 * count, :count].fill_diagonal_(-1.0)
+        for own, number in _known(classes):
+            last.weight[own], last.bias[own] = 0.0, 0.0
+            last.weight[own, number], last.weight[own, count + number] = 1.0, -1.0
+
+
 def of_recogniser(tensors: Mapping[str, Tensor]) -> bool:
     """Whether the tensors are those of the zoo's recogniser."""
     return any(name.startswith(_FIRST) for name in tensors)
@@ -122,10 +150,14 @@ def _with_rows(new: Tensor, learned: Tensor, classes: Sequence[str]) -> Tensor:
     found = new.clone()
     if not classes:
         found[: len(learned)] = learned[: len(new)]
-    for own, name in enumerate(classes):
-        if name in SEVEN_EXPRESSIONS:
-            found[own] = learned[SEVEN_EXPRESSIONS.index(name)]
+    for own, number in _known(classes):
+        found[own] = learned[number]
     return found
+
+
+def _known(classes: Sequence[str]) -> list[tuple[int, int]]:
+    """The places of the recogniser's expressions in ``classes``, each with the recogniser's number of it."""
+    return [(own, SEVEN_EXPRESSIONS.index(name)) for own, name in enumerate(classes) if name in SEVEN_EXPRESSIONS]
 
 
 def image_classifier(

@@ -89,7 +89,7 @@ from ferdis.preprocess.augment import (
 from ferdis.systems.arguments import check_at_least, check_choice, check_pairs
 from ferdis.systems.base import train_once
 from ferdis.systems.classifier import TrainingSet, module_device, modules_in_eval_mode, resized
-from ferdis.systems.recogniser_network import RECOGNISER, RecogniserEncoder
+from ferdis.systems.recogniser_network import RECOGNISER, RecogniserEncoder, names_from_code, names_through_hidden
 from ferdis.systems.triplets import GROUND_TRUTHS, PatchClassifier, Patches, Triplets, patch
 from ferdis.training import Batch, Modules, Phase, Stage
 from ferdis.training.checkpoints import load_modules
@@ -614,7 +614,7 @@ class RELGAN(PatchClassifier):
             "decoder": Decoder(self.crop_size, self.decoder_channels),
         }
         initialise_blocks(*modules.values())
-        modules["classifier"] = nn.Sequential(
+        modules["classifier"] = classifier = nn.Sequential(
             nn.Linear(EXPRESSION_CODE, self.hidden),
             nn.ReLU(),
             nn.Dropout(self.dropout),
@@ -622,7 +622,10 @@ class RELGAN(PatchClassifier):
         )
         if self.finetune_encoder:
             modules["recognition_encoder"] = expression_encoder(self)
-        return self._begun(modules, pretrained)
+        self._begun(modules, pretrained)
+        if self._began_as == "recogniser":
+            names_through_hidden(classifier[0], classifier[3], list(self.classes_))
+        return modules
 
     def _start(self) -> None:
         """Nothing: of a pretraining the discriminator is needed, too, so that ``_stages`` sees to that."""
@@ -668,7 +671,7 @@ class RELGAN(PatchClassifier):
         schedule = self._scheduler(epochs, decay_epochs)
         terms = ("adversarial", "pixel", "expression", *(("identity",) if discriminator.identity_head else ()))
         weights = {term: getattr(self, f"{term}_weight") for term in terms}
-        grown = self.pretrain is not None or self._started_whole
+        grown = self.pretrain is not None or self._began_as == "saved"
         weights["pixel"] = partial(_growing, self.pixel_weight, self.pixel_growth, epochs, grown)
         if self.cycle_weight:
             weights["cycle"] = self.cycle_weight
@@ -692,7 +695,10 @@ class RELGAN(PatchClassifier):
         """The layer of ``names_weight``: only reenactment has it."""
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            return nn.Linear(EXPRESSION_CODE, len(self.classes_))
+            layer = nn.Linear(EXPRESSION_CODE, len(self.classes_))
+        if self._began_as == "recogniser":
+            names_from_code(layer, list(self.classes_))
+        return layer
 
     def _discriminator(self, training: TrainingSet) -> Discriminator:
         n_people = 0 if training.people is None else int(training.people.max()) + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,7 @@ class PatchClassifier(Classifier):
     """
 
     _started: ClassVar[tuple[str, ...]] = ()  # names of the networks that ``weights`` fill
-    _started_whole = False  # whether they did, and not the expression encoder alone
+    _began_as: Literal["random", "recogniser", "saved"] = "random"  # what the networks were before they learned
 
     encoder_channels: Sequence[int] = (64, 128, 256, 512, 512)
     encoder: str = "blocks"
@@ -69,7 +69,7 @@ class PatchClassifier(Classifier):
 
     def _begun(self, modules: dict[str, nn.Module], pretrained: bool) -> dict[str, nn.Module]:
         """New networks, with what ``weights`` has of them."""
-        self._started_whole = False
+        self._began_as = "random"
         if self.weights is None or not pretrained:
             return modules
         tensors = read_weights(self.weights)
@@ -80,12 +80,13 @@ class PatchClassifier(Classifier):
             for part in recognisers:
                 part.start_from(tensors, self.weights)
             self.notes_.append(f"{type(self).__name__}: its expression encoder starts from {self.weights}")
+            self._began_as = "recogniser"
             return modules
         for name in self._started:
             own = {key.removeprefix(f"{name}."): part for key, part in tensors.items() if key.startswith(f"{name}.")}
             put_weights(modules[name], own, self.weights, f"the {name} of {type(self).__name__}")
         self.notes_.append(f"{type(self).__name__}: starts from {self.weights}")
-        self._started_whole = True
+        self._began_as = "saved"
         return modules
 
     def _test_views(self, pictures: Tensor) -> list[Tensor]:

@@ -10,7 +10,13 @@ import torch
 from ferdis import IFGAN, RELGAN, BaselineCNN, Faces, ResNetClassifier, zoo
 from ferdis.faces import SEVEN_EXPRESSIONS
 from ferdis.preprocess.align import TEMPLATE
-from ferdis.systems.recogniser_network import RecogniserEncoder, RecogniserNetwork, image_classifier
+from ferdis.systems.base import modules_in_eval_mode
+from ferdis.systems.recogniser_network import (
+    RecogniserEncoder,
+    RecogniserNetwork,
+    image_classifier,
+    names_through_hidden,
+)
 from ferdis.weights import read_weights
 from ferdis.zoo.networks import LUMA, Recogniser
 from ferdis.zoo.networks import TEMPLATE as VIEWED
@@ -110,6 +116,45 @@ def test_of_an_encoder(cls, name: str, tmp_path) -> None:
     torch.testing.assert_close(encoder.network.heads.weight[:24], zoos.heads.weight, rtol=1e-4, atol=1e-4)
     again = cls.load(system.save(tmp_path / "model"))
     np.testing.assert_allclose(again.predict_proba(given), system.predict_proba(given), atol=1e-5)
+
+
+@pytest.mark.parametrize("cls", [BaselineCNN, RELGAN])
+def test_the_first_answer_is_the_zoos(cls) -> None:
+    """A random layer on the code would answer at random, and pull at the encoder until it has learned."""
+    system = cls.small(image_size=64)
+    system.classes_, system.notes_ = np.array(["sadness", "anger", "surprise"]), []
+    system.modules_ = system._build()
+    given = images()
+    with modules_in_eval_mode(system.modules_), torch.no_grad():
+        found = system._forward_features(given)[1]
+        zoos = RecogniserNetwork(["sadness", "anger", "surprise"], weights=START).eval()(given)[1]
+    torch.testing.assert_close(found, zoos, rtol=1e-4, atol=1e-4)
+    if cls is RELGAN:
+        torch.testing.assert_close(
+            system._names().weight[:, :7], torch.eye(7)[[SEVEN_EXPRESSIONS.index(name) for name in system.classes_]]
+        )
+        assert not system._names().weight[:, 7:].any()
+
+
+@pytest.mark.parametrize("cls", [BaselineCNN, RELGAN])
+def test_classes_that_the_zoo_does_not_know_begin_at_random(cls) -> None:
+    def last(**arguments) -> torch.Tensor:
+        system = cls.small(**arguments)
+        system.classes_, system.notes_ = np.array(["bored", "anger"]), []
+        torch.manual_seed(0)
+        classifier = system._build()["classifier"]
+        return classifier.weight if cls is BaselineCNN else classifier[3].weight
+
+    random, begun = last(weights=None), last()
+    assert begun[0].equal(random[0]) and not begun[1].equal(random[1])
+
+
+def test_a_narrow_hidden_layer_stays_random() -> None:
+    torch.manual_seed(0)
+    hidden, last = torch.nn.Linear(30, 13), torch.nn.Linear(13, 2)
+    before = hidden.weight.clone(), last.weight.clone()
+    names_through_hidden(hidden, last, ["anger", "fear"])
+    assert hidden.weight.equal(before[0]) and last.weight.equal(before[1])
 
 
 def test_weights_of_another_network_are_refused_in_one_line() -> None:
