@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from ferdis.metrics.resampling import has_people
+
+_NUMBER = re.compile(r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)(?!\w|\.\d)")  # none in names: net3, 2x2, 0.1.0
 
 
 def notes(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) -> list[str]:
@@ -33,13 +36,29 @@ def notes(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) -> 
         *map(str, record["faces"]["attrs"].get("notes", [])),
         *_further_faces(record),
         *(str(note) for system in record["systems"].values() for note in system.get("notes", [])),
-        *(str(note) for some in fits["notes"] for note in some),
+        *joined([str(note) for some in fits["notes"] for note in some]),
     ]
     if fits["resumed"].any():
         lines.append(
             f"{fits['resumed'].sum()} fits were stopped and resumed: their seconds are those of the last part."
         )
     return list(dict.fromkeys(lines))
+
+
+def joined(lines: Sequence[str]) -> list[str]:
+    """Each line once; of lines that differ in their numbers alone one, with the range of each: "23 to 28 %"."""
+    alike: dict[str, list[list[str]]] = {}
+    for line in dict.fromkeys(lines):
+        alike.setdefault(_NUMBER.sub("\0", line), []).append(_NUMBER.findall(line))
+    found = []
+    for words, numbers in alike.items():
+        ranges = [
+            sorted(set(column), key=lambda number: float(number.replace(",", "")))
+            for column in zip(*numbers, strict=True)
+        ]
+        parts = (some[0] if len(some) == 1 else f"{some[0]} to {some[-1]}" for some in ranges)
+        found.append(re.sub("\0", lambda _, each=parts: next(each), words))
+    return found
 
 
 def _choices(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from ferdis import metrics
 from ferdis.report.joining import join
-from ferdis.report.notes import notes
+from ferdis.report.notes import joined, notes
 from ferdis.report.sections import _published, headline
 from ferdis.report.tables import compared
 from ferdis.run_folder import FinishedRun
@@ -94,3 +94,22 @@ def test_the_headline_says_no_more_than_the_tests() -> None:
     rows = make_rows()
     alone = headline(join([make_run(Path("run"), rows)])[0][0], metrics.summary(rows), None)
     assert alone[1].startswith("The UAR of one is ")
+
+
+def test_notes_of_many_fits_that_differ_in_a_number_are_one_line() -> None:
+    told = [
+        f"RELGAN: {share}% of the triplets, on {images} of 90 images"
+        for share, images in ((9, 80), (28, 80), (24, 7.5))
+    ]
+    assert joined([*told, "CNN: plain", told[0], "CNN: plain"]) == [
+        "RELGAN: 9 to 28% of the triplets, on 7.5 to 80 of 90 images",
+        "CNN: plain",
+    ]
+    for names in (
+        ["starts from net2", "starts from net3"],
+        ["48x48 pixels", "64x64 pixels"],
+        ["zoo 0.1.0", "zoo 0.2.0"],
+    ):
+        assert joined(names) == names  # numbers in names tell two things apart
+    assert joined(["of 900 faces", "of 1,200 faces"]) == ["of 900 to 1,200 faces"]
+    assert joined([]) == []
