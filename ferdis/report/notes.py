@@ -56,8 +56,9 @@ def joined(lines: Sequence[str]) -> list[str]:
             sorted(set(column), key=lambda number: float(number.replace(",", "")))
             for column in zip(*numbers, strict=True)
         ]
-        parts = (some[0] if len(some) == 1 else f"{some[0]} to {some[-1]}" for some in ranges)
-        found.append(re.sub("\0", lambda _, each=parts: next(each), words))
+        told = iter(some[0] if len(some) == 1 else f"{some[0]} to {some[-1]}" for some in ranges)
+        first, *rest = words.split("\0")
+        found.append(first + "".join(f"{next(told)}{part}" for part in rest))
     return found
 
 
@@ -151,13 +152,18 @@ def _further_faces(record: Mapping[str, Any]) -> list[str]:
 
 
 def _undetected(rows: pd.DataFrame) -> list[str]:
-    """Faces that the detector did not find are tested all the same; say how many."""
+    """Faces that the detector did not find are tested all the same; say how many. Drawn faces are not looked for."""
     if "detected" not in rows:
         return []
-    each = rows.drop_duplicates("path")
-    found = each["detected"].astype(str).str.lower().isin(("true", "1", "1.0"))
-    wrong = f" and stay in every denominator: {(~found).sum()} as centre crops" if not found.all() else ""
-    return [f"Faces detected: {found.sum()} of {len(each)} ({100 * found.mean():.1f} %){wrong}."]
+    said = rows.drop_duplicates("path")["detected"].astype(str).str.lower()
+    found, wrong = said.isin(("true", "1", "1.0")), said.isin(("false", "0", "0.0"))
+    searched = found.sum() + wrong.sum()
+    if not searched:
+        return []
+    line = f"Faces detected: {found.sum()} of {searched} ({100 * found.sum() / searched:.1f} %)"
+    if wrong.any():
+        line += f" and stay in every denominator: {wrong.sum()} as centre crops"
+    return [f"{line}; in {len(said) - searched} images none was looked for." if searched < len(said) else f"{line}."]
 
 
 def peeking_claims(table: pd.DataFrame, rows: pd.DataFrame) -> str:

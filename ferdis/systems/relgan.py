@@ -614,17 +614,13 @@ class RELGAN(PatchClassifier):
             "decoder": Decoder(self.crop_size, self.decoder_channels),
         }
         initialise_blocks(*modules.values())
-        modules["classifier"] = classifier = nn.Sequential(
-            nn.Linear(EXPRESSION_CODE, self.hidden),
-            nn.ReLU(),
-            nn.Dropout(self.dropout),
-            nn.Linear(self.hidden, len(self.classes_)),
-        )
+        hidden, last = nn.Linear(EXPRESSION_CODE, self.hidden), nn.Linear(self.hidden, len(self.classes_))
+        modules["classifier"] = nn.Sequential(hidden, nn.ReLU(), nn.Dropout(self.dropout), last)
         if self.finetune_encoder:
             modules["recognition_encoder"] = expression_encoder(self)
         self._begun(modules, pretrained)
         if self._began_as == "recogniser":
-            names_through_hidden(classifier[0], classifier[3], list(self.classes_))
+            names_through_hidden(hidden, last, list(self.classes_))
         return modules
 
     def _start(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ferdis import metrics
 from ferdis.report.joining import join
-from ferdis.report.notes import joined, notes
+from ferdis.report.notes import _undetected, joined, notes
 from ferdis.report.sections import _published, headline
 from ferdis.report.tables import compared
 from ferdis.run_folder import FinishedRun
@@ -113,3 +113,17 @@ def test_notes_of_many_fits_that_differ_in_a_number_are_one_line() -> None:
         assert joined(names) == names  # numbers in names tell two things apart
     assert joined(["of 900 faces", "of 1,200 faces"]) == ["of 900 to 1,200 faces"]
     assert joined([]) == []
+
+
+@pytest.mark.parametrize(
+    ("detected", "told"),
+    [
+        ([True, True], ["Faces detected: 2 of 2 (100.0 %)."]),
+        ([True, False], ["Faces detected: 1 of 2 (50.0 %) and stay in every denominator: 1 as centre crops."]),
+        (["True", float("nan")], ["Faces detected: 1 of 1 (100.0 %); in 1 images none was looked for."]),
+        ([float("nan"), None], []),
+    ],
+)
+def test_faces_that_were_not_looked_for_are_not_missed(detected: list[object], told: list[str]) -> None:
+    rows = pd.DataFrame({"path": ["photograph", "drawn"], "detected": detected})
+    assert _undetected(pd.concat([rows, rows])) == told  # of two systems

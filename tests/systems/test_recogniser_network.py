@@ -136,6 +136,17 @@ def test_the_first_answer_is_the_zoos(cls) -> None:
         assert not system._names().weight[:, 7:].any()
 
 
+def test_reenactment_goes_on_from_the_zoos_encoders() -> None:
+    system = RELGAN.small(weights="zoo:relgan-small")
+    system.classes_, system.notes_ = np.array(["bored", "anger"]), []
+    built, tensors = system._build(), read_weights("zoo:relgan-small")
+    for name in ("expression_encoder", "identity_encoder", "decoder"):
+        learned = {key.removeprefix(f"{name}."): part for key, part in tensors.items() if key.startswith(f"{name}.")}
+        state = built[name].state_dict()
+        assert learned.keys() == state.keys() and all(state[key].equal(part) for key, part in learned.items())
+    assert system._began_as == "saved"
+
+
 @pytest.mark.parametrize("cls", [BaselineCNN, RELGAN])
 def test_classes_that_the_zoo_does_not_know_begin_at_random(cls) -> None:
     def last(**arguments) -> torch.Tensor:

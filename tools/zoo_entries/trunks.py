@@ -27,6 +27,10 @@ _LIMITS = [
     "It is a start for training on photographs, not a recogniser: use zoo:expression for that.",
     "Images of other sizes than the system's small() have need another start.",
 ]
+_OF_TRANSFERS = (
+    "Its transfers are blurred: mouths follow the reference, brows hardly, and of a photograph a face of the same tone "
+    "and hair is left."
+)
 
 
 def resnet(options: Options) -> Entry:
@@ -56,7 +60,7 @@ def relgan(options: Options) -> Entry:
     """Encoders and decoder of ``RELGAN.small()``, by reenactment."""
     system = ferdis.RELGAN.small(epochs=1 if options.quick else 12, mlp_epochs=6, min_steps=0)
     about = {"kind": "encoders", "title": "REL-GAN's two encoders and its decoder, after reenactment",
-             "fits": 'RELGAN.small(), weights="zoo:relgan-small"'}  # fmt: skip
+             "fits": 'RELGAN.small(weights="zoo:relgan-small")', "limits": [*_LIMITS, _OF_TRANSFERS]}  # fmt: skip
     networks = ("expression_encoder", "identity_encoder", "decoder")
     # Its ground truth is the set's own, so that one set is learned: that of the measured faces.
     sets = ("synthetic",) if options.quick else ("facekit",)
@@ -90,6 +94,7 @@ def _made(
     folder.rmdir()
     people = f"{len(faces)} images of {len(set(faces.subject))} rendered people ({', '.join(sets)})"
     return Entry([file], {
+        "limits": _LIMITS,
         **about,
         "input": f"colour images of {system.image_size} pixels, aligned by ferdis",
         "classes": list(SEVEN_EXPRESSIONS),
@@ -97,7 +102,6 @@ def _made(
         "trained_on": f"{people}, {system.epochs} epochs; {NEVER.split(',')[0]}",
         "settings": {key: value for key, value in system.describe().items() if key in ("epochs", "batch_size",
                      "learning_rate", "schedule", "augmentation", "image_size", "crop_size", "seed")},
-        "limits": _LIMITS,
         "figures": figures,
     })  # fmt: skip
 
