@@ -208,14 +208,20 @@ class Teacher(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images (n, 3, S, S) in [-1, 1] to shallow and to deep maps, each (n, C, h, w)."""
+        shallow = self.shallow(images)
+        if not self.of_zoo:
+            return shallow, self.network.layers[_RELU3_1:](shallow)
+        net = self.network.network
+        return shallow, net.layer4(net.layer3(shallow))
+
+    def shallow(self, images: Tensor) -> Tensor:
+        """Images (n, 3, S, S) in [-1, 1] to shallow maps (n, C, h, w) alone."""
         own = self.network
         x = ((images + 1) / 2 - own.mean) / own.std
         if not self.of_zoo:
-            shallow = own.layers[:_RELU3_1](x)
-            return shallow, own.layers[_RELU3_1:](shallow)
+            return own.layers[:_RELU3_1](x)
         net = own.network
-        shallow = net.layer2(net.layer1(net.maxpool(net.act1(net.bn1(net.conv1(x))))))
-        return shallow, net.layer4(net.layer3(shallow))
+        return net.layer2(net.layer1(net.maxpool(net.act1(net.bn1(net.conv1(x))))))
 
 
 def _convolution(before: int, after: int) -> nn.Conv2d:
@@ -299,7 +305,8 @@ def guidance_loss(mapped: Tensor, deep: Tensor) -> Tensor:
 def walk(modules: Modules, batch: Batch, random: torch.Generator, *, groups: Sequence[int]) -> Batch:
     """Features of each face, and those on the way to another face of the batch, at random strengths of the branches.
 
-    ``groups`` is the branch of each attribute.
+    The teacher's maps of the faces, which three phases compare with, are taken once here. ``groups`` is the branch of
+    each attribute.
     """
     batch = augment(modules, batch, random)
     attributes = batch["attributes"]
@@ -307,14 +314,17 @@ def walk(modules: Modules, batch: Batch, random: torch.Generator, *, groups: Seq
     order = torch.randperm(n, generator=random, device=device)
     strength = torch.rand(n, max(groups) + 2, generator=random, device=device)
     features = modules.encoder(batch["image"])
+    with torch.no_grad():
+        shallow, deep = modules.teacher(batch["image"])
     wanted = attributes_on_the_way(attributes, attributes[order], strength[:, list(groups)])
     on_the_way = modules.interpolator(features, features[order], strength)
-    return {**batch, "order": order, "features": features, "wanted": wanted, "on_the_way": on_the_way}
+    made = {"order": order, "features": features, "wanted": wanted, "on_the_way": on_the_way}
+    return {**batch, **made, "shallow": shallow, "deep": deep}
 
 
 def decoder_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
     """What the decoder minimises: pixels and shallow maps of the decoded face."""
-    return _decoded(modules, batch["features"].detach(), batch["image"])
+    return _decoded(modules, batch["features"].detach(), batch)
 
 
 def critic_terms(modules: Modules, batch: Batch, *, head_on: str) -> dict[str, Tensor]:
@@ -332,30 +342,31 @@ def critic_terms(modules: Modules, batch: Batch, *, head_on: str) -> dict[str, T
 
 def guidance_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
     """What the linear map minimises, on features that it does not train."""
-    _, deep = modules.teacher(batch["image"])
-    return {"guidance": guidance_loss(modules.guide(batch["features"].detach()), deep)}
+    return {"guidance": guidance_loss(modules.guide(batch["features"].detach()), batch["deep"])}
 
 
 def interpolator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
     """What encoder and interpolator minimise together; the phase weights it."""
-    features, image = batch["features"], batch["image"]
+    features = batch["features"]
     value, read = modules.critic(batch["on_the_way"])
     held, there = features.detach(), features.detach()[batch["order"]]
     full = held.new_ones(len(held), len(modules.interpolator.branches))
-    _, deep = modules.teacher(image)
     return {
         "critic": interpolator_loss(value),
         "group": group_loss(read, batch["wanted"]),
         "homomorphic": homomorphic_loss(modules.interpolator(held, there, full), there),
-        "guidance": guidance_loss(modules.guide(features), deep),
-        **_decoded(modules, features, image),
+        "guidance": guidance_loss(modules.guide(features), batch["deep"]),
+        **_decoded(modules, features, batch),
     }
 
 
-def _decoded(modules: Modules, features: Tensor, image: Tensor) -> dict[str, Tensor]:
+def _decoded(modules: Modules, features: Tensor, batch: Batch) -> dict[str, Tensor]:
     drawn = modules.decoder(features)
-    seen, truth = modules.teacher(drawn)[0], modules.teacher(image)[0]
-    return {"pixels": reconstruction_loss(drawn, image), "perceptual": reconstruction_loss(seen, truth.detach())}
+    seen = modules.teacher.shallow(drawn)
+    return {
+        "pixels": reconstruction_loss(drawn, batch["image"]),
+        "perceptual": reconstruction_loss(seen, batch["shallow"]),
+    }
 
 
 # ---------------------------------------------------------------------------------------------------- estimator

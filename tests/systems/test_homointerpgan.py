@@ -173,8 +173,7 @@ class TestStep:
         stage, modules, batch = prepared(tiny(), coded(size=32))
         modules.decoder.eval()
         features, image = batch["features"], batch["image"]
-        shallow, deep = modules.teacher(image)
-        shallow = shallow.detach()
+        shallow, deep = (maps.detach() for maps in modules.teacher(image))
 
         def decoded(maps: torch.Tensor) -> dict[str, torch.Tensor]:
             drawn = modules.decoder(maps)
@@ -196,6 +195,17 @@ class TestStep:
             **decoded(features),
         }
         assert_same_terms(phase_of(stage, "interpolator").terms(modules, batch), expected, modules)
+
+    def test_the_teacher_looks_at_a_face_once(self, monkeypatch) -> None:
+        """Its deep maps are those of faces alone, and one pass serves all phases: VGG19 is most of a step's cost."""
+        seen = []
+        real = Teacher.forward
+        monkeypatch.setattr(Teacher, "forward", lambda self, images: seen.append(len(images)) or real(self, images))
+        stage, modules, batch = prepared(tiny(), coded(size=32))
+        before = len(seen)
+        for phase in stage.phases:
+            phase.terms(modules, batch)
+        assert len(seen) == before and seen[-1] == len(batch["image"])
 
 
 @pytest.fixture(scope="module", params=["action_units", "expressions"])
