@@ -1,4 +1,4 @@
-"""What StarGAN, IcGAN and HomoInterpGAN share: they learn a condition, note what lacks of it, and keep it in a file."""
+"""What StarGAN, IcGAN and HomoInterpGAN share: they learn a condition, remark on what faces lack of it, and keep it."""
 
 from __future__ import annotations
 
