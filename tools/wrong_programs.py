@@ -140,8 +140,8 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
             "the sign of the critic": ("return fake.mean() - real.mean()", "return real.mean() - fake.mean()"),
             "rows of prediction reversed": (
-                "iter(told(torch.from_numpy(rows), self.condition_.kind))",
-                "iter(told(torch.from_numpy(rows), self.condition_.kind).flip(0))",
+                "told(torch.from_numpy(rows), self.condition_.kind)\n",
+                "told(torch.from_numpy(rows), self.condition_.kind).flip(0)\n",
             ),
             "critic_steps ignored": (", every=self.critic_steps)", ")"),
         },

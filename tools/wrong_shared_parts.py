@@ -29,10 +29,7 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "self.decay_epochs",
             ),
             "extra faces count as target faces": ("extra=len(labels) - len(faces)", "extra=0"),
-            "labels ignored": (
-                "faces.expression if y is None else np.asarray(y, dtype=str)\n        if",
-                "faces.expression\n        if",
-            ),
+            "labels ignored": ("expressions_of(faces, y)", "expressions_of(faces)"),
         },
     ),
     "ferdis/systems/base.py": (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,7 @@ class PatchClassifier(Classifier):
     """
 
     _started: ClassVar[tuple[str, ...]] = ()  # names of the networks that ``weights`` fill
-    _began_as: Literal["random", "recogniser", "saved"] = "random"  # what the networks were before they learned
+    _began_as = "random"  # or "recogniser", "saved": what the networks were before they learned
 
     encoder_channels: Sequence[int] = (64, 128, 256, 512, 512)
     encoder: str = "blocks"
