@@ -60,12 +60,12 @@ def blocks(program: Path) -> Iterator[tuple[str, str]]:
         If it does not begin with a docstring.
     """
     source = program.read_text("utf-8")
-    body = ast.parse(source).body
-    about = ast.get_docstring(ast.parse(source))
+    tree = ast.parse(source)
+    about = ast.get_docstring(tree)
     if about is None:
         raise ValueError(f"{program} does not begin with a docstring: the gallery takes its title from there")
     yield "markdown", f"{markdown(about)}\n\n*`{program.name}` of the gallery; it needs `pip install ferdis`.*"
-    rest = "".join(source.splitlines(keepends=True)[body[0].end_lineno :])
+    rest = "".join(source.splitlines(keepends=True)[tree.body[0].end_lineno :])
     first, *others = _CELL.split(_FOR_SPHINX.sub("", rest))
     if first.strip():
         yield "code", first.strip()

@@ -48,7 +48,7 @@ def notes(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) -> 
 def joined(lines: Sequence[str]) -> list[str]:
     """Each line once; of lines that differ in their numbers alone one, with the range of each: "23 to 28 %"."""
     alike: dict[str, list[list[str]]] = {}
-    for line in dict.fromkeys(lines):
+    for line in lines:
         alike.setdefault(_NUMBER.sub("\0", line), []).append(_NUMBER.findall(line))
     found = []
     for words, numbers in alike.items():

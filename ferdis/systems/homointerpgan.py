@@ -62,6 +62,7 @@ from ferdis.systems.conditioned_generator import ConditionedGenerator
 from ferdis.systems.conditions import ACTION_UNITS, EXPRESSIONS
 from ferdis.systems.eggan import VGG19Features, augment, gradient_penalty
 from ferdis.training import ArrayBatches, Batch, Modules, Phase, Stage
+from ferdis.zoo.networks import NARROW_RESNET
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "brows": ("AU01", "AU02", "AU04"),
@@ -70,8 +71,6 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "jaw": ("AU25", "AU26"),
 }
 """Groups of action units, each with a branch of its own; all 17 are in one of them."""
-# What zoo:resnet-small is, as its card says.
-_NARROW = {"layers": (1, 1, 1, 1), "channels": (16, 32, 64, 128), "zero_init_last": False}
 _RELU3_1 = 12  # VGG19's layers that lead up to it
 
 # ----------------------------------------------------------------------------------------------------- networks
@@ -188,8 +187,8 @@ class Teacher(nn.Module):
     Parameters
     ----------
     weights : str or None
-        "imagenet", a .safetensors file or None: VGG19, ``relu3_1`` and ``relu5_1``. "zoo:NAME": a ResNet of the zoo of
-        narrow kind, its second and its last block.
+        "imagenet", a .safetensors file or None: VGG19, ``relu3_1`` and ``relu5_1``. "zoo:NAME": a narrow ResNet of the
+        zoo, its second and its last block.
 
     Raises
     ------
@@ -202,7 +201,7 @@ class Teacher(nn.Module):
         self.of_zoo = weights is not None and weights.startswith(zoo.PREFIX)
         self.network: Any
         if self.of_zoo:
-            self.network = ImageClassifier("resnet18", 2, weights=weights, arguments=_NARROW, small_stem=True)
+            self.network = ImageClassifier("resnet18", 2, weights=weights, arguments=NARROW_RESNET, small_stem=True)
         else:
             self.network = VGG19Features("relu5_1", weights)
 

@@ -6,6 +6,7 @@ It is what is trained and written as ONNX; ``ferdis predict`` runs the file.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,9 @@ TEMPLATE = ((0.32, 0.37), (0.68, 0.37), (0.50, 0.61))
 
 LUMA = (0.299, 0.587, 0.114)
 """What of red, green and blue is grey."""
+
+NARROW_RESNET: Mapping[str, Any] = {"layers": (1, 1, 1, 1), "channels": (16, 32, 64, 128), "zero_init_last": False}
+"""What makes timm's resnet18, with a small stem, the network of zoo:resnet-small."""
 _LEAST = 1e-6  # a probability
 
 

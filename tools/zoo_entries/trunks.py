@@ -13,6 +13,7 @@ from ferdis.faces import SEVEN_EXPRESSIONS, Faces
 from ferdis.predict import Predictor
 from ferdis.preprocess.align import Aligner, record_of
 from ferdis.systems.classifier import Classifier
+from ferdis.zoo.networks import NARROW_RESNET
 from tools.synthetic_checks.cnn import unweighted_recall
 from tools.zoo_entries import Entry, Options
 from tools.zoo_entries.expression import NEVER
@@ -22,7 +23,6 @@ PEOPLE = {"synthetic": 200, "facekit": 200}  # of each difficulty
 DIFFICULTIES = ("normal", "hard")
 _SEEDS = {"synthetic": 3040, "facekit": 3060}  # populations that no other training or check draws
 _HELD_OUT = 40  # further people of each, to measure on
-_NARROW = {"layers": (1, 1, 1, 1), "channels": (16, 32, 64, 128), "zero_init_last": False}
 _LIMITS = [
     "It is a start for training on photographs, not a recogniser: use zoo:expression for that.",
     "Images of other sizes than the system's small() have need another start.",
@@ -36,12 +36,12 @@ _OF_TRANSFERS = (
 def resnet(options: Options) -> Entry:
     """The ResNet of ``ResNetClassifier.small()`` and ``IFGAN.small()``."""
     system = ferdis.ResNetClassifier.small(
-        classifier="resnet18", classifier_arguments=_NARROW, small_stem=True, weights=None,
+        classifier="resnet18", classifier_arguments=NARROW_RESNET, small_stem=True, weights=None,
         epochs=1 if options.quick else 12, augmentation="strong", min_steps=0, learning_rate=2e-3, test_flip=False,
     )  # fmt: skip
     about = {"kind": "trunk", "title": "A small ResNet for images of 64 pixels, which knows expressions",
              "fits": 'ResNetClassifier.small() and IFGAN.small() with classifier="resnet18", small_stem=True, '
-                     f'classifier_arguments={_NARROW}, weights="zoo:resnet-small"'}  # fmt: skip
+                     f'classifier_arguments={NARROW_RESNET}, weights="zoo:resnet-small"'}  # fmt: skip
     return _made(options, "resnet-small", system, ("classifier",), about)
 
 
