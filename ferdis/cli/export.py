@@ -6,24 +6,28 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ferdis.cli.arguments import UsageError, leading, long_form
+from ferdis.cli.arguments import UsageError, leading, long_form, options
 from ferdis.cli.building import build_faces
 from ferdis.cli.parsers import parser_of
 
 
 def run(argv: Sequence[str]) -> None:
     """Write a fitted system as an ONNX file with its preprocessing inside, and a model card."""
-    from ferdis.export import command
+    names, rest = leading(argv)
+    if len(names) != 1:
+        raise UsageError("name one model: ferdis export MODEL --out model.onnx")
+    from ferdis.run_folder import find_model
+
+    system = next((values[-1] for option, values in options(rest) if option == "--system" and values), None)
+    find_model(names[0], system)
+    from ferdis.export import command  # imports torch
 
     parser = parser_of("export")
     parser.add_function_arguments(command.run, skip={"model", "calibration"})
     parser.add_argument(
         "--calibration", type=dict[str, Any], default=None, help="{name: DATASET, ...}: the set it was trained on"
     )
-    names, options = leading(argv)
-    arguments = parser.parse_args(long_form(options, lists=())).as_dict()
-    if len(names) != 1:
-        raise UsageError("name one model: ferdis export MODEL --out model.onnx")
+    arguments = parser.parse_args(long_form(rest, lists=())).as_dict()
     if arguments["calibration"] is not None:
         arguments["calibration"] = build_faces(arguments["calibration"])
     print(command.run(names[0], **arguments), file=sys.stderr)

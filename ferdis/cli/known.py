@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ferdis.cli.arguments import UsageError, options
+from ferdis.cli.arguments import UsageError, leading, options
 from ferdis.cli.chosen import DEFAULTS, JOINT, LOADING, PROTOCOLS, SHORT, Names, choose_names
-from ferdis.cli.signatures import Argument, arguments_of, imports_of, is_module, registered, tree_of
+from ferdis.cli.signatures import REQUIRED, Argument, arguments_of, imports_of, is_module, registered, tree_of
 from ferdis.messages import closest, quoted
 
 HELP = ("-h", "--help", "--help_all")
@@ -116,6 +116,30 @@ def check_line(verb: str, argv: Sequence[str]) -> None:
                      for part in _alternatives(argument.kind)]  # fmt: skip
             raise UsageError(f"{option} {' '.join(values)}: {' or '.join(kinds)} is needed")
     _refuse_systems(verb, there.names)
+    _refuse_missing(verb, there, argv)
+
+
+def _refuse_missing(verb: str, there: Known, argv: Sequence[str]) -> None:
+    """What must be given and is not, and runs that are not there."""
+    words, rest = leading(argv)
+    places = _positional(f"ferdis.cli.{verb}")
+    for number, (name, about) in enumerate(places.items()):
+        if number >= len(words):
+            raise UsageError(f"ferdis {verb} needs {name.upper()}: {about}")
+        last = number == len(places) - 1
+        for word in words[number:] if last else words[number : number + 1]:
+            if about.startswith("a run") and not Path(word).expanduser().exists():
+                raise UsageError(f"{word} does not exist: give {about}")
+    line = list(options(rest))
+    given = {SHORT.get(option.removesuffix("+"), option.removesuffix("+")) for option, _ in line}
+    # A key whose arguments are given in braces is left to the parser.
+    braces = {option.lstrip("-").partition(".")[0] for option, values in line if any("{" in item for item in values)}
+    needed = dict(there.verb)
+    for key in {"dataset", "protocol"} & set(there.groups) - braces:
+        needed |= {f"--{key}.{name}": argument for name, argument in there.groups[key].items()}
+    for option, argument in needed.items():
+        if argument.default == REQUIRED and argument.kind != "flag" and option not in given:
+            raise UsageError(f"ferdis {verb} needs {option.replace('_', '-')}: {argument.help}")
 
 
 def _refuse_systems(verb: str, names: Names) -> None:
@@ -232,8 +256,20 @@ def _added(module: str, function: str | None = None) -> dict[str, Argument]:
             text = given.get("help")
             words = text.value if isinstance(text, ast.Constant) else ast.unparse(text).strip("f\"'") if text else ""
             kind = "flag" if "action" in given else ast.unparse(given["type"]) if "type" in given else "str"
-            default = ast.unparse(given["default"]) if "default" in given else ""
+            optional = ast.unparse(given["default"]) if "default" in given else "None"
+            default = REQUIRED if "required" in given else optional
             found[option] = Argument(option[2:], kind, default, str(words).replace("%%", "%"))
+    return found
+
+
+def _positional(module: str) -> dict[str, str]:
+    """What a verb's module wants before the options, one at least of each, and the help of it."""
+    found = {}
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("add_argument") and node.args:
+            name, given = node.args[0], {item.arg or "": ast.unparse(item.value).strip("'") for item in node.keywords}
+            if isinstance(name, ast.Constant) and not str(name.value).startswith("-") and given.get("nargs") != "*":
+                found[str(name.value)] = given.get("help", "")
     return found
 
 

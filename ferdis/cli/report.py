@@ -16,7 +16,7 @@ def run(argv: Sequence[str]) -> None:
     from ferdis.report import write_report
 
     parser = parser_of("report")
-    parser.add_argument("runs", type=str, nargs="+", help="run folders of ferdis kfold")
+    parser.add_argument("runs", type=str, nargs="+", help="a run folder of ferdis kfold, or several")
     parser.add_function_arguments(write_report, skip={"runs", "faces", "load"})
     parser.add_argument("--faces", type=dict[str, Any], default=None, help="{name: DATASET, ...}: images of the runs")
     names, options = leading(argv)

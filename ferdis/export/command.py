@@ -8,7 +8,8 @@ from pathlib import Path
 from ferdis.export import export
 from ferdis.faces import Faces
 from ferdis.protocol.folds import read_folds
-from ferdis.saved_models import Evidence, evidence_of, find_model, load_model, training_faces
+from ferdis.run_folder import find_model
+from ferdis.saved_models import Evidence, evidence_of, load_model, training_faces
 
 
 def run(

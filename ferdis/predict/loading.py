@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ferdis import zoo
 from ferdis.onnx_model import OnnxModel
+from ferdis.run_folder import find_model
 
 if TYPE_CHECKING:
     from ferdis.systems.base import Estimator
@@ -41,6 +42,7 @@ def load_model(path: str | Path, system: str | None = None) -> Estimator | OnnxM
         return OnnxModel(zoo.path(str(path), "onnx"))
     if str(path).endswith(".onnx"):
         return OnnxModel(path)
+    folder = find_model(path, system)
     from ferdis import saved_models  # imports torch, which takes seconds
 
-    return saved_models.load_model(saved_models.find_model(path, system))
+    return saved_models.load_model(folder)

@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 
 from ferdis.faces import Faces
-from ferdis.protocol.image_matching import SIDE, find_matches, structure
 
 __all__ = [
     "NEAR_DUPLICATE",
@@ -62,6 +61,8 @@ class Prints:
     @staticmethod
     def stack(prints: Sequence[Fingerprint]) -> Prints:
         """Fingerprints that were taken one by one."""
+        from ferdis.protocol.image_matching import SIDE  # imports torch, which takes seconds
+
         structures = np.empty((len(prints), SIDE, SIDE), np.int8)
         for row, each in enumerate(prints):
             structures[row] = each.structure
@@ -88,6 +89,8 @@ class Pairs:
 
 def fingerprint(image: np.ndarray) -> Fingerprint:
     """Fingerprint of an image (H, W, 3) uint8, of any size."""
+    from ferdis.protocol.image_matching import structure  # imports torch
+
     mirrored = _mirror_comes_first(image)
     pixels = np.ascontiguousarray(image[:, ::-1] if mirrored else image)
     sha = hashlib.sha256(repr(image.shape).encode())
@@ -195,6 +198,8 @@ def similar(
     limit: int = MOST_PAIRS,
 ) -> Pairs:
     """Pairs above the threshold; if ``one is other`` each pair once, none within a person."""
+    from ferdis.protocol.image_matching import find_matches  # imports torch
+
     found = find_matches(one.structure, other.structure, threshold, group=subject, limit=limit)
     return Pairs(*found, full=len(found.first) >= limit)
 

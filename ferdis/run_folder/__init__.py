@@ -47,6 +47,7 @@ from ferdis.run_folder.folder import (
     write_provenance,
 )
 from ferdis.run_folder.machine import PACKAGES, environment, git_commit, version
+from ferdis.run_folder.models import find_model
 from ferdis.run_folder.reading import (
     ROW_COLUMNS,
     TEXT_COLUMNS,
@@ -71,11 +72,11 @@ from ferdis.run_folder.recipe import (
 from ferdis.run_folder.seals import check_rows, check_sealed, close_fit, is_sealed, read_fit, seal
 
 __all__ = [
-    "FIT_RECORD", "NON_REPRODUCIBILITY_PARAMS", "PACKAGES", "ROW_COLUMNS", "TEXT_COLUMNS", "DiskError", "FinishedRun",
-    "RunFolder", "Task", "check_rows", "check_sealed", "close_fit", "digest", "environment", "file_digest",
-    "finished_fits", "first_difference", "fold_lists", "git_commit", "is_disk_full", "is_sealed", "joined_rows",
-    "measured_recipe", "other_recipe", "plain", "pooled_rows", "read_config", "read_fit", "read_fit_record",
-    "read_json", "read_record", "read_rows", "read_run", "recipe_parameters", "replacing", "seal", "version",
-    "write_bytes", "write_config", "write_csv", "write_environment", "write_fit_record", "write_json",
-    "write_provenance", "write_text", "writing",
+    "FIT_RECORD", "NON_REPRODUCIBILITY_PARAMS", "PACKAGES", "ROW_COLUMNS", "TEXT_COLUMNS", "DiskError",
+    "FinishedRun", "RunFolder", "Task", "check_rows", "check_sealed", "close_fit", "digest", "environment",
+    "file_digest", "find_model", "finished_fits", "first_difference", "fold_lists", "git_commit", "is_disk_full",
+    "is_sealed", "joined_rows", "measured_recipe", "other_recipe", "plain", "pooled_rows", "read_config",
+    "read_fit", "read_fit_record", "read_json", "read_record", "read_rows", "read_run", "recipe_parameters",
+    "replacing", "seal", "version", "write_bytes", "write_config", "write_csv", "write_environment",
+    "write_fit_record", "write_json", "write_provenance", "write_text", "writing",
 ]  # fmt: skip

@@ -206,7 +206,7 @@ class BaselineCNN(PatchClassifier):
         name: RELGAN.preset[name]
         for name in ("encoder", "encoder_channels", "weights", "augmentation", "test_flip", "image_size", "crop_size",
                      "schedule", "batch_size", "learning_rate", "pretrain_epochs")
-    } | {"epochs": 20, "min_steps": 300, "steps_per_image": 4.0}  # fmt: skip
+    } | {"epochs": 20, "min_steps": 300, "steps_per_image": 3.0}  # fmt: skip
     _started = ("encoder",)
 
     image_size: int = 110

@@ -581,7 +581,7 @@ class IFGAN(Classifier):
         "crop_size": 64,
         "epochs": 20,
         "min_steps": 300,
-        "steps_per_image": 4.0,
+        "steps_per_image": 3.0,
         "schedule": "one-cycle",
         "batch_size": 32,
         "learning_rate": 1e-3,

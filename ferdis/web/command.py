@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
-from ferdis.saved_models import find_model
+from ferdis.run_folder import find_model
 from ferdis.web.server import serving
 from ferdis.web.site import Site, write_site
 

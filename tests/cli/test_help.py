@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -70,7 +70,9 @@ class Parsed(Exception):
 
 
 @pytest.mark.parametrize("verb", [verb for verb in cli.VERBS if verb != "models"])  # which has none
-def test_options_told_from_the_source_are_those_of_the_parser(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_told_from_the_source_are_those_of_the_parser(
+    verb: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Else help would name what there is not, or a line that is right would be refused."""
 
     def stop(parser: Parser, *_: object, **__: object) -> None:
@@ -78,7 +80,8 @@ def test_options_told_from_the_source_are_those_of_the_parser(verb: str, monkeyp
 
     monkeypatch.setattr(Parser, "parse_args", stop)
     line = {"check": ["manifest", "--root", "."], "predict": ["model", "photo.jpg"]}.get(verb, [])
-    line = {"export": ["model"], "disentangle": ["run"], "report": ["run"], "fit": ["--system", "relgan"],
+    (tmp_path / "estimator.json").touch()
+    line = {"export": [str(tmp_path)], "disentangle": ["run"], "report": ["run"], "fit": ["--system", "relgan"],
             "sweep": ["--system", "cnn", "--space", "s"]}.get(verb, line)  # fmt: skip
     with pytest.raises(Parsed) as caught:
         cli.VERBS[verb](line)
@@ -97,23 +100,43 @@ LINES = (
     ["kfold", "--dataset", "nowhere"], ["kfold", "--dataset", "manifest", "--dataset.root", "/no/such"],
     ["kfold", "--system", "eggan"], ["kfold", "--protocol", "loso"], ["check", "ckplus", "--rot", "x"],
     ["check", "ckplus", "--root", "/no/such"], ["predict", "--crop"], ["export", "--hal"], ["fit"],
+    ["verify"], ["verify", "/no/such"],
+    ["disentangle"], ["report"], ["report", "/no/such"], ["pack", "run"], ["render"], ["augment"], ["check", "ckplus"],
+    ["kfold", "--dataset", "ckplus"], ["sweep", "--system", "cnn"],
     ["demo", "--fold", "3"],    ["sweep", "--system", "cnn", "--trials", "many"], ["completion", "bash"], ["nothing"],
 )  # fmt: skip
 
 
-def test_help_and_errors_about_arguments_import_nothing_heavy() -> None:
+def run_lines(lines: Sequence[list[str]], forbidden: Sequence[str]) -> list[str]:
+    """Run the lines in one new process, which fails as soon as a module is imported; the lines of their errors."""
     program = (
         "import json, sys\nfrom ferdis.cli import main\n"
         "for line in json.loads(sys.argv[1]):\n"
-        f"    main(line); heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        f"    main(line); heavy = [name for name in {tuple(forbidden)!r} if name in sys.modules]\n"
         "    assert not heavy, (line, heavy)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, json.dumps(LINES)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program, json.dumps(lines)], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
-    errors = [line for line in done.stderr.splitlines() if line.startswith("ferdis: error: ")]
-    assert len(errors) == sum("--help" not in line and "--help-all" not in line for line in LINES) - 1
+    return [line for line in done.stderr.splitlines() if line.startswith("ferdis: error: ")]
+
+
+def test_help_and_errors_about_arguments_import_nothing_heavy() -> None:
+    helps = sum("--help" in line or "--help-all" in line for line in LINES)
+    assert len(run_lines(LINES, HEAVY)) == len(LINES) - helps - 1  # and the completion
+
+
+def test_a_model_that_is_not_there_is_refused_without_torch(tmp_path: Path) -> None:
+    for fold in "01":
+        (tmp_path / f"fold-{fold}" / "cnn").mkdir(parents=True)
+        (tmp_path / f"fold-{fold}" / "cnn" / "estimator.json").touch()
+    for name in ("photo.jpg", "resolved.json"):
+        (tmp_path / name).touch()
+    rest = {"export": ["--out", "model.onnx"], "predict": [str(tmp_path / "photo.jpg")]}
+    lines = [[verb, model, *rest[verb]] for model in (str(tmp_path), str(tmp_path / "nowhere")) for verb in rest]
+    errors = run_lines(lines, ["torch", "timm"])
+    assert ["is a run of 2 models" in error for error in errors[:2]] == [True, True] and len(errors) == 4
 
 
 @pytest.mark.parametrize(
@@ -133,6 +156,13 @@ def test_help_and_errors_about_arguments_import_nothing_heavy() -> None:
         (["predict", "m", "p.jpg", "--crop"], "did you mean '--crops'?"),
         (["predit"], "no verb 'predit'; did you mean 'predict'?"),
         (["check", "manifest", "--rot", "."], "did you mean '--root'?"),
+        (["export", "model"], "ferdis export needs --out: "),
+        (["kfold", "--dataset", "ckplus"], "ferdis kfold needs --dataset.root: "),
+        (["render", "--out", "people", "--name", "manifest"], "ferdis render needs --root: "),
+        (["sweep", "--system", "cnn"], "ferdis sweep needs --space: "),
+        (["pack", "."], "ferdis pack needs OUT: the file"),
+        (["verify", "/no/such"], "/no/such does not exist: give a run folder"),
+        (["report", ".", "/no/such"], "/no/such does not exist: give a run folder"),
         (["completion", "tcsh"], "name a shell: ferdis completion bash | zsh | fish"),
     ],
 )
