@@ -223,14 +223,17 @@ def test_the_threshold(opened) -> None:
 # ---------------------------------------------------------------- the camera
 
 
-def test_a_film_as_camera(opened) -> None:
-    page = opened()
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_film_as_camera(opened, address: str, threads: int) -> None:
+    page = opened(f"{address}?threads={threads}")
     choose_zoo(page)
     page.get_by_role("button", name="Use the camera").click()
     text = answered(page, "frames per second")
     assert "One face: happiness" in text
     page.wait_for_timeout(2500)
-    assert float(page.get_attribute("body", "data-rate")) > 2  # docs/web.md has what was measured on a free machine
+    first, rate = (float(page.get_attribute("body", f"data-{what}")) for what in ("first-answer", "rate"))
+    print(f"\n{threads} threads: first answer after {first / 1000:.1f} s, camera {rate:.1f} frames per second")
+    assert rate > 0.5  # docs/web.md has what was measured on a free machine
     assert page.locator("#view").evaluate("canvas => [canvas.width, canvas.height]") == list(FILM)
     page.get_by_role("button", name="Stop the camera").click()
     answered(page, "The camera is off.")
