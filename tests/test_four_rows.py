@@ -88,6 +88,25 @@ def test_arguments_of_system_and_control(four_rows) -> None:
     assert rows["control-scratch"].epochs == 9
 
 
+def test_the_control_learns_labels_as_long_as_the_system(four_rows) -> None:
+    """Else the longer training looks like what reenactment brings."""
+    argv = ["--system", "relgan", "--dataset", "synthetic", "--weights", "zoo:expression"]
+    rows = four_rows.estimators(four_rows.arguments(argv), None)
+    for start in four_rows.STARTS:
+        system, control = rows[f"relgan-{start}"], rows[f"control-{start}"]
+        assert control.epochs == system.epochs + system.mlp_epochs == 40
+        assert (control.min_steps, control.steps_per_image) == (2 * system.min_steps, 2 * system.steps_per_image)
+    frozen = [*argv, "--arguments", "{finetune_encoder: false, mlp_epochs: 60}"]
+    for line, epochs in (
+        (frozen, 20),
+        ([*argv, "--control_arguments", "{epochs: 5}"], 5),
+        ([*argv, "--epochs", "3"], 23),
+    ):
+        assert four_rows.estimators(four_rows.arguments(line), None)["control-scratch"].epochs == epochs
+    ifgan = ["--system", "ifgan", "--dataset", "synthetic"]
+    assert four_rows.estimators(four_rows.arguments(ifgan), None)["control-scratch"].epochs == 20
+
+
 @pytest.mark.parametrize("system", ["relgan", "ifgan"])
 def test_the_rows_differ_in_system_and_start_alone(four_rows, system: str) -> None:
     argv = ["--system", system, "--dataset", "synthetic", "--augmentation", "strong"]
