@@ -21,9 +21,9 @@ train = Faces(train.pixels(), train.table)  # drawn once, not at every access
 print(train, unseen, sep="\n")
 
 # %%
-# The small size starts from the recogniser of the zoo; 500 steps are enough to see the principle.
+# The small size starts from the recogniser of the zoo, and 300 steps are enough to see the principle.
 
-model = IFGAN.small(min_steps=500, progress=False).fit(train)
+model = IFGAN.small(progress=False).fit(train)
 print(f"accuracy on unseen people: {model.score(unseen):.0%}, chance {1 / len(model.classes_):.0%}")
 
 # %%
