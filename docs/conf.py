@@ -28,8 +28,8 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
+    "sphinxcontrib.katex",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
@@ -54,6 +54,10 @@ html_sidebars = {
 }
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
+# Equations are drawn by the browser itself, from MathML: no font and no script of another server, so offline as well.
+html_math_renderer = "katex"
+katex_options = '{output: "mathml", throwOnError: false}'
+katex_css_path = "katex-math.css"  # the extension's own, in the place of a file on a server
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings state types, with shapes and ranges
