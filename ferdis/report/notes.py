@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from ferdis.metrics.noise_floor import partitions_of
 from ferdis.metrics.resampling import has_people
 
 _NUMBER = re.compile(r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)(?!\w|\.\d)")  # none in names: net3, 2x2, 0.1.0
@@ -22,12 +24,10 @@ def notes(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) -> 
     record : its resolved.json.
     fits : its done.json, one row a fit.
     """
-    folds, seeds = rows["fold"].nunique(), len(record["seeds"])
     clusters = "people" if has_people(rows) else "pictures"
     lines = [
-        f"{folds} fold{'s' * (folds != 1)}, {seeds} seed{'s' * (seeds != 1)} ({', '.join(map(str, record['seeds']))}); "
-        f"± is the standard deviation over folds (ddof 1), brackets are 95 % intervals over {clusters} (cluster "
-        "bootstrap).",
+        f"{repetition(rows)} ({_named_seeds(record['seeds'])}); ± is the standard deviation over folds (ddof 1), "
+        f"brackets are 95 % intervals over {clusters} (cluster bootstrap).",
         f"Chance is a UAR of {100 / len(record['faces']['classes']):.1f} %.",
         *_departures(record),
         *given_people(rows),
@@ -43,6 +43,25 @@ def notes(rows: pd.DataFrame, record: Mapping[str, Any], fits: pd.DataFrame) -> 
             f"{fits['resumed'].sum()} fits were stopped and resumed: their seconds are those of the last part."
         )
     return list(dict.fromkeys(lines))
+
+
+def repetition(rows: pd.DataFrame) -> str:
+    """How often what was trained: "10 folds, 2 seeds", "10 partitions into 2 folds, 2 seeds each"."""
+    folds, seeds = rows["fold"].nunique(), sorted(rows["seed"].unique())
+    partitions = len(np.unique(partitions_of(rows.drop_duplicates(["path", "seed"]), seeds)))
+    of_folds = f"{folds} fold{'s' * (folds != 1)}"
+    if partitions == 1:
+        return f"{of_folds}, {len(seeds)} seed{'s' * (len(seeds) != 1)}"
+    each, rest = divmod(len(seeds), partitions)
+    times = f"{len(seeds)} trainings" if rest else f"{each} seed{'s' * (each != 1)} each"
+    return f"{partitions} partitions into {of_folds}, {times}"
+
+
+def _named_seeds(seeds: Sequence[int]) -> str:
+    """ "0, 1, 4", and "0 to 19" of many in a row."""
+    if len(seeds) > 5 and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
 
 
 def joined(lines: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from ferdis.report.confidence import calibration_part
 from ferdis.report.joining import Group
 from ferdis.report.mistakes import Loader, find_faces, with_pictures, worst
 from ferdis.report.noise import gains_of, noise_part, verdict_between
-from ferdis.report.notes import given_people, leak_of, notes, peeking_claims
+from ferdis.report.notes import given_people, leak_of, notes, peeking_claims, repetition
 from ferdis.report.page import Part, Section, drawing, drawing_from
 from ferdis.report.published import beside
 from ferdis.report.robustness import robustness_part
@@ -84,12 +84,11 @@ def about(group: Group) -> str:
     """What was tested, in one line."""
     rows, record = group.rows, group.runs[0].record
     people = f" of {rows['subject'].nunique()} people" if has_people(rows) else ", people not known"
-    folds, seeds = rows["fold"].nunique(), rows["seed"].nunique()
     protocol = record["protocol"]
     kind = protocol.get("class", "") if isinstance(protocol, dict) else ""
     return (
         f"{group.title}: {rows['path'].nunique()} test images{people}, {len(record['faces']['classes'])} classes; "
-        f"{folds} fold{'s' * (folds != 1)}{f' ({kind})' if kind else ''}, {seeds} seed{'s' * (seeds != 1)}; "
+        f"{repetition(rows)}{f' ({kind})' if kind else ''}; "
         f"runs: {', '.join(str(run.root) for run in group.runs)}"
     )
 

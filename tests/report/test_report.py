@@ -317,4 +317,5 @@ def test_several_seeds_with_folds_of_their_own(faces: Faces, tmp_path: Path) -> 
     run = run_folder.read_run(tmp_path / "run")
     assert set(run.folds["seed"]) == {0, 1} and len(run.fits) == 12
     page = Page(write_report([tmp_path / "run"], mistakes=0).read_text("utf-8"))
-    assert "2 seeds (0, 1)" in page.text and "is not shown (0 is in the interval" in page.text
+    assert "2 partitions into 3 folds, 1 seed each (0, 1)" in page.text
+    assert "is not shown (0 is in the interval" in page.text

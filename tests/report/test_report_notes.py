@@ -10,7 +10,7 @@ import pytest
 
 from ferdis import metrics
 from ferdis.report.joining import join
-from ferdis.report.notes import _undetected, joined, notes
+from ferdis.report.notes import _undetected, joined, notes, repetition
 from ferdis.report.sections import _published, headline
 from ferdis.report.tables import compared
 from ferdis.run_folder import FinishedRun
@@ -127,3 +127,24 @@ def test_notes_of_many_fits_that_differ_in_a_number_are_one_line() -> None:
 def test_faces_that_were_not_looked_for_are_not_missed(detected: list[object], told: list[str]) -> None:
     rows = pd.DataFrame({"path": ["photograph", "drawn"], "detected": detected})
     assert _undetected(pd.concat([rows, rows])) == told  # of two systems
+
+
+def repeated(dealt: list[list[int]]) -> pd.DataFrame:
+    """Rows of one system: the fold of each of some images in each training."""
+    return pd.DataFrame([{"path": f"{image}.png", "seed": seed, "fold": fold}
+                         for seed, folds in enumerate(dealt) for image, fold in enumerate(folds)])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("dealt", "says"),
+    [
+        ([[0, 1, 2]], "3 folds, 1 seed"),
+        ([[0, 0, 0]], "1 fold, 1 seed"),
+        ([[0, 1, 0], [0, 1, 0]], "2 folds, 2 seeds"),
+        ([[0, 1, 0], [1, 0, 0]], "2 partitions into 2 folds, 1 seed each"),
+        ([[0, 1, 0], [0, 1, 0], [1, 0, 0], [1, 0, 0]], "2 partitions into 2 folds, 2 seeds each"),
+        ([[0, 1, 0], [0, 1, 0], [1, 0, 0]], "2 partitions into 2 folds, 3 trainings"),
+    ],
+)
+def test_partitions_are_told_from_seeds(dealt: list[list[int]], says: str) -> None:
+    assert repetition(repeated(dealt)) == says
