@@ -1,4 +1,4 @@
-"""Whether the tests of wiring notice wrong programs: each is made in a copy by one edit, and a test has to fail.
+"""Whether the tests notice wrong programs: each is made in a copy by one edit, and a test has to fail.
 
     python -m tools.check_wiring                   # all of tools/wrong_programs.py; exit status 1 if one is accepted
     python -m tools.check_wiring --only eggan      # those with this word in file or name
@@ -26,7 +26,7 @@ from tools.wrong_programs import PROGRAMS
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("ferdis", "tests", "setup.cfg", "pyproject.toml")
 LIBRARIES = ("torch", "timm", "sklearn.base", "pandas", "lightning.fabric", "torchmetrics", "pytest")
-TIME_LIMIT = 300  # seconds; a program that takes longer counts as noticed
+TIME_LIMIT = 300  # seconds; a program that takes longer counts as noticed; so many for each file of the right one
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,9 @@ def run_tests(folder: str, tests: tuple[str, ...], answer: Connection, write_byt
     answer.send((int(status) if first.collected else -1, first.test))
 
 
-def outcome(folder: Path, tests: tuple[str, ...], write_bytecode: bool = False) -> tuple[int, str]:
+def outcome(
+    folder: Path, tests: tuple[str, ...], write_bytecode: bool = False, limit: float = TIME_LIMIT
+) -> tuple[int, str]:
     """Exit status of pytest (-1: a file could not be imported) and the first test that failed."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(LIBRARIES))
@@ -91,9 +93,9 @@ def outcome(folder: Path, tests: tuple[str, ...], write_bytecode: bool = False) 
     process.start()
     sender.close()
     try:
-        if not receiver.poll(TIME_LIMIT):
+        if not receiver.poll(limit):
             process.terminate()
-            return 1, f"no end after {TIME_LIMIT} s"
+            return 1, f"no end after {limit:g} s"
         status, test = receiver.recv()
     except EOFError:  # the process died
         status, test = 1, "the process died"
@@ -130,7 +132,8 @@ def main() -> int:
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
             copy(ROOT / part, folder / part)
         every = tuple(dict.fromkeys(test for program in chosen for test in program.tests))
-        if every and (failed := outcome(folder, every, write_bytecode=True)) != (0, ""):
+        limit = TIME_LIMIT * len(every)
+        if every and (failed := outcome(folder, every, write_bytecode=True, limit=limit)) != (0, ""):
             raise ValueError(f"the tests fail on the right program: {failed[1] or 'they do not start'}")
         if options.markdown:
             print("| file | wrong program | noticed by |\n|---|---|---|")

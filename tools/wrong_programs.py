@@ -5,7 +5,10 @@ Those marked * were once made in the library, one by one, and accepted by every 
 
 from __future__ import annotations
 
+from tools.wrong_evaluation import EVALUATION, REPORTS
 from tools.wrong_generators import GENERATORS
+from tools.wrong_metrics import METRICS
+from tools.wrong_protocol import PROTOCOL
 from tools.wrong_shared_parts import SHARED
 
 PHASES, ARGUMENTS = "tests/systems/test_phases_wiring.py", "tests/systems/test_arguments_wiring.py"
@@ -304,4 +307,8 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     ),
     **GENERATORS,
     **SHARED,
+    **PROTOCOL,
+    **METRICS,
+    **EVALUATION,
+    **REPORTS,
 }

@@ -9,7 +9,7 @@ from scipy import stats
 
 from ferdis.metrics import compare, fold_differences, gain, interval, recalls, sequence_accuracy, spread, summary
 from ferdis.metrics.noise_floor import gain_of_counts
-from ferdis.metrics.resampling import counts_of_trainings, draws
+from ferdis.metrics.resampling import counts_of_trainings, draws, statistic_of
 from ferdis.metrics.selective import temperatures, tempered
 from tests.metrics.test_recognition import CLASSES, make_rows
 
@@ -220,3 +220,31 @@ def test_a_temperature_is_of_its_own_training_and_finds_its_rows() -> None:
             1 / both[rows.loc[row, "seed"], rows.loc[row, "fold"]]
         )
         assert cooled.loc[row].to_numpy() == pytest.approx(share / share.sum())
+
+
+def test_macro_f1_is_over_the_classes_of_each_matrix() -> None:
+    """Of three classes one is neither true nor answered: the mean is over the other two."""
+    matrix = np.array([[[2.0, 1, 0], [1, 1, 0], [0, 0, 0]], [[1, 0, 0], [0, 1, 0], [0, 0, 2]]]).reshape(2, 9)
+    assert statistic_of("macro_f1")(matrix) == pytest.approx([(4 / 6 + 2 / 4) / 2, 1])
+    assert statistic_of("uar")(matrix) == pytest.approx([(2 / 3 + 1 / 2) / 2, 1])
+    assert statistic_of("accuracy")(matrix) == pytest.approx([3 / 5, 1])
+    unlike = np.array([[0.0, 3, 0, 0]])  # three of the first class, all taken for the second, which never is true
+    assert statistic_of("uar")(unlike) == 0 == statistic_of("macro_f1")(unlike)
+    found = statistic_of("uar")(np.array([[1.0, 1, 0, 0]]))  # one class is true: its recall, not half of it
+    assert found == 0.5
+
+
+def test_outside_each_source_is_not_outside_both() -> None:
+    people, shift = np.array([0, 1, 2, 0, 1, 2, -1, 0]), np.array([-1, 0, 1, 2, 0, 1])
+    found = gain_of_counts(counts(people[None] + shift[:, None]), np.arange(6))
+    assert found.low > 0 and found.difference > found.floor and found.both_low < 0
+    assert found.verdict == "not shown: inside people and trainings together"
+
+
+def test_people_weigh_alike_in_the_mean_over_people() -> None:
+    """One image is right with the first system alone, nine of another person with both."""
+    first = np.array([[[0, 0, 0, 1], [0, 0, 0, 9]]], dtype=float)  # (trainings, people, cells)
+    second = np.array([[[0, 0, 1, 0], [0, 0, 0, 9]]], dtype=float)
+    for statistic, difference in (("person", 1 / 2), ("accuracy", 1 / 10)):
+        found = gain_of_counts(np.stack([first, second]), np.zeros(1, int), statistic)  # type: ignore[arg-type]
+        assert found.difference == pytest.approx(difference)

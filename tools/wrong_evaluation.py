@@ -1,0 +1,230 @@
+"""Wrong programs in evaluation, run folders, reports and sweeps: a part of ``tools/wrong_programs.py``."""
+
+from __future__ import annotations
+
+SCORED, DEFINITIONS = "tests/evaluation/test_what_is_scored.py", "tests/report/test_report_definitions.py"
+OBJECTIVE = "tests/sweep/test_objective.py"
+RUNNER = "tests/evaluation/test_runner.py"
+TUNED = "tests/evaluation/test_tuned_parameters.py"
+CALIBRATED, FOLDER = "tests/protocol/test_calibrated.py", "tests/test_run_folder.py"
+TABLES, EXTRAS = "tests/report/test_report_tables.py", "tests/report/test_report_extras.py"
+NOTES, REPORT = "tests/report/test_report_notes.py", "tests/report/test_report.py"
+SWEEP = "tests/sweep/test_sweep.py"
+
+EVALUATION: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+    "ferdis/evaluation/fit_and_score.py": (
+        (SCORED, RUNNER, CALIBRATED),
+        {
+            "probabilities in the estimator's order of classes": (
+                "probability[:, columns] = given",
+                "probability[:, : len(columns)] = given",
+            ),
+            "the estimator's classes taken for sorted": (
+                "[str(name) for name in estimator.classes_]",
+                "sorted(str(name) for name in estimator.classes_)",
+            ),
+            "the test part validates": ("job.faces[job.fold.validation]", "job.faces[job.fold.test]"),
+            "validation people passed unasked": (
+                'if job.selection == "validation":\n',
+                "if len(job.fold.validation):\n",
+            ),
+            "validation people train as well": (
+                "estimator.fit(job.faces[job.fold.train],",
+                "estimator.fit(job.faces[np.union1d(job.fold.train, job.fold.validation)],",
+            ),
+            "the seed of the task ignored": (
+                "seeded_clone(job.estimator, job.task.seed)",
+                "seeded_clone(job.estimator, 0)",
+            ),
+            "the estimator itself is fitted": ("clone = sklearn.base.clone(estimator)", "clone = estimator"),
+            "names of the first rows": ('"path": names[job.fold.test]', '"path": names[: len(job.fold.test)]'),
+            "labels of reference images shown": (
+                'given.with_table(given.to_frame().assign(expression="unknown"))',
+                "given",
+            ),
+        },
+    ),
+    "ferdis/evaluation/runner.py": (
+        (SCORED, RUNNER, TUNED, "tests/protocol/test_published.py", CALIBRATED, EXTRAS),
+        {
+            "folds of the first seed alone audited": (
+                "for seed in first.values():",
+                "for seed in list(first.values())[:1]:",
+            ),
+            "allow_overlap lets any leak pass": (
+                'tolerant = of_others and options["allow_overlap"]',
+                'tolerant = options["allow_overlap"]',
+            ),
+            "all seeds take the folds of the first": (
+                "_checked(part.split(faces), sel",
+                "_checked(parts[0].split(faces), sel",
+            ),
+            "the digest covers the seed": ('("seed", "random_state", *run', '("random_state", *run'),
+            "the threshold does not reach the audit": (
+                '"threshold": threshold, "allow',
+                '"threshold": NEAR_DUPLICATE, "allow',
+            ),
+            "parameters that hold faces not audited": (
+                "audit_parameters(estimator, faces, folds[seed], **options, known=known)",
+                "pass",
+            ),
+            "some seeds without reference images": (
+                "given = all(len(fold.reference)",
+                "given = any(len(fold.reference)",
+            ),
+        },
+    ),
+    "ferdis/evaluation/tuned_parameters.py": (
+        (SCORED, TUNED),
+        {
+            "all winners' people set aside": (
+                "for winner in winners if winner.fold is None for",
+                "for winner in winners for",
+            ),
+            "names, not digests": ('f"ferdis person {name}".encode()', 'f"ferdis person {name[:3]}".encode()'),
+        },
+    ),
+    "ferdis/evaluation/peeking.py": (
+        (SCORED, RUNNER),
+        {
+            "the last epoch is scored for every one": ("        estimator.load_epoch(path)\n", ""),
+            "epochs scored on training people": ("test = job.faces[job.fold.test]", "test = job.faces[job.fold.train]"),
+        },
+    ),
+    "ferdis/run_folder/reading.py": (
+        (SCORED, FOLDER, RUNNER, REPORT),
+        {
+            "fits by system first": (
+                '(item[1]["seed"], item[1]["fold"], item[1]["system"])',
+                '(item[1]["system"], item[1]["seed"], item[1]["fold"])',
+            ),
+        },
+    ),
+    "ferdis/run_folder/folder.py": (
+        (SCORED, RUNNER, FOLDER),
+        {
+            "other folds taken for the same": (
+                "path.read_bytes() != fresh.read_bytes()",
+                "len(path.read_bytes()) != len(fresh.read_bytes())",
+            ),
+        },
+    ),
+}
+
+REPORTS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+    "ferdis/report/joining.py": (
+        (DEFINITIONS, REPORT, CALIBRATED),
+        {
+            "the same seeds are further ones": (' and not set(there["seed"]) & set(mine["seed"])', ""),
+            "other parameters are further seeds": (
+                'set(there["parameters"]) == set(mine["parameters"]) and not',
+                "not",
+            ),
+        },
+    ),
+    "ferdis/report/mistakes.py": (
+        (DEFINITIONS, TABLES),
+        {
+            "seeds not averaged": (
+                'mean = known.groupby(rows.loc[known.index, "path"]).mean()',
+                'mean = known.groupby(rows.loc[known.index, "path"]).first()',
+            ),
+            "images by position": (
+                '.reindex(table["path"]).dropna().astype(int)',
+                '[: len(table)].set_axis(table["path"])',
+            ),
+        },
+    ),
+    "ferdis/report/noise.py": (
+        ("tests/report/test_report_noise.py", EXTRAS, NOTES),
+        {
+            "a gain of the other sign": ("(gains[other, best], -1.0)", "(gains[other, best], 1.0)"),
+            "gains of systems with other seeds": (
+                "if seeds[0] == seeds[1] and len(seeds[0]) > 1:",
+                "if len(seeds[0]) > 1:",
+            ),
+        },
+    ),
+    "ferdis/report/robustness.py": (
+        ("tests/report/test_report_noise.py", EXTRAS),
+        {
+            "images pooled over classes": (
+                'float((counts["right"] / counts["images"]).mean())',
+                'float(counts["right"].sum() / counts["images"].sum())',
+            ),
+            "means of classes and people": (
+                'part.groupby("true")[["images"',
+                'part.groupby(["true", "subject"])[["images"',
+            ),
+        },
+    ),
+    "ferdis/report/confidence.py": (
+        (DEFINITIONS, EXTRAS),
+        {"before and after swapped": ("for values in (known, cooled)", "for values in (cooled, known)")},
+    ),
+    "ferdis/report/tables.py": (
+        (DEFINITIONS, TABLES, EXTRAS, REPORT),
+        {
+            "the same draws for both groups": ("replicates, number)]", "replicates, 0)]"),
+            "an interval of 90 % for gaps": ("[0.025, 0.975]", "[0.05, 0.95]"),
+            "gaps of groups with other classes": (' & (part["classes"] == part["classes"].max())]', "]"),
+            "gaps of a few people": ('(part["people"] >= FEW_PEOPLE) & ', '(part["people"] >= 0) & '),
+            "test over all images for t": (
+                '(fits["test_images"] / fits["train_images"])',
+                '(fits["test_images"] / (fits["train_images"] + fits["test_images"]))',
+            ),
+            "precision of each class": (
+                'shown = rows[rows["true"] == name]',
+                'shown = rows[rows["predicted"] == name]',
+            ),
+            "low and high swapped": ("[{words(low)}, {words(high)}]", "[{words(high)}, {words(low)}]"),
+            "the spread in the place of the mean": (
+                'with_spread(line["accuracy_mean"], line["accuracy_std"], digits)',
+                'with_spread(line["accuracy"], line["accuracy_std"], digits)',
+            ),
+            "p of Holm in the column of p": ('p_text(line[f"{statistic}_p"])', 'p_text(line[f"{statistic}_holm"])'),
+        },
+    ),
+    "ferdis/report/notes.py": (
+        (DEFINITIONS, SCORED, NOTES, RUNNER),
+        {
+            "the best fold, not the mean of the best": (
+                '["test_accuracy"].max().mean()',
+                '["test_accuracy"].max().max()',
+            ),
+            "the best of all epochs for all": (
+                'one.groupby("epoch")["test_accuracy"].mean().max()',
+                'one["test_accuracy"].max()',
+            ),
+            "chance of two classes": ("100 / len(record['faces']['classes'])", "100 / 2"),
+            "shares of a leak in tens": ('f"{100 * share:.1f} % of its', 'f"{10 * share:.1f} % of its'),
+        },
+    ),
+    "ferdis/sweep/sweep.py": (
+        (OBJECTIVE, SWEEP),
+        {
+            "scored on those it trained on": (
+                "part.faces[fold.train], part.faces[fold.test], watch",
+                "part.faces[fold.train], part.faces[fold.train], watch",
+            ),
+            "the best epoch, whatever the selection": (
+                'max(self.scores) if selection == "validation" else self.scores[-1]',
+                "max(self.scores)",
+            ),
+            "the best inner fold": (
+                "earned += watch.score(plan.selection)",
+                "earned = n * watch.score(plan.selection)",
+            ),
+            "the sum of inner folds": ("return earned / n\n", "return earned\n"),
+            "the seed of inner folds ignored": ("validation_folds=0, seed=plan.seed)", "validation_folds=0, seed=0)"),
+            "the seed of the fits ignored": ("seeded_clone(candidate, plan.seed)", "seeded_clone(candidate, 0)"),
+            "proposals alike in every fold": ("derived_seed(plan.seed, fold or 0)", "derived_seed(plan.seed, 0)"),
+            "those set aside by the order of names": (
+                'key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())',
+                ")",
+            ),
+            "steps of all inner folds alike": ("earned, n, k * _FOLD_STEPS)", "earned, n, 0)"),
+            "reported without the folds before": ("self.report(self.earned + value,", "self.report(value,"),
+        },
+    ),
+}

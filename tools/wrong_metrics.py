@@ -1,0 +1,238 @@
+"""Wrong programs in the metrics: a part of ``tools/wrong_programs.py``, in the same form.
+
+Those marked * were accepted by the tests that the module had of its own.
+"""
+
+from __future__ import annotations
+
+REPORTED = "tests/report/test_report_definitions.py"
+RECOGNITION, COMPARISON = "tests/metrics/test_recognition.py", "tests/metrics/test_comparison.py"
+NOISE, SPREADS = "tests/metrics/test_noise_floor.py", "tests/metrics/test_spreads.py"
+DEFINITIONS = "tests/metrics/test_definitions.py"
+
+METRICS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+    "ferdis/metrics/recognition.py": (
+        (DEFINITIONS, RECOGNITION),
+        {
+            "UAR weighted by class sizes": (
+                'recall_score(true, predicted, labels=present, average="macro"',
+                'recall_score(true, predicted, labels=present, average="weighted"',
+            ),
+            "UAR over predicted classes too": ("present = np.unique(np.asarray(true))", "present = None"),
+            "micro F1": ('f1_score(true, predicted, average="macro"', 'f1_score(true, predicted, average="micro"'),
+            "* recall over predicted classes": ("total = matrix.sum(axis=1)\n", "total = matrix.sum(axis=0)\n"),
+            "a confusion matrix normalised by columns": (
+                "table.div(table.sum(axis=1).replace(0, np.nan), axis=0)",
+                "table.div(table.sum(axis=0).replace(0, np.nan), axis=1)",
+            ),
+            "ddof 0": ("known.std(ddof=1)", "known.std(ddof=0)"),
+            "seeds as further folds": (
+                'mean_std(table.groupby("fold")["accuracy"].mean())',
+                'mean_std(table["accuracy"])',
+            ),
+            "std over the folds of all seeds": (
+                "return float(np.mean([mean for mean, _ in each])), float(np.mean([std for _, std in each]))",
+                'return mean_std(table["accuracy"])',
+            ),
+            "* a sequence by its surest frame": (
+                'table["true"]], sort=True).mean()',
+                'table["true"]], sort=True).max()',
+            ),
+            "sequences of two people joined": (
+                "if has_people(table):  # two people",
+                "if not len(table):  # two people",
+            ),
+            "bins open above": (
+                "np.ceil(confidence * bins).astype(int) - 1",
+                "np.floor(confidence * bins).astype(int)",
+            ),
+            "bins not weighted": (
+                'gap.sum() / table["n"].sum()',
+                '(gap / table["n"]).mean()',
+            ),
+            "gaps cancel": (
+                '(table["accuracy"] - table["confidence"]).abs()',
+                '(table["accuracy"] - table["confidence"])',
+            ),
+            "confidence of the true class": (
+                "confidence = values.max(axis=1) if",
+                "confidence = values[np.arange(len(values)), np.searchsorted(classes, np.asarray(true))] if",
+            ),
+            "* calibration against labels by position": (
+                "true[probability.index], list",
+                "true.iloc[: len(probability)], list",
+            ),
+            "bootstrap over images": (
+                "counts_by(rows, person_of(rows),",
+                'counts_by(rows, rows["path"].to_numpy(str),',
+            ),
+            "* an interval of twice the level": ("[(1 - level) / 2, (1 + level) / 2]", "[1 - level, level]"),
+            "* the seed of the interval ignored": (
+                "draws(len(people), replicates, seed)",
+                "draws(len(people), replicates, 0)",
+            ),
+            "images counted once a seed": ('"n": rows["path"].nunique()', '"n": len(rows)'),
+        },
+    ),
+    "ferdis/metrics/resampling.py": (
+        (DEFINITIONS, RECOGNITION, COMPARISON, SPREADS, NOISE),
+        {
+            "classes that are absent count as 0 in the UAR": (
+                "where=shown).sum(axis=1) / shown.sum(axis=1)",
+                "where=shown).mean(axis=1)",
+            ),
+            "true and predicted swapped": (
+                "= matrix.sum(axis=2), matrix.sum(axis=1)",
+                "= matrix.sum(axis=1), matrix.sum(axis=2)",
+            ),
+            "* classes that are absent count as 0 in F1": (
+                "f1.sum(axis=1) / (either > 0).sum(axis=1)",
+                "f1.mean(axis=1)",
+            ),
+            "half of the people drawn": (
+                "generator.multinomial(people, share",
+                "generator.multinomial((people + 1) // 2, share",
+            ),
+            "images are the clusters": ('rows["subject" if has_people(rows) else "path"]', 'rows["path"]'),
+            "people of a training by position": (
+                "matrices[k, np.searchsorted(names, present)] = counts",
+                "matrices[k, : len(present)] = counts",
+            ),
+            "one arrangement drawn for all people": ("size=(size, people))", "size=(size, 1)).repeat(people, 1)"),
+        },
+    ),
+    "ferdis/metrics/comparison.py": (
+        (DEFINITIONS, REPORTED, COMPARISON),
+        {
+            "people of the two systems drawn apart": (
+                "[gap(times @ first, times @ second) for times in draws(people, replicates, seed)]",
+                "[gap(times @ first, other @ second) for times, other in "
+                "zip(draws(people, replicates, seed), draws(people, replicates, seed + 1), strict=True)]",
+            ),
+            "one-sided": ("np.abs(swapped) >= abs(difference) - _ROUNDING", "swapped >= difference - _ROUNDING"),
+            "* the observed arrangement not counted": (
+                "drawn_in = 0 if exhaustive(people, replicates) else 1",
+                "drawn_in = 0",
+            ),
+            "only larger differences count": (">= abs(difference) - _ROUNDING", "> abs(difference) + _ROUNDING"),
+            "an interval of twice the level": ("[(1 - level) / 2, (1 + level) / 2]", "[1 - level, level]"),
+            "* seeds counted as images": ("counts / _seeds(one), counts_other / _seeds(other)", "counts, counts_other"),
+            "the plain t test": ("np.sqrt(1 / len(values) + test_share)", "np.sqrt(1 / len(values))"),
+            "the spread of differences with ddof 0": ("values.std(ddof=1)\n", "values.std(ddof=0)\n"),
+            "one degree of freedom too many": (
+                "stats.t.sf(abs(t), len(values) - 1)",
+                "stats.t.sf(abs(t), len(values))",
+            ),
+            "one tail of t": ("float(2 * stats.t.sf", "float(stats.t.sf"),
+            "median of p, not twice": (
+                "min(1.0, 2 * float(np.median(p_values)))",
+                "min(1.0, float(np.median(p_values)))",
+            ),
+            "one tail of McNemar": (
+                "stats.binomtest(first_only, unlike)",
+                'stats.binomtest(first_only, unlike, alternative="greater")',
+            ),
+            "Holm from the largest": ("np.arange(len(order), 0, -1)", "np.arange(1, len(order) + 1)"),
+            "Bonferroni": ("np.arange(len(order), 0, -1)", "np.full(len(order), len(order))"),
+            "Holm not monotone": ("np.maximum.accumulate(values[order] * times)", "values[order] * times"),
+            "Holm counts what is not known": (
+                "known = np.flatnonzero(~np.isnan(values))",
+                "known = np.arange(len(values))",
+            ),
+            "test images over all images": (
+                "float((each / rest)[rest > 0].mean())",
+                "float((each / (rest + each)).mean())",
+            ),
+            "* given shares of another fold": ("given[(int(seed), int(fold))] for", "given[min(given)] for"),
+            "differences over seeds under folds of one seed": (
+                'values = values.groupby(level="fold").mean()',
+                'values = values.groupby(level="fold").first()',
+            ),
+        },
+    ),
+    "ferdis/metrics/spreads.py": (
+        (DEFINITIONS, SPREADS),
+        {
+            "* people of the first training alone": ("_figure(counts.mean(axis=0), times", "_figure(counts[0], times"),
+            "the share of seeds left in the partitions": (
+                "between**2 - within**2 / _harmonic(partition)",
+                "between**2",
+            ),
+            "the whole of the seeds taken off the partitions": ("within**2 / _harmonic(partition)", "within**2"),
+            "trainings with ddof 0": ("each.std(ddof=1)", "each.std(ddof=0)"),
+            "total as a plain sum": ("np.hypot(people, trainings)", "people + trainings"),
+            "arithmetic mean of the trainings": (
+                "1 / np.mean(1 / np.unique(partition, return_counts=True)[1])",
+                "np.mean(np.unique(partition, return_counts=True)[1])",
+            ),
+            "standard error of images": (
+                'statistic_of("accuracy")(counts) / times.sum(axis=1)',
+                'statistic_of("accuracy")(counts) / len(counts) ** 2',
+            ),
+        },
+    ),
+    "ferdis/metrics/noise_floor.py": (
+        (DEFINITIONS, NOISE, SPREADS),
+        {
+            "people of the first training alone": ("_interval(counts.mean(axis=1)", "_interval(counts[:, 0]"),
+            "the plain percentile interval": ("[outside, 1 - outside]", "[(1 - level) / 2, (1 + level) / 2]"),
+            "spread with ddof 0": ("spread = float(each.std(ddof=1))", "spread = float(each.std(ddof=0))"),
+            "partitions with ddof 0": ("for group in groups], ddof=1)", "for group in groups], ddof=0)"),
+            "degrees of freedom within partitions": ("len(each) - len(groups)", "len(each) - 1"),
+            "the floor is the smaller of the two": ("spread * max(1.0,", "spread * min(1.0,"),
+            "the floor of few trainings is one deviation": (
+                "spread * max(1.0, float(stats.t.ppf((1 + level) / 2, n - 1)) / np.sqrt(n))",
+                "spread",
+            ),
+            "seeds of one partition are independent": ("_means(each, partition), level)", "each, level)"),
+            "t of one side for both sources": (
+                "half = float(stats.t.ppf((1 + level) / 2, n - 1)",
+                "half = float(stats.t.ppf(level, n - 1)",
+            ),
+            "spread of one training, not of the mean": (
+                "independent.std(ddof=1) / np.sqrt(n))",
+                "independent.std(ddof=1))",
+            ),
+            "half-widths swapped": (
+                "difference - float(np.hypot(difference - low, half)), difference + float(np.hypot(high - difference",
+                "difference - float(np.hypot(high - difference, half)), difference + float(np.hypot(difference - low",
+            ),
+            "half-widths added": ("float(np.hypot(difference - low, half))", "(difference - low + half)"),
+            "both sources never asked": (' if both[0] <= 0 <= both[1] else ""', ' if both[0] > both[1] else ""'),
+            "a loss below the floor": ("abs(difference) <= floor", "difference <= floor"),
+            "every seed a partition": (
+                "np.unique(dealt, axis=1, return_inverse=True)[1].reshape(len(seeds))",
+                "np.arange(len(seeds))",
+            ),
+            "people weigh by their images": (
+                "times @ (value(counts[0]) - value(counts[1])) / times.sum(axis=1)",
+                "value(times @ counts[0]) - value(times @ counts[1])",
+            ),
+        },
+    ),
+    "ferdis/metrics/selective.py": (
+        (DEFINITIONS, "tests/report/test_report_extras.py"),
+        {
+            "fitted on the fold itself": ('part.index[part["fold"] != fold]', 'part.index[part["fold"] == fold]'),
+            "fitted on every fold": ('part.index[part["fold"] != fold]', "part.index"),
+            "fitted on the rows of other trainings": (
+                'part.index[part["fold"] != fold]',
+                'rows.index[rows["fold"] != fold]',
+            ),
+            "heated instead of cooled": (
+                "np.maximum(probability, _SMALL)) / temp",
+                "np.maximum(probability, _SMALL)) * temp",
+            ),
+            "temperatures by the order of folds": (
+                'temperature.loc[pd.MultiIndex.from_frame(rows[["seed", "fold"]])].to_numpy()',
+                "np.resize(temperature.to_numpy(), len(rows))",
+            ),
+            "least confident first": ("np.argsort(-confidence", "np.argsort(confidence"),
+            "ties in the order of rows": ('.groupby(level, sort=False).transform("mean").to_numpy()', ".to_numpy()"),
+            "one answer too many": (
+                "np.floor(coverage * len(accuracy) + 1e-9)",
+                "np.ceil(coverage * len(accuracy) + 1e-9)",
+            ),
+        },
+    ),
+}

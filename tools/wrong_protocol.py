@@ -1,0 +1,148 @@
+"""Wrong programs in the protocols: a part of ``tools/wrong_programs.py``, in the same form.
+
+Those marked * were accepted by the tests that the module had of its own.
+"""
+
+from __future__ import annotations
+
+SPLITTERS, PUBLISHED = "tests/protocol/test_splitters.py", "tests/protocol/test_published.py"
+CROSS, CALIBRATED = "tests/protocol/test_cross_dataset.py", "tests/protocol/test_calibrated.py"
+PARTS = "tests/protocol/test_parts.py"
+LEAKAGE, ALIKE = "tests/protocol/test_leakage.py", "tests/protocol/test_near_duplicates.py"
+
+PROTOCOL: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+    "ferdis/protocol/dealing.py": (
+        (PARTS, SPLITTERS, CROSS),
+        {
+            "the test subset validates": (
+                "validation = (turn >= 1) & (turn <= n_validation)",
+                "validation = (turn >= 0) & (turn < n_validation)",
+            ),
+            "the last validation subset trains too": (
+                "np.flatnonzero(turn > n_validation)",
+                "np.flatnonzero((turn > 0) & (turn >= n_validation))",
+            ),
+            "the subset before the test part validates": ("turn = (subset - index)", "turn = (index - subset)"),
+            "the seed of the dealing ignored": ('f"{seed}:{name}".encode()', 'f"0:{name}".encode()'),
+            "images are carved off, not people": (
+                "faces.subject if faces.has_subjects else row_names(faces)",
+                "row_names(faces)",
+            ),
+            "the seed of the carving ignored": ("pieces, seed)\n    return (piece", "pieces, 0)\n    return (piece"),
+            "a small share carves off nobody": ("min(max(round(share * pieces), 1), pieces - 1)", "round(share * 5)"),
+            "rare classes weigh as little as frequent ones": (
+                "weights = _UNIT // np.maximum(counts.sum(axis=0), 1) ** 2",
+                "weights = np.ones(counts.shape[1], dtype=np.int64)",
+            ),
+            "to the subset that overlaps most": ("overlap))[0]", "overlap))[-1]"),
+            "numbers inside ids as text": ("int(piece) if odd % 2 else piece", "piece if odd % 2 else piece"),
+        },
+    ),
+    "ferdis/protocol/splitters.py": (
+        (PARTS, SPLITTERS, CALIBRATED),
+        {
+            "every partition deals with one seed": ("[first + number for", "[first + 0 * number for"),
+            "trainings are numbered by the number of seeds": (
+                '.get("seed", 0), max(seeds) + 1',
+                '.get("seed", 0), len(seeds)',
+            ),
+            "ascending ids in blocks": (
+                "np.arange(len(people)) % self.n_splits",
+                "np.arange(len(people)) * self.n_splits // len(people)",
+            ),
+            "reference images are tested as well": ("test=fold.test[~chosen[fold.test]]", "test=fold.test"),
+            "the seed of the partition draws the reference images": (
+                "chance(self.reference_seed,",
+                "chance(self.seed,",
+            ),
+            "the seed of the reference images ignored": ("chance(self.reference_seed,", "chance(0,"),
+            "* one left out, by the order of text": ("number[ascending(people)]", "number[np.arange(len(people))]"),
+            "those carved off train as well": ("= train[~chosen], train[chosen]", "= train, train[chosen]"),
+            "the seed of an official split ignored": ("self.validation, self.seed)\n", "self.validation, 0)\n"),
+        },
+    ),
+    "ferdis/protocol/across_datasets.py": (
+        (
+            PARTS,
+            CROSS,
+        ),
+        {
+            "validation people train as well": ("rows[~chosen], rows[chosen]", "rows, rows[chosen]"),
+            "the tested set trains": ("[name for name in names if name != test]", "names"),
+            "validation from every set": (
+                "rows = np.flatnonzero(np.isin(origin, train))\n",
+                "rows = np.flatnonzero(np.isin(origin, [*train, test]))\n",
+            ),
+        },
+    ),
+    "ferdis/protocol/cross_dataset.py": (
+        (
+            PARTS,
+            CROSS,
+        ),
+        {
+            "classes of either side": ("} & set(test.classes)", "} | set(test.classes)"),
+            "classes of any set": ("set.intersection(*", "set.union(*"),
+            "all images of unknown people show one person": (
+                'table["path"].str.replace("/", "/picture of an unknown person: ", n=1)',
+                "name",
+            ),
+            "paths without their set": ('f"{name}/" + paths', "paths"),
+        },
+    ),
+    "ferdis/protocol/folds.py": (
+        (PARTS, SPLITTERS, LEAKAGE, CROSS),
+        {
+            "rows found by position": ("rows.to_numpy().astype(np.int64)", "np.arange(len(table)) % len(faces)"),
+            "people compared by position": ('faces.subject[table["row"]])', "faces.subject[np.arange(len(table))])"),
+        },
+    ),
+    "ferdis/protocol/leakage.py": (
+        (PARTS, LEAKAGE, CALIBRATED, "tests/protocol/test_look_alikes.py", PUBLISHED),
+        {
+            "validation and test not compared": ('("train", "test"), ("validation", "test"))', '("train", "test"))'),
+            "training and validation not compared": ('(("train", "validation"), ("train', '(("train'),
+            "training and reference not compared": (
+                '(("train", "reference"), ("validation", "reference"))',
+                '(("validation", "reference"),)',
+            ),
+            "reference and test images not compared": ('("picture", "duplicate")', '("picture",)'),
+            "classes missing from the test part refused": (
+                "np.setdiff1d(classes, expression[fold.train])",
+                "np.setdiff1d(classes, expression[fold.test])",
+            ),
+            "twice tested is well": ("if (times > 1).any():", "if (times > 2).any():"),
+            "rows without a sequence are of one": ('fillna(alone.astype("string"))', 'fillna("")'),
+            "parameters may hold validation people": ('for part in ("test", "validation"):', 'for part in ("test",):'),
+            "faces in a list of parameters overlooked": ("isinstance(value, list | tuple)", "isinstance(value, tuple)"),
+            "faces of inner estimators overlooked": ("get_params(deep=True))", "get_params(deep=False))"),
+            "one direction of sets that may overlap": ("for name in sorted(group):", "for name in sorted(group)[:1]:"),
+            "the threshold of the audit not passed": (
+                "similar(prints, prints, threshold, ",
+                "similar(prints, prints, NEAR_DUPLICATE, ",
+            ),
+        },
+    ),
+    "ferdis/protocol/near_duplicates.py": (
+        (PARTS, ALIKE, LEAKAGE, "tests/protocol/test_copies_of_files.py"),
+        {
+            "mirrored copies have keys of their own": ("image[:, ::-1] if mirrored else image)", "image)"),
+            "upside down instead of mirrored": ("image[:, ::-1] if mirrored", "image[::-1] if mirrored"),
+            "images of two shapes share a key": ("hashlib.sha256(repr(image.shape).encode())", "hashlib.sha256()"),
+            "mirrored: the second alone decides": (
+                "mirrored=prints.mirrored[first] != prints.mirrored[second]",
+                "mirrored=prints.mirrored[second]",
+            ),
+            "prints of the whole set for some of its rows": ("return prints[rows]", "return prints[: len(rows)]"),
+        },
+    ),
+    "ferdis/protocol/image_matching.py": (
+        (
+            PARTS,
+            ALIKE,
+        ),
+        {
+            "* mirror images not near by sketch": ("theirs[part, odd].T).abs_()", "theirs[part, odd].T)"),
+        },
+    ),
+}
