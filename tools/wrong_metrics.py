@@ -235,4 +235,77 @@ METRICS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
         },
     ),
+    "ferdis/metrics/verification.py": (
+        ("tests/metrics/test_verification.py", "tests/metrics/test_leak.py"),
+        {
+            "images paired with themselves": ("np.triu_indices(len(unit), k=1)", "np.triu_indices(len(unit), k=0)"),
+            "rates compared the wrong way": ("np.abs(accepted - (1 - kept))", "np.abs(accepted - kept)"),
+            "the threshold at the first rejected": (
+                "(thresholds[nearest] + thresholds[nearest + 1]) / 2)",
+                "thresholds[nearest + 1])",
+            ),
+            "* accepted above the threshold alone": ("(edited >= threshold)", "(edited > threshold)"),
+            "real accuracy of all pairs": ("(cosines[same] >= threshold)", "(cosines >= threshold)"),
+            "* cosines of all pairs as those of two people": ("cosines[~same].mean()", "cosines.mean()"),
+            "* error of one kind": ("(accepted[nearest] + 1 - kept[nearest]) / 2", "accepted[nearest]"),
+            "lengths kept": ("return values / length", "return values"),
+        },
+    ),
+    "ferdis/metrics/leak.py": (
+        ("tests/metrics/test_leak.py",),
+        {
+            "the mean kept": ("pair_cosines(values - values.mean(0), names)", "pair_cosines(values, names)"),
+            "scored on the half that it was fitted on": (
+                "probe.decision_function(values[score])",
+                "probe.decision_function(values[fit])",
+            ),
+            "* truths of the fitted half": ("found_truths.append(person[score])", "found_truths.append(person[fit])"),
+            "two people swapped": ("[-found / 2, found / 2]", "[found / 2, -found / 2]"),
+            "logits as they are": ("scaled = logits * np.exp(scale)", "scaled = logits * 1.0"),
+        },
+    ),
+    "ferdis/metrics/action_units.py": (
+        ("tests/metrics/test_action_units.py",),
+        {
+            "raters taken for random": (
+                "residual = ratings - rows[:, None] - columns[None, :] + mean",
+                "residual = ratings - rows[:, None]",
+            ),
+            "ICC of the mean of the raters": ("total = between + (k - 1) * error", "total = between"),
+            "a constant answer has no correlation": (
+                "if b.std() > _VARIES else 0.0",
+                'if b.std() > _VARIES else float("nan")',
+            ),
+            "mean over values, not action units": (
+                'float(self.table["mse"].mean())',
+                'float(np.average(self.table["mse"], weights=self.table["n"]))',
+            ),
+        },
+    ),
+    "ferdis/metrics/disentanglement.py": (
+        ("tests/metrics/test_disentanglement.py",),
+        {
+            "expressions read across images, not people": ("groups=place)", "groups=np.arange(len(place)))"),
+            "identity scored on the fitted half": (
+                "subject[fit], representations[score], seed)\n            right.append(found == subject[score])",
+                "subject[fit], representations[fit], seed)\n            right.append(found == subject[fit])",
+            ),
+            "* chance of equal classes": (
+                "float(counts.max() / len(expression))",
+                "float(1 / len(names))",
+            ),
+            "the gap to the smallest": ("(found[-1] - found[-2]) / entropy", "(found[-1] - found[0]) / entropy"),
+            "not over the entropy": ("(found[-1] - found[-2]) / entropy", "(found[-1] - found[-2])"),
+            "disentangled and complete swapped": (
+                "return float((weight * disentangled).sum()), float(complete.mean())",
+                "return float(complete.mean()), float((weight * disentangled).sum())",
+            ),
+            "dimensions weigh alike": ("float((weight * disentangled).sum())", "float(disentangled.mean())"),
+            "dimensions about zero": ("centred = values - values.mean(axis=0)", "centred = values - 0"),
+            "representations not centred": (
+                "one, other = one - middle, other - middle",
+                "one, other = one - 0, other - 0",
+            ),
+        },
+    ),
 }

@@ -78,6 +78,13 @@ class TestProbes:
         assert identity.accuracy > 0.85 and identity.chance == 0.05 and identity.n == 200
         assert expression.accuracy < 0.35 and expression.chance == 0.2
 
+    def test_chance_is_the_most_frequent_expression(self, reader) -> None:
+        """Always answering "fear" is right in three of four."""
+        rows = np.arange(40)
+        expression = np.where(rows % 4 == 0, "anger", "fear")
+        found = metrics.expression_probe(noisy(one_hot(expression)), expression, rows // 8, reader=reader)
+        assert found.chance == 0.75 and found.n == 40
+
     def test_a_code_of_expression(self, reader) -> None:
         values = noisy(one_hot(EXPRESSION))
         assert metrics.identity_probe(values, SUBJECT, reader=reader).accuracy < 0.12

@@ -29,6 +29,10 @@ class TestPeopleToldApart:
         assert 1 <= people_told_apart(noise, SUBJECT) < 1.1
         assert people_told_apart(np.ones((len(SUBJECT), 3)), SUBJECT) == pytest.approx(1, abs=1e-3)
 
+    def test_images_in_any_order(self) -> None:
+        order = np.random.default_rng(2).permutation(len(SUBJECT))
+        assert people_told_apart(of_groups(PEOPLE)[order], SUBJECT[order]) > 0.95 * PEOPLE
+
     def test_two_people(self) -> None:
         two = SUBJECT[: 2 * EACH]
         assert people_told_apart(of_groups(2)[: 2 * EACH], two) == pytest.approx(2, rel=0.05)

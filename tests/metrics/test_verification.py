@@ -39,6 +39,12 @@ def test_equal_error_by_hand() -> None:
     assert error == 0.25 and 0.4 < threshold < 0.6
 
 
+def test_both_kinds_of_error_count() -> None:
+    """From 0.5 on, one of three of the same is refused and one of two different accepted: no rates are equal."""
+    error, threshold = equal_error_rate([0.9, 0.8, 0.2, 0.5, 0.1], [True] * 3 + [False] * 2)
+    assert error == pytest.approx((1 / 3 + 1 / 2) / 2) and threshold == pytest.approx(0.35)
+
+
 def test_chance_is_half() -> None:
     random = np.random.default_rng(0)
     error, _ = equal_error_rate(random.random(4000), random.random(4000) < 0.3)
@@ -78,3 +84,11 @@ def test_generated_images_are_judged_by_real_ones() -> None:
     assert "100.00 % taken for the same person" in str(good)
     with pytest.raises(ValueError, match="no generated image"):
         verify(real, people, real[:0], real[:0])
+
+
+def test_a_pair_at_the_threshold_is_accepted() -> None:
+    """Cosines of 1 and 0 set the threshold to 1/2, which the generated face has exactly."""
+    first, second = np.eye(4)[0], np.eye(4)[1]
+    found = verify([first, first, second, second], ["a", "a", "b", "b"], [first], [np.ones(4)])
+    assert found.threshold == found.generated_cosine == 0.5 and found.accuracy == 1
+    assert (found.same_cosine, found.different_cosine) == (1, 0)
