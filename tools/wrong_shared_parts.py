@@ -99,6 +99,25 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
         },
     ),
+    "ferdis/preprocess/align.py": (
+        ("tests/preprocess/test_align.py",),
+        {
+            "height and width swapped in turns": (
+                "before = width if turn % 2 else height",
+                "before = height if turn % 2 else width",
+            ),
+            "the far face is prominent": ("area - CENTRE_WEIGHT *", "area + CENTRE_WEIGHT *"),
+            "size alone is prominent": ("score = area - CENTRE_WEIGHT * (", "score = area - 0 * ("),
+            "doubtful faces among the sure": ("score[~confident] = -np.inf", "score[~confident] = score[~confident]"),
+            "* centre as (y, x)": ("image.shape[1::-1]", "image.shape[:2]"),
+            "boxes moved before they are scaled back": (
+                "((boxes.reshape(-1, 2, 2) - offset) / scale)",
+                "(boxes.reshape(-1, 2, 2) / scale - offset)",
+            ),
+            "* points left on the canvas": ("(points - offset) / scale, strict", "points / scale, strict"),
+            "offset as (y, x)": ("np.array([left, top])", "np.array([top, left])"),
+        },
+    ),
     "ferdis/preprocess/augment.py": (
         ("tests/preprocess/test_augment.py",),
         {

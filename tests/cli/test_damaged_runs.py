@@ -152,6 +152,7 @@ def seal_again(run: Path, name: str) -> None:
         reseal(run)
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("name", [*ROOT, *TABLES, *MODEL])
 def test_a_damaged_file_whose_digest_fits_is_one_line_too(
     run: Path, made: Path, monkeypatch: pytest.MonkeyPatch, name: str

@@ -154,7 +154,7 @@ def test_weights_come_back_as_they_were(run):
 @pytest.mark.parametrize(
     ("damage", "options", "says"),
     [
-        (lambda run: shutil.rmtree(run), [], "no such folder"),
+        (lambda run: shutil.rmtree(run), [], "does not exist"),
         (lambda run: (run / "resolved.json").unlink(), [], "holds no run (no resolved.json)"),
         (lambda run: [path.unlink() for path in run.rglob("done.json")], [], "no fold is finished"),
         (lambda run: [path.unlink() for path in run.rglob("estimator.json")], [], "holds no saved weights"),

@@ -180,6 +180,31 @@ def test_most_prominent_is_large_and_central_and_confident() -> None:
     assert align._most_prominent(faces([[0, 0, 60, 60], [75, 75, 125, 125]], [1.0, 1.0]), centre) == 1
 
 
+@pytest.mark.parametrize("number", range(len(align.PASSES)))
+def test_a_face_is_where_it_is_in_the_image(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found on a search's canvas, enlarged and with a margin, is told in pixels of the image."""
+    image = np.zeros((90, 160, 3), np.uint8)
+    image[20:50, 100:140] = 255  # found by a detector of white rectangles, on grey
+
+    def find(canvas: np.ndarray, min_face: int, device: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rows, columns = np.nonzero(canvas[..., 0] > 192)
+        box = np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], float)
+        return box, np.array([0.9]), np.tile(box[:, None, :2], (1, 5, 1))
+
+    monkeypatch.setattr(align, "find_faces", find)
+    (face,) = align._search(image, align.PASSES[number], "cpu")
+    np.testing.assert_allclose(face.box, [100, 20, 140, 50], atol=2)
+    np.testing.assert_allclose(face.landmarks, np.tile([100, 20], (5, 1)), atol=2)
+
+
+def test_the_centre_of_a_wide_image_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """300 pixels wide and 100 high: the middle is at x = 150, y = 50."""
+    two = faces([[40, 30, 80, 70], [130, 30, 170, 70]], [0.9999, 0.9999])
+    monkeypatch.setattr(align, "_search", lambda image, search, device: two)
+    found = align._upright_face(np.zeros((100, 300, 3), np.uint8), "cpu")
+    assert found is not None and found.box.tolist() == [130, 30, 170, 70]
+
+
 def drawn_face(side: int = 240) -> np.ndarray:
     """A cartoon that MTCNN takes for a face: skin, eyes, brows, nose, mouth."""
     image = Image.new("RGB", (side, side), (90, 110, 130))
