@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -269,7 +270,8 @@ def test_a_worker_that_vanished_is_replaced(faces: Faces, tmp_path: Path, monkey
     abandoned.set_user_attr("beat", time.time() - 1000)
     held = study.ask()
     held.set_user_attr("beat", time.time())  # another worker, alive; it ends while this one waits
-    monkeypatch.setattr("time.sleep", lambda seconds: seconds and study.tell(held, 0.5))
+    waiting = SimpleNamespace(**{**vars(time), "sleep": lambda seconds: study.tell(held, 0.5)})  # the sweep's alone
+    monkeypatch.setattr(sys.modules[sweep.__module__], "time", waiting)
     held.set_user_attr("parameters", {"rate": 0.5})
     run(faces, tmp_path / "s", trials=5)
     trials = pd.read_csv(tmp_path / "s" / "trials.csv")
