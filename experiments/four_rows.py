@@ -111,6 +111,7 @@ def estimators(options: argparse.Namespace, people: Faces | None) -> dict[str, A
     given = {"progress": False, **{name: value for name, value in given.items() if value is not None}}
     system, control = SYSTEMS[options.system]
     own, others = ({**given, **(more or {})} for more in (options.arguments, options.control_arguments))
+    decided = "epochs" in (options.control_arguments or {})
     rows = {}
     begin: list[dict[str, Any]] = [{"weights": None}]
     if people is not None or options.weights:
@@ -118,7 +119,6 @@ def estimators(options: argparse.Namespace, people: Faces | None) -> dict[str, A
     for kind, start in zip(STARTS, begin, strict=False):
         mine = system.small(**{**start, **own})
         plain = control.small(**{**start, **others})
-        decided = "epochs" in (options.control_arguments or {})
         rows[f"control-{kind}"] = plain if decided else as_long(plain, passes(mine))
         rows[f"{options.system}-{kind}"] = mine
     return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PHASES, ARGUMENTS = "tests/systems/test_phases_wiring.py", "tests/systems/test_arguments_wiring.py"
+from tools.wrong_shared_parts import ARGUMENTS, PHASES
 
 GENERATORS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     "ferdis/systems/stargan.py": (

@@ -9,9 +9,7 @@ from tools.wrong_evaluation import EVALUATION, REPORTS
 from tools.wrong_generators import GENERATORS
 from tools.wrong_metrics import METRICS
 from tools.wrong_protocol import PROTOCOL
-from tools.wrong_shared_parts import SHARED
-
-PHASES, ARGUMENTS = "tests/systems/test_phases_wiring.py", "tests/systems/test_arguments_wiring.py"
+from tools.wrong_shared_parts import ARGUMENTS, PHASES, SHARED
 
 PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     "ferdis/systems/ifgan.py": (

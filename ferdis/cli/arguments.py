@@ -80,6 +80,11 @@ def options(argv: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         yield option, values
 
 
+def value_of(argv: Sequence[str], wanted: str) -> str | None:
+    """The value of an option, where the line gives one."""
+    return next((values[-1] for option, values in options(argv) if option == wanted and values), None)
+
+
 def leading(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """What stands before the first option, and the rest."""
     count = next((place for place, token in enumerate(argv) if token.startswith("-")), len(argv))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ferdis.cli.arguments import UsageError, leading, long_form, options
+from ferdis.cli.arguments import UsageError, leading, long_form, value_of
 from ferdis.cli.building import build_faces
 from ferdis.cli.parsers import parser_of
 
@@ -18,8 +18,7 @@ def run(argv: Sequence[str]) -> None:
         raise UsageError("name one model: ferdis export MODEL --out model.onnx")
     from ferdis.run_folder import find_model
 
-    system = next((values[-1] for option, values in options(rest) if option == "--system" and values), None)
-    find_model(names[0], system)
+    find_model(names[0], value_of(rest, "--system"))
     from ferdis.export import command  # imports torch
 
     parser = parser_of("export")

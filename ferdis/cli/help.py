@@ -165,9 +165,7 @@ def _default(argument: Argument | None) -> str:
 
 def _paragraph(option: str, argument: Argument) -> Iterator[str]:
     kind = f" {argument.kind}" if argument.kind not in ("", "flag") else ""
-    default = (
-        f" (default: {argument.default})" if argument.default else " (required)" if argument.kind != "flag" else ""
-    )
+    default = f" (default: {argument.default})" if argument.default else " (required)"
     yield f"  {_dashes(option)}{kind}{default if argument.kind != 'flag' else ''}"
     yield textwrap.fill(
         argument.help or "see the documentation", _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8
@@ -228,7 +226,7 @@ def words(line: Sequence[str], verbs: Iterable[str]) -> list[str]:
     try:
         there = known(before[0], before[1:])
     except (UsageError, OSError):
-        there = Known({}, {}, Names({}, "", "", ""))
+        there = Known({}, {}, Names({}, "", "", ""), {})
     option = next((token for token in reversed(before[1:]) if token.startswith("--")), "")
     if last.startswith("-"):
         found = {_dashes(name) for name in there.every} | ({"--dataset", "--protocol"} if there.groups else set())

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ferdis.cli.arguments import UsageError, leading, options
+from ferdis.cli.arguments import UsageError, leading, options, value_of
 from ferdis.cli.chosen import DEFAULTS, JOINT, LOADING, PROTOCOLS, SHORT, Names, choose_names
 from ferdis.cli.signatures import REQUIRED, Argument, arguments_of, imports_of, is_module, registered, tree_of
 from ferdis.messages import closest, quoted
@@ -30,6 +30,7 @@ OF_FIT = {  # which it takes before the parser sees the line
     "--like": Argument("like", "str", "None", "a finished run: its data set, system and arguments; the card cites it")
 }
 _TRUE_OR_FALSE = ("true", "false", "yes", "no", "1", "0", "on", "off")
+_RUNS = ("run", "runs", "folder")  # words of a line that name what ferdis kfold wrote
 _WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "None": "null"}
 
 
@@ -42,11 +43,13 @@ class Known:
     verb : dict of option to Argument, without those of systems, data set and protocol
     groups : what a key (``dataset``, ``protocol``, a system's label) is called -> its options; the key's own name first
     names : the systems by label, data set and protocol that the line names
+    words : what must stand before the options, one word at least of each
     """
 
     verb: Mapping[str, Argument]
     groups: Mapping[str, Mapping[str, Argument]]
     names: Names
+    words: Mapping[str, Argument]
 
     @property
     def every(self) -> dict[str, Argument]:
@@ -66,12 +69,14 @@ def known(verb: str, argv: Sequence[str] = ()) -> Known:
     """The options that a line of ``ferdis VERB`` may have."""
     module = f"ferdis.cli.{verb}"
     calls = _calls(module)
-    own = _own_options(module)
+    added = _added(module)
+    own = _of_functions(module) | {name: item for name, item in added.items() if name[0] == "-"}
+    words = {name: item for name, item in added.items() if name[0] != "-" and item.default == REQUIRED}
     experiment = "experiment_parser" in calls
     groups: dict[str, dict[str, Argument]] = {}
     if not experiment and "add_system" not in calls:
         own |= _of_data_set(verb, argv)
-        return Known(own, {}, Names({}, "", "", ""))
+        return Known(own, {}, Names({}, "", "", ""), words)
     default = {"augment": ["--system", "decgan"]}.get(verb, [])
     named = any(option in ("--system", "--system.name") for option, _ in options(argv))
     names = choose_names(argv if named else [*argv, *default])
@@ -87,7 +92,7 @@ def known(verb: str, argv: Sequence[str] = ()) -> Known:
             groups["protocol"] |= {"loading": Argument("loading", "dict | None", "None", LOADING)}
     for label, target in names.systems.items():
         groups[label] = arguments_of(target)
-    return Known(own, groups, names)
+    return Known(own, groups, names, words)
 
 
 def check_line(verb: str, argv: Sequence[str]) -> None:
@@ -116,29 +121,36 @@ def check_line(verb: str, argv: Sequence[str]) -> None:
                      for part in _alternatives(argument.kind)]  # fmt: skip
             raise UsageError(f"{option} {' '.join(values)}: {' or '.join(kinds)} is needed")
     _refuse_systems(verb, there.names)
-    _refuse_missing(verb, there, argv)
+    words, line = leading(argv)
+    _refuse_missing_words(verb, there.words, words)
+    _refuse_missing_options(verb, there, line)
 
 
-def _refuse_missing(verb: str, there: Known, argv: Sequence[str]) -> None:
-    """What must be given and is not, and runs that are not there."""
-    words, rest = leading(argv)
-    places = _positional(f"ferdis.cli.{verb}")
-    for number, (name, about) in enumerate(places.items()):
-        if number >= len(words):
-            raise UsageError(f"ferdis {verb} needs {name.upper()}: {about}")
-        last = number == len(places) - 1
-        for word in words[number:] if last else words[number : number + 1]:
-            if about.startswith("a run") and not Path(word).expanduser().exists():
-                raise UsageError(f"{word} does not exist: give {about}")
-    line = list(options(rest))
-    given = {SHORT.get(option.removesuffix("+"), option.removesuffix("+")) for option, _ in line}
-    # A key whose arguments are given in braces is left to the parser.
-    braces = {option.lstrip("-").partition(".")[0] for option, values in line if any("{" in item for item in values)}
+def _refuse_missing_words(verb: str, wanted: Mapping[str, Argument], words: Sequence[str]) -> None:
+    """Runs that are not there, and words that must stand before the options and do not."""
+    names = list(wanted)
+    for number, word in enumerate(words if names else ()):
+        name = names[min(number, len(names) - 1)]  # the last may be several
+        if name in _RUNS and not Path(word).expanduser().exists():
+            raise UsageError(f"{word} does not exist: give {wanted[name].help}")
+    if len(words) < len(names):
+        missing = names[len(words)]
+        raise UsageError(f"ferdis {verb} needs {missing.upper()}: {wanted[missing].help}")
+
+
+def _refuse_missing_options(verb: str, there: Known, line: Sequence[str]) -> None:
+    """Options that must be given and are not; a key whose arguments are given in braces is left to the parser."""
+    given, braces = set(), set()
+    for option, values in options(line):
+        option = option.removesuffix("+")
+        given.add(SHORT.get(option, option))
+        if any("{" in value for value in values):
+            braces.add(option.lstrip("-").partition(".")[0])
     needed = dict(there.verb)
     for key in {"dataset", "protocol"} & set(there.groups) - braces:
         needed |= {f"--{key}.{name}": argument for name, argument in there.groups[key].items()}
     for option, argument in needed.items():
-        if argument.default == REQUIRED and argument.kind != "flag" and option not in given:
+        if argument.default == REQUIRED and option not in given:
             raise UsageError(f"ferdis {verb} needs {option.replace('_', '-')}: {argument.help}")
 
 
@@ -230,19 +242,19 @@ def _calls(module: str) -> frozenset[str]:
     return frozenset(found | ({"protocol"} if "add_named" in found else set()))
 
 
-def _own_options(module: str) -> dict[str, Argument]:
-    """Options that a verb's module adds itself, and those of the functions whose arguments it adds."""
+def _of_functions(module: str) -> dict[str, Argument]:
+    """Options of the functions whose arguments a verb's module adds."""
     found: dict[str, Argument] = {}
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".add_function_arguments"):
             target, skip = _target(module, node.args[0]), _skipped(module, node)
             if target is not None:
                 found |= {f"--{name}": item for name, item in arguments_of(target).items() if name not in skip}
-    return {**found, **_added(module)}
+    return found
 
 
 def _added(module: str, function: str | None = None) -> dict[str, Argument]:
-    """Options of ``add_argument("--name", ...)`` in a module, or in one function of it."""
+    """What ``add_argument`` adds in a module, or in one function of it: ``--option``, or a word before the options."""
     nodes = tree_of(module).body
     if function is not None:
         nodes = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name == function]
@@ -250,26 +262,17 @@ def _added(module: str, function: str | None = None) -> dict[str, Argument]:
     for node in (inner for outer in nodes for inner in ast.walk(outer)):
         if not (isinstance(node, ast.Call) and ast.unparse(node.func).endswith("add_argument") and node.args):
             continue
-        option = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
-        if isinstance(option, str) and option.startswith("--"):
+        name = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
+        if isinstance(name, str):
             given = {item.arg or "": item.value for item in node.keywords}
             text = given.get("help")
             words = text.value if isinstance(text, ast.Constant) else ast.unparse(text).strip("f\"'") if text else ""
             kind = "flag" if "action" in given else ast.unparse(given["type"]) if "type" in given else "str"
             optional = ast.unparse(given["default"]) if "default" in given else "None"
-            default = REQUIRED if "required" in given else optional
-            found[option] = Argument(option[2:], kind, default, str(words).replace("%%", "%"))
-    return found
-
-
-def _positional(module: str) -> dict[str, str]:
-    """What a verb's module wants before the options, one at least of each, and the help of it."""
-    found = {}
-    for node in ast.walk(tree_of(module)):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("add_argument") and node.args:
-            name, given = node.args[0], {item.arg or "": ast.unparse(item.value).strip("'") for item in node.keywords}
-            if isinstance(name, ast.Constant) and not str(name.value).startswith("-") and given.get("nargs") != "*":
-                found[str(name.value)] = given.get("help", "")
+            any_number = "nargs" in given and ast.unparse(given["nargs"]) == "'*'"
+            needed = "required" in given if name[0] == "-" else not any_number
+            default = REQUIRED if needed else optional
+            found[name] = Argument(name.lstrip("-"), kind, default, str(words).replace("%%", "%"))
     return found
 
 
@@ -307,7 +310,8 @@ def _of_data_set(verb: str, argv: Sequence[str]) -> dict[str, Argument]:
     if verb == "check" and argv and not argv[0].startswith("-"):
         name = argv[0]
     elif verb == "render":
-        name = next((values[-1] for option, values in options(argv) if option == "--name" and values), "synthetic")
+        given = value_of(argv, "--name")
+        name = "synthetic" if given is None else given
     if not name:
         return {}
     plain = re.sub(r"[^a-z0-9]", "", name.lower().replace("+", "plus"))

@@ -58,7 +58,7 @@ def repetition(rows: pd.DataFrame) -> str:
 
 
 def _named_seeds(seeds: Sequence[int]) -> str:
-    """ "0, 1, 4", and "0 to 19" of many in a row."""
+    """Each seed, or of many in a row the first and the last: "0 to 19"."""
     if len(seeds) > 5 and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
         return f"{seeds[0]} to {seeds[-1]}"
     return ", ".join(map(str, seeds))

@@ -52,7 +52,7 @@ def test_an_estimator_given_to_evaluate_stays_unfitted(faces: Faces) -> None:
 
 
 class Noting(Plain):
-    """Notes whom it was fitted on."""
+    """Notes its seed and the images of each part that it is given."""
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed

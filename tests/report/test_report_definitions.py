@@ -1,4 +1,4 @@
-"""Figures of a report by hand: what is divided by what, over whom, and which of two columns a cell shows."""
+"""Figures of a report by hand: what is divided by what, over which people, and which of two columns a cell shows."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ SCORES = ((0.2, 0.6), (0.4, 0.2))  # of each inner fold, epoch by epoch
 
 
 class Scripted(BaseEstimator):
-    """Its validation scores are :data:`SCORES`, one line per fit; it notes its seed and whom it was shown."""
+    """Its validation scores are :data:`SCORES`, one line per fit; it notes its seed and the subjects of both parts."""
 
     def __init__(self, seed: int = 0, kind: str = "plain") -> None:
         self.seed = seed
