@@ -49,7 +49,7 @@ TRANSFERRERS: dict[str, tuple[type[Any], Mapping[str, Any]]] = {
     "DECGAN, unpaired": (DECGAN, {"ground_truth": "off"}),
     "IcGAN": (IcGAN, {}),
 }
-_SECOND_STAGES = ("identity_epochs", "expression_epochs", "encoder_epochs")
+_FURTHER_STAGES = ("identity_epochs", "reading_epochs", "expression_epochs", "encoder_epochs")
 
 
 def main(argv: Sequence[str] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -165,7 +165,7 @@ def fitted(
     """A system fitted on the training people, and the seconds that took; with ``--out`` it goes on where it was."""
     chosen = {**changes, **(options.arguments if name == "EGGAN" else {})}
     preset = cls.small().get_params()
-    later = [key for key in _SECOND_STAGES if key in preset]
+    later = [key for key in _FURTHER_STAGES if key in preset]
     if options.epochs:
         chosen |= {"epochs": options.epochs, **dict.fromkeys(later, options.epochs)}
     if options.steps:

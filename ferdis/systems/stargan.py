@@ -31,7 +31,10 @@ The reasons and what was measured are in ``docs/papers/stargan.md``.
 - Target conditions are those of another face of the batch, as in the authors' code; the text draws them at random.
 - The penalty of Eq. 8 is the ``gradient_penalty`` of :mod:`ferdis.systems.eggan`; it is minimised, and taken of the sum
   over patches, as in the authors' code.
-- ``identity_weight`` holds a face whose own condition is asked for to itself; it is not in the text and off by default.
+- The critic starts from He's (2015) weights.
+- Not in the text and off by default: ``identity_weight`` holds a face whose own condition is asked for to itself. In
+  :meth:`StarGAN.small` the condition sets scale and shift of norms (``injection="modulate"``), G draws a change of
+  the face (``draws="change"``), and the critic learns to read conditions first (``reading_epochs``).
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -64,19 +67,47 @@ SLOPE = 0.01  # of the critic's LeakyReLU (Table 5)
 # ----------------------------------------------------------------------------------------------------- networks
 
 
+class Normed(nn.Module):
+    """A convolution, instance norm and ReLU.
+
+    Parameters
+    ----------
+    convolution : nn.Module
+    channels : int
+        Of its maps.
+    told_width : int
+        0: the norm has a scale and a shift of its own; otherwise they are linear in a condition of so many numbers.
+    relu : bool
+    """
+
+    def __init__(self, convolution: nn.Module, channels: int, told_width: int = 0, relu: bool = True) -> None:
+        super().__init__()
+        self.convolution, self.norm = convolution, nn.InstanceNorm2d(channels, affine=not told_width)
+        self.style = nn.Linear(told_width, 2 * channels) if told_width else None
+        self.relu = nn.ReLU() if relu else nn.Identity()
+
+    def forward(self, maps: Tensor, condition: Tensor) -> Tensor:
+        """Maps (n, c, h, w) and conditions (n, told_width) to maps (n, channels, h', w')."""
+        maps = self.norm(self.convolution(maps))
+        if self.style is not None:
+            scale, shift = self.style(condition)[..., None, None].chunk(2, 1)
+            maps = maps * (1 + scale) + shift
+        return self.relu(maps)
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with instance norm, added to the maps (Table 4)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, told_width: int = 0) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            *_normed(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), channels),
-            *_normed(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), channels)[:-1],
+        self.first, self.second = (
+            Normed(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), channels, told_width, relu)
+            for relu in (True, False)
         )
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Maps (n, c, h, w) to maps of the same shape."""
-        return maps + self.layers(maps)
+    def forward(self, maps: Tensor, condition: Tensor) -> Tensor:
+        """Maps (n, c, h, w) and conditions (n, told_width) to maps of the same shape."""
+        return maps + self.second(self.first(maps, condition), condition)
 
 
 class Generator(nn.Module):
@@ -85,28 +116,53 @@ class Generator(nn.Module):
     Parameters
     ----------
     told_width : int
-        Numbers of the condition, each a constant map beside the three colours.
+        Numbers of the condition.
     channels : int
         Of the first layer; the two halvings have 2 and 4 times as many.
     blocks : int
         Residual blocks.
+    injection : "input" or "modulate"
+        Where the condition enters, see :class:`StarGAN`.
+    draws : "image" or "change"
+        What comes out of the last layer, see :class:`StarGAN`.
     """
 
-    def __init__(self, told_width: int, channels: int = 64, blocks: int = 6) -> None:
+    def __init__(
+        self,
+        told_width: int,
+        channels: int = 64,
+        blocks: int = 6,
+        injection: str = "input",
+        draws: str = "image",
+    ) -> None:
         super().__init__()
+        self.changes = draws == "change"
         wide = (channels, 2 * channels, 4 * channels)
-        layers = _normed(nn.Conv2d(3 + told_width, channels, 7, 1, 3, bias=False), channels)
+        maps, style = (told_width, 0) if injection == "input" else (0, told_width)
+        self.maps = bool(maps)
+        layers = [Normed(nn.Conv2d(3 + maps, channels, 7, 1, 3, bias=False), channels)]
         for before, after in pairwise(wide):
-            layers += _normed(nn.Conv2d(before, after, 4, 2, 1, bias=False), after)
-        layers += [ResidualBlock(wide[-1]) for _ in range(blocks)]
-        for before, after in pairwise(wide[::-1]):
-            layers += _normed(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), after)
-        self.layers = nn.Sequential(*layers, nn.Conv2d(channels, 3, 7, 1, 3, bias=False), nn.Tanh())
+            layers.append(Normed(nn.Conv2d(before, after, 4, 2, 1, bias=False), after))
+        between = [ResidualBlock(wide[-1], style) for _ in range(blocks)]
+        ups = [
+            Normed(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), after)
+            for before, after in pairwise(wide[::-1])
+        ]
+        self.layers = nn.ModuleList([*layers, *between, *ups])
+        self.head = nn.Sequential(nn.Conv2d(channels, 3, 7, 1, 3, bias=False), nn.Tanh())
+        if self.changes:
+            nn.init.zeros_(cast(Tensor, self.head[0].weight))  # at first a face is drawn as it is
 
     def forward(self, faces: Tensor, condition: Tensor) -> Tensor:
         """Faces (n, 3, S, S) in [-1, 1] and conditions (n, told_width) to faces (n, 3, S, S) in [-1, 1]."""
-        maps = condition[:, :, None, None].expand(-1, -1, *faces.shape[2:]).to(faces.dtype)
-        return self.layers(torch.cat([faces, maps], 1))  # (n, 3 + told_width, S, S) before
+        maps = faces
+        if self.maps:
+            beside = condition[:, :, None, None].expand(-1, -1, *faces.shape[2:]).to(faces.dtype)
+            maps = torch.cat([faces, beside], 1)  # (n, 3 + told_width, S, S)
+        for layer in self.layers:
+            maps = layer(maps, condition)
+        drawn = self.head(maps)
+        return (faces + 2 * drawn).clamp(-1, 1) if self.changes else drawn
 
 
 class Critic(nn.Module):
@@ -126,7 +182,7 @@ class Critic(nn.Module):
         super().__init__()
         wide = (3, *(channels * 2**level for level in range(layers)))
         self.layers = nn.Sequential(
-            *(layer for a, b in pairwise(wide) for layer in (nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(SLOPE)))
+            *(layer for pair in pairwise(wide) for layer in (_halving(*pair), nn.LeakyReLU(SLOPE)))
         )
         self.source = nn.Conv2d(wide[-1], 1, 3, 1, 1, bias=False)
         self.domain = nn.Conv2d(wide[-1], width, size // 2**layers, bias=False)
@@ -137,8 +193,12 @@ class Critic(nn.Module):
         return self.source(maps), self.domain(maps).flatten(1)
 
 
-def _normed(convolution: nn.Module, channels: int) -> list[nn.Module]:
-    return [convolution, nn.InstanceNorm2d(channels, affine=True), nn.ReLU()]
+def _halving(before: int, after: int) -> nn.Conv2d:
+    """He's initial weights keep the variance: there are no norms that would restore it."""
+    convolution = nn.Conv2d(before, after, 4, 2, 1)
+    nn.init.kaiming_normal_(convolution.weight, SLOPE, nonlinearity="leaky_relu")
+    nn.init.zeros_(cast(Tensor, convolution.bias))
+    return convolution
 
 
 def told(rows: Tensor, kind: str) -> Tensor:
@@ -214,6 +274,11 @@ def edit_faces(modules: Modules, batch: Batch, random: torch.Generator, *, kind:
     return {**batch, "target": target, "edited": modules.generator(batch["image"], told(target, kind))}
 
 
+def reading_terms(modules: Modules, batch: Batch, *, kind: str) -> dict[str, Tensor]:
+    """What the critic minimises in a stage of its own, before G: it reads conditions of real faces (Eq. 2)."""
+    return {"domain": real_domain_loss(modules.critic(batch["image"])[1], batch["condition"], kind)}
+
+
 def critic_terms(modules: Modules, batch: Batch, *, kind: str, adversarial: str) -> dict[str, Tensor]:
     """-L_adv + lambda_cls L_cls^r, term by term, and the penalty of Eq. 8 (Eq. 5)."""
     image, edited = batch["image"], batch["edited"].detach()
@@ -257,6 +322,9 @@ class StarGAN(ConditionedGenerator):
     ----------
     condition : what G is told and the critic reads: "action_units", or "expressions"
     adversarial : "wgan-gp" (Eq. 8), or "log" (Eq. 1; there is then no penalty)
+    injection : where the condition enters G: at the "input", as maps beside the colours, or to "modulate" the scale and
+        shift of the residual blocks' norms
+    draws : what G's last layer is: the "image", or a "change" that is added to the face
     domain_weight, reconstruction_weight, penalty_weight : float
         lambda_cls, lambda_rec and lambda_gp.
     identity_weight : float
@@ -265,6 +333,8 @@ class StarGAN(ConditionedGenerator):
     critic_channels, critic_layers : of the critic's first layer, and how many halve the side
     critic_steps : int
         The critic's steps for one of the generator.
+    reading_epochs : int
+        In which the critic learns to read conditions, before there is a generator; 0 is the text.
     betas : of Adam, whose rate falls linearly over the second half
 
     Attributes
@@ -274,11 +344,16 @@ class StarGAN(ConditionedGenerator):
     """
 
     preset: ClassVar[Mapping[str, Any]] = {
+        "injection": "modulate",
+        "draws": "change",
+        "domain_weight": 0.3,
+        "reconstruction_weight": 1.0,  # against 10 a change of a face does not pay
         "generator_channels": 16,
         "generator_blocks": 4,
         "critic_channels": 16,
         "critic_layers": 5,
         "critic_steps": 1,
+        "reading_epochs": 16,
         "image_size": 64,
         "epochs": 16,
         "min_steps": 3000,
@@ -287,6 +362,8 @@ class StarGAN(ConditionedGenerator):
 
     condition: str = ACTION_UNITS
     adversarial: str = "wgan-gp"
+    injection: str = "input"
+    draws: str = "image"
     domain_weight: float = 1.0
     reconstruction_weight: float = 10.0
     penalty_weight: float = 10.0
@@ -296,6 +373,7 @@ class StarGAN(ConditionedGenerator):
     critic_channels: int = 64
     critic_layers: int = 6
     critic_steps: int = 5
+    reading_epochs: int = 0
     image_size: int = 128
     epochs: int = 200
     batch_size: int = 16
@@ -343,16 +421,21 @@ class StarGAN(ConditionedGenerator):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_choice("adversarial", self.adversarial, ("wgan-gp", "log"))
+        check_choice("injection", self.injection, ("input", "modulate"))
+        check_choice("draws", self.draws, ("image", "change"))
         side = 2 ** max(2, self.critic_layers)
         if self.image_size % side:
             raise ValueError(f"image_size={self.image_size}: take a multiple of {side}, or fewer critic_layers")
         names = "epochs", "critic_steps", "critic_layers", "generator_channels", "critic_channels"
         check_at_least(1, self, *names)
+        check_at_least(0, self, "reading_epochs")
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         size, condition = self.image_size, self.condition_
         return {
-            "generator": Generator(condition.told_width, self.generator_channels, self.generator_blocks),
+            "generator": Generator(
+                condition.told_width, self.generator_channels, self.generator_blocks, self.injection, self.draws
+            ),
             "critic": Critic(size, condition.width, self.critic_channels, self.critic_layers),
         }
 
@@ -372,4 +455,10 @@ class StarGAN(ConditionedGenerator):
             Phase("critic", ("critic",), critic, penalised, adam, rate),
             Phase("generator", ("generator",), generator, drawn, adam, rate, every=self.critic_steps),
         ]
-        return [Stage("stargan", self.modules_, phases, epochs, batches, partial(edit_faces, kind=kind))]
+        stages = [Stage("stargan", self.modules_, phases, epochs, batches, partial(edit_faces, kind=kind))]
+        if self.reading_epochs:
+            phase = Phase("reading", ("critic",), partial(reading_terms, kind=kind), {"domain": 1.0}, adam)
+            first = max(1, round(self.reading_epochs * epochs / self.epochs))  # stretched alike
+            only = {"critic": self.modules_["critic"]}
+            stages.insert(0, Stage("reading", only, [phase], first, batches, augment))
+        return stages

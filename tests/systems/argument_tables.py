@@ -384,6 +384,8 @@ STARGAN_ARGUMENTS = {
                                           **some("stargan.drawn.condition", "stargan.prepared.*")}),
     "adversarial": Argument("log", some("stargan.critic.term.critic", "stargan.critic.term.penalty",
                                         "stargan.critic.weight.penalty", "stargan.generator.term.critic")),
+    "injection": Argument("input", _STAR_DRAWN),
+    "draws": Argument("change", some("stargan.initial", "stargan.prepared.edited", "stargan.*.term.*", "used")),
     "domain_weight": Argument(3.0, {"stargan.*.weight.domain": [3.0, 3.0]}),
     "reconstruction_weight": weight("stargan.generator.reconstruction"),
     "penalty_weight": weight("stargan.critic.penalty"),
@@ -394,6 +396,7 @@ STARGAN_ARGUMENTS = {
     "critic_channels": Argument(4, _STAR_CRITIC),
     "critic_layers": Argument(2, _STAR_CRITIC),
     "critic_steps": Argument(3, {"stargan.generator.every": [3, 3, 3]}),
+    "reading_epochs": Argument(3, {"reading.epochs": 3, **some("reading.*.rates")}, given={"reading_epochs": 5}),
     "image_size": Argument(64, some("stargan.initial", "stargan.drawn.image", "stargan.prepared.*", "stargan.*.term.*",
                                     "shapes.Critic", "used")),
 }  # fmt: skip
@@ -641,6 +644,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "StarGAN": {
         **_TRAINING, "condition": "action_units", "adversarial": "wgan-gp", "domain_weight": 1.0,  # Sections 4 and 5.2
+        "injection": "input", "draws": "image", "reading_epochs": 0,
         "reconstruction_weight": 10.0, "penalty_weight": 10.0, "identity_weight": 0.0, "generator_channels": 64,
         "generator_blocks": 6, "critic_channels": 64, "critic_layers": 6, "critic_steps": 5, "image_size": 128,
         "epochs": 200, "batch_size": 16, "learning_rate": 1e-4, "betas": (0.5, 0.999),
