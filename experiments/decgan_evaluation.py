@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
 
 def new_system(options: argparse.Namespace) -> DECGAN:
     """DECGAN as the options have it, before its training."""
-    changes: dict[str, Any] = {"seed": options.seed, "ground_truth": options.ground_truth}
+    unpaired = DECGAN.unpaired if options.ground_truth == "off" and options.preset == "small" else {}
+    changes: dict[str, Any] = {**unpaired, "seed": options.seed, "ground_truth": options.ground_truth}
     if options.epochs:
         changes |= {"epochs": options.epochs, "expression_epochs": options.epochs}
     model = DECGAN.small(**changes) if options.preset == "small" else DECGAN(**changes)

@@ -46,7 +46,7 @@ EDITORS: dict[str, tuple[type[Any], Mapping[str, Any]]] = {
 }
 TRANSFERRERS: dict[str, tuple[type[Any], Mapping[str, Any]]] = {
     "DECGAN": (DECGAN, {}),
-    "DECGAN, unpaired": (DECGAN, {"ground_truth": "off"}),
+    "DECGAN, unpaired": (DECGAN, DECGAN.unpaired),
     "IcGAN": (IcGAN, {}),
 }
 _FURTHER_STAGES = ("identity_epochs", "reading_epochs", "expression_epochs", "encoder_epochs")

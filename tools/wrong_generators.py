@@ -173,8 +173,8 @@ GENERATORS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 'modules.discriminator(modules.image_pool.exchange(batch["generated"].detach(), label)[0], label)',
             ),
             "* category order swapped": (
-                'torch.cat([batch["generated"], batch["restored"]]),))',
-                'torch.cat([batch["restored"], batch["generated"]]),))',
+                "torch.cat([generated, restored])",
+                "torch.cat([restored, generated])",
             ),
             "own label for the generated face": (
                 "label, own = labels_of(encoded",
@@ -213,10 +213,10 @@ GENERATORS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 'here, there = batch["representation"], batch["reference_representation"]',
                 'here, there = batch["representation"], batch["representation"]',
             ),
-            "E2 alone for one epoch": ("[alone], first, sampler", "[alone], 1, sampler"),
+            "E2 alone for one epoch": ("alone, reading, first, sampler", "alone, reading, 1, sampler"),
             "E2's rate falls with the other stage's": (
-                "adam, linear_decay_second_half(first)",
-                "adam, linear_decay_second_half(epochs)",
+                "schedule=linear_decay_second_half(first)",
+                "schedule=linear_decay_second_half(epochs)",
             ),
             "E2's stage not stretched": (
                 "round(self.expression_epochs * epochs / self.epochs)",
@@ -226,6 +226,26 @@ GENERATORS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 'Phase("generator", tuple(self.modules_), generate',
                 'Phase("generator", tuple(self.modules_)[:3], generate',
             ),
+            "reading D learns the other's labels": (
+                "F.one_hot(expressions, encoder",
+                "F.one_hot(swapped(expressions), encoder",
+            ),
+            "reading D: each label is its own": ("(label, swapped(label)))", "(label, label))"),
+            "a wrong label's face is the face": (
+                'modules.discriminator(batch["reference"], batch["own_label"]',
+                'modules.discriminator(batch["face"], batch["own_label"]',
+            ),
+            "equal expressions are wrong too": (
+                'differ = batch["expressions"][:n] != batch',
+                'differ = batch["expressions"][:n] == batch',
+            ),
+            "the reference's label for itself": ("modules.generator(maps, own)}", "modules.generator(maps, label)}"),
+            "E2 rereads without noise": (
+                "noisy(torch.cat([generated, restored]), noise, random)",
+                "noisy(torch.cat([generated, restored]), 0.0, random)",
+            ),
+            "D's reading moves E2's statistics": ("with torch.no_grad(), eval_mode(encoder):", "with torch.no_grad():"),
+            "a change is half as large": ("(face + 2 * drawn)", "(face + drawn)"),
             "probabilities in use": ("self.condition, sure=True)", "self.condition)"),
             "pool of no use": ("ImagePool(self.library_size,", "ImagePool(0,"),
             "truths ignored": ("self.ground_truth, self.truths,", "self.ground_truth, 8,"),

@@ -8,6 +8,7 @@ light and camera do (:func:`distorted`) is no part of a view: it befalls what a 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -101,6 +102,14 @@ def distorted(images: Tensor, generator: torch.Generator | None = None) -> Tenso
     out = out + uniform(-0.5, 1.0) * (torch.where(uniform(0, 1) < 0.5, soft, softer) - out)
     out = out + uniform(0, 0.05) * torch.randn(out.shape, generator=generator, device=device)
     return _partly_covered(out, generator).clamp(0, 1) * 2 - 1
+
+
+def noisy(images: Tensor, largest: float, generator: torch.Generator | None = None) -> Tensor:
+    """Images (n, c, h, w) with normal noise, whose standard deviation is drawn for each between 0 and ``largest``."""
+    if not largest:
+        return images
+    drawn: dict[str, Any] = {"generator": generator, "device": images.device, "dtype": images.dtype}
+    return images + largest * torch.rand(len(images), 1, 1, 1, **drawn) * torch.randn(images.shape, **drawn)
 
 
 def _partly_covered(images: Tensor, generator: torch.Generator | None) -> Tensor:

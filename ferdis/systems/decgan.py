@@ -34,6 +34,9 @@ The reasons, what was measured, and how to run it on CK+ are in ``docs/papers/de
 - D's copy of the label is detached; a real pair is the reference and its own label.
 - The image library is CycleGAN's pool: D gets the new image, or one of 50 older ones, with its label.
 - Where the answer is known (``ground_truth``), an L1 term asks for it; ``pair_weight=0`` is unpaired training.
+- For that, and off by default (:attr:`DECGAN.unpaired`): ``self_weight`` holds a face whose own expression is asked for
+  to itself, ``draws="change"`` draws a change of the face, ``matching_weight`` teaches D that a face with
+  another's label is wrong (Reed et al. 2016), ``reading_noise`` lets E2 read noisy images.
 - The association is of maps averaged over places, ends at the same person, and is left out by default.
 - Eq. 3 prints P^ab for P^aba; Table 1 prints 8 filters for the last layer, of 3.
 - The deconvolutions of stride 1 in Table 1 are convolutions.
@@ -46,7 +49,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -58,7 +61,7 @@ from torch.nn import functional as F
 from ferdis.faces import Faces
 from ferdis.losses import in_float32, masked_l1
 from ferdis.nn import eval_mode
-from ferdis.preprocess.augment import random_views, take_views, to_bytes, to_unit_range
+from ferdis.preprocess.augment import noisy, random_views, take_views, to_bytes, to_unit_range
 from ferdis.systems.arguments import check_at_least, check_choice, check_pairs
 from ferdis.systems.base import Estimator, expressions_of, resized
 from ferdis.systems.classifier import TrainingSet
@@ -92,11 +95,11 @@ class Encoder(nn.Module):
         self.layers = nn.Sequential(*(_convolution(a, b, k, stride, norm) for (a, b), k, stride in steps))
 
     def forward(self, face: Tensor) -> tuple[Tensor, ...]:
-        """Faces (n, 3, S, S) in [-1, 1] to maps of side S, S / 2 and S / 4; the last one is z."""
+        """Faces (n, 3, S, S) in [-1, 1] to themselves and maps of side S, S / 2, S / 4; the last is z."""
         maps = [face]
         for layer in self.layers:
             maps.append(layer(maps[-1]))
-        return tuple(maps[1:])
+        return tuple(maps)
 
 
 class ExpressionEncoder(nn.Module):
@@ -192,6 +195,8 @@ class Generator(nn.Module):
         The larger maps of E1 join those of the same side.
     blocks : int
         Residual blocks at the side of z.
+    draws : str
+        What comes out of the last layer: "image", or "change", which is added to the face.
     """
 
     def __init__(
@@ -203,12 +208,13 @@ class Generator(nn.Module):
         norm: str = "instance",
         skips: bool = False,
         blocks: int = 0,
+        draws: str = "image",
     ) -> None:
         super().__init__()
         bare = partial(NORMS[norm], affine=False)
         *larger, z = encoder_channels
         first, second, third = channels
-        self.skips = skips
+        self.skips, self.changes = skips, draws == "change"
         fine, middle = larger if skips else (0, 0)
         self.blocks = nn.ModuleList(ConditionalResidual(z, label_width, bare) for _ in range(blocks))
         layers = (
@@ -220,16 +226,20 @@ class Generator(nn.Module):
             ConditionalLayer(a, bare(n), n, label_width) for a, n in zip(layers, channels, strict=True)
         )
         self.head = nn.Conv2d(third, 3, kernel, 1, kernel // 2)
+        if self.changes:  # at first a face is drawn as it is
+            nn.init.zeros_(self.head.weight)
+            nn.init.zeros_(cast(Tensor, self.head.bias))
 
     def forward(self, maps: Sequence[Tensor], label: Tensor) -> Tensor:
-        """E1's three maps and labels (n, L) to faces (n, 3, S, S) in [-1, 1]."""
-        fine, middle, x = maps
+        """What E1 returns and labels (n, L) to faces (n, 3, S, S) in [-1, 1]."""
+        face, fine, middle, x = maps
         for block in self.blocks:
             x = block(x, label)
         joined = (_replicated(label, x), middle, fine)  # concatenated before each layer
         for number, layer in enumerate(self.layers):
             x = layer(torch.cat([x, joined[number]], 1) if self.skips or number == 0 else x, label).relu()
-        return self.head(x).tanh()
+        drawn = self.head(x).tanh()
+        return (face + 2 * drawn).clamp(-1, 1) if self.changes else drawn
 
 
 class Discriminator(nn.Module):
@@ -319,6 +329,21 @@ def association_loss(walk: Tensor, people: Tensor) -> Tensor:
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
     """What D minimises: -log D(x) - log(1 - D(G1(x, l))), means over logits of any shape (Eq. 4)."""
     return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+@in_float32
+def matching_loss(wrong: Tensor, differ: Tensor) -> Tensor:
+    """What D minimises on real faces with labels of others: -log(1 - D(x, l')) (Reed et al. 2016).
+
+    Parameters
+    ----------
+    wrong : Tensor of shape (n, 1, h, w)
+        Logits.
+    differ : Tensor of shape (n,), bool
+        Faces whose expression is not the label's; the mean is over them, 0 where there are none.
+    """
+    each = F.softplus(wrong).mean((1, 2, 3))
+    return (each * differ).sum() / differ.sum().clamp(min=1)
 
 
 @in_float32
@@ -415,8 +440,10 @@ def labels_of(encoded: tuple[Tensor, Tensor, Tensor], condition: str, sure: bool
     return torch.cat([label, feature], 1) if condition == "feature" else label
 
 
-def augment(_: Modules, batch: Batch, random: torch.Generator, *, max_degrees: float, truths: bool) -> Batch:
-    """Random views of faces, references and ground truths in [-1, 1], and all images that E2 learns from.
+def augment(
+    _: Modules, batch: Batch, random: torch.Generator, *, max_degrees: float, truths: bool, noise: float
+) -> Batch:
+    """Random views of faces, references and ground truths in [-1, 1], and all images that E2 learns from, with noise.
 
     E2's images are the references, the faces and, with ``truths``, the ground truths; the expression of a ground truth
     that does not exist is ``UNKNOWN``.
@@ -433,29 +460,34 @@ def augment(_: Modules, batch: Batch, random: torch.Generator, *, max_degrees: f
         "truth": truth,
         "known": known,
         "people": batch["identity"],
-        "shown": torch.cat([reference, face, truth][: 2 + truths]),
+        "shown": noisy(torch.cat([reference, face, truth][: 2 + truths]), noise, random),
         "expressions": torch.cat(expressions[: 2 + truths]),
     }
 
 
 def cycle_forward(
-    modules: Modules, batch: Batch, random: torch.Generator, *, condition: str, max_degrees: float, truths: bool
-) -> Batch:
-    """Each face with its reference's expression, and back again (Eq. 6 and 7): once a step."""
-    batch = augment(modules, batch, random, max_degrees=max_degrees, truths=truths)
+    modules: Modules, batch: Batch, random: torch.Generator, *, condition: str, itself: bool, max_degrees: float,
+    truths: bool, noise: float,
+) -> Batch:  # fmt: skip
+    """Each face with its reference's expression, and back again (Eq. 6, 7); ``itself``: also with its own."""
+    batch = augment(modules, batch, random, max_degrees=max_degrees, truths=truths, noise=noise)
     face = batch["face"]
     encoded = modules.expression_encoder(batch["shown"])
     label, own = labels_of(encoded, condition)[: 2 * len(face)].chunk(2)
     maps = modules.identity_encoder(face)
     generated = modules.generator(maps, label)  # Eq. 6; z is needed again for the association
+    restored = restore(modules, generated, own)
     return {
         **batch,
         "logits": encoded[1],
         "label": label,
+        "own_label": own,
         "representation": maps[-1].mean((2, 3)),
         "reference_representation": encoded[0][: len(face)].mean((2, 3)),
         "generated": generated,
-        "restored": restore(modules, generated, own),
+        "restored": restored,
+        "reread": noisy(torch.cat([generated, restored]), noise, random),
+        **({"itself": modules.generator(maps, own)} if itself else {}),
     }
 
 
@@ -465,12 +497,37 @@ def expression_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
     return _label_terms(logits, batch["expressions"])
 
 
-def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
+def matching_terms(modules: Modules, batch: Batch, *, condition: str) -> dict[str, Tensor]:
+    """What D minimises in the stage of E2: references and faces with their labels, and with each other's."""
+    expressions = batch["expressions"][: 2 * len(batch["face"])]
+    shown = batch["shown"][: len(expressions)]
+    encoder = modules.expression_encoder
+    label = F.one_hot(expressions, encoder.n_expressions).to(shown.dtype)
+    if condition == "feature":
+        with torch.no_grad(), eval_mode(encoder):  # its batch norm has counted these images
+            label = torch.cat([label, encoder(shown)[2].to(label.dtype)], 1)
+    right, wrong = (modules.discriminator(shown, given) for given in (label, swapped(label)))
+    differ = expressions != swapped(expressions)
+    return {"matching": F.softplus(-right.float()).mean() + matching_loss(wrong, differ)}
+
+
+def swapped(rows: Tensor) -> Tensor:
+    """Rows (2n, ...) of references and faces: to each the other's of its pair."""
+    return rows.roll(len(rows) // 2, 0)
+
+
+def discriminator_terms(modules: Modules, batch: Batch, *, matching: bool = False) -> dict[str, Tensor]:
     """What D minimises, on real pairs and on faces from the pool (Eq. 4); and how often it is right."""
-    label = batch["label"].detach()
+    label, n = batch["label"].detach(), len(batch["label"])
     real = modules.discriminator(batch["reference"], label)
     fake = modules.discriminator(*modules.image_pool.exchange(batch["generated"].detach(), label))
+    wrong: dict[str, Tensor] = {}
+    if matching:
+        differ = batch["expressions"][:n] != batch["expressions"][n : 2 * n]
+        logits = modules.discriminator(batch["reference"], batch["own_label"].detach())
+        wrong["matching"] = matching_loss(logits, differ)
     return {
+        **wrong,
         "adversarial": discriminator_loss(real, fake),
         "real_accuracy": (real > 0).float().mean(),
         "fake_accuracy": (fake < 0).float().mean(),
@@ -482,7 +539,7 @@ def generator_terms(modules: Modules, batch: Batch, *, association: bool) -> dic
     encoder = modules.expression_encoder
     held = {name: parameter.detach() for name, parameter in encoder.named_parameters()}
     with eval_mode(encoder):  # generated faces must not enter the statistics of its batch norm
-        _, logits, _ = functional_call(encoder, held, (torch.cat([batch["generated"], batch["restored"]]),))
+        _, logits, _ = functional_call(encoder, held, (batch["reread"],))
     expressions = batch["expressions"]
     terms = {
         "adversarial": generator_loss(modules.discriminator(batch["generated"], batch["label"].detach())),
@@ -491,6 +548,8 @@ def generator_terms(modules: Modules, batch: Batch, *, association: bool) -> dic
         "category": F.cross_entropy(logits.float(), expressions[: len(logits)]),
         "pair": masked_l1(batch["generated"], batch["truth"], batch["known"]),
     }
+    if "itself" in batch:
+        terms["self"] = mean_absolute(batch["itself"], batch["face"])
     if association:
         here, there = batch["representation"], batch["reference_representation"]
         walk = round_trip(transition(here, there), transition(there, here))
@@ -529,6 +588,13 @@ class DECGAN(Estimator):
         Counterparts drawn for each training face.
     adversarial_weight, cycle_weight, label_weight, category_weight, pair_weight, association_weight : float
         Of Eq. 5, Eq. 9, E2's cross-entropy on real faces and (E2 held) on others, L1 to the truth, Eq. 3.
+    self_weight : float
+        Of the L1 distance of a face to what G1 draws of it with its own expression.
+    matching_weight : float
+        Of real faces with another's label, which D is to call wrong; D then learns that beside E2, before G1 and G2.
+    draws : what the generators' last layer is: the "image", or a "change" that is added to the face
+    reading_noise : float
+        Largest standard deviation of the noise (of 2, the range of pixels) on every image that E2 is shown in training.
     encoder_channels, generator_channels, discriminator_channels : sequences of 3, 3 and 4 int
     further_channels : sequence of int
         Of further convolutions in E2, see :class:`ExpressionEncoder`.
@@ -563,6 +629,18 @@ class DECGAN(Estimator):
         "max_degrees": 8.0,
     }
 
+    unpaired: ClassVar[Mapping[str, Any]] = {
+        "ground_truth": "off",
+        "condition": "label",  # the feature would bring the reference's colours
+        "draws": "change",
+        "self_weight": 2.0,
+        "cycle_weight": 2.0,  # against 10 a change of a face does not pay
+        "matching_weight": 1.0,
+        "reading_noise": 0.15,
+        "discriminator_channels": (16, 32, 64, 128),
+    }
+    """For training without pairs: ``DECGAN.small(**DECGAN.unpaired)``."""
+
     condition: str = "feature"
     norm: str = "instance"
     skips: bool = False
@@ -575,6 +653,10 @@ class DECGAN(Estimator):
     category_weight: float = 1.0
     pair_weight: float = 10.0
     association_weight: float = 0.0
+    self_weight: float = 0.0
+    matching_weight: float = 0.0
+    draws: str = "image"
+    reading_noise: float = 0.0
     encoder_channels: Sequence[int] = (64, 128, 256)
     generator_channels: Sequence[int] = (256, 128, 64)
     discriminator_channels: Sequence[int] = (64, 128, 256, 512)
@@ -641,6 +723,7 @@ class DECGAN(Estimator):
     def _check_parameters(self) -> None:
         check_choice("condition", self.condition, ("feature", "label"))
         check_choice("norm", self.norm, tuple(NORMS))
+        check_choice("draws", self.draws, ("image", "change"))
         check_choice("ground_truth", self.ground_truth, GROUND_TRUTHS)
         side = 4 * 2 ** len(self.further_channels)
         if self.image_size % side:
@@ -648,7 +731,7 @@ class DECGAN(Estimator):
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel={self.kernel}: take an odd number")
         check_at_least(1, self, "epochs", "expression_epochs", "truths")
-        check_at_least(0, self, "residual_blocks")
+        check_at_least(0, self, "residual_blocks", "self_weight", "matching_weight", "reading_noise")
 
     def _training_set(self, faces: Faces, y: Any) -> TrainingSet:
         self.classes_, labels = np.unique(expressions_of(faces, y), return_inverse=True)
@@ -660,7 +743,7 @@ class DECGAN(Estimator):
 
     def _build(self, pretrained: bool = True) -> dict[str, nn.Module]:
         shape = (self.encoder_channels, self._label_width, self.generator_channels, self.kernel, self.norm)
-        generator = partial(Generator, *shape, skips=self.skips, blocks=self.residual_blocks)
+        generator = partial(Generator, *shape, skips=self.skips, blocks=self.residual_blocks, draws=self.draws)
         encoder = (self.encoder_channels, self.kernel, self.norm)
         return {
             "identity_encoder": Encoder(*encoder),
@@ -678,29 +761,37 @@ class DECGAN(Estimator):
             "image_pool": ImagePool(self.library_size, self._label_width, self.image_size),
         }
         epochs = self.training_epochs(len(training))
-        names = ("adversarial", "cycle", "label", "category", "pair", "association")
-        weights = {name: getattr(self, f"{name}_weight") for name in names}
-        if not (association := self.association_weight > 0):
-            del weights["association"]
+        weights = self._weights()
         first = max(1, round(self.expression_epochs * epochs / self.epochs))  # stretched alike
+        matching, association = self.matching_weight > 0, "association" in weights
+        real = {"adversarial": 1.0, **({"matching": self.matching_weight} if matching else {})}
         adam = partial(torch.optim.Adam, lr=self.learning_rate, betas=self.betas, fused=True)
+        falling = partial(linear_decay_second_half, epochs)
+        read = partial(Phase, optimizer=adam, schedule=linear_decay_second_half(first))
+        reading = [read("expression", ("expression_encoder",), expression_terms, {"label": self.label_weight})]
+        alone = {"expression_encoder": modules["expression_encoder"]}
+        if matching:
+            match = partial(matching_terms, condition=self.condition)
+            reading.append(read("matching", ("discriminator",), match, {"matching": self.matching_weight}))
+            alone["discriminator"] = modules["discriminator"]
+        judge = partial(discriminator_terms, matching=matching)
         generate = partial(generator_terms, association=association)
-        own, real = {"label": self.label_weight}, {"adversarial": 1.0}
-        alone = Phase(
-            "expression", ("expression_encoder",), expression_terms, own, adam, linear_decay_second_half(first)
-        )
         phases = [
-            Phase(
-                "discriminator", ("discriminator",), discriminator_terms, real, adam, linear_decay_second_half(epochs)
-            ),
-            Phase("generator", tuple(self.modules_), generate, weights, adam, linear_decay_second_half(epochs)),
+            Phase("discriminator", ("discriminator",), judge, real, adam, falling()),
+            Phase("generator", tuple(self.modules_), generate, weights, adam, falling()),
         ]
-        turned = partial(augment, max_degrees=self.max_degrees, truths=sampler.share > 0)
-        prepare = partial(cycle_forward, condition=self.condition, **turned.keywords)
+        turned = partial(augment, max_degrees=self.max_degrees, truths=sampler.share > 0, noise=self.reading_noise)
+        prepare = partial(cycle_forward, condition=self.condition, itself=self.self_weight > 0, **turned.keywords)
         return [
-            Stage("expression", {"expression_encoder": modules["expression_encoder"]}, [alone], first, sampler, turned),
+            Stage("expression", alone, reading, first, sampler, turned),
             Stage("decgan", modules, phases, epochs, sampler, prepare),
         ]
+
+    def _weights(self) -> dict[str, float]:
+        """Of the generators' terms; those of weight 0 that cost a forward are left out."""
+        names = ("adversarial", "cycle", "label", "category", "pair", "association", "self")
+        weights = {name: float(getattr(self, f"{name}_weight")) for name in names}
+        return {name: value for name, value in weights.items() if value or name not in ("association", "self")}
 
     def _fitted_state(self) -> dict[str, Any]:
         return {"classes": [str(name) for name in self.classes_]}

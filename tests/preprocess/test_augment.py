@@ -7,6 +7,7 @@ from ferdis.preprocess.augment import (
     centre_views,
     distorted,
     loosened,
+    noisy,
     patch_views,
     random_views,
     take_views,
@@ -149,3 +150,12 @@ def test_a_third_is_partly_covered_and_light_differs() -> None:
     assert 0.3 < (share > 0).float().mean() < 0.36 and 0.1 < share.max() < 0.17
     rows, columns = covered.any(2), covered.any(1)
     assert torch.equal(covered, rows[:, :, None] & columns[:, None, :])  # a rectangle
+
+
+def test_noise_differs_between_images_and_is_seeded() -> None:
+    images = torch.zeros(40, 3, 16, 16)
+    found = noisy(images, 0.5, torch.Generator().manual_seed(3))
+    spread = found.std((1, 2, 3))
+    assert spread.max() < 0.52 and spread.max() > 0.4 and spread.min() < 0.1 and abs(float(found.mean())) < 0.02
+    assert torch.equal(found, noisy(images, 0.5, torch.Generator().manual_seed(3)))
+    assert noisy(images, 0.0) is images

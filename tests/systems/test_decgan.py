@@ -79,7 +79,8 @@ class TestNetworks:
         image, label = torch.zeros(2, 3, 64, 64), torch.zeros(2, 7 + FEATURE)
         encoder, reader = Encoder(), ExpressionEncoder(7, (64, 128, 256), 7, "instance", ())
         codes = encoder(image)
-        assert [tuple(code.shape) for code in codes] == [(2, 64, 64, 64), (2, 128, 32, 32), (2, 256, 16, 16)]
+        assert codes[0] is image
+        assert [tuple(code.shape) for code in codes[1:]] == [(2, 64, 64, 64), (2, 128, 32, 32), (2, 256, 16, 16)]
         maps, logits, feature = reader(image)
         assert maps.shape == codes[-1].shape and logits.shape == (2, 7) and feature.shape == (2, FEATURE)
         generator, discriminator = Generator((64, 128, 256), 7 + FEATURE), Discriminator(7 + FEATURE)
@@ -94,9 +95,9 @@ class TestNetworks:
     def test_larger_maps_join_only_with_skips(self, skips: bool) -> None:
         torch.manual_seed(0)
         generator = Generator((4, 8, 12), 5, (12, 8, 6), 3, skips=skips)
-        maps = [torch.randn(1, c, side, side) for c, side in ((4, 24), (8, 12), (12, 6))]
+        maps = [torch.randn(1, c, side, side) for c, side in ((3, 24), (4, 24), (8, 12), (12, 6))]
         before = generator(maps, torch.zeros(1, 5))
-        for number in (0, 1):
+        for number in (1, 2):
             changed = [torch.randn_like(m) if k == number else m for k, m in enumerate(maps)]
             assert torch.equal(generator(changed, torch.zeros(1, 5)), before) != skips
 
@@ -106,11 +107,11 @@ class TestNetworks:
         def reach(blocks: int) -> int:
             torch.manual_seed(0)
             generator = Generator((4, 8, 12), 5, (12, 8, 6), 3, "batch", blocks=blocks).eval()
-            maps = [torch.randn(1, c, side, side) for c, side in ((4, 96), (8, 48), (12, 24))]
-            other = maps[2].clone()
+            maps = [torch.randn(1, c, side, side) for c, side in ((3, 96), (4, 96), (8, 48), (12, 24))]
+            other = maps[3].clone()
             other[..., 12, 12] += 10
             label = torch.zeros(1, 5)
-            changed = (generator([*maps[:2], other], label) - generator(maps, label)).abs().amax((0, 1, 2)) > 0
+            changed = (generator([*maps[:3], other], label) - generator(maps, label)).abs().amax((0, 1, 2)) > 0
             return int(changed.sum())
 
         none, one, two = map(reach, (0, 1, 2))
@@ -120,7 +121,7 @@ class TestNetworks:
     def test_the_label_reaches_the_middle(self, norm: str) -> None:
         torch.manual_seed(0)
         generator, z = Generator((4, 8, 12), 5, (12, 8, 6), 3, norm), torch.randn(2, 12, 12, 12)
-        maps = (torch.zeros(2, 4, 48, 48), torch.zeros(2, 8, 24, 24), z)
+        maps = (torch.zeros(2, 3, 48, 48), torch.zeros(2, 4, 48, 48), torch.zeros(2, 8, 24, 24), z)
         first, second = (generator(maps, torch.eye(5)[[k, 2]]) for k in range(2))
         changed = (first - second)[0].abs().amax(0)
         assert changed[16:32, 16:32].mean() > 0.5 * changed.mean() > 0

@@ -15,6 +15,7 @@ from ferdis.systems.decgan import (
     discriminator_loss,
     generator_loss,
     labels_of,
+    matching_loss,
     mean_absolute,
     restore,
     round_trip,
@@ -24,6 +25,27 @@ from ferdis.systems.decgan import (
 from ferdis.training.phases import Modules
 from tests.systems.test_decgan import faces, ready, tiny
 from tests.wiring import double
+
+
+class TestMatching:
+    """Real faces with labels of others (Reed et al. 2016)."""
+
+    def test_by_hand(self) -> None:
+        wrong = torch.tensor([[0.0, math.log(3)], [5.0, 5.0], [-9.0, 9.0]]).reshape(3, 1, 1, 2)
+        found = matching_loss(wrong, torch.tensor([True, False, False]))
+        assert float(found) == pytest.approx((math.log(2) + math.log(4)) / 2)  # -log(1 - 1/2), -log(1 - 3/4)
+        both = matching_loss(wrong, torch.tensor([True, False, True]))
+        assert float(both) == pytest.approx((float(found) + (9 + 2 * math.log(1 + math.exp(-9))) / 2) / 2)
+
+    def test_of_nobody_it_is_0(self) -> None:
+        wrong = double(3, 1, 2, 2).requires_grad_()
+        loss = matching_loss(wrong, torch.zeros(3, dtype=torch.bool))
+        (gradient,) = torch.autograd.grad(loss, wrong)
+        assert loss == 0 and not gradient.any()
+
+    def test_gradients(self) -> None:
+        differ = torch.tensor([True, False, True])
+        assert torch.autograd.gradcheck(lambda logits: matching_loss(logits, differ), double(3, 1, 2, 2))
 
 
 class TestEquation2:

@@ -74,11 +74,11 @@ class TestStep:
         found, modules, _ = ready()
         raw = next(iter(found.batches(0)))
         raw["known"] = torch.arange(len(raw["known"])) % 2 == 0
-        batch = decgan.augment(modules, raw, torch.Generator(), max_degrees=0.0, truths=True)
+        batch = decgan.augment(modules, raw, torch.Generator(), max_degrees=0.0, truths=True, noise=0.0)
         n = len(raw["known"])
         assert (batch["expressions"][2 * n :] == decgan.UNKNOWN).tolist() == (~raw["known"]).tolist()
         assert (batch["expressions"][: 2 * n] >= 0).all()
-        fewer = decgan.augment(modules, raw, torch.Generator(), max_degrees=0.0, truths=False)
+        fewer = decgan.augment(modules, raw, torch.Generator(), max_degrees=0.0, truths=False, noise=0.0)
         assert len(fewer["shown"]) == len(fewer["expressions"]) == 2 * n
 
     @pytest.mark.parametrize("condition", ["feature", "label"])
@@ -185,6 +185,103 @@ class TestTerms:
         assert "association" not in phase_of(stage, "generator").terms(modules, batch)
 
 
+class TestUnpaired:
+    """What :attr:`DECGAN.unpaired` switches on."""
+
+    def test_beside_e2_the_discriminator_learns_labels_of_real_faces(self) -> None:
+        stage, modules, batch = ready("expression", matching_weight=2.0, condition="feature")
+        phase = phase_of(stage, "matching")
+        found = phase.terms(modules, batch)
+        shown, expressions, n = batch["shown"], batch["expressions"], len(batch["face"])
+        feature = modules.expression_encoder(shown)[2].detach()
+        label = torch.cat([F.one_hot(expressions.clamp(min=0), 3).float(), feature], 1)
+        right = [softplus(-modules.discriminator(shown[i : i + n], label[i : i + n])).mean() for i in (0, n)]
+        total, several = torch.zeros(()), 0
+        for i, other in [(i, (i + n) % (2 * n)) for i in range(2 * n)]:
+            if expressions[i] != expressions[other]:
+                total = total + softplus(modules.discriminator(shown[i : i + 1], label[other : other + 1])).mean()
+                several += 1
+        assert several
+        assert_same_terms(found, {"matching": (right[0] + right[1]) / 2 + total / several}, modules)
+        assert phase.updates == ("discriminator",) and phase.weights == {"matching": 2.0}
+
+    def test_what_the_discriminator_learns_leaves_e2_as_it_is(self) -> None:
+        stage, modules, batch = ready("expression", matching_weight=2.0, condition="feature")
+        modules.expression_encoder.train()
+        before = copy.deepcopy(modules.expression_encoder.state_dict())
+        phase_of(stage, "matching").terms(modules, batch)["matching"].backward()
+        for name, tensor in modules.expression_encoder.state_dict().items():
+            assert torch.equal(tensor, before[name]), name
+        assert all(p.grad is None for p in modules.expression_encoder.parameters())
+
+    def test_real_faces_with_the_others_label_are_wrong(self) -> None:
+        stage, modules, batch = ready(matching_weight=2.0)
+        phase = phase_of(stage, "discriminator")
+        found = phase.terms(modules, batch)
+        n = len(batch["face"])
+        differ = batch["expressions"][:n] != batch["expressions"][n : 2 * n]
+        assert differ.any() and not differ.all()
+        label, own = batch["label"].detach(), batch["own_label"].detach()
+        reference, drawn = batch["reference"], batch["generated"].detach()
+        expected = {
+            "adversarial": softplus(-modules.discriminator(reference, label)).mean()
+            + softplus(modules.discriminator(drawn, label)).mean(),
+            "matching": softplus(modules.discriminator(reference[differ], own[differ])).mean(),
+        }
+        assert_same_terms(found, expected, modules)
+        assert phase.weights == {"adversarial": 1.0, "matching": 2.0}
+
+    def test_labels_of_the_other_are_its_own(self) -> None:
+        _, modules, batch = ready()
+        n = len(batch["face"])
+        torch.testing.assert_close(batch["label"], told(modules, batch["reference"], "feature"), rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(batch["own_label"], told(modules, batch["face"], "feature"), rtol=1e-3, atol=1e-5)
+        rows = torch.arange(2 * n)
+        assert decgan.swapped(rows).tolist() == [*range(n, 2 * n), *range(n)]
+
+    def test_a_face_with_its_own_expression_is_held_to_itself(self) -> None:
+        stage, modules, batch = ready(self_weight=3.0)
+        phase = phase_of(stage, "generator")
+        maps = modules.identity_encoder(batch["face"])
+        drawn = modules.generator(maps, told(modules, batch["face"], "feature"))
+        torch.testing.assert_close(batch["itself"], drawn, rtol=1e-3, atol=1e-5)
+        found = phase.terms(modules, batch)["self"]
+        torch.testing.assert_close(found, (batch["itself"] - batch["face"]).abs().mean())
+        assert phase.weights["self"] == 3.0
+        found.backward()
+        assert all(p.grad is not None for p in modules.identity_encoder.parameters())
+        stage, modules, batch = ready()
+        assert "itself" not in batch and "self" not in phase_of(stage, "generator").terms(modules, batch)
+
+    def test_e2_reads_noise_and_nobody_else(self) -> None:
+        clean, dirty = (ready(reading_noise=noise, max_degrees=0.0)[2] for noise in (0.0, 0.5))
+        n = len(dirty["face"])
+        own = torch.cat([dirty["reference"], dirty["face"], dirty["truth"]])
+        spread = (dirty["shown"] - own).std((1, 2, 3))
+        assert spread.max() > 0.1 and spread.max() < 0.6 and spread.min() < spread.max() / 2
+        drawn = torch.cat([dirty["generated"], dirty["restored"]])
+        assert 0.1 < (dirty["reread"] - drawn).std() < 0.5
+        for name in ("face", "reference", "truth"):
+            assert torch.equal(clean[name], dirty[name])
+        assert torch.equal(clean["shown"][:n], clean["reference"])
+        assert torch.equal(clean["reread"], torch.cat([clean["generated"], clean["restored"]]))
+
+    def test_at_first_a_change_is_none(self) -> None:
+        torch.manual_seed(0)
+        network, encoder = Generator((4, 6, 8), 5, (8, 6, 4), 3, draws="change"), Encoder((4, 6, 8), 3)
+        face, label = torch.rand(2, 3, 8, 8) * 2 - 1, torch.rand(2, 5)
+        assert torch.equal(network(encoder(face), label), face)
+        nn.init.normal_(network.head.weight, std=0.5)
+        plain = Generator((4, 6, 8), 5, (8, 6, 4), 3)
+        plain.load_state_dict(network.state_dict())
+        change = plain(encoder(face), label)
+        torch.testing.assert_close(network(encoder(face), label), (face + 2 * change).clamp(-1, 1))
+
+    def test_its_arguments_are_arguments(self) -> None:
+        assert DECGAN.small(**DECGAN.unpaired).get_params().items() >= DECGAN.unpaired.items()
+        assert DECGAN.unpaired["ground_truth"] == "off" and DECGAN.unpaired["condition"] == "label"
+
+
 def generator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
     """The terms of both encoders and generators, written down anew."""
     held = copy.deepcopy(modules.expression_encoder).requires_grad_(False)
@@ -286,7 +383,8 @@ class TestNetworks:
         torch.manual_seed(0)
         network = Generator((4, 6, 8), 5, (8, 6, 4), 3, "instance", skips, 1)
         awake([network])
-        fine, middle, z, label = (
+        face, fine, middle, z, label = (
+            torch.randn(2, 3, 8, 8),
             torch.randn(2, 4, 8, 8),
             torch.randn(2, 6, 4, 4),
             torch.randn(2, 8, 2, 2),
@@ -296,7 +394,7 @@ class TestNetworks:
         x = network.layers[0](torch.cat([x, label[:, :, None, None].expand(-1, -1, 2, 2)], 1), label).relu()
         x = network.layers[1](torch.cat([x, middle], 1) if skips else x, label).relu()
         x = network.layers[2](torch.cat([x, fine], 1) if skips else x, label).relu()
-        torch.testing.assert_close(network((fine, middle, z), label), network.head(x).tanh())
+        torch.testing.assert_close(network((face, fine, middle, z), label), network.head(x).tanh())
 
     def test_e2_splits_label_and_feature(self) -> None:
         torch.manual_seed(0)
