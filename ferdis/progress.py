@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from rich.console import Console
@@ -15,7 +16,7 @@ from ferdis.messages import duration
 
 _DAY = 86_400.0
 EVERY = 60.0  # seconds between two lines of a training in a log file
-_told = ""  # what the training at work is called, where its lines are wanted
+_told = ContextVar("told", default="")  # what the training of this thread is called, where its lines are wanted
 
 
 @contextmanager
@@ -24,17 +25,16 @@ def lines_of(name: str) -> Iterator[None]:
 
     For a process without a terminal: the lines are of the stage, its epoch, the losses and the time left.
     """
-    global _told
-    before, _told = _told, name
+    before = _told.set(name)
     try:
         yield
     finally:
-        _told = before
+        _told.reset(before)
 
 
 def told_name() -> str:
     """The name that :func:`lines_of` gave; empty outside of it."""
-    return _told
+    return _told.get()
 
 
 def on_terminal() -> bool:

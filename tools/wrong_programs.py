@@ -206,12 +206,12 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 '            weights["identity"], weights["expression"] = weights["expression"], weights["identity"]',
             ),
             "codes in the other order in training": (
-                "torch.cat([code, modules.identity_encoder(target)], 1)",
-                "torch.cat([modules.identity_encoder(target), code], 1)",
+                'torch.cat([code, modules.identity_encoder(batch["target"])], 1)',
+                'torch.cat([modules.identity_encoder(batch["target"]), code], 1)',
             ),
             "expression from the target": (
-                "code = modules.expression_encoder(seen)",
-                "code = modules.expression_encoder(target)",
+                'code = modules.expression_encoder(batch["seen"])',
+                'code = modules.expression_encoder(batch["target"])',
             ),
             "D learns the target's expression for the source": (
                 'torch.cat([batch["expression"], batch["target_expression"]])',

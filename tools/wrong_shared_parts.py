@@ -4,6 +4,7 @@ from __future__ import annotations
 
 ARGUMENTS, PHASES = "tests/systems/test_arguments_wiring.py", "tests/systems/test_phases_wiring.py"
 TRAINING = ("tests/training/test_trainer.py", "tests/training/test_batches.py")
+TOGETHER = ("tests/training/test_fused.py",)
 
 SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     "ferdis/systems/classifier.py": (
@@ -139,6 +140,86 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "self.waited = 1 if self.waited is None",
             ),
             "weights of the next epoch": ("float(some(epoch) if callable", "float(some(epoch + 1) if callable"),
+        },
+    ),
+    "ferdis/training/stacked.py": (
+        TOGETHER,
+        {
+            "gradient of another fold": (
+                "return None if found is None else found[row]",
+                "return None if found is None else found[row - 1]",
+            ),
+            "statistics of some folds not put back": (
+                "whole.data.index_copy_(0, chosen, buffers[name])",
+                "whole.data.index_copy_(0, chosen, whole.index_select(0, chosen))",
+            ),
+            "one mask for all folds": (
+                "            state.put_torch()\n            masks",
+                "            states[0].put_torch()\n            masks",
+            ),
+            "masks drawn again and again": (
+                "            state.take_torch()\n        return rows",
+                "        return rows",
+            ),
+            "tensors of the first fold's function for all": (
+                "_with_tensors(functions[0], iter(own))",
+                "functions[0]",
+            ),
+            "rows of a batch in another order": (
+                "for row, part in enumerate(whole.unbind()):",
+                "for row, part in enumerate(reversed(whole.unbind())):",
+            ),
+            "some folds' networks taken for all folds'": ("if some := len(rows) < self.count:", "if some := False:"),
+            "stacked once and for all": (
+                "return all(tensor.data_ptr() == place for tensor, place in self._places)",
+                "return True",
+            ),
+        },
+    ),
+    "ferdis/training/turns.py": (
+        TOGETHER,
+        {
+            "one random state for all": ("        self.random.put()\n        self._since", "        self._since"),
+            "NumPy's state shared": ("            self.numpy = copy.deepcopy(self.numpy)", "            pass"),
+            "ended where it waits, with an answer": (
+                "        if self._stopping:\n            raise Stopped\n        answer, self",
+                "        answer, self",
+            ),
+        },
+    ),
+    "ferdis/training/fused.py": (
+        TOGETHER,
+        {
+            "weights of the first fold for all": ("if all(some == weights[0] for some in weights):", "if True:"),
+            "who is ahead goes on first": ("first = min((request.place", "first = max((request.place"),
+            "gradients of the step before added": ("    stack.forget_gradients()\n\n\ndef _remark", "\n\ndef _remark"),
+            "alike without being compared": ('return found[0] if look is compared else found, ""', 'return None, ""'),
+            "statistics kept of what failed": (
+                "                whole.data.copy_(buffers[name])",
+                "                pass",
+            ),
+            "masks of what failed not drawn again": (
+                "                random.torch, random.cuda = state",
+                "                pass",
+            ),
+            "the callers' random state not put back": (
+                "            turn.stop()\n        ours.put()",
+                "            turn.stop()",
+            ),
+            "a graph used up by the first of two groups": (
+                "loss.backward(retain_graph=retain)",
+                "loss.backward(retain_graph=False)",
+            ),
+            "a failed step of all is nobody's": ("return [error] * len(group)", "return [None] * len(group)"),
+        },
+    ),
+    "ferdis/training/shared.py": (
+        TOGETHER,
+        {
+            "others wait for a lock that is held": (
+                "with _counted(), undisturbed(), FileLock",
+                "with _counted(), FileLock",
+            )
         },
     ),
     "ferdis/training/trainer.py": (

@@ -52,7 +52,7 @@ _FOLDS = {
 }
 _SHOWN = {
     "kfold": ("preset", "out", "seeds", "partitions", "selection", "stress", "only_folds", "gpus_per_fold", "backend",
-              "tuned", "config", "print_config"),
+              "fold_batch", "tuned", "config", "print_config"),
     "sweep": ("space", "out", "trials", "inner_folds", "storage", "preset", "config", "print_config"),
     "fit": ("like", "preset", "out", "seed", "config", "print_config"),
     "augment": ("out", "preset", "per_class", "filter", "config"),

@@ -18,6 +18,7 @@ NON_REPRODUCIBILITY_PARAMS = (
     "backend",
     "cpus_per_fold",
     "gpus_per_fold",
+    "fold_batch",
     "only_folds",
     "progress",
     "stress",

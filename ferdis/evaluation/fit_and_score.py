@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ferdis.messages import with_kind
 from ferdis.progress import lines_of
 from ferdis.protocol import Fold, row_names
 from ferdis.run_folder import Task
+from ferdis.training import fused, turns
 from ferdis.training.shared import seconds_spent
 
 
@@ -95,11 +95,11 @@ def fit(job: Job) -> Any:
 def _fit_and_score(job: Job) -> None:
     training = job.folder / "training"
     resumed = training.exists()
-    start = time.perf_counter()
+    start = turns.clock()
     estimator = fit(job)
-    fitted = time.perf_counter()
+    fitted = turns.clock()
     rows = _rows(job, estimator)  # the one look at the test people
-    scored = time.perf_counter()
+    scored = turns.clock()
     if isinstance(estimator, Saves):
         estimator.save(job.folder)
     if (history := getattr(estimator, "history_", None)) is not None:
@@ -115,7 +115,10 @@ def _fit_and_score(job: Job) -> None:
         "fit_seconds": round(fitted - start, 3),
         "predict_seconds": round(scored - fitted, 3),
         "resumed": resumed,
-        "notes": estimator.describe().get("notes", []) if isinstance(estimator, Describes) else [],
+        "notes": [
+            *(estimator.describe().get("notes", []) if isinstance(estimator, Describes) else []),
+            *fused.remarks(),
+        ],
         "train_images": len(job.fold.train),
         "validation_images": len(job.fold.validation) if job.selection == "validation" else 0,
         "test_images": len(job.fold.test),

@@ -13,7 +13,6 @@ import contextlib
 import re
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -29,15 +28,16 @@ from ferdis import metrics, run_folder
 from ferdis._io import read_csv
 from ferdis.capabilities import ChecksItself, Splits, uses_reference
 from ferdis.evaluation.finishing import draw, gather, summarise
-from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, accepts, describe, fit, fit_and_score
+from ferdis.evaluation.fit_and_score import EvaluationError, Job, Outcome, accepts, describe, fit
+from ferdis.evaluation.fold_batches import run_fits
 from ferdis.evaluation.peeking import peek
 from ferdis.evaluation.result import Evaluation
-from ferdis.evaluation.runtime_estimate import estimate, idle_people, size_remarks
+from ferdis.evaluation.runtime_estimate import estimate, idle_people, tell_estimate
 from ferdis.evaluation.stress import stress as stress_all
 from ferdis.evaluation.tuned_parameters import TunedParameters, parameters_for, refuse_tuned_people, without_set_aside
 from ferdis.evaluation.workers import Workers
 from ferdis.faces import Faces
-from ferdis.messages import named, one_line
+from ferdis.messages import named
 from ferdis.progress import Bar, on_terminal
 from ferdis.protocol import Fold, FoldList, LeakError, partitioned, protocol_named, write_folds
 from ferdis.protocol.leakage import NEAR_DUPLICATE, audit, audit_parameters
@@ -68,6 +68,7 @@ def evaluate(
     backend: str = "processes",
     cpus_per_fold: int = 1,
     gpus_per_fold: float | None = None,
+    fold_batch: int | str = 1,
     only_folds: Sequence[int] | None = None,
     tuned: Sequence[TunedParameters] = (),
     progress: bool = True,
@@ -105,6 +106,8 @@ def evaluate(
         fits run at a time (see :mod:`ferdis.evaluation.ray_workers`).
     cpus_per_fold : with "ray": processors, and threads, of a fit.
     gpus_per_fold : GPUs of a fit, at most 1; with 0.5 two fits share one. None gives every fit the first GPU.
+    fold_batch : how many folds, seeds and partitions of a system train together, in fused steps; "auto" measures first
+        whether that is faster (see :mod:`ferdis.evaluation.fold_batches`). Rows are the same up to rounding.
     only_folds : numbers of the folds to run now; others are left to other calls, in other jobs of a cluster perhaps,
         with the same ``out``. The call that finishes the last fold writes the tables.
     tuned : winners of :func:`ferdis.sweep.sweep`; each serves its own fold, a single one all. A fold that tests on
@@ -136,7 +139,7 @@ def evaluate(
     DiskError
         If the disk is full or ``out`` cannot be written.
     """
-    workers = Workers(n_jobs, backend, cpus_per_fold, gpus_per_fold)
+    workers = Workers(n_jobs, backend, cpus_per_fold, gpus_per_fold, fold_batch)
     rank = rank_and_world_of_launch()[0]
     progress = progress and rank == 0
     systems = _named(estimators)
@@ -436,17 +439,18 @@ def _run_all(run: RunFolder, jobs: list[Job], workers: Workers, progress: bool) 
     """Run the fits that are not finished; tell of failures when all others are done."""
     pending = [job for job in jobs if not run.is_done(job.task)]
     together = _together(job.estimator for job in jobs)  # others train each fold with us, and must not be left waiting
-    if together and (workers.n_jobs > 1 or workers.backend != "processes"):
-        raise ValueError("several processes train each fold together: that leaves n_jobs=1 and backend='processes'")
+    if together and (workers.n_jobs > 1 or workers.backend != "processes" or workers.fold_batch != 1):
+        alone = "n_jobs=1, fold_batch=1 and backend='processes'"
+        raise ValueError(f"several processes train each fold together: that leaves {alone}")
     if progress and pending and not together:
-        _tell_estimate(pending, workers.n_jobs)
+        tell_estimate(pending, workers.n_jobs)
         if idle := idle_people([job.fold for job in pending], pending[0].selection):
             print(idle, file=sys.stderr)
     pending = [replace(job, lines=progress and not on_terminal()) for job in pending]
     failed: list[Outcome] = []
     shared: dict[str, float] = {}  # seconds of what all folds of a system start from
     bar = Bar("fits", len(jobs), len(jobs) - len(pending), progress, each=True)
-    with bar, contextlib.closing(workers.run(fit_and_score, pending)) as outcomes:
+    with bar, contextlib.closing(run_fits(pending, workers, progress)) as outcomes:
         for outcome in outcomes:
             if outcome.disk_full:
                 raise run_folder.DiskError(outcome.error)
@@ -484,16 +488,3 @@ def _follow(run: RunFolder, jobs: list[Job]) -> Evaluation:
         return Evaluation(rows, read_csv(run.root / "summary.csv"), run.root)
     except FileNotFoundError:  # other folds are still to come
         return Evaluation(pd.DataFrame(), pd.DataFrame(), run.root)
-
-
-def _tell_estimate(pending: list[Job], n_jobs: int) -> None:
-    """Print what the pending fits will take. What goes wrong here would go wrong in the fit, which then says so."""
-    systems = {job.task.system: job.estimator for job in pending}
-    counts = Counter(job.task.system for job in pending)
-    try:
-        told = estimate(systems, pending[0].faces, [job.fold for job in pending], n_jobs=n_jobs, counts=counts)
-    except Exception as error:
-        print(f"no estimate of time and memory: {one_line(error)}", file=sys.stderr)
-        return
-    mean_images = sum(len(job.fold.train) for job in pending) / len(pending)
-    print("\n".join([str(told), *size_remarks(systems, mean_images)]), file=sys.stderr, flush=True)

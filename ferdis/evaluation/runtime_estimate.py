@@ -6,6 +6,7 @@ import contextlib
 import gc
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,9 @@ import pandas as pd
 import sklearn.base
 
 from ferdis.capabilities import EstimatesItsTime, RemarksOnSize, StretchesTraining
+from ferdis.evaluation.fit_and_score import Job
 from ferdis.faces import Faces
-from ferdis.messages import duration
+from ferdis.messages import duration, one_line
 from ferdis.protocol import Fold
 from ferdis.training.shared import shared_seconds_of
 
@@ -89,7 +91,7 @@ def estimate(
     mean_images = float(np.mean([len(fold.train) for fold in folds]))
     seconds: dict[str, float | None] = {}
     shared = 0.0
-    with _threads(max(1, joblib.cpu_count() // n_jobs) if n_jobs > 1 else None):
+    with with_threads(max(1, joblib.cpu_count() // n_jobs) if n_jobs > 1 else None):
         for name, estimator in estimators.items():
             seconds[name] = _fold_seconds(estimator, train, mean_images)
             shared += _shared_seconds(estimator, train)
@@ -99,6 +101,19 @@ def estimate(
     total = sum(counts[name] * value for name, value in seconds.items() if value is not None) / min(n_jobs, fits)
     known = all(value is not None for value in seconds.values())
     return Estimate(seconds, fits, total + shared if known else None, _host_gb(), accelerator, n_jobs, shared)
+
+
+def tell_estimate(pending: Sequence[Job], n_jobs: int) -> None:
+    """Print what the pending fits will take. What goes wrong here would go wrong in the fit, which then says so."""
+    systems = {job.task.system: job.estimator for job in pending}
+    counts = Counter(job.task.system for job in pending)
+    try:
+        told = estimate(systems, pending[0].faces, [job.fold for job in pending], n_jobs=n_jobs, counts=counts)
+    except Exception as error:
+        print(f"no estimate of time and memory: {one_line(error)}", file=sys.stderr)
+        return
+    mean_images = sum(len(job.fold.train) for job in pending) / len(pending)
+    print("\n".join([str(told), *size_remarks(systems, mean_images)]), file=sys.stderr, flush=True)
 
 
 def _fold_seconds(estimator: Any, train: Faces, images: float) -> float | None:
@@ -180,7 +195,8 @@ def _time_fit(estimator: Any, faces: Faces, changes: Mapping[str, Any]) -> float
 
 
 @contextlib.contextmanager
-def _threads(count: int | None) -> Iterator[None]:
+def with_threads(count: int | None) -> Iterator[None]:
+    """Let torch use so many threads inside the block; None leaves it alone."""
     import torch
 
     before = torch.get_num_threads()

@@ -32,6 +32,7 @@ from ferdis.evaluation.fit_and_score import Job, Outcome
 from ferdis.run_folder import Task
 
 BACKENDS = ("processes", "ray")
+AUTO = "auto"
 RETRIES = 2  # deaths of its worker that a job survives
 
 Function = Callable[[Job], Outcome]
@@ -48,6 +49,8 @@ class Workers:
     cpus_per_fold : processors that a fit reserves on a Ray cluster, and the threads it uses there.
     gpus_per_fold : GPUs of a fit, above 0 and at most 1: 0.5 has two fits share one. None leaves the choice of a GPU to
         the system, which takes the first.
+    fold_batch : how many fits advance together in each of these processes (:mod:`ferdis.evaluation.fold_batches`), or
+        "auto".
 
     Raises
     ------
@@ -59,6 +62,7 @@ class Workers:
     backend: str = "processes"
     cpus_per_fold: int = 1
     gpus_per_fold: float | None = None
+    fold_batch: int | str = 1
 
     def __post_init__(self) -> None:
         if self.n_jobs < 1:
@@ -70,6 +74,12 @@ class Workers:
         if self.gpus_per_fold is not None and not 0 < self.gpus_per_fold <= 1:
             raise ValueError(
                 f"gpus_per_fold={self.gpus_per_fold}: above 0 and at most 1; one fit on several GPUs is torchrun's"
+            )
+        if not (self.fold_batch == AUTO or (isinstance(self.fold_batch, int) and self.fold_batch >= 1)):
+            raise ValueError(f"fold_batch={self.fold_batch!r}: how many folds train together, 1 or more, or {AUTO!r}")
+        if self.backend == "ray" and self.fold_batch != 1:
+            raise ValueError(
+                f"fold_batch={self.fold_batch} with backend='ray', which sends each fold elsewhere: leave one"
             )
         if self.backend == "ray" and self.n_jobs != 1:
             raise ValueError(

@@ -30,8 +30,15 @@ from ferdis.systems.ifgan import (
     softmax_loss,
 )
 from ferdis.systems.recogniser_network import image_classifier, names_from_code
-from ferdis.systems.relgan import EXPRESSION_CODE, RELGAN, classifier_terms, expression_encoder, initialise_blocks
-from ferdis.systems.triplets import PatchClassifier, Patches, patch
+from ferdis.systems.relgan import (
+    EXPRESSION_CODE,
+    RELGAN,
+    classifier_terms,
+    draw_patches,
+    expression_encoder,
+    initialise_blocks,
+)
+from ferdis.systems.triplets import PatchClassifier, Patches
 from ferdis.training import Batch, Modules, Phase, Stage
 
 
@@ -174,14 +181,6 @@ class ResNetClassifier(Classifier):
         return self.modules_["classifier"](images)
 
 
-def view(
-    modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int,
-    augmentation: str = "paper",
-) -> Batch:  # fmt: skip
-    """The view of each face that the sampler drew."""
-    return {"face": patch(batch, image_size, crop_size, augmentation, random), "label": batch["label"]}
-
-
 def cnn_terms(modules: Modules, batch: Batch, *, class_weights: Tensor | None) -> dict[str, Tensor]:
     """Cross-entropy of the encoder with one layer on top: REL-GAN's second stage, with an encoder that learns."""
     code = {"code": modules.encoder(batch["face"]), "label": batch["label"]}
@@ -238,7 +237,9 @@ class BaselineCNN(PatchClassifier):
             self._scheduler(epochs, decay_epochs),
         )
         batches = Patches(training, self.views, self.batch_size, self.seed)
-        prepare = partial(view, image_size=self.image_size, crop_size=self.crop_size, augmentation=self.augmentation)
+        prepare = partial(
+            draw_patches, image_size=self.image_size, crop_size=self.crop_size, augmentation=self.augmentation
+        )
         return [Stage("cnn", self.modules_, [phase], epochs, batches, prepare)]
 
     def _forward_features(self, images: Tensor) -> tuple[Tensor, Tensor]:

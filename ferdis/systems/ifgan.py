@@ -88,7 +88,7 @@ from ferdis.systems.classifier import Classifier, TrainingSet, resized
 from ferdis.systems.generator_blocks import halvings, head, up
 from ferdis.systems.person_probe import person_probe
 from ferdis.systems.recogniser_network import RecogniserNetwork, image_classifier
-from ferdis.training import Batch, Modules, Phase, Stage
+from ferdis.training import Batch, DrawThenForward, Modules, Phase, Stage
 
 ISLAND_REDUCTIONS = ("mean", "batch_mean", "sum")
 
@@ -388,7 +388,7 @@ def island_loss(
 # ------------------------------------------------------------------------------------------------------- phases
 
 
-def generate(
+def draw_views(
     modules: Modules,
     batch: Batch,
     random: torch.Generator,
@@ -398,9 +398,8 @@ def generate(
     max_degrees: float,
     augmentation: str = "paper",
     average_view: str = "input",
-    named: bool = False,
 ) -> Batch:
-    """One view of each face, the same or the centre view of its class's average face, and the generated one."""
+    """One view of each face, and the same or the centre view of its class's average face."""
     faces, labels = to_unit_range(batch["image"]), batch["label"]
     views = random_views(
         len(faces), image_size, crop_size, max_degrees=max_degrees, generator=random, device=faces.device
@@ -409,12 +408,15 @@ def generate(
     averages = modules.averages.pictures[labels]
     average = take_views(averages, views, crop_size) if average_view == "input" else centre_crop(averages, crop_size)
     made = {"face": face, "average": average, "label": labels}
-    if "person" in batch:
-        made["person"] = batch["person"]
-    if named:
-        generated, names = modules.generator(face, named=True)
-        return made | {"generated": generated, "names": names}
-    return made | {"generated": modules.generator(face)}
+    return made | {"person": batch["person"]} if "person" in batch else made
+
+
+def generate(modules: Modules, batch: Batch, *, named: bool = False) -> Batch:
+    """The face that G makes of each view; with ``named`` also what it takes the expression for."""
+    if not named:
+        return batch | {"generated": modules.generator(batch["face"])}
+    generated, names = modules.generator(batch["face"], named=True)
+    return batch | {"generated": generated, "names": names}
 
 
 def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
@@ -766,9 +768,9 @@ class IFGAN(Classifier):
             Phase("discriminator", ("discriminator",), discriminator_terms, {"cgan": 1.0}, optimizer, schedule),
             Phase("joint", updated, terms, weights, optimizer, schedule, after_step=move_centres),
         ]
-        prepare = partial(generate, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees,
-                          augmentation=self.augmentation, average_view=self.average_view,
-                          named=self.names_weight > 0)  # fmt: skip
+        drawn = partial(draw_views, image_size=self.image_size, crop_size=self.crop_size, max_degrees=self.max_degrees,
+                        augmentation=self.augmentation, average_view=self.average_view)  # fmt: skip
+        prepare = DrawThenForward(drawn, partial(generate, named=self.names_weight > 0))
         batches = training.batches(self.batch_size, self.seed, people=self.identity_reversal > 0)
         return [Stage("ifgan", modules, phases, epochs, batches, prepare)]
 

@@ -23,11 +23,17 @@ from ferdis.systems.base import TrainingSet
 class _Reversed(torch.autograd.Function):
     """The identity, whose gradient is multiplied by ``-factor``."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(context: Any, values: Tensor, factor: float) -> Tensor:
+    def forward(values: Tensor, factor: float) -> Tensor:  # type: ignore[override]
         """The same values."""
-        context.factor = factor
         return values.view_as(values)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
+        """Keep the factor for :meth:`backward`."""
+        ctx.factor = inputs[1]
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]

@@ -91,7 +91,7 @@ from ferdis.systems.base import train_once
 from ferdis.systems.classifier import TrainingSet, module_device, modules_in_eval_mode, resized
 from ferdis.systems.recogniser_network import RECOGNISER, RecogniserEncoder, names_from_code, names_through_hidden
 from ferdis.systems.triplets import GROUND_TRUTHS, PatchClassifier, Patches, Triplets, patch
-from ferdis.training import Batch, Modules, Phase, Stage
+from ferdis.training import Batch, DrawThenForward, Modules, Phase, Stage
 from ferdis.training.checkpoints import load_modules
 from ferdis.training.history import History
 
@@ -310,11 +310,10 @@ def cycle_loss(modules: Modules, batch: Batch) -> Tensor:
 # ------------------------------------------------------------------------------------------------------- phases
 
 
-def reenact(
-    modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int,
-    augmentation: str = "paper",
-) -> Batch:  # fmt: skip
-    """Views of source, target and ground truth, and the generated face: once a step.
+def draw_views(
+    _: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int, augmentation: str = "paper"
+) -> Batch:
+    """Views of source, target and ground truth, and the source as its encoder sees it: once a step.
 
     What "strong" does to light and camera befalls the source as its encoder sees it; D and the pixels know clean faces.
     """
@@ -325,10 +324,15 @@ def reenact(
     target, truth = (take_views(to_unit_range(batch[name]), others, crop_size) for name in ("target", "truth"))
     truth = torch.where(batch["own"][:, None, None, None], target, truth)
     seen = distorted(source, random) if augmentation == "strong" else source
-    code = modules.expression_encoder(seen)
-    codes = torch.cat([code, modules.identity_encoder(target)], 1)  # (n, 30 + 50)
-    images = {"source": source, "target": target, "truth": truth, "generated": modules.decoder(codes)}
-    return images | {"code": code} | {name: batch[name] for name in LABELS}
+    views = {"source": source, "target": target, "truth": truth, "seen": seen}
+    return views | {name: batch[name] for name in LABELS}
+
+
+def reenact(modules: Modules, batch: Batch) -> Batch:
+    """The source's expression code and the generated face: once a step."""
+    code = modules.expression_encoder(batch["seen"])
+    codes = torch.cat([code, modules.identity_encoder(batch["target"])], 1)  # (n, 30 + 50)
+    return batch | {"generated": modules.decoder(codes), "code": code}
 
 
 def discriminator_terms(modules: Modules, batch: Batch) -> dict[str, Tensor]:
@@ -370,13 +374,16 @@ def discriminator_every(history: History, *, near_optimal: float, generator_step
     return generator_steps if sum(right) / 2 > near_optimal else 1
 
 
-def encode(
-    modules: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int,
-    augmentation: str = "paper", encoder: str = "expression_encoder",
-) -> Batch:  # fmt: skip
-    """The expression representation of one view of each face: once a step of the second stage."""
-    faces = patch(batch, image_size, crop_size, augmentation, random)
-    return {"code": getattr(modules, encoder)(faces), "label": batch["label"]}
+def draw_patches(
+    _: Modules, batch: Batch, random: torch.Generator, *, image_size: int, crop_size: int, augmentation: str = "paper"
+) -> Batch:
+    """One view of each face: once a step of the second stage."""
+    return {"face": patch(batch, image_size, crop_size, augmentation, random), "label": batch["label"]}
+
+
+def encode(modules: Modules, batch: Batch, *, encoder: str = "expression_encoder") -> Batch:
+    """The expression representation of each view."""
+    return {"code": getattr(modules, encoder)(batch["face"]), "label": batch["label"]}
 
 
 class FrozenCodes:
@@ -385,7 +392,7 @@ class FrozenCodes:
     Parameters
     ----------
     images : array-like (n, S, S, 3) uint8
-    image_size, crop_size : as for :func:`encode`
+    image_size, crop_size : as for :func:`draw_patches`
     chunk : how many views are encoded at a time
     """
 
@@ -651,8 +658,10 @@ class RELGAN(PatchClassifier):
         )  # fmt: skip
         once = self.mlp_views == "all" and self.augmentation == "paper" and not tuned
         batches = Patches(training, self.mlp_views, self.batch_size, self.seed, numbered=once)
-        prepare = partial(encode, image_size=self.image_size, crop_size=self.crop_size,
-                          augmentation=self.augmentation, encoder=encoder)  # fmt: skip
+        drawn = partial(
+            draw_patches, image_size=self.image_size, crop_size=self.crop_size, augmentation=self.augmentation
+        )
+        prepare = DrawThenForward(drawn, partial(encode, encoder=encoder))
         codes = FrozenCodes(training.images, self.image_size, self.crop_size) if once else None
         start = partial(_copy, self.modules_["expression_encoder"], modules[encoder]) if tuned else None
         return Stage(
@@ -684,8 +693,10 @@ class RELGAN(PatchClassifier):
             Phase("generator", tuple(modules), generator_terms, weights, optimizer, schedule),
         ]
         modules["discriminator"] = discriminator
-        prepare = partial(reenact, image_size=self.image_size, crop_size=self.crop_size, augmentation=self.augmentation)
-        return Stage(name, modules, phases, epochs, sampler, prepare)
+        drawn = partial(
+            draw_views, image_size=self.image_size, crop_size=self.crop_size, augmentation=self.augmentation
+        )
+        return Stage(name, modules, phases, epochs, sampler, DrawThenForward(drawn, reenact))
 
     def _names(self) -> nn.Linear:
         """The layer of ``names_weight``: only reenactment has it."""

@@ -7,7 +7,7 @@ from ferdis.training.batches import ArrayBatches, Batch
 from ferdis.training.callbacks import Callback
 from ferdis.training.distributed import rank_and_world
 from ferdis.training.history import History
-from ferdis.training.phases import Modules, Phase, Stage, linear_decay_second_half
+from ferdis.training.phases import DrawThenForward, Modules, Phase, Stage, linear_decay_second_half
 from ferdis.training.seeding import seeded
 from ferdis.training.trainer import Trainer, TrainingDiverged
 
@@ -15,6 +15,7 @@ __all__ = [
     "ArrayBatches",
     "Batch",
     "Callback",
+    "DrawThenForward",
     "History",
     "Modules",
     "Phase",

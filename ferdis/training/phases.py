@@ -66,6 +66,26 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class DrawThenForward:
+    """A :attr:`Stage.prepare` in two parts: first all that draws from the generator, then forwards.
+
+    Trainings that advance together (:mod:`ferdis.training.fused`) draw apart, and share the forwards.
+
+    Attributes
+    ----------
+    draw : ``(modules, batch, generator) -> batch``.
+    forward : ``(modules, batch) -> batch``.
+    """
+
+    draw: Callable[[Modules, Batch, torch.Generator], Batch]
+    forward: Callable[[Modules, Batch], Batch]
+
+    def __call__(self, modules: Modules, batch: Batch, generator: torch.Generator) -> Batch:
+        """Both, one after the other."""
+        return self.forward(modules, self.draw(modules, batch, generator))
+
+
+@dataclass(frozen=True)
 class Stage:
     """Modules that are trained together for some epochs.
 
@@ -79,7 +99,8 @@ class Stage:
     batches : epoch (from 0) -> batches of CPU tensors, a function of (seed, epoch) alone: on an accelerator a
         thread draws them, so the global random state is not for it. See :class:`~ferdis.training.batches.ArrayBatches`.
     prepare : ``(modules, batch, generator) -> batch``, once a step, on the device, under autocast. Parameters
-        require gradients if a phase of this step updates them. `generator` lives on the device.
+        require gradients if a phase of this step updates them. `generator` lives on the device. A
+        :class:`DrawThenForward` says which part of it draws.
     frozen : module names that stay in eval mode without gradients; their buffers keep every bit.
     validate : () -> score, higher is better; after each epoch, modules in eval mode, no gradients, on every
         process. The weights of the best epoch (the first of equals) are put back at the stage's end.
@@ -154,6 +175,14 @@ def weighted_sum(phase: Phase, terms: Mapping[str, Tensor], weights: Mapping[str
         terms[name].float() * weight if weight != 1 else terms[name].float() for name, weight in weighted.items()
     )
     return sum(others, start=first)
+
+
+def loss_of(phase: Phase, terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """:func:`weighted_sum`, where it has a gradient."""
+    loss = weighted_sum(phase, terms, weights)
+    if not loss.requires_grad:
+        raise ValueError(f"phase {phase.name!r}: its loss depends on no parameter of {phase.updates}")
+    return loss
 
 
 def linear_decay_second_half(epochs: int) -> Callable[[Optimizer], LRScheduler]:

@@ -23,6 +23,7 @@ from ferdis.training.checkpoints import save_modules
 from ferdis.training.distributed import meet, rank_and_world_of_launch
 from ferdis.training.phases import Stage
 from ferdis.training.trainer import Trainer
+from ferdis.training.turns import undisturbed
 
 _FEW, _MORE = 2, 6  # steps of a stage that are timed: what the further ones add is scaled
 _looking = False  # inside shared_seconds_of: nothing is trained, it is only said
@@ -64,7 +65,8 @@ def train_shared(
         raise _Ahead(stages(), arguments)
     folder.mkdir(parents=True, exist_ok=True)
     first = rank_and_world_of_launch()[0] == 0  # processes that train this together do not wait for each other
-    with _counted(), FileLock(folder / "lock") if first else nullcontext():  # others wait for the first of them
+    # The others wait for the first of them; of those that train in fused steps nobody goes on while it holds the lock.
+    with _counted(), undisturbed(), FileLock(folder / "lock") if first else nullcontext():
         if not weights.is_file():
             Trainer(run_dir=folder, **arguments).run(stages(), signature=folder.name)
             if first:

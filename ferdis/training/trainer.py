@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from ferdis import progress
 from ferdis.messages import short
 from ferdis.progress import Bar, told_name
-from ferdis.training import checkpoints
+from ferdis.training import checkpoints, fused
 from ferdis.training.batches import Batch, prefetched
 from ferdis.training.callbacks import Callback
 from ferdis.training.distributed import (
@@ -41,7 +41,16 @@ from ferdis.training.distributed import (
     devices_and_nodes,
 )
 from ferdis.training.history import History
-from ferdis.training.phases import LivePhase, Modules, Phase, Stage, check_stages, run_signature, weighted_sum
+from ferdis.training.phases import (
+    DrawThenForward,
+    LivePhase,
+    Modules,
+    Phase,
+    Stage,
+    check_stages,
+    loss_of,
+    run_signature,
+)
 from ferdis.training.seeding import derived_seed, seed_everything, seeded
 
 if TYPE_CHECKING:
@@ -212,6 +221,8 @@ class _StageRun:
         if self.fabric.world_size > 1:
             self._join_processes()
         self.phases = [LivePhase(phase, self.stage, self.trainable, self.fabric) for phase in self.stage.phases]
+        alone = self.fabric.world_size > 1
+        self.fused = None if alone else fused.member(self.stage, self.trainable, self._autocast, trainer.precision)
         self.generator = torch.Generator(self.device)
         self.step = self.epoch = 0
         self.best_score, self.best = -math.inf, dict[str, Tensor]()
@@ -271,26 +282,38 @@ class _StageRun:
     def _run_step(self, batch: Batch) -> None:
         rows = len(next(iter(batch.values()))) if batch else 1
         due = [live for live in self.phases if live.due()]
+        if self.fused is not None:
+            self.fused.begin_step()
         if self.stage.prepare is not None:
             self._require_gradients(set().union(*(live.ids for live in due)))
-            with self._autocast():
-                batch = self.stage.prepare(self.modules, batch, self.generator)
+            batch = self._prepare(self.stage.prepare, batch)
         for live in due:
             self._require_gradients(live.ids)
             self._run_phase(live, batch, rows)
         if self.step % self.trainer._flush_every == 0:
             self._flush()
 
+    def _prepare(self, prepare: Callable[[Modules, Batch, torch.Generator], Batch], batch: Batch) -> Batch:
+        with self._autocast():
+            if self.fused is None or not isinstance(prepare, DrawThenForward):
+                return prepare(self.modules, batch, self.generator)
+            batch = prepare.draw(self.modules, batch, self.generator)
+            made = self.fused.forward(prepare.forward, batch)
+            return prepare.forward(self.modules, batch) if made is None else made
+
+    def _gradients(self, live: LivePhase, batch: Batch) -> dict[str, Tensor]:
+        """Put the phase's gradients into its parameters; its terms."""
+        if self.fused is not None and (found := self.fused.phase(live, batch)) is not None:
+            return found
+        with self._autocast():
+            terms = live.phase.terms(self.modules, batch)
+        self.fabric.backward(loss_of(live.phase, terms, live.weights))
+        return {name: term.detach() for name, term in terms.items()}
+
     def _run_phase(self, live: LivePhase, batch: Batch, rows: int) -> None:
         phase = live.phase
         live.raw.zero_grad(set_to_none=True)
-        with self._autocast():
-            terms = phase.terms(self.modules, batch)
-        loss = weighted_sum(phase, terms, live.weights)
-        if not loss.requires_grad:
-            raise ValueError(f"phase {phase.name!r}: its loss depends on no parameter of {phase.updates}")
-        self.pending.append((self.step, phase, {name: term.detach() for name, term in terms.items()}, rows))
-        self.fabric.backward(loss)
+        self.pending.append((self.step, phase, self._gradients(live, batch), rows))
         if self.fabric.world_size > 1:
             average_gradients(live.parameters, rows)
         if self.trainer.gradient_clip is not None:

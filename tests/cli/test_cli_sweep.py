@@ -18,7 +18,7 @@ TINY = ["--system=cnn", "--preset=small", "--cnn.image_size=36", "--cnn.crop_siz
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ferdis.evaluation.runner.draw", lambda *_: None)
-    monkeypatch.setattr("ferdis.evaluation.runner._tell_estimate", lambda *_: None)
+    monkeypatch.setattr("ferdis.evaluation.runner.tell_estimate", lambda *_: None)
     monkeypatch.setattr("gc.collect", lambda *_: 0)
 
 

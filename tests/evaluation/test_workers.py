@@ -87,6 +87,9 @@ def test_shares_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"backend": "ray", "n_jobs": 4}, "n_jobs=4 with backend='ray'"),
         ({"cpus_per_fold": 0}, "cpus_per_fold=0"),
         ({"gpus_per_fold": 0}, "gpus_per_fold=0"),
+        ({"fold_batch": 0}, "fold_batch=0: how many folds train together, 1 or more, or 'auto'"),
+        ({"fold_batch": "all"}, "fold_batch='all'"),
+        ({"fold_batch": 2, "backend": "ray"}, "fold_batch=2 with backend='ray'"),
         ({"gpus_per_fold": 2}, "one fit on several GPUs is torchrun's"),
     ],
 )
@@ -100,6 +103,8 @@ def test_several_processes_a_fold_go_with_one_fold_at_a_time(tmp_path: Path, mon
     faces = make_faces()
     with pytest.raises(ValueError, match="leaves n_jobs=1"):
         evaluate(NearestMean(), faces, PROTOCOL, out=tmp_path, n_jobs=2, progress=False)
+    with pytest.raises(ValueError, match="leaves n_jobs=1, fold_batch=1"):
+        evaluate(NearestMean(), faces, PROTOCOL, out=tmp_path, fold_batch=2, progress=False)
     with pytest.raises(ValueError, match="give out="):
         evaluate(NearestMean(), faces, PROTOCOL, progress=False)
 

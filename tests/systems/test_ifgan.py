@@ -14,7 +14,7 @@ from ferdis.systems.ifgan import (
     PatchDiscriminator,
     SelfAttention,
     discriminator_terms,
-    generate,
+    draw_views,
 )
 from ferdis.training.phases import Modules
 
@@ -132,9 +132,8 @@ class TestTraining:
         images = ramp.to(torch.uint8).expand(6, -1, -1, -1)
         averages = Averages(2, size)
         averages.fit(images.numpy(), np.zeros(6, np.int64) + np.arange(6) % 2, np.arange(6))
-        modules = Modules(averages=averages, generator=nn.Identity())
-        batch = generate(
-            modules,
+        batch = draw_views(
+            Modules(averages=averages),
             {"image": images, "label": torch.tensor([0, 1, 0, 1, 0, 1])},
             torch.Generator().manual_seed(0),
             image_size=size,

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ferdis.preprocess.augment import centre_crop, take_views
-from ferdis.systems.ifgan import Generator, fitted_and_heads, generate, joint_terms
+from ferdis.systems.ifgan import Generator, draw_views, fitted_and_heads, generate, joint_terms
 from ferdis.systems.person_probe import PersonProbe
 from ferdis.training.phases import Modules
 from tests.systems.test_ifgan import faces, tiny
@@ -98,8 +98,9 @@ def test_views_of_face_and_average_are_one(monkeypatch) -> None:
 
 
 def test_departures_are_off_in_the_paper_size_system() -> None:
-    generate_defaults, terms_defaults = generate.__kwdefaults__, joint_terms.__kwdefaults__
-    assert generate_defaults == {"augmentation": "paper", "average_view": "input", "named": False}
+    terms_defaults = joint_terms.__kwdefaults__
+    assert draw_views.__kwdefaults__ == {"augmentation": "paper", "average_view": "input"}
+    assert generate.__kwdefaults__ == {"named": False}
     assert terms_defaults == {"trains_generator": True}
 
 
