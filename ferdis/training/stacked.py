@@ -163,7 +163,7 @@ def _whole(parts: Sequence[Tensor]) -> Tensor:
 
 
 class _AsAlone(TorchFunctionMode):
-    """In torch.vmap: dropout draws from each training's own random state, and layouts that it lacks are left out."""
+    """In torch.vmap: dropout draws from each training's own random state, and what it lacks is done in another way."""
 
     def __init__(self, states: Sequence[RandomState]) -> None:
         super().__init__()
@@ -174,6 +174,9 @@ class _AsAlone(TorchFunctionMode):
             return self._dropout(*args, **(kwargs or {}))
         if function is Tensor.contiguous:
             return args[0]
+        if function is F.batch_norm and args[0].ndim == 2 and args[0].dtype in (torch.bfloat16, torch.float16):
+            # torch.vmap has none of half-precision rows with statistics in float32, in which all of it is computed.
+            return function(args[0].float(), *args[1:], **(kwargs or {})).to(args[0].dtype)
         return function(*args, **(kwargs or {}))
 
     def _dropout(self, values: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

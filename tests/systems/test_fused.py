@@ -13,7 +13,7 @@ from ferdis.evaluators.judges import Judge
 from ferdis.systems.base import Estimator
 from ferdis.training import fused
 from tests.float64 import in_float64
-from tests.systems.test_arguments_wiring import BASES, USES
+from tests.systems.test_arguments_wiring import BASES, SAME, USES
 from tests.wiring import coded
 
 pytestmark = pytest.mark.timeout(300)
@@ -95,3 +95,15 @@ def test_arguments_change_nothing_about_it(cls: type[Estimator], changes: dict[s
         for fold, one in enumerate(alone):
             assert_same(one, together[fold][0])
             assert len(together[fold][1]) == 1, "something was computed apart"
+
+
+@pytest.mark.parametrize("cls", OURS, ids=lambda cls: cls.__name__)
+def test_nothing_of_small_is_computed_apart_in_bfloat16(cls: type[Estimator]) -> None:
+    few = {name: 1 for name in ("epochs", "mlp_epochs") if name in BASES[cls]}
+
+    def fit(fold: int) -> list[str]:
+        system = cls.small(**SAME | few, min_steps=0, steps_per_image=0.0, seed=fold).set_params(precision="bf16-mixed")
+        system.fit(coded(24))
+        return fused.remarks()
+
+    assert [len(told) for _, told in fused.together([partial(fit, fold) for fold in range(2)])] == [1, 1]

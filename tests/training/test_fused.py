@@ -359,6 +359,7 @@ class TestTogether:
         for one, other in zip([fit(0)(), fit(1)()], run_together([fit(0), fit(1)]), strict=True):
             values = one.trainer.history.to_frame().value, other.trainer.history.to_frame().value
             np.testing.assert_allclose(*values, rtol=0.05)
+            assert len(other.remarks) == 1, "something was computed apart"
 
     def test_a_scaled_loss_is_computed_apart(self, monkeypatch: pytest.MonkeyPatch) -> None:
         turn = turns.Turn(lambda: None)
