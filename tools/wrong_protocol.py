@@ -133,6 +133,7 @@ PROTOCOL: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "mirrored=prints.mirrored[first] != prints.mirrored[second]",
                 "mirrored=prints.mirrored[second]",
             ),
+            "* least alike first": ("np.argsort(-pairs.similarity", "np.argsort(pairs.similarity"),
             "prints of the whole set for some of its rows": ("return prints[rows]", "return prints[: len(rows)]"),
         },
     ),

@@ -101,8 +101,27 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
         },
     ),
     "ferdis/preprocess/align.py": (
-        ("tests/preprocess/test_align.py",),
+        ("tests/preprocess/test_align.py", "tests/preprocess/test_searches.py"),
         {
+            "* the last search wins": (
+                "face if best is None or face.probability > best.probability else best",
+                "face",
+            ),
+            "* one search alone": ("    for search in PASSES:\n", "    for search in PASSES[:1]:\n"),
+            "* other faces of one search alone": (
+                "for search in PASSES if faces",
+                "for search in PASSES[:1] if faces",
+            ),
+            "* the template of a system not passed": (
+                "size, self.template, self.outside)",
+                "size, TEMPLATE, self.outside)",
+            ),
+            "* what lies outside not passed": ("size, self.template, self.outside)", "size, self.template)"),
+            "* share of the larger box": ("max(min(np.prod(box[2:]", "max(max(np.prod(box[2:]"),
+            "* the digest forgets the template": (
+                '"template": self.template.tolist(),\n            "landmarks"',
+                '"landmarks"',
+            ),
             "height and width swapped in turns": (
                 "before = width if turn % 2 else height",
                 "before = height if turn % 2 else width",
@@ -117,6 +136,18 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
             "* points left on the canvas": ("(points - offset) / scale, strict", "points / scale, strict"),
             "offset as (y, x)": ("np.array([left, top])", "np.array([top, left])"),
+        },
+    ),
+    "ferdis/preprocess/warp.py": (
+        ("tests/preprocess/test_align.py",),
+        {
+            "a similarity that mirrors": ("((s - s_mean).conj() *", "((s - s_mean) *"),
+            "one sample a pixel when it shrinks": ("samples = 2 if shrink > 1 else 1", "samples = 1"),
+            "* no average when it shrinks": ("factor = max(1, int(shrink))", "factor = 1"),
+            "* two landmarks decide": (
+                "similarity(landmarks[:, :_POINTS], template * size)",
+                "similarity(landmarks[:, :2], template[:2] * size)",
+            ),
         },
     ),
     "ferdis/preprocess/augment.py": (

@@ -100,6 +100,23 @@ def test_warp_averages_when_it_shrinks() -> None:
     assert (outside == 90).all(), "of one colour, inside and outside"
 
 
+def test_every_pixel_counts_when_an_image_shrinks_much() -> None:
+    """Stripes of two pixels, shrunk eight times: two samples a pixel of the crop would all fall on one colour."""
+    stripes = np.tile(np.repeat([0, 255], 2).astype(np.uint8), 128)[None, :, None].repeat(512, 0).repeat(3, 2)
+    crop = align.warp(stripes, align.TEMPLATE * 512 + [1, 0], 64)
+    assert np.abs(crop[4:-4, 4:-4].astype(float) - 127.5).max() < 30
+
+
+def test_eyes_and_nose_decide_and_no_mouth() -> None:
+    points = np.random.default_rng(3).normal(size=(2, 5, 2)) * 30 + 50
+    found = align.align_points(points, 64)
+    np.testing.assert_allclose(found, align.similarity(points[:, :3], align.TEMPLATE * 64))
+    assert np.abs(found - align.similarity(points[:, :2], align.TEMPLATE[:2] * 64)).max() > 0.01
+    other = points.copy()
+    other[:, 3:] += 40
+    np.testing.assert_array_equal(align.align_points(other, 64), found)
+
+
 @pytest.mark.parametrize("scale", [0.6, 1.3, 2.6])
 @pytest.mark.parametrize("outside, mode", [("reflect", "symmetric"), ("edge", "edge")])
 def test_what_lies_outside_an_image_is_as_if_it_had_been_padded(outside: str, mode: str, scale: float) -> None:

@@ -129,6 +129,14 @@ def test_across_people_only() -> None:
     assert across[["first", "second", "same_person"]].to_numpy().tolist() == [[1, 4, False]]
 
 
+def test_the_most_alike_come_first() -> None:
+    images = pictures(3)
+    faces = as_faces(np.stack([*images, moved(images[0], 4.0), jpeg(images[1], 60), jpeg(images[2], 95)]))
+    found = near_duplicates(faces, across_people=False)
+    assert found["first_path"].tolist() == ["2.png", "1.png", "0.png"]
+    assert found["similarity"].is_monotonic_decreasing and found["similarity"].is_unique
+
+
 def test_limit_stops_the_search() -> None:
     images = np.stack([jpeg(pictures(1)[0], quality) for quality in range(50, 90)])
     assert len(near_duplicates(as_faces(images), limit=10)) == 10
