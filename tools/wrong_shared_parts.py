@@ -212,10 +212,6 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
         {
             "one random state for all": ("        self.random.put()\n        self._since", "        self._since"),
             "NumPy's state shared": ("            self.numpy = copy.deepcopy(self.numpy)", "            pass"),
-            "ended where it waits, with an answer": (
-                "        if self._stopping:\n            raise Stopped\n        answer, self",
-                "        answer, self",
-            ),
         },
     ),
     "ferdis/training/fused.py": (

@@ -54,7 +54,10 @@ def together(functions: Sequence[Callable[[], T]], watch: Watch | None = None) -
                     result = turn.result
                     if watch is not None:
                         return
-                    yield members.index(turn), result
+                    try:
+                        yield members.index(turn), result
+                    finally:
+                        ours.take()  # who listens may draw
             answers = work.answers([turn for turn in members if not turn.ended])
     finally:
         for turn in members:

@@ -93,6 +93,12 @@ def fool_with_python(modules: Modules, batch: Batch) -> dict[str, Tensor]:
     return fool(modules, batch)
 
 
+def fool_late(modules: Modules, batch: Batch) -> dict[str, Tensor]:
+    """Draws masks and moves statistics before torch.vmap refuses it."""
+    again = modules.generator(modules.encoder(batch["seen"]))
+    return {**fool_with_python(modules, batch), "again": again.mean()}
+
+
 def move(modules: Modules, batch: Batch, all_reduce_sum: Callable[[Tensor], Tensor]) -> None:
     modules.centre.value += 0.5 * (all_reduce_sum(batch["feature"].mean(0)) - modules.centre.value)
 
@@ -105,13 +111,17 @@ def rising(epoch: int) -> float:
     return 2.0 + epoch
 
 
+def now_and_then(epoch: int) -> float:
+    return float(epoch % 2)
+
+
 def stage_of(modules: dict[str, nn.Module], data: dict[str, np.ndarray], epochs: int = 4, **changes: Any) -> Stage:
     halve = partial(torch.optim.lr_scheduler.StepLR, step_size=2, gamma=0.5)
     critic = changes.pop("judge", partial(judge, class_weights=torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)))
-    generator = changes.pop("fool", fool)
+    generator, l1 = changes.pop("fool", fool), changes.pop("l1", rising)
     phases = [
         Phase("critic", ("critic",), critic, {"real": 1.0, "fake": 0.5}, ADAM, halve, every),
-        Phase("generator", ("encoder", "generator"), generator, {"adversarial": 1.0, "l1": rising}, ADAM, halve,
+        Phase("generator", ("encoder", "generator"), generator, {"adversarial": 1.0, "l1": l1}, ADAM, halve,
               after_step=move),
     ]  # fmt: skip
     stage = {"name": "gan", "prepare": DrawThenForward(noisy, draw), **changes}
@@ -223,9 +233,20 @@ class TestTogether:
             assert_same(one, other)
         assert not counted
 
+    def test_a_forward_is_shared_by_folds_whose_losses_differ(self, counted: list[int]) -> None:
+        """Folds of other lengths are in other epochs, in which a term has no weight: two groups, one graph."""
+        alone = [Fit(fold, l1=now_and_then, epochs=6)() for fold in range(3)]
+        for one, other in zip(alone, run_together([Fit(f, l1=now_and_then, epochs=6) for f in range(3)]), strict=True):
+            assert_same(one, other)
+            assert len(other.remarks) == 1
+        assert {1, 2, 3} <= set(counted)
+
+    @pytest.mark.parametrize("refused", [fool_with_python, fool_late])
     @pytest.mark.parametrize("split", [True, False])
-    def test_what_vmap_refuses_is_computed_apart_and_told_once(self, split: bool, counted: list[int]) -> None:
-        changes: dict[str, Any] = {"fool": fool_with_python}
+    def test_what_vmap_refuses_is_computed_apart_and_told_once(
+        self, split: bool, refused: Callable[..., Any], counted: list[int]
+    ) -> None:
+        changes: dict[str, Any] = {"fool": refused}
         if not split:
             changes["prepare"] = lambda m, b, g: draw(m, noisy(m, b, g))
         alone = [Fit(fold, **changes)() for fold in range(3)]
@@ -419,9 +440,12 @@ class TestTurns:
             finally:
                 ended.append(torch.initial_seed())
 
-        listening = fused.together([lambda: None, fit, fit])
-        assert next(listening)[0] == 0
+        listening = fused.together([fit, fit, lambda: None])
+        assert next(listening)[0] == 2
+        drawn = random.random(), torch.rand(1)
+        before = random.getstate(), torch.get_rng_state().tolist()
         listening.close()
+        assert (random.getstate(), torch.get_rng_state().tolist()) == before, drawn
         assert not [thread for thread in threading.enumerate() if thread.name == "ferdis-turn"]
 
     def test_ctrl_c_while_one_runs_ends_all(self) -> None:
