@@ -21,7 +21,7 @@ OPTIONAL_ROOMS = {"ferdis/sweep": "sweep"}
 # Folders whose scripts and pages may use more than a user installs.
 FOLDERS = {"experiments": USER_EXTRAS, "tools": (*USER_EXTRAS, "test"), "examples": USER_EXTRAS,
            "benchmarks": USER_EXTRAS, "docs": ("docs",), "tests": ("test", "browser", "docs", "gradio")}  # fmt: skip
-SCRIPTS = {path.stem for path in (ROOT / "experiments").glob("*.py")}  # import each other, and tests import them
+SCRIPTS = {path.stem for folder in ("experiments", "benchmarks") for path in (ROOT / folder).glob("*.py")}
 BY_NAME = {"import_module", "required", "importorskip", "find_spec"}  # functions that import what they are told
 
 

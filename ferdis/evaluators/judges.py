@@ -106,7 +106,6 @@ class Judge(Estimator):
     """
 
     kind: ClassVar[str] = ""
-    trains_channels_last = True
 
     image_size: int = 64
     widths: Sequence[int] = (16, 48, 96, 128, 160)

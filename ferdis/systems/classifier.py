@@ -81,8 +81,6 @@ class Classifier(ClassifierMixin, Estimator):
         Of "steps"; ``decay_epochs`` is stretched with ``min_steps``.
     """
 
-    trains_channels_last = True
-
     crop_size: int = field()  # the paper's, in the place of the base's property
     extra_train: Faces | None = None
     class_weight: str | Mapping[str, float] | None = None

@@ -130,12 +130,20 @@ def optimizer_state(optimizer: Optimizer, prefix: str) -> tuple[dict[str, Tensor
 
 
 def put_optimizer_state(optimizer: Optimizer, prefix: str, tensors: Mapping[str, Tensor], rest: dict[str, Any]) -> None:
-    """Inverse of :func:`optimizer_state`; the optimiser holds the same parameters in the same order."""
+    """Inverse of :func:`optimizer_state`; the optimiser holds the same parameters in the same order.
+
+    An entry of a parameter's shape gets its layout in memory, which no file keeps: a fused optimiser of torch goes
+    through parameter, gradient and entry in the order in which each lies there.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in rest["scalars"].items()}
     for name, value in tensors.items():
         if name.startswith(prefix):
             index, entry = name.removeprefix(prefix).split("/", 1)
-            state.setdefault(int(index), {})[entry] = value.clone()
+            like = parameters[int(index)] if int(index) < len(parameters) else value
+            fits = like if like.shape == value.shape else value  # Adam's count of steps is a single number
+            kept = torch.empty_like(fits, dtype=value.dtype, device=value.device).copy_(value)
+            state.setdefault(int(index), {})[entry] = kept
     groups = [{key: tuple(v) if isinstance(v, list) and key != "params" else v for key, v in group.items()}
               for group in rest["groups"]]  # fmt: skip
     optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -68,7 +68,8 @@ class FiveBlockCNN(nn.Module):
                     nn.ReLU(),
                 ]
                 channels = width
-            layers.append(nn.MaxPool2d(2, ceil_mode=True))
+            # Before the last ReLU, which leaves each maximum where it is: the same numbers, and a quarter of the work.
+            layers.insert(-1, nn.MaxPool2d(2, ceil_mode=True))
         self.features = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.Linear(4 * channels, classes + units)

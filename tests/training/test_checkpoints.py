@@ -104,6 +104,36 @@ def test_an_optimiser_goes_on_where_it_was(tmp_path: Path, optimizer):
     assert second.param_groups[0].get("betas") == first.param_groups[0].get("betas")
 
 
+def test_an_optimisers_state_has_the_layout_of_its_parameters(tmp_path: Path):
+    """In a file all tensors are contiguous; the fused Adam takes parameter and moments in the order of their memory."""
+
+    def weight(layout):
+        values = torch.arange(120.0).reshape(2, 3, 4, 5).cos()
+        return nn.Parameter(values.contiguous(memory_format=layout))
+
+    def step(parameter, optimizer, seed):
+        values = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(seed))
+        parameter.grad = torch.empty_like(parameter).copy_(values)
+        optimizer.step()
+
+    last = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        whole = weight(layout)
+        first = torch.optim.Adam([whole], lr=0.1, fused=True)
+        step(whole, first, 1)
+        tensors, rest = checkpoints.optimizer_state(first, "optimizer/d/")
+        checkpoints.save_tensors(tmp_path / "o", tensors, rest)
+        resumed = weight(layout)
+        resumed.data.copy_(whole.data)
+        second = torch.optim.Adam([resumed], lr=0.1, fused=True)
+        checkpoints.put_optimizer_state(second, "optimizer/d/", *checkpoints.load_tensors(tmp_path / "o"))
+        step(whole, first, 2)
+        step(resumed, second, 2)
+        assert torch.equal(whole, resumed)
+        last.append(resumed.detach())
+    assert torch.equal(*last)
+
+
 def test_first_non_finite():
     module = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     assert checkpoints.first_non_finite({"m": module}) is None
