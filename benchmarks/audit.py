@@ -1,6 +1,6 @@
 """How long an audit takes, and how much memory: fingerprints of JPEG files, and the search for copies among them.
 
-    python benchmarks/audit.py [--images 100000] [--files 500] [--copies 200] [--out audit.csv]
+    python benchmarks/audit.py [--images 100000] [--files 500] [--copies 200] [--json FILE]
 
 The images are mixtures of a few hundred rendered faces and noise, each under a name of its own, so that as many pairs
 are likely copies at first sight as in a set of aligned faces; ``--copies`` of them are real ones (JPEG 30, moved by a
@@ -10,10 +10,8 @@ costs. Files are JPEGs of 224 to 400 pixels a side, decoded once each.
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
-import resource
 import tempfile
 import time
 from collections.abc import Sequence
@@ -22,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from measuring import finish, parser, peak_mb
 from PIL import Image
 
 from ferdis import load
@@ -68,12 +67,12 @@ def seconds_a_file(count: int) -> float:
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     """Measure, print the table and return it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=100_000)
-    parser.add_argument("--files", type=int, default=500)
-    parser.add_argument("--copies", type=int, default=200)
-    parser.add_argument("--out", type=Path)
-    given = parser.parse_args(argv)
+    options = parser(__doc__, threads=torch.get_num_threads())
+    options.add_argument("--images", type=int, default=100_000)
+    options.add_argument("--files", type=int, default=500)
+    options.add_argument("--copies", type=int, default=200)
+    given = options.parse_args(argv)
+    torch.set_num_threads(given.threads)
     rng = np.random.default_rng(0)
     file_seconds = seconds_a_file(given.files)
     people = drawn(400, people=60, image_size=SIDE)
@@ -87,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
             prints.append(fingerprint(copied(image)))
     stacked = Prints.stack(prints)
     del prints
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    before = peak_mb() / 1e3
     started = time.perf_counter()
     found = similar(stacked, stacked, NEAR_DUPLICATE, subject=np.arange(len(stacked)).astype(str))
     search = time.perf_counter() - started
@@ -102,15 +101,11 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
         "search, s": search,
         "files and search, s": file_seconds * given.images + search,
         "memory before the search, GB": before,
-        "memory, GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "memory, GB": peak_mb() / 1e3,
         "copies caught": f"{caught} of {given.copies}",
         "others taken for one": len(pairs) - caught,
     }
-    table = pd.DataFrame([row])
-    print(table.T.to_string(header=False))
-    if given.out is not None:
-        table.to_csv(given.out, index=False)
-    return table
+    return finish("audit", given, [row], {"ms a JPEG file to ms an array": row["ms a JPEG file"] / row["ms an array"]})
 
 
 if __name__ == "__main__":

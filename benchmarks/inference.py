@@ -1,6 +1,6 @@
 """Speed of a classifier in torch, torch.compile, and as ONNX files, measured in one run.
 
-    python benchmarks/inference.py [MODEL] [--rounds 7] [--threads 1 2] [--batches 1 32] [--out inference.csv]
+    python benchmarks/inference.py [MODEL] [--rounds 7] [--threads 1 2] [--batches 1 32] [--json FILE]
 
 ``MODEL`` is a saved classifier or a fold of a run; by default a small IF-GAN with random weights (speed does not depend
 on them). Every variant is measured in turn in every round, so that other load on the machine affects all of them alike;
@@ -10,8 +10,6 @@ image of each face (400 x 400 pixels) passes through MTCNN and alignment first.
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -22,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pandas as pd
 import torch
+from measuring import finish, parser
 
-from ferdis import IFGAN, load, run_folder
+from ferdis import IFGAN, load
 from ferdis.export import OnnxModel, export
 from ferdis.export.graph import Graph
 from ferdis.faces import Faces
@@ -41,13 +39,11 @@ Way = Callable[[np.ndarray], Any]
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     """Measure, print the table and return it: batch, threads, detector, way, milliseconds per face, ratio."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", nargs="?")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 32])
-    parser.add_argument("--out", type=Path)
-    given = parser.parse_args(argv)
+    options = parser(__doc__, rounds=7)
+    options.add_argument("model", nargs="?")
+    options.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    options.add_argument("--batches", type=int, nargs="+", default=[1, 32])
+    given = options.parse_args(argv)
     faces = load("synthetic", people=16, images_per_expression=1, image_size=128, cache=False)[:64]
     system, training = fitted(given.model, faces)
     rows: list[dict[str, Any]] = []
@@ -66,10 +62,14 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     eager = table[table["way"] == "torch"].set_index(["threads", "batch", "detector"])["ms_per_face"]
     keys = pd.MultiIndex.from_frame(table[["threads", "batch", "detector"]])
     table["times_faster"] = eager.reindex(keys).to_numpy() / table["ms_per_face"]
-    tell(table, system, given.rounds)
-    if given.out:
-        table.to_csv(given.out, index=False)
-    return table
+    table = table.sort_values(["detector", "batch", "threads"], kind="stable")
+    print(f"{type(system).__name__}, {system.crop_size} pixels, {system.flops() / 1e9:.2f} GFLOP a face")
+    ratios = {
+        f"{row.way}, batch {row.batch}, {row.threads} threads, detector {row.detector}": row.times_faster
+        for row in table.itertuples()
+        if row.way != "torch"
+    }
+    return finish("inference", given, table.to_dict("records"), ratios)
 
 
 def fitted(model: str | None, faces: Faces) -> tuple[Any, Faces]:
@@ -136,23 +136,6 @@ def measure(ways: dict[str, Way], crops: np.ndarray, rounds: int, threads: int) 
         }
         for (name, detector), values in times.items()
     ]
-
-
-def tell(table: pd.DataFrame, system: Any, rounds: int) -> None:
-    """Print the table and the machine it was measured on."""
-    machine = run_folder.environment()
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    print(
-        f"{type(system).__name__}, {system.crop_size} pixels, {system.flops() / 1e9:.2f} GFLOP a face, {rounds} rounds"
-    )
-    print(f"{machine['processor']}, {usable} of {machine['cores']} cores; torch {torch.__version__}, onnxruntime "
-          f"{onnxruntime.__version__}; medians, spread = (longest - shortest) / median")  # fmt: skip
-    shown = table.assign(
-        ms_per_face=table["ms_per_face"].map("{:.2f}".format),
-        spread=table["spread"].map("{:.0%}".format),
-        times_faster=table["times_faster"].map("{:.2f}".format),
-    )
-    print(shown.sort_values(["detector", "batch", "threads"], kind="stable").to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -26,8 +26,12 @@ Key = TypeVar("Key")
 
 
 def parser(about: str | None, **defaults: Any) -> argparse.ArgumentParser:
-    """An argument parser with the options of every benchmark; ``defaults`` are other values of theirs."""
-    made = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """An argument parser with the options of every benchmark; ``defaults`` are other values of theirs.
+
+    A benchmark may declare one of them again in its own way.
+    """
+    formatter = argparse.RawDescriptionHelpFormatter
+    made = argparse.ArgumentParser(description=about, formatter_class=formatter, conflict_handler="resolve")
     made.add_argument("--rounds", type=int, default=3, help="turns of every way; times are medians over them")
     made.add_argument("--threads", type=int, default=1, help="threads of torch and of ONNX Runtime")
     made.add_argument("--json", type=Path, help="write the table, the ratios and the machine to this file")

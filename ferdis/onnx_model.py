@@ -50,6 +50,8 @@ def session(path: str | Path, threads: int | None = None) -> Any:
     (onnxruntime,) = required("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # Threads that wait sleep. By default they spin, and take the cores from the detector's and from other sessions'.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     given = os.environ.get("OMP_NUM_THREADS", "")
     if threads is not None or given.isdigit():
         options.intra_op_num_threads = int(given) if threads is None else threads

@@ -192,12 +192,14 @@ def sample(image: np.ndarray, across: np.ndarray, down: np.ndarray) -> np.ndarra
     height, width, channels = image.shape
     columns, rows = _neighbours(across, width), _neighbours(down, height)
     pixels = image.reshape(-1, channels).astype(np.float32, copy=False)
-    result = np.zeros((across.size, channels), np.float32)
+    result: np.ndarray | None = None
     for row, high in rows:
+        start = row * width
         for column, wide in columns:
-            part = pixels.take(row * width + column, axis=0)
+            part = pixels.take(start + column, axis=0)
             part *= (wide * high)[:, None]
-            result += part
+            result = part if result is None else np.add(result, part, out=result)
+    assert result is not None
     return result.reshape(*across.shape, channels)
 
 

@@ -160,23 +160,32 @@ def _warp_one(image: np.ndarray, transform: np.ndarray, size: int, outside: str)
         part = np.asarray(Image.fromarray(part).reduce(factor))
     samples = 2 if shrink > 1 else 1
     steps = (np.arange(size * samples) + 0.5) / samples
-    x, y = np.meshgrid(steps, steps)
+    x, y = steps[None, :], steps[:, None]
     across = inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2]
     down = inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2]
-    beyond = np.hypot(across - across.clip(0, width), down - down.clip(0, height))  # in pixels of the image
-    if mirrored:
+    reaches = min(across.min(), down.min()) < 0 or across.max() > width or down.max() > height
+    if reaches:
+        beyond = np.hypot(across - across.clip(0, width), down - down.clip(0, height))  # in pixels of the image
+    if reaches and mirrored:
         across, down = _reflected(across, width), _reflected(down, height)
     u = (across - left) / (factor * part.shape[1]) * 2 - 1
     v = (down - top) / (factor * part.shape[0]) * 2 - 1
     crop = sample(part, u.astype(np.float32), v.astype(np.float32))
-    if outside == "mean" and beyond.any():
+    if outside == "mean" and reaches:
         inside = beyond == 0
         crop[~inside] = crop[inside].mean(0) if inside.any() else part.mean((0, 1))
     if samples > 1:
-        crop = crop.reshape(size, samples, size, samples, 3).mean((1, 3))
-        beyond = beyond.reshape(size, samples, size, samples).mean((1, 3))
+        crop = _halved(crop)
     pixels = np.rint(crop).clip(0, 255).astype(np.uint8)
-    return _faded(pixels, beyond / shrink) if outside == "fade" and beyond.any() else pixels
+    if outside != "fade" or not reaches:
+        return pixels
+    return _faded(pixels, (_halved(beyond) if samples > 1 else beyond) / shrink)
+
+
+def _halved(values: np.ndarray) -> np.ndarray:
+    """Means of 2 x 2 neighbours: (2 S, 2 S) or (2 S, 2 S, c) to (S, S) or (S, S, c)."""
+    rows = values[::2], values[1::2]
+    return (rows[0][:, ::2] + rows[0][:, 1::2] + rows[1][:, ::2] + rows[1][:, 1::2]) / 4
 
 
 def _faded(crop: np.ndarray, beyond: np.ndarray) -> np.ndarray:

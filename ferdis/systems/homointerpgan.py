@@ -400,6 +400,8 @@ class HomoInterpGAN(ConditionedGenerator):
     modules_ : dict of networks: encoder, interpolator, decoder, and those that only training needs
     """
 
+    trains_channels_last = False  # no faster here
+
     preset: ClassVar[Mapping[str, Any]] = {
         "weights": "zoo:resnet-small",
         "encoder_channels": (24, 48, 64, 96),

@@ -343,6 +343,8 @@ class StarGAN(ConditionedGenerator):
     modules_ : dict of networks: generator, critic
     """
 
+    trains_channels_last = False  # instance norm would turn every map round
+
     preset: ClassVar[Mapping[str, Any]] = {
         "injection": "modulate",
         "draws": "change",
