@@ -4,15 +4,18 @@
     python benchmarks/inputs.py align [--images FOLDER] [--count 128]
     python benchmarks/inputs.py render [--facekit FOLDER] [--count 128]
     python benchmarks/inputs.py photographs [--images FOLDER] [--count 200]
+    python benchmarks/inputs.py protocol [--count 20000]
     python benchmarks/inputs.py cache [--count 100000] [--sizes 48 128] [--folder TMP] [--kinds crops rendered]
 
 ``index`` makes a folder of so many files and a ``faces.csv``, and reads its table twice. ``align`` finds and crops the
 faces of the images below ``FOLDER`` (by default ``$FERDIS_SHARED/data/wild/images``, otherwise synthetic people) in
 parts of 64, in torch and in ONNX Runtime, beside facenet-pytorch's own loop over the same images. ``render`` draws
 synthetic people, and those of a measured face model where its folder is given. ``photographs`` fills a new cache with
-crops of photographs and says what 10,000 would take. ``cache`` writes noise through ``prepare`` and through a renderer,
-whose own cost is nearly nothing, and reads all of it back in batches of 64 rows in random order: once with the files
-dropped from the system's memory (cold), once right after (warm). At 128 pixels 100,000 rows take 5 GB.
+crops of photographs and says what 10,000 would take.
+``protocol`` splits so many images by person, then twice the images, twice the people and twice the folds, and gives each
+growth as an exponent. ``cache`` writes noise through ``prepare`` and through a renderer, whose own cost is nearly
+nothing, and reads all of it back in batches of 64 rows in random order: once with the files dropped from the system's
+memory (cold), once right after (warm). At 128 pixels 100,000 rows take 5 GB.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,7 +38,7 @@ import torch
 from measuring import finish, growth, in_turns, parser, peak_mb
 from PIL import Image
 
-from ferdis import load
+from ferdis import Faces, SubjectKFold, load
 from ferdis.datasets.manifest import Manifest
 from ferdis.datasets.synthetic.lazy import Recipes, RenderedImages
 from ferdis.preprocess import prepare
@@ -43,7 +47,7 @@ from ferdis.preprocess.images import read_image
 
 BATCH = 64
 POOL = 256  # different noise images
-COUNTS = {"index": 100_000, "align": 128, "render": 128, "photographs": 200, "cache": 100_000}
+COUNTS = {"index": 100_000, "align": 128, "render": 128, "photographs": 200, "protocol": 20_000, "cache": 100_000}
 WILD = Path(os.environ.get("FERDIS_SHARED", "")) / "data/wild/images"
 Answer = tuple[list[dict[str, Any]], dict[str, float]]
 
@@ -164,6 +168,7 @@ def first_crops(given: argparse.Namespace) -> Answer:
     if not files:
         raise SystemExit("photographs: give --images FOLDER, or set FERDIS_SHARED")
     table = pd.DataFrame({"path": [str(path) for path in files], "expression": "neutral", "subject": "a"})
+    Aligner()([np.zeros((64, 64, 3), np.uint8)], given.size)  # loads the networks
     folder, spent = Path(tempfile.mkdtemp(dir=given.folder)), []
     try:
         for _ in ("cold", "again"):
@@ -177,6 +182,23 @@ def first_crops(given: argparse.Namespace) -> Answer:
     row = {"photographs": len(files), "cold, s": spent[0], "again, s": spent[1], "ms per image": 1e3 * each,
            "10,000, minutes of a core": each * 10_000 / 60, "peak MB": peak_mb()}  # fmt: skip
     return [row], {"photographs: again, share of cold": spent[1] / spent[0]}
+
+
+def splitting(given: argparse.Namespace) -> Answer:
+    """Seconds of a split by person, with twice the images, people and folds."""
+    sizes = {"as it is": (1, 1, 1), "images x2": (2, 1, 1), "people x2": (1, 2, 1), "folds x2": (1, 1, 2)}
+    ways = {}
+    for name, (images, subjects, folds) in sizes.items():
+        rows = np.arange(given.count * images)
+        table = {"expression": np.array(["happiness", "sadness", "anger"])[rows % 3],
+                 "subject": [f"p{row % (100 * subjects)}" for row in rows]}  # fmt: skip
+        faces = Faces(np.zeros((len(rows), 1, 1, 3), np.uint8), pd.DataFrame(table))
+        ways[name] = partial(SubjectKFold(n_splits=10 * folds).split, faces)
+    spent = in_turns({name: lambda split=split: list(split()) for name, split in ways.items()}, given.rounds)
+    first = spent["as it is"]
+    rows = [{"split": name, "ms": 1e3 * seconds, "exponent": growth([1, 2], [first, seconds])}
+            for name, seconds in spent.items()]  # fmt: skip
+    return rows, {f"protocol: growth with {row['split'][:-3]}": row["exponent"] for row in rows[1:]}
 
 
 def caching(given: argparse.Namespace) -> Answer:
@@ -285,7 +307,8 @@ def _recipes(rows: int) -> Recipes:
 
 
 ANSWERS: dict[str, Callable[[argparse.Namespace], Answer]] = {
-    "index": indexing, "align": alignment, "render": rendering, "photographs": first_crops, "cache": caching,
+    "index": indexing, "align": alignment, "render": rendering, "photographs": first_crops, "protocol": splitting,
+    "cache": caching,
 }  # fmt: skip
 
 if __name__ == "__main__":

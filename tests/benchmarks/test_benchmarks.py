@@ -105,6 +105,12 @@ def test_a_folder_without_images_is_refused(tmp_path) -> None:
         inputs.main(["photographs", "--images", str(tmp_path)])
 
 
+def test_splits_of_twice_the_images_people_and_folds() -> None:
+    table = inputs.main(["protocol", "--count", "600"])
+    assert list(table["split"]) == ["as it is", "images x2", "people x2", "folds x2"] and (table["ms"] > 0).all()
+    assert table["exponent"][0] == 0 and np.isfinite(table["exponent"]).all()
+
+
 def test_caches_of_noise(tmp_path) -> None:
     options = ["cache", "--count", "40", "--sizes", "16", "--folder", str(tmp_path)]
     table = inputs.main(options)
