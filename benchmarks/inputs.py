@@ -12,8 +12,8 @@ faces of the images below ``FOLDER`` (by default ``$FERDIS_SHARED/data/wild/imag
 parts of 64, in torch and in ONNX Runtime, beside facenet-pytorch's own loop over the same images. ``render`` draws
 synthetic people, and those of a measured face model where its folder is given. ``photographs`` fills a new cache with
 crops of photographs and says what 10,000 would take.
-``protocol`` splits so many images by person, then twice the images, twice the people and twice the folds, and gives each
-growth as an exponent. ``cache`` writes noise through ``prepare`` and through a renderer, whose own cost is nearly
+``protocol`` splits so many images by person, then twice the images, people and folds, and gives each growth as an
+exponent. ``cache`` writes noise through ``prepare`` and through a renderer, whose own cost is nearly
 nothing, and reads all of it back in batches of 64 rows in random order: once with the files dropped from the system's
 memory (cold), once right after (warm). At 128 pixels 100,000 rows take 5 GB.
 """

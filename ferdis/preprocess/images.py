@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,14 +192,19 @@ def sample(image: np.ndarray, across: np.ndarray, down: np.ndarray) -> np.ndarra
     height, width, channels = image.shape
     columns, rows = _neighbours(across, width), _neighbours(down, height)
     pixels = image.reshape(-1, channels).astype(np.float32, copy=False)
-    result: np.ndarray | None = None
-    for row, high in rows:
-        start = row * width
-        for column, wide in columns:
-            part = pixels.take(start + column, axis=0)
-            part *= (wide * high)[:, None]
-            result = part if result is None else np.add(result, part, out=result)
-    assert result is not None
+
+    def shares() -> Iterator[np.ndarray]:  # of the four neighbours, one after another: less memory is faster
+        for row, high in rows:
+            start = row * width
+            for column, wide in columns:
+                part = pixels.take(start + column, axis=0)
+                part *= (wide * high)[:, None]
+                yield part
+
+    parts = shares()
+    result = next(parts)
+    for part in parts:
+        result += part
     return result.reshape(*across.shape, channels)
 
 
