@@ -12,6 +12,74 @@ NOTES, REPORT = "tests/report/test_report_notes.py", "tests/report/test_report.p
 SWEEP = "tests/sweep/test_sweep.py"
 
 EVALUATION: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+    "ferdis/evaluation/final_fit.py": (
+        ("tests/evaluation/test_final_fit.py",),
+        {
+            "* the seed of the fit ignored": ("seeded_clone(estimator, seed)", "seeded_clone(estimator, 0)"),
+            "* cited whatever chose the epoch": ('if rule != run.record["selection"]:', "if not rule:"),
+            "* cited with other classes": ("if list(faces.classes) != list(", "if len(faces.classes) != len("),
+            "other images not said": ('others = "" if same else ', 'others = "" if len(here) else '),
+        },
+    ),
+    "ferdis/evaluation/verify.py": (
+        ("tests/evaluation/test_verify.py",),
+        {
+            "any probability will do": ("TOLERANCE = 1e-3", "TOLERANCE = 1.0"),
+            "* as many rows, whichever": (
+                "len(tested) != len(set(tested)) or set(tested) != listed",
+                "len(tested) != len(listed)",
+            ),
+            "* a row twice": (
+                "len(tested) != len(set(tested)) or set(tested) != listed",
+                "set(tested) != listed",
+            ),
+            "* labels by position": (
+                'given = run.rows["path"].map(truth)',
+                "given = pd.Series(np.resize(truth.to_numpy(), len(run.rows)))",
+            ),
+            "* the mean difference of probabilities": ("abs(made - told).max()", "abs(made - told).mean()"),
+            "accuracy alone follows": (
+                '("accuracy", "uar", "macro_f1", "accuracy_mean", "uar_low", "uar_high")',
+                '("accuracy",)',
+            ),
+            "* sums of probabilities not looked at": (
+                "(abs(known.sum(axis=1) - 1) > TOLERANCE).any()",
+                "(known.sum(axis=1) < 0).any()",
+            ),
+            "the person of a row not looked at": (
+                'mine["subject"].fillna("")).any()',
+                'mine["subject"].fillna("")).all()',
+            ),
+        },
+    ),
+    "ferdis/evaluation/stress.py": (
+        ("tests/report/test_report_extras.py",),
+        {
+            "the images as they are": ("stressed(pixels, kind, strength, names)", "pixels"),
+            "strength 1 alone": (
+                "stressed(pixels, kind, strength, names)",
+                "stressed(pixels, kind, STRENGTHS[0], names)",
+            ),
+            "wrong answers counted": ("(predicted == test.expression)", "(predicted != test.expression)"),
+        },
+    ),
+    "ferdis/run_folder/seals.py": (
+        ("tests/test_seals.py",),
+        {
+            "tables never looked at": ("(whole or name in _TABLES) and", "whole and"),
+            "models never looked at": ("(whole or name in _TABLES) and", "name in _TABLES and"),
+            "earlier seals lost": ('{"files": {**_seals(root), **files}}', '{"files": files}'),
+            "rows not compared before they are joined": (
+                'if not _is(Path(folder) / "rows.csv", done["rows_sha256"]):',
+                'if not (Path(folder) / "rows.csv").is_file():',
+            ),
+            "histories unsealed": (
+                '    "done.json",\n    "error.txt",',
+                '    "done.json",\n    "history.csv",\n    "error.txt",',
+            ),
+            "a fit in the place of another": ('.endswith(f"/{place}")', '.endswith("")'),
+        },
+    ),
     "ferdis/evaluation/fit_and_score.py": (
         (SCORED, RUNNER, CALIBRATED),
         {

@@ -101,6 +101,35 @@ def test_other_images_by_the_same_recipe_are_said(run: Path, tmp_path: Path) -> 
     assert f"- {found.others}." in (tmp_path / "model" / "card.md").read_text()
 
 
+def test_as_many_other_images_are_other_images(run: Path, tmp_path: Path) -> None:
+    fit_final(build("cnn", epochs=1), faces(48, seed=5), tmp_path / "model", like=run, system="cnn")
+    found = evidence_of(tmp_path / "model")
+    assert found is not None and found.others == "The run measured it on other images: 48 there, 48 here"
+
+
+def test_the_seed_is_that_of_the_training(tmp_path: Path) -> None:
+    model = fit_final(build("cnn", epochs=1), PEOPLE, tmp_path / "model", seed=3)
+    first, third = (build("cnn", epochs=1, seed=seed).fit(PEOPLE).predict_proba(PEOPLE) for seed in (0, 3))
+    np.testing.assert_array_equal(model.predict_proba(PEOPLE), third)
+    assert not np.array_equal(first, third)
+
+
+def test_a_run_that_took_the_last_epoch_is_not_cited_for_the_best(run: Path, tmp_path: Path) -> None:
+    others = faces(12, seed=7)
+    validation = Faces(others.images, others.to_frame().assign(subject=[f"other-{name}" for name in others.subject]))
+    fit_final(build("cnn", epochs=1), PEOPLE, tmp_path / "model", like=run, system="cnn", validation=validation)
+    assert evidence_of(tmp_path / "model") is None
+    assert "mine chose the epoch by 'last', this model by 'validation'" in (tmp_path / "model" / "card.md").read_text()
+
+
+def test_as_many_other_classes_are_other_classes(run: Path, tmp_path: Path) -> None:
+    first = PEOPLE.classes[0]
+    renamed = PEOPLE.to_frame().assign(expression=["pride" if name == first else name for name in PEOPLE.expression])
+    fit_final(build("cnn", epochs=1), Faces(PEOPLE.images, renamed), tmp_path / "model", like=run, system="cnn")
+    assert evidence_of(tmp_path / "model") is None
+    assert f"mine has other classes ({', '.join(PEOPLE.classes)})" in (tmp_path / "model" / "card.md").read_text()
+
+
 def test_a_finished_model_is_not_fitted_again(fitted: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (fitted / "weights.safetensors").stat().st_mtime_ns
     monkeypatch.setattr(BaselineCNN, "fit", lambda *_, **__: pytest.fail("fitted again"))

@@ -79,6 +79,35 @@ def without_the_wrong(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.iloc[2:]
 
 
+def another_image(rows: pd.DataFrame) -> pd.DataFrame:
+    rows.loc[rows.index[0], "path"] = "x.png"
+    return rows
+
+
+def a_row_twice(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([rows, rows.iloc[[0]]])
+
+
+def another_person(rows: pd.DataFrame) -> pd.DataFrame:
+    other = next(name for name in rows["subject"] if name != rows["subject"].iloc[0])
+    rows.loc[rows.index[0], "subject"] = other
+    return rows
+
+
+def moved_probability(by: float, keep_sum: bool) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """The first row's likeliest class gains, so that the answer stays; another one loses as much, or not."""
+
+    def change(rows: pd.DataFrame) -> pd.DataFrame:
+        row, most = rows.index[0], f"p_{rows['predicted'].iloc[0]}"
+        least = next(f"p_{name}" for name in OTHER if f"p_{name}" != most)
+        rows.loc[row, most] = repr(float(rows.loc[row, most]) + by)
+        if keep_sum:
+            rows.loc[row, least] = repr(float(rows.loc[row, least]) - by)
+        return rows
+
+    return change
+
+
 def leak(run: Path) -> None:
     lines = pd.read_csv(run / "folds.csv", dtype=str)
     test = lines[(lines["fold"] == "0") & (lines["part"] == "test")].iloc[[0]].assign(part="train", path="x.png")
@@ -120,6 +149,11 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "answers and probabilities, sealed again": (lambda run: edit_rows(run, better_probabilities), "predictions"),
     "labels, sealed again": (lambda run: edit_rows(run, other_labels), "labels"),
     "wrong rows left out, sealed again": (lambda run: edit_rows(run, without_the_wrong), "rows"),
+    "another image's row, sealed again": (lambda run: edit_rows(run, another_image, table=False), "rows"),
+    "a row twice, sealed again": (lambda run: edit_rows(run, a_row_twice), "rows"),
+    "another person's row, sealed again": (lambda run: edit_rows(run, another_person), "folds"),
+    "one probability, sealed again": (lambda run: edit_rows(run, moved_probability(0.008, True)), "predictions"),
+    "a sum of probabilities, sealed again": (lambda run: edit_rows(run, moved_probability(0.01, False)), "answers"),
     "a person on both sides, sealed again": (leak, "folds"),
     "other weights, sealed again": (other_weights, "predictions"),
     "a better table, sealed again": (better_table, "tables"),
@@ -132,6 +166,12 @@ def test_a_run_is_what_it_says(run: Path) -> None:
     assert found.ok and not found.failed and str(found).startswith(f"{run}: verified")
     assert {item.check for item in found.findings} >= {"digests", "folds", "predictions", "environment"}
     assert all(item.state == "ok" for item in found.findings)
+
+
+def test_the_order_of_rows_is_nothing(run: Path) -> None:
+    edit_rows(run, lambda rows: rows.iloc[::-1])
+    found = verified(run)
+    assert found.ok, str(found)
 
 
 @pytest.mark.parametrize("what", TAMPERED)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import ndimage
 
-from ferdis import evaluate
+from ferdis import Faces, evaluate
 from ferdis.metrics.selective import (
     area_under_risk_coverage,
     risk_coverage,
@@ -19,7 +19,7 @@ from ferdis.metrics.selective import (
     tempered,
 )
 from ferdis.preprocess.stress import STRENGTHS, STRESSES, stressed
-from ferdis.protocol import SubjectKFold
+from ferdis.protocol import SubjectKFold, row_names
 from ferdis.report import tables, write_report
 from ferdis.report.record import changes, changes_text, read_report
 from tests.evaluation.runner_fakes import NearestMean, Plain, make_faces
@@ -132,6 +132,21 @@ def test_stress_counts_every_test_image_at_every_strength(run: Path) -> None:
         partitions=2, stress=True,
     )  # fmt: skip
     assert len(again.rows) == 4 * len(FACES)
+
+
+@pytest.mark.parametrize(("kind", "strength"), [("blur", 5), ("noise", 3), ("low light", 1)])
+def test_stress_is_what_the_fitted_system_says_of_worse_images(run: Path, kind: str, strength: int) -> None:
+    fold = next(iter(SubjectKFold(3).split(FACES)))
+    assert kind in STRESSES and strength in STRENGTHS
+    test, names = FACES[fold.test], row_names(FACES)[fold.test].tolist()
+    worse = Faces(stressed(test.pixels(), kind, strength, names), test.table, test.attrs)
+    (folder,) = (path for path in run.rglob(f"fold-{fold.index:02d}/near") if "seed-1" not in str(path))
+    system = NearestMean.load(folder)
+    said = system.classes_[system.predict_proba(worse).argmax(axis=1)]
+    right = pd.Series(said == test.expression).groupby([test.subject, test.expression]).sum()
+    table = pd.read_csv(run / "stress.csv").query("system == 'near' and fold == @fold.index and seed == 0")
+    cell = table[(table["stress"] == kind) & (table["strength"] == strength)]
+    assert cell.set_index(["subject", "true"])["right"].to_dict() == right.to_dict()
 
 
 def test_the_page_has_all_of_it_and_the_json_the_same(run: Path) -> None:
