@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ferdis.training import (
     ArrayBatches,
@@ -69,8 +68,8 @@ def draw(modules: Modules, batch: Batch) -> Batch:
 def judge(modules: Modules, batch: Batch, *, class_weights: Tensor | None = None) -> dict[str, Tensor]:
     real, fake = modules.critic(batch["x"]), modules.critic(batch["drawn"].detach())
     return {
-        "real": functional.cross_entropy(real, batch["y"], weight=class_weights),
-        "fake": functional.softplus(fake).mean(),
+        "real": nn.functional.cross_entropy(real, batch["y"], weight=class_weights),
+        "fake": nn.functional.softplus(fake).mean(),
         "accuracy": (real.argmax(1) == batch["y"]).double().mean(),
     }
 
@@ -78,13 +77,13 @@ def judge(modules: Modules, batch: Batch, *, class_weights: Tensor | None = None
 def fool(modules: Modules, batch: Batch) -> dict[str, Tensor]:
     batch["feature"] = batch["drawn"].detach()
     return {
-        "adversarial": functional.cross_entropy(modules.critic(batch["drawn"]), batch["y"]),
+        "adversarial": nn.functional.cross_entropy(modules.critic(batch["drawn"]), batch["y"]),
         "l1": (batch["drawn"] - batch["x"]).abs().mean(),
     }
 
 
 def fool_a_judge(modules: Modules, batch: Batch, *, judge: nn.Module) -> dict[str, Tensor]:
-    return {**fool(modules, batch), "adversarial": functional.cross_entropy(judge(batch["drawn"]), batch["y"])}
+    return {**fool(modules, batch), "adversarial": nn.functional.cross_entropy(judge(batch["drawn"]), batch["y"])}
 
 
 def fool_with_python(modules: Modules, batch: Batch) -> dict[str, Tensor]:
