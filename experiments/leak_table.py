@@ -58,13 +58,13 @@ SYSTEMS: dict[str, tuple[type[Any], Mapping[str, Any]]] = {
 }
 """Name of a row -> class and arguments over the preset's. ``resnet-balanced`` and ``reversal-off`` are controls."""
 
-LEAK = "people told apart"  # the axis of the figure
+LEAK = "identity, logistic (%)"  # the axis of the figure; people told apart are 1 where each has two images
 COLUMNS = {  # of the table, from a record's
-    "identity": "identity, logistic (%)",
+    "identity": LEAK,
     "identity_mlp": "network (%)",
     "identity_nearest": "nearest (%)",
     "verification_auc": "verification AUC (%)",
-    "people_told_apart": LEAK,
+    "people_told_apart": "people told apart",
     "expression": "expression read (%)",
 }
 
@@ -234,24 +234,28 @@ def text_of(table: pd.DataFrame) -> str:
     first = table.iloc[0]
     said = (
         f"Chance of naming the person: {first['identity chance (%)']:.1f} %, of {first['people per fold']:.0f} people "
-        "per fold. Bold: no other row has more accuracy and tells fewer people apart.\n"
+        "per fold. Bold: no other row has more accuracy and names fewer people.\n"
     )
     rule = ["---"] * len(head)
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in [head, rule, *lines]) + f"\n\n{said}"
 
 
 def drawn(table: pd.DataFrame) -> Figure:
-    """Accuracy with its interval against the number of people told apart, and the Pareto front."""
+    """Accuracy with its interval against how often a logistic probe names the person, and the Pareto front."""
     figure = Figure(figsize=(7.5, 5), layout="constrained")
     axes = figure.add_subplot()
     value, leak = table["accuracy (%)"], table[LEAK]
     spread = np.stack([value - table["accuracy low"], table["accuracy high"] - value])
-    axes.errorbar(leak, value, yerr=spread, fmt="o", color="#0072B2", ecolor="0.75", capsize=2)
-    for name, x, y in zip(table["system"], leak, value, strict=True):
-        axes.annotate(str(name), (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8)
+    axes.errorbar(leak, value, yerr=spread, fmt="o", color="#0072B2", ecolor="0.85", capsize=2)
+    places = pd.DataFrame({"x": leak.round(1), "y": value.round(1), "name": table["system"].astype(str)})
+    for (x, y), names in places.groupby(["x", "y"])["name"]:  # rows at one place have one label
+        axes.annotate("\n".join(names), (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8, rotation=35,
+                      rotation_mode="anchor")  # fmt: skip
     front = table[table["front"]].sort_values(LEAK)
-    axes.plot(front[LEAK], front["accuracy (%)"], color="#D55E00", drawstyle="steps-post", label="Pareto front")
-    axes.set(xlabel="people that the representation tells apart (1: none)", ylabel="accuracy (%), people left out")
+    axes.plot(front[LEAK], front["accuracy (%)"], "o-", color="#D55E00", drawstyle="steps-post", label="Pareto front")
+    axes.axvline(table["identity chance (%)"].mean(), color="0.6", linestyle=":", label="chance")
+    axes.set(xlabel="person named from the representation (%)", ylabel="accuracy (%), people left out")
+    axes.margins(x=0.15)
     axes.legend(loc="lower right")
     return figure
 
