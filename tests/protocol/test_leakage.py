@@ -145,6 +145,16 @@ def test_near_duplicate_under_two_names_is_refused(kind: str) -> None:
     assert report.near_pairs == 1 and {leak.kind for leak in report.leaks} == {"near-duplicate"}
 
 
+def test_a_near_duplicate_of_a_reference_image_is_refused() -> None:
+    """What a calibrated system is given of a test person must not be a training image under another name."""
+    faces = people()
+    fold = SubjectKFold(5).split(faces)[0]
+    fold = dataclasses.replace(fold, test=fold.test[1:], reference=fold.test[:1])
+    faces = change(faces, int(fold.train[0]), jpeg(faces.pixels(fold.reference)[0]))
+    (leak,) = audit(faces, [fold], raise_on_leak=False).leaks
+    assert leak.kind == "near-duplicate" and leak.parts == ("train", "test")
+
+
 def test_near_duplicates_of_one_person_are_no_leak() -> None:
     faces = people()
     faces = change(faces, 1, jpeg(faces.pixels([0])[0]))
