@@ -19,13 +19,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from inputs import photographs
-from measuring import finish, in_turns, medians, parser, peak_mb
+from measuring import finish, in_turns, medians_by_kind, parser, peak_mb, timed
 from PIL import Image
 
 from ferdis import load
@@ -77,18 +78,17 @@ def processes(images: Sequence[np.ndarray], given: argparse.Namespace) -> tuple[
             "an argument error": [*ferdis, "kfold", "--system", "ifgan", "--ifgan.epoch", "3"],
             "ferdis predict photo.jpg": [*ferdis, "predict", str(photo)],
         }
-        processor = in_turns(
-            {name: lambda c=line: _process(c) for name, line in commands.items()}, given.rounds, _child
-        )
-        clock = in_turns(
-            {name: lambda c=line: _process(c) for name, line in commands.items()}, given.rounds, time.perf_counter
-        )
+        for line in commands.values():
+            _process(line)  # the files it reads are in memory from now on
+        clocks = {"processor": _child, "clock": time.perf_counter}
+        ways = {name: partial(timed, partial(_process, line), clocks) for name, line in commands.items()}
+        spent = medians_by_kind(ways, given.rounds)
     rows = [
-        {"what": name, "processor s": processor[name], "clock s": clock[name], "wanted s": WANTED.get(name)}
-        for name in commands
+        {"what": name, "processor s": took["processor"], "clock s": took["clock"], "wanted s": WANTED.get(name)}
+        for name, took in spent.items()
     ]
-    empty = processor["an empty Python"]
-    return rows, {f"{name}, times an empty Python": processor[name] / empty for name in WANTED}
+    empty = spent["an empty Python"]["processor"]
+    return rows, {f"{name}, times an empty Python": spent[name]["processor"] / empty for name in WANTED}
 
 
 def _process(command: Sequence[str]) -> None:
@@ -128,20 +128,20 @@ def threads(images: Sequence[np.ndarray], given: argparse.Namespace) -> tuple[li
     with tempfile.TemporaryDirectory() as folder:
         np.savez(Path(folder) / "images.npz", *images[:16])
 
-        def run(count: int, kind: str) -> float:
+        def run(count: int) -> dict[str, float]:
             command = [sys.executable, __file__, "--child", str(Path(folder) / "images.npz"), "--rounds", "2"]
             environment = {**os.environ, "OMP_NUM_THREADS": str(count)}
             done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-            return float(json.loads(done.stdout.splitlines()[-1])[kind])
+            found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+            return found
 
-        kinds = ("processor", "clock")
-        spent = medians({(n, k): lambda n=n, k=k: run(n, k) for n in (1, 2) for k in kinds}, min(3, given.rounds))
+        spent = medians_by_kind({count: partial(run, count) for count in (1, 2)}, min(3, given.rounds))
     rows = [
-        {"what": f"image by image, {count} threads", "processor ms": 1e3 * spent[count, "processor"],
-         "clock ms": 1e3 * spent[count, "clock"]}
-        for count in (1, 2)
+        {"what": f"image by image, {count} threads", "processor ms": 1e3 * took["processor"],
+         "clock ms": 1e3 * took["clock"]}
+        for count, took in spent.items()
     ]  # fmt: skip
-    return rows, {f"two threads to one, {kind}": spent[1, kind] / spent[2, kind] for kind in kinds}
+    return rows, {f"two threads to one, {kind}": spent[1][kind] / spent[2][kind] for kind in spent[1]}
 
 
 def _in_child(path: Path, rounds: int) -> dict[str, float]:
@@ -149,9 +149,15 @@ def _in_child(path: Path, rounds: int) -> dict[str, float]:
     with np.load(path) as stored:
         images = [stored[name] for name in stored.files]
     predictor = Predictor.load()
-    run = {"all": lambda: [predictor([image]) for image in images]}
+
+    def run() -> None:
+        for image in images:
+            predictor([image])
+
+    run()  # the first one also warms up
     both = {"processor": time.process_time, "clock": time.perf_counter}
-    found = {kind: in_turns(run, rounds, clock)["all"] / len(images) for kind, clock in both.items()}
+    spent = medians_by_kind({"all": partial(timed, run, both)}, rounds)["all"]
+    found = {kind: seconds / len(images) for kind, seconds in spent.items()}
     print(json.dumps(found))
     return found
 

@@ -1,6 +1,6 @@
 """Folds trained together against folds trained one after the other, measured in one run.
 
-    python benchmarks/folds.py [--systems cnn relgan] [--folds 2 10] [--seconds 20] [--threads 1] [--out folds.json]
+    python benchmarks/folds.py [--systems cnn relgan] [--folds 2 10] [--seconds 20] [--threads 1] [--json FILE]
 
 The systems are those of ``small()``. Their folds train on synthetic people; every other step is fused, so that other
 load on the machine affects both ways alike. Times are medians of steps of the first stage, all folds together, from the
@@ -11,44 +11,35 @@ fold all of them take when they are fused.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
+from measuring import finish, parser
 
-from ferdis import Faces, SubjectKFold, load, run_folder, systems
+from ferdis import Faces, SubjectKFold, load, systems
 from ferdis.training.fused import Watch, together
 
 
-def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """Measure, print the result as JSON and return it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--systems", nargs="+", default=["cnn", "relgan"])
-    parser.add_argument("--folds", type=int, nargs="+", default=[2, 10])
-    parser.add_argument("--seconds", type=float, default=20.0, help="of timed steps, for each system and number")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--precision", default="auto")
-    parser.add_argument("--out", type=Path)
-    given = parser.parse_args(argv)
+def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
+    """Measure, print the table and return it."""
+    options = parser(__doc__)
+    options.add_argument("--systems", nargs="+", default=["cnn", "relgan"])
+    options.add_argument("--folds", type=int, nargs="+", default=[2, 10])
+    options.add_argument("--seconds", type=float, default=20.0, help="of timed steps, for each system and number")
+    options.add_argument("--precision", default="auto")
+    given = options.parse_args(argv)
     torch.set_num_threads(given.threads)
     drawn = load("synthetic", people=20, images_per_expression=1, image_size=72, cache=False)
     faces = Faces(drawn.pixels(), drawn.table, drawn.attrs)  # in memory: what draws them is not timed
-    found = {
-        "machine": run_folder.environment(),
-        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "threads": given.threads,
-        "precision": given.precision,
-        "steps": list(measured(given, faces)),
+    rows = list(measured(given, faces))
+    ratios = {
+        f"{row['system']}, {row['folds']} folds, {given.precision}: fused to separate": row["ratio"] for row in rows
     }
-    text = json.dumps(found, indent=1)
-    print(text)
-    if given.out:
-        given.out.write_text(text + "\n", encoding="utf-8")
-    return found
+    return finish("folds", given, rows, ratios)
 
 
 def measured(given: argparse.Namespace, faces: Faces) -> Iterator[dict[str, Any]]:

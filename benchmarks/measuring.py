@@ -23,6 +23,7 @@ import pandas as pd
 
 HISTORY = Path(__file__).with_name("history.jsonl")
 Key = TypeVar("Key")
+Said = TypeVar("Said")
 
 
 def parser(about: str | None, **defaults: Any) -> argparse.ArgumentParser:
@@ -43,11 +44,30 @@ def parser(about: str | None, **defaults: Any) -> argparse.ArgumentParser:
 
 def medians(ways: Mapping[Key, Callable[[], float]], rounds: int) -> dict[Key, float]:
     """Median of what each way says that it took; all ways have their turn in every round."""
-    spent: dict[Key, list[float]] = {name: [] for name in ways}
+    return {name: statistics.median(values) for name, values in _rounds(ways, rounds).items()}
+
+
+def medians_by_kind(ways: Mapping[Key, Callable[[], Mapping[str, float]]], rounds: int) -> dict[Key, dict[str, float]]:
+    """:func:`medians` of ways that say several things of one turn, by name."""
+    return {
+        name: {kind: statistics.median(each[kind] for each in values) for kind in values[0]}
+        for name, values in _rounds(ways, rounds).items()
+    }
+
+
+def _rounds(ways: Mapping[Key, Callable[[], Said]], rounds: int) -> dict[Key, list[Said]]:
+    said: dict[Key, list[Said]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, run in ways.items():
-            spent[name].append(run())
-    return {name: statistics.median(values) for name, values in spent.items()}
+            said[name].append(run())
+    return said
+
+
+def timed(run: Callable[[], Any], clocks: Mapping[str, Callable[[], float]]) -> dict[str, float]:
+    """Seconds of one call by each clock."""
+    start = {kind: clock() for kind, clock in clocks.items()}
+    run()
+    return {kind: clock() - start[kind] for kind, clock in clocks.items()}
 
 
 def in_turns(

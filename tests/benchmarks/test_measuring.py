@@ -111,3 +111,20 @@ def test_a_profile_tells_layers_optimiser_and_the_rest_apart() -> None:
     found = step_profile.shares(step)
     assert set(found) == set(step_profile.GROUPS) and sum(found.values()) == pytest.approx(1, abs=0.05)
     assert found["layers"] > found["norms"] == 0 and found["optimiser"] > 0
+
+
+def test_a_turn_may_say_several_things() -> None:
+    spent = iter([{"a": 1.0, "b": 9.0}, {"a": 5.0, "b": 7.0}, {"a": 2.0, "b": 8.0}])
+    assert measuring.medians_by_kind({"way": lambda: next(spent)}, 3) == {"way": {"a": 2.0, "b": 8.0}}
+
+
+def test_all_clocks_are_read_of_one_call() -> None:
+    now, calls = {"slow": 0.0, "fast": 10.0}, []
+
+    def run() -> None:
+        calls.append(1)
+        now["slow"] += 1
+        now["fast"] += 3
+
+    clocks = {kind: lambda kind=kind: now[kind] for kind in now}
+    assert measuring.timed(run, clocks) == {"slow": 1.0, "fast": 3.0} and len(calls) == 1
