@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
 
-from ferdis.faces import AU_COLUMNS, EXPRESSIONS, Faces
+from ferdis.faces import AU_COLUMNS, EXPRESSIONS, Faces, cropped_faces
 
 
 class Counting:
@@ -91,6 +91,8 @@ def test_memory_map_is_not_copied(tmp_path) -> None:
             r"no expression in rows 0.* \('xx.{1,80}'\)",
         ),
         (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(AU12=[0, 5.1, np.nan]), "AU12 outside 0..5 in row 1"),
+        (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(AU45=[0, -0.1, 5]), "AU45 outside 0..5 in row 1"),
+        (np.zeros((3, 4, 4, 3), np.uint8), table(3).assign(AU01=[0, 1, "weak"]), "AU01 outside 0..5 in row 2"),
     ],
 )
 def test_construction_errors_name_the_rows(images, frame, message) -> None:
@@ -191,7 +193,37 @@ def test_a_fit_on_other_action_units_does_not_reuse_the_weights_in_its_folder(tm
 
 
 def test_vocabulary_is_sorted_and_aus_have_17_names() -> None:
-    assert list(EXPRESSIONS) == sorted(EXPRESSIONS) and len(AU_COLUMNS) == 17 and AU_COLUMNS[0] == "AU01"
+    assert list(EXPRESSIONS) == sorted(EXPRESSIONS)
+    openface = "01 02 04 05 06 07 09 10 12 14 15 17 20 23 25 26 45"  # the 17 intensities of its output
+    assert list(AU_COLUMNS) == [f"AU{unit}" for unit in openface.split()]
+
+
+def test_a_part_is_a_record_of_its_own() -> None:
+    faces = Faces(Counting(6), table(6), {"notes": ["one"]})
+    part = faces[[4, 2]]
+    assert list(part.table.index) == [0, 1] and part.table.loc[0, "path"] == "004.png"
+    part.attrs["dataset"] = "part"
+    assert faces.attrs == {"notes": ["one"]}
+
+
+def test_the_digest_reads_images_of_the_whole_set() -> None:
+    images = np.zeros((200, 2, 2, 3), np.uint8)
+    other = images.copy()
+    other[-1] = 1
+    assert Faces(images, table(200)).digest() != Faces(other, table(200)).digest()
+
+
+def test_faces_from_pixels_at_hand() -> None:
+    grey = np.arange(2 * 12, dtype=np.uint8).reshape(2, 3, 4)
+    faces = Faces.from_arrays(grey, ["fear", "anger"], ["a", "b"], age=[3, 4])
+    assert faces.shape == (2, 3, 4, 3) and (faces.pixels() == grey[..., None]).all()
+    assert list(faces.subject) == ["a", "b"] and list(faces.table["age"]) == [3, 4]
+    assert (
+        len(cropped_faces(faces.pixels()[0])) == 1 and (cropped_faces(faces.pixels()).pixels() == faces.pixels()).all()
+    )
+    for wrong in (grey, faces.pixels() / 255.0, faces.pixels().astype(np.float32), "a.jpg"):
+        with pytest.raises(ValueError, match="a fitted system reads faces that are cropped"):
+            cropped_faces(wrong)
 
 
 class NearestMean(ClassifierMixin, BaseEstimator):

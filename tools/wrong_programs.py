@@ -5,10 +5,13 @@ Those marked * were once made in the library, one by one, and accepted by every 
 
 from __future__ import annotations
 
+from tools.wrong_datasets import LOADERS
 from tools.wrong_evaluation import EVALUATION, REPORTS
 from tools.wrong_generators import GENERATORS
 from tools.wrong_metrics import METRICS
 from tools.wrong_protocol import PROTOCOL
+from tools.wrong_records import RECORDS
+from tools.wrong_renderers import RENDERERS
 from tools.wrong_shared_parts import ARGUMENTS, PHASES, SHARED
 
 PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
@@ -309,4 +312,7 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     **METRICS,
     **EVALUATION,
     **REPORTS,
+    **LOADERS,
+    **RECORDS,
+    **RENDERERS,
 }

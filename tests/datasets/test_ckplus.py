@@ -93,6 +93,32 @@ def test_facs_codes_become_intensities(tmp_path):
     assert not set(AU_COLUMNS) & set(table)
 
 
+def test_codes_are_the_peak_s_and_unknown_without_a_file(tmp_path):
+    root = ckplus(tmp_path)
+    shutil.rmtree(root / "FACS/S010")
+    (root / "FACS/S005/001/S005_001_00000005_facs.txt").write_text("1.0 5.0\n")  # on the way to the peak
+    (root / "FACS/S138/008/S138_008_00000009_facs.txt").write_text("45.0 0.0\n14.0 5.0\n")
+    table = build_table(root)[0].set_index("sequence")
+    units = [name for name in table if name.startswith("AU")]
+    assert len(units) == 2 * 18 and table.loc["ck/S010/001", [*units, "facs"]].isna().all(axis=None)
+    peak, blink = table.loc["ck/S005/001"].iloc[-1], table.loc["ck/S138/008"].iloc[-1]
+    assert (peak["AU04"], peak["AU01"], peak["facs"]) == (4, 0, "4d+9+27b")
+    assert (blink["AU14"], blink["AU45_present"], blink["facs"]) == (5, 1, "14e+45") and np.isnan(blink["AU45"])
+
+
+def test_numbers_of_the_emotions_are_the_published_ones(tmp_path):
+    names = ["anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise"]
+    for label in range(1, 8):
+        for folder, end in (("cohn-kanade-images", ".png"), ("Emotion", "_emotion.txt")):
+            path = tmp_path / folder / f"S{label:03d}" / "001" / f"S{label:03d}_001_00000001{end}"
+            path.parent.mkdir(parents=True)
+            path.write_text(f"   {label}.0000000e+00\n")
+    table, _ = build_table(tmp_path, frames="last")
+    assert list(table["expression"]) == names and list(table["subject"]) == [f"ck/S{k:03d}" for k in range(1, 8)]
+    # Lucey et al. 2010, Table 3
+    assert [published_counts(names)[f"sequences of {name}"] for name in names] == [45, 18, 59, 25, 69, 28, 83]
+
+
 @pytest.mark.parametrize("line", ["4 nine", "4", "4 9", "4 nan", "1e30 3", "4.5 3", "0 1", "-4 1", "inf 1"])
 def test_unreadable_facs_is_a_note_not_a_loss(tmp_path, line):
     root = ckplus(tmp_path)

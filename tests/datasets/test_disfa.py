@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ferdis.datasets import load
-from ferdis.datasets.disfa import UNITS, build_table, nearest_expressions
+from ferdis.datasets.disfa import PROTOTYPES, UNITS, build_table, nearest_expressions
 from ferdis.faces import AU_COLUMNS
 from ferdis.protocol import SubjectKFold
 from tests.datasets.trees import picture
@@ -143,6 +143,25 @@ def test_what_is_missing_or_double(tmp_path):
     disfa(bare, images=False)
     with pytest.raises(FileNotFoundError, match="no DISFA videos or frames of the left camera"):
         build_table(bare)
+
+
+def test_prototypes_are_those_of_emfacs():
+    """Friesen and Ekman 1983, less the units that DISFA does not code: 7, 16, 23, 24, 27."""
+    assert UNITS == (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
+    assert {name: set(units) for name, units in PROTOTYPES.items()} == {
+        "happiness": {6, 12}, "sadness": {1, 4, 15}, "surprise": {1, 2, 5, 26}, "fear": {1, 2, 4, 5, 20, 26},
+        "anger": {4, 5}, "disgust": {9, 15},
+    }  # fmt: skip
+
+
+def test_frames_and_codes_are_paired_by_their_number_whatever_lies_around(tmp_path):
+    root = disfa(tmp_path / "of_SN009", people=("SN001",), images=False)
+    for frame in (2, 3, 4, 6):  # the first and the fifth were not extracted
+        picture(root / "SN003_copies" / "SN001" / f"{frame}.png", seed=frame)
+    table, _ = build_table(root)
+    assert list(table["frame"]) == [2, 3, 4, 6] and list(table["AU12"]) == [1, 2, 3, 5]
+    assert set(table["subject"]) == {"disfa/SN001"}
+    assert list(build_table(root, every=2)[0]["frame"]) == [2, 4]
 
 
 def test_expressions_follow_the_prototypes():

@@ -49,6 +49,20 @@ def test_fer2013_prefers_the_csv_that_names_the_parts(tmp_path):
     )
 
 
+def test_fer2013_codes_and_parts(tmp_path):
+    """The contest's codes (Goodfellow et al. 2013), in the CSV and as names of folders."""
+    names = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
+    lines = [f"{code},{code} {code} {code} {code},{usage}" for usage in ("Training", "PublicTest") for code in range(7)]
+    lines.append("3,9 9 9 9,PrivateTest")
+    (tmp_path / "fer2013.csv").write_text("\n".join(["emotion,pixels,Usage", *lines]))
+    table, _ = table_of("fer2013", tmp_path)
+    assert list(table["expression"]) == [*names, *names, "happiness"]
+    assert list(table["split"]) == ["train"] * 7 + ["validation"] * 7 + ["test"]
+    folders = [layouts.Picture(f"val/{code}/{code}.png", name, None) for code, name in enumerate(names)]
+    table, _ = table_of("fer2013", written(tmp_path / "folders", folders))
+    assert list(table["expression"]) == names and set(table["split"]) == {"validation"}
+
+
 FERPLUS = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n"
 
 
@@ -74,6 +88,27 @@ def test_ferplus_takes_the_majority(tmp_path):
     assert list(table["votes_neutral"]) == [6, 1, 0, 0]
     faces = load("FER+", root=tmp_path, cache=False, progress=False)
     assert faces.attrs["dataset"] == "ferplus" and int(faces.pixels([2]).max()) == 4
+
+
+def test_ferplus_majorities_at_their_edges(tmp_path):
+    layouts.fer2013_csv(tmp_path, 5, 0, 0)
+    votes = [
+        "5,5,0,0,0,0,0,0,0,0",
+        "0,0,0,6,0,0,0,0,4,0",
+        "0,0,0,0,0,4,2,0,2,2",
+        "0,0,0,0,3,2,0,0,0,5",
+        "0,0,2,0,0,0,1,1,6,0",
+    ]
+    lines = [f"Training,fer{number:07d}.png,{line}\n" for number, line in enumerate(votes)]
+    (tmp_path / "fer2013new.csv").write_text(FERPLUS + "".join(lines))
+
+    def labelled(**given):
+        table = table_of("ferplus", tmp_path, **given)[0]
+        return dict(zip(table["path"].str.rpartition("#")[2], table["expression"], strict=True))
+
+    assert table_of("ferplus", tmp_path)[1] == ["4 of 5 images without a majority for one expression, left out"]
+    assert labelled() == {"1": "sadness"}  # half is no majority; votes for "unknown" and "no face" count as votes
+    assert labelled(majority=0.35) == {"0": "neutral", "1": "sadness", "2": "disgust"}  # most voted for no face: none
 
 
 @pytest.mark.parametrize("vote", ["many", "", "nan", "-1", "11", "1e30", "inf", "-inf", "2.5", "x" * 100_000])
@@ -106,6 +141,10 @@ def test_ferplus_with_pictures_and_with_files_that_do_not_fit(tmp_path):
     table, notes = table_of("ferplus", tmp_path)
     assert list(table["path"]) == ["FER2013Train/fer0000000.png"]
     assert notes == ["1 images of the list are missing, or of no official part"]
+    (tmp_path / "fer2013new.csv").write_text(FERPLUS + lines[1] + lines[0])  # found by name, wherever it is listed
+    table, notes = table_of("ferplus", tmp_path)
+    assert list(table["path"]) == ["FER2013Train/fer0000000.png"]
+    assert notes == ["1 images of the list are missing, or of no official part"]
 
 
 def test_mmi_labels_views_and_frames(tmp_path):
@@ -121,6 +160,18 @@ def test_mmi_labels_views_and_frames(tmp_path):
     assert list(table["frame"]) == [4, 4, 4]
     _, notes = table_of("mmi", tmp_path, frames="last3")
     assert any("these sequences end at rest" in note for note in notes)
+
+
+def test_mmi_codes(tmp_path, monkeypatch):
+    """The set's own numbers of its emotions; 7 to 12 are mixtures and others."""
+    monkeypatch.setattr("ferdis.datasets.mmi.count_frames", lambda path: 3)
+    root = layouts.mmi(tmp_path, [(1, code, code, 0) for code in range(1, 9)], frames=0)
+    (root / "Sessions/2/session.xml").write_text('<session sessionId="2"/>')  # does not tell its view: frontal
+    table, _ = table_of("mmi", root, frames="apex")
+    assert dict(zip(table["sequence"], table["expression"], strict=True)) == {
+        "mmi/S001-001": "anger", "mmi/S001-002": "disgust", "mmi/S001-003": "fear", "mmi/S001-004": "happiness",
+        "mmi/S001-005": "sadness", "mmi/S001-006": "surprise",
+    }  # fmt: skip
 
 
 def test_mmi_frames_are_decoded_and_a_broken_video_is_named(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from ferdis.datasets import REGISTRY, describe_datasets, entry, load
 from ferdis.datasets.base import Dataset
-from ferdis.datasets.labels import chosen_expressions, expression_of
+from ferdis.datasets.labels import chosen_expressions, expression_of, own_expressions
 from ferdis.faces import EXPRESSIONS, SEVEN_EXPRESSIONS, Faces
 from tests.datasets.trees import ck48
 
@@ -113,6 +113,19 @@ def test_load_gives_faces_with_notes(tmp_path, capsys):
     assert "15 images (published 981)" in capsys.readouterr().err
 
 
+SPELT = {
+    "anger": "angry mad", "contempt": "contemptuous", "disgust": "disgusted", "fear": "fearful afraid scared",
+    "happiness": "happy joy joyful", "neutral": "neutrality no-expression", "sadness": "sad",
+    "surprise": "surprised surprize",
+}  # fmt: skip
+
+
+def test_every_usual_spelling():
+    assert {name: expression_of(name) for name in SPELT} == {name: name for name in EXPRESSIONS}
+    for name, words in SPELT.items():
+        assert {expression_of(word.capitalize()) for word in words.split()} == {name}
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [
@@ -130,6 +143,21 @@ def test_spellings(text, name):
 def test_every_name_is_its_own_spelling_and_own_labels_come_first():
     assert [expression_of(name) for name in EXPRESSIONS] == list(EXPRESSIONS)
     assert expression_of("4", {"4": "happy"}) == "happiness"
+    assert expression_of("sad", {"sad": "surprise"}) == "surprise"
+
+
+def test_rules_of_the_papers_by_number():
+    six = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+    neutral, contempt = tuple(sorted((*six, "neutral"))), tuple(sorted((*six, "contempt")))
+    for chosen in (chosen_expressions, lambda which: chosen_expressions(which, seven=contempt)):
+        assert chosen(6) == chosen("six") == chosen("6") == six and chosen("seven") == neutral
+        assert chosen(8) == chosen(None) == tuple(sorted((*six, "contempt", "neutral")))
+    assert chosen_expressions(7) == neutral and chosen_expressions(7, seven=contempt[::-1]) == contempt
+    assert own_expressions("seven") == neutral and own_expressions(["sad", "bored", "anger"]) == (
+        "anger",
+        "bored",
+        "sadness",
+    )
 
 
 def test_chosen_expressions():
