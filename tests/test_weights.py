@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from ferdis import RELGAN, ResNetClassifier
 from ferdis.nn import ImageClassifier
+from ferdis.weights import read_weights
 from tests.systems.test_classifier import build
 from tests.systems.test_ifgan import faces
 
@@ -38,6 +39,13 @@ def test_every_tensor_arrives(network: ImageClassifier, tmp_path: Path) -> None:
     assert found.keys() == state.keys() and all(torch.equal(found[name], state[name]) for name in state)
     without = {name: part for name, part in state.items() if not name.endswith("num_batches_tracked")}
     assert torch.equal(load(write(tmp_path / "w.safetensors", without))["fc.weight"], state["fc.weight"])
+
+
+def test_half_precision_is_read_in_float32_and_whole_numbers_as_they_are(tmp_path: Path) -> None:
+    given = {"a": torch.tensor([0.1, 2.0]).half(), "b": torch.tensor([0.1]).bfloat16(), "n": torch.tensor([3])}
+    found = read_weights(write(tmp_path / "w.safetensors", given))
+    assert [found[name].dtype for name in "abn"] == [torch.float32, torch.float32, torch.int64]
+    assert all(torch.equal(found[name], part.to(found[name].dtype)) for name, part in given.items())
 
 
 def test_only_the_head_may_be_of_other_classes(network: ImageClassifier, tmp_path: Path) -> None:

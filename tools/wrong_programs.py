@@ -9,10 +9,12 @@ from tools.wrong_datasets import LOADERS
 from tools.wrong_evaluation import EVALUATION, REPORTS
 from tools.wrong_generators import GENERATORS
 from tools.wrong_metrics import METRICS
+from tools.wrong_predict import PREDICTED
 from tools.wrong_protocol import PROTOCOL
 from tools.wrong_records import RECORDS
 from tools.wrong_renderers import RENDERERS
 from tools.wrong_shared_parts import ARGUMENTS, PHASES, SHARED
+from tools.wrong_training import TRAINED
 
 PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     "ferdis/systems/ifgan.py": (
@@ -315,4 +317,6 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     **LOADERS,
     **RECORDS,
     **RENDERERS,
+    **TRAINED,
+    **PREDICTED,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ferdis.disentanglement.leak import leak_records
+from ferdis.faces import Faces
 from tests.painted import Painter, painted
 
 
@@ -27,3 +28,17 @@ def test_one_person_leaks_nothing_that_could_be_measured() -> None:
     record = leak_records("painter", Painter(), alone)[0]
     assert np.isnan([record[name] for name in ("identity_mlp", "verification_auc", "people_told_apart")]).all()
     assert record["expression"] > 0
+
+
+def test_the_small_network_reads_what_no_straight_line_separates() -> None:
+    """Two people at the corners of a square, crosswise: a logistic regression sees neither."""
+    faces = painted(people=2, each=12)
+    corner = np.random.default_rng(0).integers(0, 2, len(faces))
+    other = corner ^ (faces.subject == faces.subject[0])
+
+    class Crosswise:
+        def transform(self, given: Faces) -> np.ndarray:
+            return 2.0 * np.stack([corner, other], 1) - 1
+
+    (record,) = leak_records("crosswise", Crosswise(), faces)
+    assert record["identity_mlp"] > 0.9 and record["identity"] < 0.8

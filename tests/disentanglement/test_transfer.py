@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferdis.disentanglement.transfer import crop_of, measure_transfer, region_distance
+from ferdis.disentanglement.transfer import _masks, crop_of, measure_transfer, region_distance
 from ferdis.faces import Faces
 from tests.painted import PaintedJudge, Painter, composed, lower_halves, painted
 
@@ -88,6 +88,21 @@ def test_region_distance_is_a_mean_over_images_of_means_over_pixels():
     assert region_distance(images, truth, masks) == pytest.approx((2 + 0.2) / 2)
     with pytest.raises(ValueError, match="masks are empty"):
         region_distance(images, truth, np.zeros((3, 2, 2), bool))
+
+
+def test_a_pixel_counts_that_lies_in_a_region_of_either_face():
+    """A mouth that should have closed is one in the target alone, brows that should rise are in the truth alone."""
+    faces = painted(2, 1)
+    truth, target = faces[:2], faces[-2:]
+
+    def regions(given: Faces) -> dict[str, np.ndarray]:
+        found = {name: np.zeros((len(given), 8, 8), bool) for name in ("eyes", "brows", "mouth", "hair")}
+        found["eyes"][:, 0, 0] = found["hair"][:, 7, 7] = True
+        found["brows" if given is truth else "mouth"][:, 1 if given is truth else 5, 3] = True
+        return found
+
+    masks = _masks(regions, truth, target, Painter(), 8)
+    assert [np.argwhere(mask).tolist() for mask in masks] == [[[0, 0], [1, 3], [5, 3]]] * 2
 
 
 def test_everything_is_compared_in_the_systems_own_crop():

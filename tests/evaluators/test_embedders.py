@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -12,9 +14,14 @@ from ferdis.evaluators.embedders import EMBEDDERS, LightCNN29, MaxFeatureMap, ge
 WIDTHS = {"lightcnn-29": 256, "inception-resnet-v1": 512}
 
 
-def checkpoint(name: str, path, prefix: str = "", **more: torch.Tensor) -> str:
+@functools.cache
+def state_of(name: str) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    state = EMBEDDERS[name].network().state_dict()
+    return EMBEDDERS[name].network().state_dict()
+
+
+def checkpoint(name: str, path, prefix: str = "", **more: torch.Tensor) -> str:
+    state = state_of(name)
     save_file({prefix + key: value.contiguous() for key, value in {**state, **more}.items()}, path)
     return str(path)
 
@@ -52,6 +59,14 @@ def test_embeddings_are_unit_vectors_of_each_picture_alone(name: str, tmp_path):
     assert found.shape == (3, WIDTHS[name]) and np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
     assert np.allclose(embedder.embed(pictures[:1]), found[:1], atol=1e-5)
     assert np.abs(found[0] - found[1]).max() > 1e-4  # untrained, all faces are nearly one
+
+
+def test_each_network_is_fed_as_its_authors_feed_it():
+    """FaceNet: (x - 127.5) / 128, fixed; LightCNN: grey, 0.299 R + 0.587 G + 0.114 B, in 0..1."""
+    image = torch.tensor([255.0, 0.0, 51.0]).reshape(1, 3, 1, 1)
+    facenet, light = (EMBEDDERS[name].prepare(image) for name in ("inception-resnet-v1", "lightcnn-29"))
+    torch.testing.assert_close(facenet.flatten(), torch.tensor([127.5, -127.5, -76.5]) / 128)
+    torch.testing.assert_close(light, torch.full((1, 1, 1, 1), 0.299 + 0.114 * 0.2))
 
 
 def test_what_does_not_fit_is_said_in_one_line(tmp_path):

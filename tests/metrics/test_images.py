@@ -7,6 +7,7 @@ import urllib.request
 
 import numpy as np
 import pytest
+import torch
 import torchvision
 from scipy.linalg import sqrtm
 
@@ -50,9 +51,32 @@ def test_kid_of_one_source_is_about_zero_whatever_the_number() -> None:
         assert abs(mean) < 0.05 * apart
 
 
-def test_kid_is_seeded_and_leaves_the_random_state_alone() -> None:
-    import torch
+def test_kid_takes_subsets_of_the_smaller_set() -> None:
+    few, many = images(20, 0), images(45, 1, high=180)
+    for a, b in ((few, many), (many, few)):
+        mean, _ = kid(a, b, features, subsets=3)
+        assert mean == kid(a, b, features, subsets=3, subset_size=20)[0] > 0
 
+
+def test_inception_is_given_upright_red_green_and_blue(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[torch.Tensor] = []
+
+    class Network:
+        def __init__(self, **_: object) -> None: ...
+
+        def __call__(self, chunk: torch.Tensor) -> torch.Tensor:
+            given.append(chunk)
+            return chunk.double().mean(dim=3).flatten(1)
+
+    monkeypatch.setattr("torchmetrics.image.fid.NoTrainInceptionV3", Network)
+    a = images(70, 0)
+    assert kid(a, a, subsets=1)[0] != 0
+    seen = torch.cat(given)[:70].numpy()
+    assert seen.dtype == np.uint8
+    np.testing.assert_array_equal(seen, np.stack([a[..., channel] for channel in range(3)], 1))
+
+
+def test_kid_is_seeded_and_leaves_the_random_state_alone() -> None:
     a, b = images(60, 0), images(60, 1)
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -94,11 +118,22 @@ def test_without_a_network_the_error_names_file_and_folder(offline, tmp_path) ->
         fid(a, a)
 
 
-def test_lpips_grows_with_the_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    backbone = torchvision.models.alexnet
-    monkeypatch.setattr(torchvision.models, "alexnet", lambda weights: backbone(weights=None))  # no download
+def test_lpips_is_that_of_images_in_minus_one_to_one_and_grows_with_the_difference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """torchmetrics' own class takes images in 0..1 and brings them to [-1, 1] where it is asked to normalise."""
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    torch.manual_seed(0)
+    backbone = torchvision.models.squeezenet1_1(weights=None)  # the smallest, and nothing is downloaded
+    monkeypatch.setattr(torchvision.models, "squeezenet1_1", lambda weights: backbone)
     a = images(3, 0, size=64)
-    near = np.clip(a.astype(int) + 5, 0, 255).astype(np.uint8)
-    equal, little, much = lpips(a, a), lpips(a, near), lpips(a, images(3, 9, size=64))
+    others = (a, np.clip(a.astype(int) + 5, 0, 255).astype(np.uint8), images(3, 9, high=120, size=64))
+    equal, little, much = found = [lpips(a, b, "squeeze") for b in others]
     assert equal.shape == (3,) and np.allclose(equal, 0, atol=1e-6)
     assert (equal < little).all() and (little < much).all()
+    judge = LearnedPerceptualImagePatchSimilarity(net_type="squeeze", normalize=True)
+    for b, distances in zip(others, found, strict=True):
+        first, second = (torch.stack([torchvision.transforms.functional.to_tensor(one) for one in x]) for x in (a, b))
+        assert float(judge(first, second)) == pytest.approx(distances.mean(), rel=1e-4)
+        judge.reset()

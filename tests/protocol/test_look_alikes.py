@@ -75,6 +75,15 @@ def test_every_pair_of_names_across_parts_is_found_with_its_rows():
     assert all(item.matches == 1 for item in found)
 
 
+def test_each_fold_is_searched_in_its_own_parts():
+    subject, none = np.array(["7", "m", "007", "x"]), np.array([], int)
+    apart = Fold(0, np.array([0, 2]), none, np.array([1, 3]))
+    shared = Fold(1, np.array([1, 2]), none, np.array([3, 0]))
+    for folds in ([apart, shared], [shared, apart]):
+        (found,) = look_alikes_across(folds, subject, [("train", "test")])
+        assert (found.fold, found.rows, found.names) == (1, (2, 0), ("007", "7"))
+
+
 class Extra(BaseEstimator):
     def __init__(self, extra_train=None):
         self.extra_train = extra_train

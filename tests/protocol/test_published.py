@@ -87,6 +87,29 @@ def test_what_is_not_the_published_list_says_so(ckplus: Faces) -> None:
     assert len(lines) == 3 and "40 people" in lines[1] and "ten folds by ascending id" in lines[0]
 
 
+def test_as_many_people_of_another_set_are_not_the_published_ones(ckplus: Faces) -> None:
+    table = ckplus.to_frame()
+    others = ckplus.with_table(table.assign(subject=table["subject"].str.replace("ck/", "dk/")))
+    assert len(departures_of(CKPlusAscending(), others)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("rafdb-official", {"train": 12271, "test": 3068}),  # Li, Deng, Du, CVPR 2017
+        ("sfew-official", {"train": 958, "test": 436}),  # Dhall et al., ICMI 2015
+        ("fer2013-official", {"train": 28709, "validation": 3589, "test": 3589}),  # Goodfellow et al., ICONIP 2013
+    ],
+)
+def test_sizes_are_those_of_the_papers(name: str, sizes: dict[str, int]) -> None:
+    split = [part for part, count in sizes.items() for _ in range(count)]
+    table = pd.DataFrame({"expression": np.resize(["fear", "anger"], len(split)), "split": split})
+    faces = Faces(np.broadcast_to(np.zeros(1, np.uint8), (len(split), 1, 1, 3)), table)
+    assert departures_of(protocol_named(name), faces) == []
+    lines = departures_of(protocol_named(name), faces[:-2])
+    assert lines == [f"the published test part has {sizes['test']:,} images, these faces {sizes['test'] - 2:,}"]
+
+
 @given(sizes=st.lists(st.integers(1, 5), min_size=10, max_size=30), seed=st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
 def test_ascending_folds_keep_people_apart_and_test_each_image_once(sizes: list[int], seed: int) -> None:

@@ -27,6 +27,36 @@ def test_each_kind_of_entry(tmp_path: Path) -> None:
     assert drawn == [{"rate": 0.01, "epochs": 4, "kind": "good", "sizes": [4]}]
 
 
+def test_each_range_is_drawn_as_it_is_written() -> None:
+    """Ends included, in steps from the lowest, and evenly in the logarithm where that is asked for."""
+    given = {
+        "rate": {"low": 1e-5, "high": 1e-1, "log": True}, "epochs": {"low": 2, "high": 8, "step": 2},
+    }  # fmt: skip
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    trials = [study.ask() for _ in range(200)]
+    drawn = [Space(given, Curve()).draw(trial) for trial in trials]
+    assert {one["epochs"] for one in drawn} == {2, 4, 6, 8}
+    below = [one["rate"] < 1e-3 for one in drawn]  # the middle of the scale
+    assert 0.4 < sum(below) / len(below) < 0.6
+    kinds = optuna.distributions.FloatDistribution, optuna.distributions.IntDistribution
+    assert trials[0].distributions == {"rate": kinds[0](1e-5, 1e-1, log=True), "epochs": kinds[1](2, 8, step=2)}
+    other = {"rate": {"low": 0.1, "high": 0.9, "step": 0.2}, "epochs": {"low": 1, "high": 64, "log": True}}
+    Space(other, Curve()).draw(trial := optuna.create_study().ask())
+    assert trial.distributions == {"rate": kinds[0](0.1, 0.9, step=0.2), "epochs": kinds[1](1, 64, log=True)}
+
+
+def test_all_conditions_must_hold() -> None:
+    space = Space(
+        {"kind": ["plain", "good"], "sizes": {"choices": [1, 2]},
+         "rate": {"low": 0.1, "high": 0.5, "when": {"kind": "good", "sizes": [2]}}},
+        Curve(),
+    )  # fmt: skip
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = [space.draw(study.ask()) for _ in range(30)]
+    assert all(("rate" in one) == (one["kind"] == "good" and one["sizes"] == 2) for one in drawn)
+    assert len({(one["kind"], one["sizes"]) for one in drawn}) == 4
+
+
 def test_whole_numbers_are_floats_where_the_argument_is_one() -> None:
     space = Space({"rate": {"low": 0, "high": 1}}, Curve())
     study = optuna.create_study()

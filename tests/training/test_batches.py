@@ -80,6 +80,14 @@ def test_processes_share_each_global_batch(monkeypatch: pytest.MonkeyPatch, worl
     assert min(len(part) for share in shares for part in share) >= 2
 
 
+@pytest.mark.parametrize("world", [2, 3])
+def test_no_process_is_left_with_a_single_row(monkeypatch: pytest.MonkeyPatch, world: int):
+    for n in range(2 * world, 40):
+        for rank in range(world):
+            monkeypatch.setattr(module, "rank_and_world", lambda rank=rank: (rank, world))
+            assert min(map(len, module.split_batches(np.arange(n), 9))) >= 2, n
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

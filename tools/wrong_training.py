@@ -1,0 +1,436 @@
+"""Wrong programs in training, in what the systems are built of, and in what judges faces: a part of
+``tools/wrong_programs.py``, in the same form. Those marked * were accepted by the tests that there were.
+"""
+
+from __future__ import annotations
+
+BATCHES, TRAINER = "tests/training/test_batches.py", "tests/training/test_trainer.py"
+SMALL_STEM, RECOGNISER = "tests/test_small_stem.py", "tests/systems/test_recogniser_network.py"
+CHECKPOINTS, SAVED = "tests/training/test_checkpoints.py", "tests/systems/test_saved.py"
+DISTRIBUTED, MODELS = "tests/training/test_trainer_distributed.py", "tests/test_saved_models.py"
+UNITS, LOSSES, BLOCKS = "tests/systems/test_action_units.py", "tests/test_losses.py", "tests/test_nn.py"
+REPRESENTATIONS = "tests/disentanglement/test_representations.py"
+TRANSFER, DISENTANGLED = "tests/disentanglement/test_transfer.py", "tests/disentanglement/test_report.py"
+AUGMENTED = ("tests/augmentation/test_augmented.py", "tests/augmentation/test_augmented_wiring.py")
+
+TRAINED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+    "ferdis/training/batches.py": (
+        (BATCHES,),
+        {
+            "the same order in every epoch": ("default_rng([self.seed, epoch])", "default_rng([self.seed, 0])"),
+            "the last batch dropped": ("zip(starts, [*starts[1:], n], strict=True)", "zip(starts[:-1], starts[1:])"),
+            "the rest twice": ("        starts.pop()\n", "        starts[-1] -= 1\n"),
+            "weighted rows at most once": ("replace=True", "replace=False"),
+            "a batch of one row in a process": ("n - starts[-1] < 2 * world", "n - starts[-1] < 2"),
+            "rows of a batch in no order": ("np.sort(order[a:b])[rank::world]", "order[a:b][rank::world]"),
+            "no share of a batch but all of it": ("np.sort(order[a:b])[rank::world]", "np.sort(order[a:b])"),
+        },
+    ),
+    "ferdis/training/checkpoints.py": (
+        (CHECKPOINTS, TRAINER),
+        {
+            "a fresh optimiser when training goes on": ('{"state": state, "param', '{"state": {}, "param'),
+            "the learning rate of the beginning": (
+                '"param_groups": groups}',
+                '"param_groups": optimizer.state_dict()["param_groups"]}',
+            ),
+            "the best epoch's weights go on learning": ('.to("cpu", copy=True)', '.to("cpu")'),
+            "running statistics left as they are": (
+                "module.load_state_dict(found)",
+                "module.load_state_dict(\n"
+                "            {key: found[key] for key, _ in module.named_parameters()}, strict=False\n        )",
+            ),
+            "a module of a longer name is taken for it": ('prefix = f"{name}."', "prefix = name"),
+        },
+    ),
+    "ferdis/training/history.py": (
+        ("tests/training/test_history.py", TRAINER),
+        {
+            "the first values in the place of the last": ("islice(reversed(recent), last)", "islice(recent, last)"),
+            "sums of all epochs": (
+                "        self._sums.clear()\n        self.rows.extend",
+                "        self.rows.extend",
+            ),
+            "a mean over steps that measured nothing": ("math.fsum(values) / len(values)", "math.fsum(values) / last"),
+            "last values of the stage before": ("        self._recent.clear()\n", ""),
+            "forgets the last values when it goes on": (
+                "deque(tensor.tolist(), maxlen=self.keep_recent)",
+                "deque(maxlen=self.keep_recent)",
+            ),
+            "rows of the epochs before forgotten": ('for row in rest["rows"]]', 'for row in rest["rows"][:0]]'),
+        },
+    ),
+    "ferdis/training/distributed.py": (
+        ("tests/training/test_distributed.py", DISTRIBUTED, "tests/evaluation/test_runner_distributed.py"),
+        {
+            "processes weigh alike whatever their rows": (".new_ones(1)]) * rows", ".new_ones(1)])"),
+            "statistics of all processes summed": (
+                "all_reduce_sum(buffer) / rank_and_world()[1]",
+                "all_reduce_sum(buffer)",
+            ),
+            "the rank within the machine": (
+                'known.get("RANK", known.get("LOCAL_RANK", 0))',
+                'known.get("LOCAL_RANK", 0)',
+            ),
+        },
+    ),
+    "ferdis/nn.py": (
+        (BLOCKS, SMALL_STEM, "tests/test_weights.py"),
+        {
+            "images in [0, 1] expected": ("((images + 1) / 2 - self.mean)", "(images - self.mean)"),
+            "mean and deviation of ImageNet swapped": (
+                '(("mean", IMAGENET_MEAN), ("std", IMAGENET_STD))',
+                '(("mean", IMAGENET_STD), ("std", IMAGENET_MEAN))',
+            ),
+            "blue for red in the standardisation": (
+                "torch.tensor(values).repeat(",
+                "torch.tensor(values[::-1]).repeat(",
+            ),
+            "statistics kept although frozen": ("layer.momentum = 0.0", "layer.momentum = layer.momentum"),
+            "statistics frozen for good": ("            layer.momentum = momentum\n", "            pass\n"),
+            "norm scales about 0": ("normal_(layer.weight, 1.0, std)", "normal_(layer.weight, 0.0, std)"),
+            "another deviation": ("nn.init.normal_(layer.weight, 0.0, std)", "nn.init.normal_(layer.weight, 0.0, 0.2)"),
+            "pooling after a small stem": ("    network.maxpool = nn.Identity()\n", ""),
+            "channels repeated and not rescaled": (
+                'timm.models.adapt_input_conv(own[f"{layer}.weight"].shape[1], first)',
+                'first.repeat(1, own[f"{layer}.weight"].shape[1] // 3, 1, 1)',
+            ),
+            "stays in eval mode": ("module.train(before)", "module.eval()"),
+        },
+    ),
+    "ferdis/losses.py": (
+        (LOSSES,),
+        {
+            "mean over all images": ("/ known.sum().clamp(min=1)", "/ len(known)"),
+            "squared differences": ("(truth - images).abs()", "(truth - images).square()"),
+            "half precision kept": ("return value.float() if half else value", "return value"),
+        },
+    ),
+    "ferdis/metrics/images.py": (
+        ("tests/metrics/test_images.py",),
+        {
+            "FID in single precision": (
+                "    metric.set_dtype(torch.float64)\n",
+                "    metric.set_dtype(torch.float32)\n",
+            ),
+            "subsets by the number of real images": ("min(subset_size, len(a), len(b))", "min(subset_size, len(a))"),
+            "the seed of the subsets ignored": ("torch.manual_seed(seed)", "torch.manual_seed(0)"),
+            "deviation for mean": ("return float(mean), float(std)", "return float(std), float(mean)"),
+            "LPIPS of images in [0, 1]": (".float() / 127.5 - 1", ".float() / 255"),
+            "LPIPS of images lying on their side": (
+                "torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()",
+                "torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 2, 1).float()",
+            ),
+            "Inception sees blue for red": (
+                "return network(torch.from_numpy(np.ascontiguousarray(images))",
+                "return network(torch.from_numpy(np.ascontiguousarray(images[..., ::-1]))",
+            ),
+        },
+    ),
+    "ferdis/systems/action_units.py": (
+        (UNITS, "tests/systems/test_eggan_losses.py"),
+        {
+            "intensities rounded down": ("0) + 0.5).floor()", "0)).floor()"),
+            "mean over uncoded units too": (
+                "(losses * known.flatten()).sum() / known.sum().clamp(min=1)",
+                "(losses * known.flatten()).mean()",
+            ),
+            "the likeliest level": (".softmax(2) @ levels", ".argmax(2).to(levels.dtype)"),
+            "levels from 1": ("torch.arange(LEVELS, dtype", "torch.arange(1, LEVELS + 1, dtype"),
+            "what is not named is 0": (
+                "np.where(np.isnan(action_units), rest, action",
+                "np.where(np.isnan(action_units), 0, action",
+            ),
+            "coded where all faces are": ("names[known.any(0)].tolist()", "names[known.all(0)].tolist()"),
+            "only faces without any unit have gaps": (
+                "np.isnan(action_units).any(1).sum()",
+                "np.isnan(action_units).all(1).sum()",
+            ),
+            "a 5 is refused": ("(action_units > AU_MAXIMUM)", "(action_units >= AU_MAXIMUM)"),
+        },
+    ),
+    "ferdis/systems/arguments.py": (
+        ("tests/systems/test_base.py", "tests/systems/test_arguments_wiring.py", "tests/systems/test_classifier.py"),
+        {
+            "the least itself refused": ("getattr(system, name) < least", "getattr(system, name) <= least"),
+            "more references than faces pass": ("len(faces) != len(references)", "len(faces) > len(references)"),
+        },
+    ),
+    "ferdis/systems/conditions.py": (
+        ("tests/systems/test_stargan.py", "tests/systems/test_icgan.py"),
+        {
+            "intensities told as they are": ("rows, 0) / AU_MAXIMUM", "rows, 0)"),
+            "the mask says what is unknown": ("known.to(rows.dtype)], 1)", "(~known).to(rows.dtype)], 1)"),
+            "mean over uncoded units too": (
+                "square() * known).sum() / known.sum().clamp(min=1)",
+                "square() * known).mean()",
+            ),
+            "classes as they come": (
+                "classes = np.unique(expression)",
+                "classes = np.array(list(dict.fromkeys(expression)))",
+            ),
+            "what is not named is 0": ("action_units_of(faces) if isinstance(au, Mapping) else 0.0", "0.0"),
+            "coded and always coded swapped": ('("classes", "coded", "always")', '("classes", "always", "coded")'),
+        },
+    ),
+    "ferdis/systems/generator_blocks.py": (
+        ("tests/systems/test_ifgan.py", "tests/systems/test_ifgan_departures.py"),
+        {
+            "a norm at the input": ("if k in (0, last)", "if k == last"),
+            "no norm after the second layer": ("if k in (0, last)", "if k in (0, 1, last)"),
+            "instance norm without weights": ("(channels, affine=True)", "(channels)"),
+            "maximum for average": ("nn.AvgPool2d(2)", "nn.MaxPool2d(2)"),
+            "another slope": ("[]), nn.LeakyReLU(0.2))", "[]), nn.LeakyReLU(0.01))"),
+            "no Tanh": ("nn.Conv2d(before, 3, 3, 1, 1), nn.Tanh())", "nn.Conv2d(before, 3, 3, 1, 1))"),
+        },
+    ),
+    "ferdis/systems/person_mean.py": (
+        ("tests/protocol/test_calibrated.py",),
+        {
+            "the mean of all images of a person": ("counted = neutral | ~has[person]", "counted = neutral | True"),
+            "nothing subtracted without a neutral image": ("counted = neutral | ~has[person]", "counted = neutral"),
+            "features not scaled at test": ("- means[place]) / self.scale_", "- means[place])"),
+            "the mean of another person": ("- means[place])", "- means[place - 1])"),
+            "two classes exchanged": ("[-model.coef_, model.coef_]", "[model.coef_, -model.coef_]"),
+            "two classes twice as sure": (
+                "model.coef_]) / (2 if two else 1)",
+                "model.coef_])",
+            ),
+            "no intercept": (" @ self.coef_.T + self.intercept_", " @ self.coef_.T"),
+            "the seed of the estimator ignored": ("inner.set_params(seed=self.seed)", "inner.set_params(seed=0)"),
+        },
+    ),
+    "ferdis/systems/recogniser_network.py": (
+        (RECOGNISER,),
+        {
+            "two images twice as bright": ("repeat(1, images, 1, 1) / images", "repeat(1, images, 1, 1)"),
+            "the part below 0 lost": ("= 1.0, -1.0", "= 1.0, 0.0"),
+            "pixels skipped in large images": ("if grey.shape[-1] > 2 * SIDE", "if grey.shape[-1] > 20 * SIDE"),
+            "grey of blue, green and red": (
+                "(image * self.luma[:, None, None])",
+                "(image.flip(1) * self.luma[:, None, None])",
+            ),
+            "a row of the class beside": (
+                "(own, SEVEN_EXPRESSIONS.index(name))",
+                "(own, SEVEN_EXPRESSIONS.index(name) - 1)",
+            ),
+            "frame not by the crop": ("place[0, 0] / inner", "place[0, 0]"),
+        },
+    ),
+    "ferdis/systems/saved.py": (
+        (SAVED, "tests/systems/test_base.py"),
+        {
+            "changed weights are taken": ("if digest and file_digest(path) != digest:", "if False:"),
+            "a seal that is missing is none to miss": (' and about["format"] > 1:', ' and about["format"] > 2:'),
+            "NaN weights are taken": ("if name := first_non_finite(modules):", "if name := '':"),
+            "sides bounded as widths are": ("LARGEST_SIDE if side else", "LARGEST_NUMBER if side else"),
+        },
+    ),
+    "ferdis/zoo/networks.py": (
+        ("tests/zoo/test_networks.py", "tests/zoo/test_zoo.py", RECOGNISER),
+        {
+            "temperature multiplied": (".log() / self.temperature)", ".log() * self.temperature)"),
+            "the same view for the mirror image": ("torch.cat([seen, seen.flip(3)])", "torch.cat([seen, seen])"),
+            "turned upside down for the mirror image": ("seen.flip(3)", "seen.flip(2)"),
+            "the mean of scores": (
+                "scores.softmax(1).reshape(2 * len(self.grids), -1, scores.shape[1]).mean(0)",
+                "scores.reshape(2 * len(self.grids), -1, scores.shape[1]).mean(0).softmax(1)",
+            ),
+            "the sum of networks' units": ("units / len(self.networks) * AU_SCALE", "units * AU_SCALE"),
+            "flat images blown up": (".clamp_min(8.0)", ".clamp_min(1e-3)"),
+            "one mean for all channels": (
+                "mean = images.mean(dim=(2, 3), keepdim=True)",
+                "mean = images.mean(dim=(1, 2, 3), keepdim=True)",
+            ),
+            "grey not rounded": ("@ self.luma).round()[:", "@ self.luma)[:"),
+            "across and down swapped": (
+                "[[inner * size, 0, across], [0, inner * size, down]]",
+                "[[inner * size, 0, down], [0, inner * size, across]]",
+            ),
+            "views twice as far": ("inner = SIDE / STORED", "inner = STORED / SIDE"),
+            "no dropout": ("self.heads(self.dropout(features.flatten(1)))", "self.heads(features.flatten(1))"),
+        },
+    ),
+    "ferdis/weights.py": (
+        ("tests/test_weights.py",),
+        {
+            "half precision stays": ("tensor.float() if tensor.is_floating_point() else tensor for", "tensor for"),
+            "NaN is taken": ("    check_finite(tensors, path)\n", ""),
+            "tensors too many are passed over": (
+                "for name in tensors if name not in own]",
+                "for name in tensors if name not in own and not own]",
+            ),
+        },
+    ),
+    "ferdis/evaluators/embedders.py": (
+        ("tests/evaluators/test_embedders.py",),
+        {
+            "the smaller of two maps": ("torch.maximum(first, second)", "torch.minimum(first, second)"),
+            "maps compete with their neighbours": (
+                "first, second = self.filter(x).chunk(2, 1)",
+                "first, second = self.filter(x)[:, ::2], self.filter(x)[:, 1::2]",
+            ),
+            "no way past a block": ("return x + self.conv2", "return self.conv2"),
+            "grey of blue, green and red": ("[0.299, 0.587, 0.114]", "[0.114, 0.587, 0.299]"),
+            "grey in 0..255": (".sum(1, keepdim=True) / 255", ".sum(1, keepdim=True)"),
+            "standardised to [-1, 1]": ("(images - 127.5) / 128 ", "(images - 127.5) / 127.5 "),
+            "embeddings of any length": ("F.normalize(network(", "(network("),
+            "read in training mode": (
+                "with eval_mode(self.network) as network, torch.inference_mode():",
+                "with eval_mode(self.network) as network, torch.inference_mode():\n            network.train()",
+            ),
+        },
+    ),
+    "ferdis/evaluators/held_out.py": (
+        ("tests/evaluators/test_held_out.py", "tests/evaluators/test_judges.py"),
+        {
+            "the same people whatever the seed": (
+                "default_rng(seed).permutation(people)",
+                "default_rng(0).permutation(people)",
+            ),
+            "a share of images": (
+                "held = max(least, round(share * len(people)))",
+                "held = max(least, round(share * len(faces)))",
+            ),
+            "the share rounded down": ("round(share * len(people))", "int(share * len(people))"),
+            "one person is enough to learn from": ("len(people) - held < least", "len(people) - held < 1"),
+            "a used seed": ("    while seed in used:\n", "    if seed in used:\n"),
+        },
+    ),
+    "ferdis/disentanglement/representations.py": (
+        (REPRESENTATIONS,),
+        {
+            "source and target swapped": (
+                '"swap_source": metrics.representation_cosine(after[name], representation[sources], centre)',
+                '"swap_source": metrics.representation_cosine(after[name], representation[targets], centre)',
+            ),
+            "cosines about 0": ("centre = representation.mean(axis=0)", "centre = 0 * representation.mean(axis=0)"),
+            "agreement with the target": (
+                "== estimator.predict(faces[sources])",
+                "== estimator.predict(faces[targets])",
+            ),
+            "another person or another expression": (
+                ") & (expression != expression[target])",
+                ") | (expression != expression[target])",
+            ),
+            "noise forgiven": ("<= chance + _NAIVE * noise", "<= chance - _NAIVE * noise"),
+            "a black frame": ('mode="edge"', 'mode="constant"'),
+            "the frame on one side": ("before = (size - side) // 2", "before = size - side"),
+            "the first images of each": ("random.choice(rows, images, replace=False)", "rows[:images]"),
+            "population deviation over folds": ("groups[name].std(ddof=1)", "groups[name].std(ddof=0)"),
+            "shares of the whole accuracy": (
+                'against = base[name] - base["identity_chance"]',
+                "against = base[name]",
+            ),
+            "identity of single images too": (
+                "_identity(representation[several], faces.subject[several]",
+                "_identity(representation, faces.subject",
+            ),
+        },
+    ),
+    "ferdis/disentanglement/transfer.py": (
+        (TRANSFER,),
+        {
+            "distances in [0, 1]": (".mean(axis=3) / 127.5", ".mean(axis=3) / 255"),
+            "pixels pooled over images": (
+                "return float(each.mean())",
+                "return float((apart * masks).sum() / masks.sum())",
+            ),
+            "gain the other way round": (
+                "1 - self.distance / self.distance_identity_baseline",
+                "1 - self.distance_identity_baseline / self.distance",
+            ),
+            "the image itself among the others": (
+                "total[subject[row]] - embeddings[row] for",
+                "total[subject[row]] for",
+            ),
+            "home and away swapped": (
+                "home, away = _others(persons, faces.subject, targets)",
+                "away, home = _others(persons, faces.subject, targets)",
+            ),
+            "the target's regions alone": (
+                "in (region_masks(truth), region_masks(target))",
+                "in (region_masks(target),)",
+            ),
+            "the target's expression asked for": ("wanted = references.expression", "wanted = onto.expression"),
+            "the oracle does nothing": (
+                "distance_oracle=region_distance(best,",
+                "distance_oracle=region_distance(nothing,",
+            ),
+            "a crop from the corner": (
+                "    start = (size - side) // 2\n    return np.asarray(",
+                "    start = 0\n    return np.asarray(",
+            ),
+        },
+    ),
+    "ferdis/disentanglement/leak.py": (
+        ("tests/disentanglement/test_leak.py",),
+        {
+            "error for area": ('"verification_auc": found.auc', '"verification_auc": found.eer'),
+            "a logistic reader": ('reader="mlp"', 'reader="logistic"'),
+        },
+    ),
+    "ferdis/disentanglement/report.py": (
+        (DISENTANGLED,),
+        {
+            "people of the run among the further ones": ("first_person=1 + max(", "first_person=max("),
+            "those measured on may be the run's": (
+                "if shared := sorted(set(faces.subject) & seen_people(run)):",
+                "if shared := '':",
+            ),
+            "compared with the last system": (
+                "return fit.system\n    return None",
+                "found = fit.system\n    return found",
+            ),
+            "rows of the table in the order of faces": (
+                "return faces[place.to_numpy().astype(int)]",
+                "return faces[np.sort(place.to_numpy().astype(int))]",
+            ),
+            "population deviation of transfers": ("part.identity.std(ddof=1)", "part.identity.std(ddof=0)"),
+            "references of one person": (
+                "(faces.subject[row] in used, order",
+                "(faces.subject[row] not in used, order",
+            ),
+        },
+    ),
+    "ferdis/augmentation/filtering.py": (
+        AUGMENTED,
+        {
+            "accepts strangers": ("return shown, cosine >= least", "return shown, cosine <= least"),
+            "rare classes are rarer still": (
+                "predict_proba(generated) / self.shares_",
+                "predict_proba(generated) * self.shares_",
+            ),
+            "probabilities that do not sum to 1": (
+                "        probabilities /= probabilities.sum(1, keepdims=True)\n",
+                "",
+            ),
+            "the least of its own ignored": (
+                "self.embedder_.threshold_ if self.minimum_cosine is None else self.minimum_cosine",
+                "self.embedder_.threshold_",
+            ),
+            "any likely class passes": (
+                "np.where(names[None] == generated.expression[:, None], probabilities, 0).sum(1)",
+                "probabilities.max(1)",
+            ),
+            "a class without faces is impossible": ("np.maximum(shares, 1 / len(faces))", "np.maximum(shares, 1e-12)"),
+            "compared with itself": ("self.embedder_.embed(sources)", "self.embedder_.embed(generated)"),
+        },
+    ),
+    "ferdis/augmentation/generated_set.py": (
+        ("tests/augmentation/test_generated_set.py",),
+        {
+            "source and reference swapped on the sheet": (
+                'faces.pixels([row_of[str(line["source"])]])',
+                'faces.pixels([row_of[str(line["reference"])]])',
+            ),
+            "the seed of the generator ignored": ("model.set_params(seed=seed)", "model.set_params(seed=0)"),
+            "the seed of the choice ignored": ("filter=judge, seed=seed)", "filter=judge, seed=0)"),
+            "nothing filtered": ("filter=judge, seed", "filter=None, seed"),
+            "names keep their namespace": (
+                "subject=[name for _, _, name in names]",
+                'subject=["/".join(name[::2]) for name in names]',
+            ),
+        },
+    ),
+}
