@@ -44,6 +44,7 @@ def test_indexing_reads_no_pixels_until_asked() -> None:
     assert [int(image[0, 0, 0]) for image in part.pixels()] == [4, 10]
     assert images.read == [4, 10]
     assert int(part.images[1][0, 0, 0]) == 10
+    assert np.asarray(part.images)[:, 0, 0, 0].tolist() == [4, 10]
 
 
 def test_concat_keeps_order_and_stays_lazy() -> None:

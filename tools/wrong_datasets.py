@@ -337,7 +337,6 @@ LOADERS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "level = depths.pop() if len(depths) == 1 else 0 if not depths else -1",
                 "level = depths.pop() if len(depths) == 1 else -1",
             ),
-            "the file name decides": ('parts = path.split("/")[:-1]', 'parts = path.split("/")'),
             "frames as text": (
                 'difference(["path", "expression", "subject", "sequence", "split"])',
                 'difference(["path", "expression", "subject", "sequence", "split", "frame"])',
@@ -351,10 +350,6 @@ LOADERS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 'table["sequence"] = (table["subject"] + "/" + table["sequence"])',
                 'table["sequence"] = (self.title + "/" + table["sequence"])',
             ),
-            "people as numbers": (
-                'if name in ("path", "expression", "subject"):',
-                'if name in ("path", "expression"):',
-            ),
             "frames as text": (
                 '_TEXT_COLUMNS = ("path", "expression", "subject", "sequence", "split")',
                 '_TEXT_COLUMNS = ("path", "expression", "subject", "sequence", "split", "frame")',
@@ -364,7 +359,6 @@ LOADERS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "table[name] = numbers.astype(float)",
                 "table[name] = numbers.astype(float).fillna(0.0)",
             ),
-            "lines that end early are whole": ('raw = raw.fillna("").apply', "raw = raw.dropna().apply"),
         },
     ),
     "ferdis/datasets/tree.py": (

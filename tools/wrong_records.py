@@ -117,10 +117,6 @@ RECORDS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "n/a is a value": ('"na", "n/a", "<na>"', '"na", "<na>"'),
             "capitals are values": (".str.strip().str.casefold().isin(MISSING)", ".str.strip().isin(MISSING)"),
             "blanks are values": ("column.str.strip().str.casefold()", "column.str.casefold()"),
-            "a byte order mark is part of the first name": (
-                'pd.read_csv(path, encoding="utf-8-sig"',
-                'pd.read_csv(path, encoding="utf-8"',
-            ),
             "blanks before a value kept": (", skipinitialspace=True, **arguments)", ", **arguments)"),
             "the first column of a name": (
                 "if name and seen.setdefault(name, place) != place:",

@@ -65,6 +65,7 @@ def test_failed_and_unsure_rows_keep_their_place_without_values(tmp_path):
     assert units["AU12"].isna().tolist() == [False, True, True, False]
     assert "1 of 4 rows of action units failed (success 0): NaN" in units.attrs["notes"]
     assert "1 of 4 rows of action units have a confidence below 0.5: NaN" in units.attrs["notes"]
+    assert read_units(tmp_path / "v.csv", min_confidence=0.98)["AU12"].notna().tolist() == [True, False, False, True]
 
 
 def test_several_faces(tmp_path):
@@ -117,6 +118,15 @@ def test_pyfeat_leaves_unknown_units_open(tmp_path):
     assert units["AU45"].isna().all()  # AU43, closed eyes, is another unit
     assert units.attrs["notes"] == ["1 of 2 rows of action units hold no face: NaN", "not in the file, NaN: AU45"]
     assert list(units["source"]) == ["v", "v"] and units.attrs["program"] == "py-feat"
+
+
+def test_pyfeat_lists_the_faces_of_each_frame(tmp_path):
+    seen = ((0, 0.9, 0.2), (0, 0.95, 0.4), (1, 0.99, 0.6), (1, 0.3, 0.8))
+    path = pyfeat(tmp_path / "p.csv", [{"frame": frame, "FaceScore": sure, "AU12": unit} for frame, sure, unit in seen])
+    assert read_units(path, scale=1, face=1)["AU12"].tolist() == pytest.approx([2.0, 4.0])
+    units = read_units(path, scale=1, face="confident", min_confidence=0.97)
+    assert units["confidence"].tolist() == [0.95, 0.99] and units["AU12"].isna().tolist() == [True, False]
+    assert units["AU12"][1] == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize(
