@@ -49,6 +49,11 @@ def test_what_pandas_would_pass_over_is_refused_in_one_line(tmp_path, data, mess
     assert str(path) in text and "\n" not in text and len(text) < 500 and not isinstance(caught.value, UnicodeError)
 
 
+def test_blanks_before_a_value_are_none_of_it_even_before_a_quote(tmp_path):
+    table = read_csv(written(tmp_path, 'path, note, age\n1.png, "a, b", 30\n'), dtype=str)
+    assert table.loc[0].to_dict() == {"path": "1.png", "note": "a, b", "age": "30"}
+
+
 def test_longer_lines_are_not_cut_in_silence(tmp_path):
     path = written(tmp_path, "a,b\n1,2,3\n4,5,6\n")
     with pytest.raises(ValueError, match=r"table\.csv cannot be read"):

@@ -93,6 +93,25 @@ def test_counterpart_keeps_person_and_scene(faces: Faces, pixels: np.ndarray):
         counterpart(faces[:2], expression_of=faces)
 
 
+def test_rows_of_two_populations_keep_their_people(root: Path, faces: Faces):
+    both = Faces.concat([faces[:1], load_facekit(root, 1, ["fear"], 1, 48, seed=8, cache=False)])
+    made = counterpart(both, expression_of=both)
+    assert np.array_equal(made.table[list(LANDMARK_COLUMNS)], both.table[list(LANDMARK_COLUMNS)])
+
+
+def test_a_unit_of_one_half_moves_its_side(faces: Faces):
+    """Of the table, the landmarks and the pixels: the person's left lies at image right."""
+    still = with_action_units(faces[faces.expression == "neutral"][:1], np.zeros(len(ACTION_UNITS)))
+    table = still.to_frame().assign(AU12=2.5, AU12_asymmetry=5.0, roll=0.0, yaw=0.0)
+    level = still.to_frame().assign(roll=0.0, yaw=0.0)
+    rest, smile = (counterpart(still.with_table(rows), still.with_table(rows)) for rows in (level, table))
+    corners = [f"mouth_{side}_{axis}" for side in ("left", "right") for axis in "xy"]
+    moved = np.abs(smile.table[corners] - rest.table[corners]).to_numpy()[0]
+    assert moved[:2].max() < 1e-3 < 0.2 < moved[2:].max()
+    change = np.abs(smile.pixels().astype(int) - rest.pixels()).mean(axis=(0, 1, 3))
+    assert change[24:].sum() > 2 * change[:24].sum()
+
+
 def test_rows_of_another_renderer_are_refused(faces: Faces):
     drawn = load_synthetic(1, ["fear"], 1, 48, cache=False)
     with pytest.raises(ValueError, match=r"only rows of load\('facekit'\) can be redrawn|was not drawn by"):

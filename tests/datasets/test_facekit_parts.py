@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from ferdis.datasets.facekit import expression
 from ferdis.datasets.facekit.anatomy import Anatomy, anatomy_of
 from ferdis.datasets.facekit.expression import VARIANTS, sample_expression
 from ferdis.datasets.facekit.folds import FOLDS, fold_strengths, relief_of
 from ferdis.datasets.facekit.geometry import project, rotation, shape_weights, steady_product
 from ferdis.datasets.facekit.identity import GROUPS, IDENTITY_NAMES, sample_people
 from ferdis.datasets.facekit.model import SHAPES, load_model
+from ferdis.datasets.facekit.posed import landmarks_of, on_screen, pose
 from ferdis.datasets.facekit.raster import rasterise, triangles_of
 from ferdis.datasets.facekit.scene import SCENE_NAMES, sample_scene
 from ferdis.faces import ACTION_UNITS, EXPRESSIONS
@@ -101,6 +103,28 @@ def test_each_half_moves_its_own_shapes():
         assert shape_weights(both, both, rest, ahead).abs().sum() > 0.1, unit
 
 
+# FACS (Ekman, Friesen and Hager 2002) in the names of the model's shapes: what a unit moves most.
+STRONGEST = {
+    1: "browInnerUp", 2: "browOuterUp", 4: "browDown", 5: "eyeWide", 6: "cheekSquint", 7: "eyeSquint", 9: "noseSneer",
+    10: "mouthUpperUp", 12: "mouthSmile", 14: "mouthDimple", 15: "mouthFrown", 20: "mouthStretch", 23: "mouthPress",
+    25: "mouthLowerDown", 45: "eyeBlink",
+}  # fmt: skip
+STRONGEST_MIDDLE = {17: "mouthShrugLower", 26: "jawOpen"}
+
+
+def test_each_unit_moves_what_facs_says_on_its_side():
+    none, rest, ahead = units(), torch.zeros(1, len(SHAPES)), torch.zeros(1, 2)
+    for unit in ACTION_UNITS:
+        move = units(**{f"au{unit}": 5.0})
+        for side, pair in (("L", (move, none)), ("R", (none, move))):
+            weights = shape_weights(*pair, rest, ahead)[0]
+            weights[[k for k, shape in enumerate(SHAPES) if shape == "mouthClose"]] = 0
+            name = STRONGEST_MIDDLE.get(unit) or f"{STRONGEST[unit]}_{side}"
+            assert SHAPES[int(weights.argmax())] == name, (unit, side)
+    rest[0, 3] = 0.25
+    assert torch.equal(shape_weights(none, none, rest, ahead), rest)
+
+
 def test_lips_stay_closed_over_an_open_jaw_until_they_part():
     rest, ahead = torch.zeros(1, len(SHAPES)), torch.zeros(1, 2)
     jaw, close = SHAPES.index("jawOpen"), SHAPES.index("mouthClose")
@@ -128,6 +152,21 @@ def test_turning_and_projecting():
     assert seen[1, 0] == pytest.approx(64 + 6 * 50 / 46)  # nearer is larger
 
 
+def test_five_landmarks_are_middles_of_eyes_tip_and_corners_of_each_own_person(anatomy: Anatomy):
+    people, none = sample_people(anatomy, [0, 1, 2], 3), units().expand(3, -1)
+    scene = torch.zeros(3, len(SCENE_NAMES))
+    scene[:, SCENE_NAMES.index("scale")], scene[:, SCENE_NAMES.index("distance")] = 6.0, 100.0
+    posed = pose(anatomy, people, none, none, scene, normals=False)
+    seen = on_screen(posed, posed.vertices[:, anatomy.landmarks], 128)[..., :2]
+    parts = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55))  # Multi-PIE's 68 points
+    expected = torch.stack([seen[:, part].mean(1) for part in parts], 1)
+    assert torch.allclose(landmarks_of(anatomy, posed, 128), expected, atol=1e-4)
+    assert (expected[:, 0, 0] < expected[:, 2, 0]).all() and (expected[:, 2, 0] < expected[:, 1, 0]).all()
+    for row in range(3):
+        alone = pose(anatomy, people[[row]], none[:1], none[:1], scene[:1], normals=False)
+        assert torch.equal(alone.vertices[0], posed.vertices[row])
+
+
 def test_folds_open_with_their_units_on_their_half():
     flat, deep = torch.zeros(1, 1), torch.ones(1, 1)
     weak, strong = (fold_strengths(units(au12=v), units(), flat, deep) for v in (2.0, 5.0))
@@ -136,6 +175,8 @@ def test_folds_open_with_their_units_on_their_half():
     relief = relief_of(strong)[0]
     middle = relief.shape[-1] // 2
     assert relief[..., :, middle:].abs().sum() > 50 * relief[..., :, : middle - 8].abs().sum()
+    old = fold_strengths(units(), units(), torch.ones(1, 1), deep)
+    assert old.max() > 0.3 and torch.equal(old[:, :count], old[:, count:])
     driven = {unit for fold in FOLDS for unit in fold.units}
     assert driven >= set(ACTION_UNITS) - {5, 25, 26, 45}  # lids, lips and jaw fold nothing
 
@@ -154,6 +195,27 @@ def test_expressions_have_variants_that_people_show():
         sample_expression("joy", np.random.default_rng(1), style=None, difficulty="easy")
 
 
+def test_variants_are_drawn_as_often_as_they_say_and_keep_most_of_their_units(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(
+        "ferdis.datasets.facekit.expression.sample_drawn_expression", lambda *_, prototype, **__: prototype
+    )
+    rng = np.random.default_rng(2)
+
+    def patterns(name, difficulty, count):
+        return [sample_expression(name, rng, style=None, difficulty=difficulty) for _ in range(count)]
+
+    weights = [weight for weight, _ in VARIANTS["neutral"]]
+    still = np.mean([pattern == {} for pattern in patterns("neutral", "easy", 400)])
+    assert still == pytest.approx(weights[0] / sum(weights), abs=0.08)  # 0.45; one of 13 if all were alike
+    whole = [units for _, units in VARIANTS["fear"]]
+    assert all(pattern in whole for pattern in patterns("fear", "easy", 50))
+    hard = patterns("fear", "hard", 200)
+    assert 0.2 < np.mean([pattern not in whole for pattern in hard]) < 0.9
+    monkeypatch.setitem(expression._DROPPED, "hard", 1.0)
+    for pattern in patterns("fear", "hard", 50):
+        assert any(pattern.items() <= variant.items() and 0.55 <= len(pattern) / len(variant) < 1 for variant in whole)
+
+
 def test_intensity_does_not_change_what_else_is_drawn():
     faint, full = (
         sample_expression("anger", np.random.default_rng(5), style=None, difficulty="easy", intensity=share)[0]
@@ -169,7 +231,10 @@ def test_people_are_keyed_balanced_and_within_range(anatomy: Anatomy):
     group = people[:, IDENTITY_NAMES.index("group")].long()
     assert torch.bincount(group, minlength=len(GROUPS)).min() > 18
     melanin = people[:, IDENTITY_NAMES.index("melanin")]
+    darkest = sorted(GROUPS, key=lambda name: -float(melanin[group == GROUPS.index(name)].mean()))
+    assert darkest == ["african", "south_asian", "east_asian", "european"]
     assert melanin[group == 0].mean() > melanin[group == 3].mean() + 0.3
+    assert not torch.equal(sample_people(anatomy, [17], 5)[0], people[17])
     assert ((melanin >= 0) & (melanin <= 1)).all()
 
 

@@ -9,13 +9,13 @@ import torch
 from ferdis.datasets.rendered import ASYMMETRY_COLUMNS, LANDMARK_COLUMNS
 from ferdis.datasets.synthetic.camera import head_rotation, look, to_pixels
 from ferdis.datasets.synthetic.canvas import Columns
-from ferdis.datasets.synthetic.dataset import PEOPLE, load_synthetic
+from ferdis.datasets.synthetic.dataset import PEOPLE, counterpart, load_synthetic
 from ferdis.datasets.synthetic.expression import PROTOTYPES, person_style, sample_expression
 from ferdis.datasets.synthetic.geometry import Face
 from ferdis.datasets.synthetic.identity import sample_people
 from ferdis.datasets.synthetic.lazy import Recipes
 from ferdis.datasets.synthetic.scene import SCENE_NAMES
-from ferdis.faces import ACTION_UNITS, AU_COLUMNS
+from ferdis.faces import ACTION_UNITS, AU_COLUMNS, Faces
 
 UNMOVED = {"scale": 6.0, "light_elevation": 30.0, "light_strength": 0.8, "ambient": 0.3, "exposure": 1.0,
            "contrast": 1.0, "saturation": 1.0, "jpeg_quality": 95.0}  # fmt: skip
@@ -167,6 +167,26 @@ def test_a_corner_is_raised_on_the_side_of_the_table():
     for row in range(4):
         one = halves.take(np.array([row]))
         assert np.allclose(PEOPLE.landmarks(one, 32, None)[0], points[row], atol=1e-3)
+
+
+def test_a_unit_of_one_half_is_drawn_on_its_side():
+    """The person's left lies at image right, where the other half stays as it is."""
+    face = load_synthetic(1, ["neutral"], 1, 32, "easy", cache=False)
+    rows = face.to_frame().assign(roll=0.0, yaw=0.0, noise=0.0, jpeg_quality=99.0)
+    smile = rows.assign(AU12=2.5, AU12_asymmetry=5.0)
+    rest, drawn = (counterpart(face.with_table(rows), face.with_table(units)).pixels() for units in (rows, smile))
+    change = np.abs(drawn.astype(int) - rest).mean(axis=(0, 1, 3))
+    assert change[17:].sum() > 1.5 * change[:15].sum()
+
+
+def test_rows_of_two_populations_keep_their_people():
+    parts = [load_synthetic(2, ["fear"], 1, 32, seed=seed, cache=False)[::-1] for seed in (4, 3)]
+    both = Faces.concat(parts)
+    identities = PEOPLE.recipes(both.table).identities()
+    assert torch.equal(identities, torch.cat([sample_people([1, 0], 4), sample_people([1, 0], 3)]))
+    assert len({tuple(row.tolist()) for row in identities}) == 4
+    made = counterpart(both, expression_of=both)
+    assert np.array_equal(made.table[list(LANDMARK_COLUMNS)], both.table[list(LANDMARK_COLUMNS)])
 
 
 def test_rows_have_scenes_and_styles_of_their_own():
