@@ -57,10 +57,6 @@ RECORDS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "place[slice(None) if other._index is None else other._index] = np.arange(len(other))",
                 "place[slice(None) if other._index is None else np.sort(other._index)] = np.arange(len(other))",
             ),
-            "one crop is many": (
-                "images = given[None] if given.ndim == 3 and given.shape[2] == 3 else given",
-                "images = given[None] if given.ndim == 3 else given",
-            ),
             "crops of any kind of number": (
                 " and images.dtype == np.uint8:\n",
                 ":\n            images = images.astype(np.uint8)\n",

@@ -141,8 +141,10 @@ def test_ferplus_with_pictures_and_with_files_that_do_not_fit(tmp_path):
     table, notes = table_of("ferplus", tmp_path)
     assert list(table["path"]) == ["FER2013Train/fer0000000.png"]
     assert notes == ["1 images of the list are missing, or of no official part"]
-    (tmp_path / "fer2013new.csv").write_text(FERPLUS + lines[1] + lines[0])  # found by name, wherever it is listed
+    own = lines[0].replace("0,10,", "10,0,")
+    (tmp_path / "fer2013new.csv").write_text(FERPLUS + lines[1] + own)  # found by name, wherever it is listed
     table, notes = table_of("ferplus", tmp_path)
+    assert list(table["expression"]) == ["neutral"]
     assert list(table["path"]) == ["FER2013Train/fer0000000.png"]
     assert notes == ["1 images of the list are missing, or of no official part"]
 

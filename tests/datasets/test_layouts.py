@@ -376,9 +376,11 @@ def test_sfew_crops_and_stills_are_kept_apart(tmp_path):
     written(tmp_path, pictures)
     written(tmp_path, [item._replace(path=item.path.replace("/", "_Aligned_Faces/", 1)) for item in pictures[:5]])
     written(tmp_path / "Val", [item._replace(path=item.path.replace("Val/", "Val_Aligned/")) for item in pictures[-2:]])
+    below = [item._replace(path=item.path.replace("/", "/Aligned/", 1)) for item in pictures[5:6]]
+    written(tmp_path, below)
     assert len(table_of("sfew", tmp_path)[0]) == 14
     table, notes = table_of("sfew", tmp_path, images="aligned")
-    assert dict(table["split"].value_counts()) == {"train": 5, "test": 2} and notes == []
+    assert dict(table["split"].value_counts()) == {"train": 6, "test": 2} and notes == []
 
 
 def test_rafdb_list_under_its_other_name_originals_and_folders_by_label(tmp_path):
@@ -397,6 +399,9 @@ def test_rafdb_list_under_its_other_name_originals_and_folders_by_label(tmp_path
         for item in pictures
     ]
     assert rows(table_of("rafdb", written(tmp_path / "again", repacked))[0]) == truth(repacked)
+    misplaced = [item._replace(path=f"{item.split}/1/{item.path.split('/')[-1]}") for item in pictures]
+    root = written(tmp_path / "both", misplaced, {"list_partition_label.txt": text})
+    assert rows(table_of("rafdb", root)[0]) == truth(misplaced)  # the list is the authors'
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from ferdis.datasets.rendered import ASYMMETRY_COLUMNS, LANDMARK_COLUMNS
-from ferdis.datasets.synthetic.camera import head_rotation, look, to_pixels
+from ferdis.datasets.synthetic.camera import head_rotation, look, photograph, to_pixels
 from ferdis.datasets.synthetic.canvas import Columns
 from ferdis.datasets.synthetic.dataset import PEOPLE, counterpart, load_synthetic
-from ferdis.datasets.synthetic.expression import PROTOTYPES, person_style, sample_expression
+from ferdis.datasets.synthetic.expression import PROTOTYPES, person_style, sample_expression, sample_intensity
 from ferdis.datasets.synthetic.geometry import Face
 from ferdis.datasets.synthetic.identity import sample_people
 from ferdis.datasets.synthetic.lazy import Recipes
@@ -107,7 +107,12 @@ def test_a_style_is_the_person_s_and_its_two_halves_are_gains_and_rest():
 def test_intensity_and_difficulty_mean_what_they_say():
     full, half, none = (drawn("happiness", 4, difficulty="easy", intensity=share)[0] for share in (1.0, 0.5, 0.0))
     smile = ACTION_UNITS.index(12)
+    assert full[smile] > half[smile] + 1
     assert full[smile] - none[smile] == pytest.approx(2 * (half[smile] - none[smile]), rel=0.01)
+    random = np.random.default_rng(6)
+    random.integers(0, 840)  # which variant
+    share = sample_intensity(random, difficulty="normal")
+    assert np.array_equal(drawn("fear", 6), drawn("fear", 6, intensity=share))  # given or drawn, all else is alike
     means = [
         np.mean([drawn("anger", k, difficulty=level) for k in range(40)], axis=(0, 1)) for level in ("easy", "hard")
     ]
@@ -140,6 +145,26 @@ def test_a_pixel_sees_the_point_that_is_projected_on_its_middle():
     assert torch.allclose(seen[..., 1], middles[:, None].expand(-1, size), atol=1e-3)
     ahead = to_pixels(torch.tensor([[[0.0, 1.9, 0.0]]]), scene, turned, size)[0, 0]
     assert ahead.tolist() == pytest.approx([16 + 0.5 * 1.5, 16 - 0.25 * 1.5])  # 1.5 pixels a centimetre
+
+
+def test_a_photograph_keeps_colours_and_has_blur_and_noise_of_its_own():
+    def taken(image, seeds=(1, 1), **values):
+        scene = Columns(torch.from_numpy(scenes(2, jpeg_quality=100.0, **values)), SCENE_NAMES)
+        return photograph(image.expand(2, -1, -1, -1), scene, np.array(seeds)).numpy().astype(float)
+
+    def bar(size):
+        """Orange to the right of the middle."""
+        image = torch.zeros(1, 3, size, size)
+        image[:, :2, :, size // 2 :] = torch.tensor([1.0, 0.5]).view(2, 1, 1)
+        return image
+
+    sharp, noisy = taken(bar(64))[0], taken(bar(64), (1, 2), noise=8.0)
+    assert np.abs(sharp[:, 48].mean(0) - [255, 128, 0]).max() < 6 and sharp[:, 16].max() < 6
+    assert np.abs(noisy[0] - noisy[1])[:, 16:48].std() > 4
+    assert np.array_equal(*taken(bar(64), (3, 3), noise=8.0))
+    small, large = (taken(bar(size), blur=2.0)[0, :, :, 0].mean(0) for size in (64, 128))
+    assert np.abs(large.reshape(64, 2).mean(1) - small).max() < 12  # sigma is in pixels of 128
+    assert small[32] < sharp[:, 32, 0].mean() - 40
 
 
 def test_the_head_turns_as_the_columns_say():
@@ -193,11 +218,22 @@ def test_rows_have_scenes_and_styles_of_their_own():
     table = load_synthetic(2, ["anger", "fear"], 2, 32, seed=3, cache=False).table
     assert not table[["yaw", "pitch", "light_azimuth", "noise_seed"]].duplicated(keep=False).any()
     assert table["yaw"].nunique() == table["light_azimuth"].nunique() == 8
-    rest = {}
-    for seed in (3, 4):
-        films = load_synthetic(2, ["fear"], 1, 32, seed=seed, sequences=True, frames=3, cache=False).table
-        for subject, film in films.groupby("subject"):
-            rest[subject] = film[list(AU_COLUMNS)].iloc[0].to_numpy()
-            share = film["intensity"].to_numpy() / film["intensity"].max()
-            assert share.tolist() == pytest.approx([0, 0.5, 1])
-    assert len({tuple(row.round(6)) for row in rest.values()}) == 4
+
+
+def test_a_sequence_unfolds_smoothly_from_the_person_s_own_rest(monkeypatch):
+    asked = []
+
+    def style_of(seed, person):
+        asked.append((seed, person))
+        return person_style(seed, person)
+
+    monkeypatch.setattr("ferdis.datasets.rendered.person_style", style_of)
+    given = {"people": 2, "expressions": ["fear"], "images_per_expression": 1, "image_size": 32, "seed": 3}
+    table = load_synthetic(**given, first_person=5, sequences=True, frames=5, cache=False).table
+    assert asked == [(3, 5), (3, 6)]
+    for person, (_, film) in zip((5, 6), table.groupby("subject"), strict=True):
+        shares = film["intensity"].to_numpy() / film["intensity"].max()
+        assert shares.tolist() == pytest.approx([0, 0.15625, 0.5, 0.84375, 1])  # 3 t^2 - 2 t^3
+        still = np.random.default_rng([3, person, 3])
+        rest = sample_expression("neutral", still, style=person_style(3, person), difficulty="easy", intensity=0.0)
+        assert np.allclose(film[list(AU_COLUMNS)].iloc[0], np.mean(rest, axis=0), atol=1e-6)
