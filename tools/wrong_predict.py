@@ -428,7 +428,6 @@ PREDICTED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 '"difference": measured - printed',
                 '"difference": printed - measured',
             ),
-            "figures of another table": (' & (published.table == plan["table"])', ""),
             "the first people test": ("[-max(1, options.people // 5) :]", "[: max(1, options.people // 5)]"),
         },
     ),

@@ -211,3 +211,21 @@ def test_a_grid_shows_each_expression_and_other_people():
     assert list(faces.expression[sources]) == list(CLASSES) and len(set(faces.subject[sources])) == 3
     assert len(targets) == 5 and len(set(faces.subject[targets])) == 5
     assert not set(faces.subject[sources]) & set(faces.subject[targets])
+
+
+def test_the_first_system_that_draws_nothing_is_compared_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawing, features = RELGAN.small(), BaselineCNN.small()
+    systems = {"cnn": features, "resnet": features, "relgan": drawing}
+    monkeypatch.setattr(report, "load_fit", lambda fit: systems[fit.system])
+    fits = [report.Fit(0, fold, name, "", Path()) for fold in (0, 1) for name in ("relgan", "resnet", "cnn")]
+    assert report._baseline(fits, None) == "resnet" and report._baseline(fits, "cnn") == "cnn"
+    assert report._baseline([fit for fit in fits if fit.system == "relgan"], None) is None
+
+
+def test_transfers_stand_with_the_deviation_of_a_sample_of_folds() -> None:
+    names = ("distance", "distance_identity_baseline", "distance_oracle", "gain", "expression", "expression_of_truth",
+             "expression_share", "identity", "identity_of_truth")  # fmt: skip
+    told = {"expression_judge": "a", "identity_judge": "b"}
+    rows = [{"system": "relgan", "pairs": 9, **told, **dict.fromkeys(names, value)} for value in (0.5, 0.7)]
+    (line,) = [line for line in "\n".join(report._transfer_table(pd.DataFrame(rows))).splitlines() if "relgan" in line]
+    assert line.count("60.0 ± 14.1") == 2 and "0.600" in line and "60 %" in line

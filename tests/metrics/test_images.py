@@ -30,6 +30,7 @@ def test_fid_is_the_formula() -> None:
     cov_x, cov_y = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
     expected = np.square(x.mean(0) - y.mean(0)).sum() + np.trace(cov_x + cov_y - 2 * sqrtm(cov_x @ cov_y).real)
     assert fid(a, b, features) == pytest.approx(expected, rel=1e-6)
+    assert fid(a, b, lambda some: features(some) + 1000) == pytest.approx(expected, rel=1e-5), "in double precision"
     assert fid(a, a, features) == pytest.approx(0, abs=1e-6)
 
 

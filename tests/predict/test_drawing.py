@@ -57,3 +57,11 @@ def test_the_image_keeps_its_size_where_there_is_room() -> None:
 def test_an_abstention_is_in_brackets() -> None:
     said, unsure = (drawn((640, 480), [(200, 100, 300, 220)], word)[0] for word in ("happiness", None))
     assert said.shape == unsure.shape and (said != unsure).any()
+
+
+def test_the_most_probable_class_stands_first() -> None:
+    image, _ = drawn((640, 480), [(200, 100, 300, 220)])
+    bars = (np.abs(image.astype(int) - (90, 160, 250)).max(2) == 0).sum(1)
+    rows = np.flatnonzero(bars)
+    lengths = [max(bars[some]) for some in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)]
+    assert len(lengths) == 3 and np.divide(lengths, lengths[0]) == pytest.approx([1, 2 / 7, 1 / 7], abs=0.03)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from ferdis import ResNetClassifier, cli, load
 from ferdis.datasets import REGISTRY, check_arguments, entry
+from ferdis.faces import Faces
 from ferdis.report.published import figures
 from ferdis.reproduce import plans, run, tables
 from ferdis.reproduce.systems import ROWS
@@ -145,6 +147,18 @@ def test_table_2_has_the_papers_averages_and_trains_on_every_image(tmp_path: Pat
     systems = ROWS["ifgan-table2"](True, extra, {})
     assert systems["ifgan"].average_from == "extra" and systems["ifgan-no-attention"].average_from == "extra"
     assert ROWS["ifgan-table2"](True, None, {})["ifgan"].average_from == "target"
+
+
+@pytest.mark.parametrize(("people", "tested"), [(12, 2), (3, 1)])
+def test_the_last_fifth_of_a_dry_runs_people_is_the_official_test_part(monkeypatch, people: int, tested: int):
+    table = pd.DataFrame(
+        {"expression": ["fear", "anger"] * people, "subject": sorted([f"P{k:02d}" for k in range(people)] * 2)}
+    )
+    monkeypatch.setattr(tables, "load", lambda name, **_: Faces(np.zeros((len(table), 2, 2, 3), np.uint8), table))
+    faces = tables.read_faces(tables.Options("synthetic", people=people), plans.plan("ifgan-table2"))
+    (fold,) = tables.PROTOCOLS["official"]().split(faces)
+    assert sorted(set(faces.subject[fold.test])) == [f"P{k:02d}" for k in range(people)][-tested:]
+    assert len(fold.train) and not set(faces.subject[fold.train]) & set(faces.subject[fold.test])
 
 
 def test_differences_name_what_the_dry_run_is():

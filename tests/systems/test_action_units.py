@@ -15,7 +15,9 @@ from ferdis.systems.action_units import (
     action_unit_loss,
     action_units_as_trained,
     checked_action_units,
+    coded_action_units,
     expected_action_units,
+    remarks_on_gaps,
 )
 
 NAN = float("nan")
@@ -114,3 +116,21 @@ def test_units_are_given_as_the_generator_learned_them() -> None:
     action_units[0, 0, 8] = NAN
     with pytest.raises(ValueError, match="AU12 is unknown, and no training face lacked it"):
         action_units_as_trained(action_units, coded, always)
+
+
+def test_the_ends_of_the_scale_may_be_asked_for_and_nothing_beyond() -> None:
+    ends = np.resize([0.0, 5.0], 17)
+    assert checked_action_units(ends, 2, AU_COLUMNS).tolist() == [ends.tolist()] * 2
+    for beyond in (np.nextafter(np.float32(5), 6, dtype=np.float32), -1e-6):
+        with pytest.raises(ValueError, match="intensities are 0 to 5"):
+            checked_action_units(np.full(17, beyond), 2, AU_COLUMNS)
+
+
+def test_units_of_some_rows_and_of_all_and_how_many_rows_have_gaps() -> None:
+    rows = np.full((4, 17), NAN, np.float32)
+    rows[:, 3] = 1.0
+    rows[1:3, 5] = 0.0
+    assert coded_action_units(rows) == ((AU_COLUMNS[3], AU_COLUMNS[5]), (AU_COLUMNS[3],))
+    whole = np.zeros((2, 17))
+    assert remarks_on_gaps(whole) == []
+    assert remarks_on_gaps(np.concatenate([whole, rows[:1]])) == ["1 of 3 faces lack some AUs: masked, not imputed"]

@@ -14,6 +14,7 @@ from ferdis import IFGAN, ResNetClassifier, systems
 from ferdis.cli.signatures import arguments_of
 from ferdis.evaluators.au_estimator import AUEstimator
 from ferdis.evaluators.judges import ExpressionJudge, IdentityJudge
+from ferdis.systems.arguments import check_pairs
 from ferdis.systems.base import Estimator, TrainingParameters
 from ferdis.training.history import Row
 from tests.evaluators import test_au_estimator, test_judges
@@ -143,3 +144,10 @@ def test_small_takes_any_network(cls: type) -> None:
     assert cls.small(classifier="resnet34", weights="own.safetensors").weights == "own.safetensors"
     other.classes_ = np.array(["a", "b"])
     other._build()
+
+
+def test_each_face_has_one_reference() -> None:
+    check_pairs(range(3), range(3))
+    for references in (2, 4):
+        with pytest.raises(ValueError, match=f"3 faces and {references} references: give as many of both"):
+            check_pairs(range(3), range(references))

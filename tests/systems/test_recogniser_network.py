@@ -58,6 +58,14 @@ def test_eyes_and_nose_lie_where_the_recogniser_has_them(side: int, inner: float
     assert np.abs(where - np.array(VIEWED)).max() < 0.035, "the two templates are not similar: a pixel and a half"
 
 
+def test_no_pixel_of_a_large_image_is_skipped() -> None:
+    """Stripes of single columns, black and white: averaged they are grey, and what is flat stays 0."""
+    network, seen = RecogniserNetwork(7).eval(), []
+    network.network.features.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    network(torch.tensor([-1.0, 1.0]).repeat(96).expand(1, 3, 192, 192))
+    assert seen[0].abs().max() < 1e-3
+
+
 def test_it_starts_as_the_zoos_first_network_and_sees_grey_without_exposure() -> None:
     network, zoos = RecogniserNetwork(list(SEVEN_EXPRESSIONS), weights=START).eval(), first_of_the_zoo()
     seen, given = [], images()
