@@ -121,10 +121,6 @@ PREDICTED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "inputs_for(graph, spread(training, _CALIBRATION).pixels())",
                 "inputs_for(graph, training[:2].pixels())",
             ),
-            "units that nobody was trained on": (
-                "(n, len(AU_COLUMNS))) * coded)",
-                "(n, len(AU_COLUMNS))) * 5 * coded)",
-            ),
         },
     ),
     "ferdis/export/differences.py": (

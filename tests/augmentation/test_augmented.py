@@ -244,6 +244,32 @@ class TestFilter:
         shown, same = self.fitted(data, minimum_probability=1.1, minimum_cosine=1.1).verdict(made, sources)
         assert not shown.any() and not same.any()
 
+    def test_probabilities_are_those_of_classes_as_likely_as_each_other(self) -> None:
+        """0.6, 0.3, 0.1 by shares of 0.8, 0.2 and none (one in ten): 0.75, 1.5, 1 of 3.25."""
+
+        class Fixed(BaseEstimator):
+            def fit(self, faces: Faces) -> Fixed:
+                self.classes_ = np.array(["anger", "fear", "sadness"])
+                return self
+
+            def predict_proba(self, faces: Faces) -> np.ndarray:
+                return np.tile([0.6, 0.3, 0.1], (len(faces), 1))
+
+        def named(expression: list[str]) -> Faces:
+            return Faces(np.zeros((len(expression), 2, 2, 3), np.uint8), pd.DataFrame({"expression": expression}))
+
+        training, asked = named(["anger"] * 8 + ["fear"] * 2), named(["anger", "fear", "sadness"])
+        for least, shown in (
+            (None, [0, 1, 0]),
+            (0.23, [1, 1, 1]),
+            (0.3, [0, 1, 1]),
+            (0.31, [0, 1, 0]),
+            (0.47, [0, 0, 0]),
+        ):
+            judge = QualityFilter(classifier=Fixed(), minimum_probability=least).fit(training)
+            found, same = judge.verdict(asked, asked)
+            assert found.astype(int).tolist() == shown and same.all()
+
     def test_a_rare_class_may_be_seen_too(self) -> None:
         class Doubtful(BaseEstimator):
             """Sees the expression, and thinks more of how often each class occurs."""
