@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
 
 from ferdis.faces import AU_COLUMNS, EXPRESSIONS, Faces, cropped_faces
+from ferdis.labels import can_name_a_class
 
 
 class Counting:
@@ -269,9 +270,10 @@ def test_joined_faces_keep_what_is_true_of_every_part() -> None:
 
 
 def test_any_name_is_a_class_and_classes_are_sorted() -> None:
-    labels = ["pain 3", "Engaged", "anger", "agitation", "ärger", "=1+1"]
-    faces = Faces(np.zeros((6, 4, 4, 3), np.uint8), pd.DataFrame({"expression": labels}))
-    assert faces.classes == ("=1+1", "Engaged", "agitation", "anger", "pain 3", "ärger")
+    labels = ["pain 3", "Engaged", "anger", "agitation", "ärger", "=1+1", "x" * 100]  # and no longer one
+    faces = Faces(np.zeros((7, 4, 4, 3), np.uint8), pd.DataFrame({"expression": labels}))
+    assert faces.classes == ("=1+1", "Engaged", "agitation", "anger", "pain 3", "x" * 100, "ärger")
+    assert not can_name_a_class("x" * 101)
 
 
 def test_more_than_a_thousand_classes_are_none() -> None:
