@@ -129,11 +129,12 @@ def test_cache_in_an_impossible_place_says_so(tmp_path):
 
 
 def test_counterpart_keeps_person_and_scene(faces: Faces):
-    who, what = faces[faces.subject == "synthetic/s7/P0000"], faces[faces.subject == "synthetic/s7/P0001"]
+    who, what = faces[faces.subject == "synthetic/s7/P0000"], faces[faces.subject == "synthetic/s7/P0001"][::-1]
     made = counterpart(who, expression_of=what)
     assert list(made.subject) == list(who.subject)
     assert np.array_equal(made.table[list(SCENE_NAMES)], who.table[list(SCENE_NAMES)])
-    assert np.array_equal(made.table[list(AU_COLUMNS)], what.table[list(AU_COLUMNS)])
+    shown = [*AU_COLUMNS, *ASYMMETRY_COLUMNS, "asymmetry", "intensity"]
+    assert np.array_equal(made.table[shown], what.table[shown])
     assert list(made.expression) == list(what.expression)
     assert made.table["path"].is_unique and not set(made.table["path"]) & set(faces.table["path"])
 
@@ -176,6 +177,8 @@ def test_action_units_can_be_set(faces: Faces):
     made = with_action_units(still, smile)
     assert set(made.expression) == {"happiness"}
     assert (made.table["AU12"] == 5).all() and made.table["path"].is_unique
+    assert (made.table["intensity"] == 1).all() and faces.table["asymmetry"][:3].min() > 0
+    assert (made.table[["asymmetry", *ASYMMETRY_COLUMNS]] == 0).all(axis=None)  # both halves get the same
     with pytest.raises(ValueError, match=r"0\.\.5"):
         with_action_units(still, np.full(17, 6.0))
     with pytest.raises(ValueError, match="shape"):
@@ -186,6 +189,8 @@ def test_prototypes_are_their_own_nearest():
     surprise = np.array([{1: 4.0, 2: 4.0, 5: 3.0, 25: 4.0, 26: 4.0}.get(unit, 0.0) for unit in ACTION_UNITS])
     assert nearest_expression(surprise) == "surprise"
     assert nearest_expression(np.zeros(17)) == "neutral"
+    parted = np.array([{12: 0.3, 25: 4.0}.get(unit, 0.0) for unit in ACTION_UNITS])
+    assert nearest_expression(parted) == "happiness"  # by direction: surprise has more of unit 25, and of all else
 
 
 def test_contempt_is_one_sided():
@@ -276,6 +281,12 @@ def test_wrong_arguments_are_named(arguments: dict, named: str):
     with pytest.raises(ValueError, match=named) as raised:
         load_synthetic(**{"people": 1, "image_size": 32, "cache": False} | arguments)
     assert "\n" not in str(raised.value)
+
+
+def test_an_intensity_that_is_asked_for_is_every_image_s():
+    faint, full = (load_synthetic(1, ["fear"], 3, 32, intensity=share, cache=False).table for share in (0.25, 1.0))
+    assert faint["intensity"].tolist() == [0.25] * 3 and faint["path"].str.endswith("-at-0.25").all()
+    assert (faint[["AU01", "AU04"]].mean(axis=1) < full[["AU01", "AU04"]].mean(axis=1) - 1).all()
 
 
 def test_names_may_come_as_one_string():
