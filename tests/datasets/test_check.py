@@ -132,6 +132,12 @@ def test_published_counts_are_compared(tmp_path, name, tree):
     assert "published images" in str(report) and "<NA>" not in str(report)
 
 
+def test_a_neutral_first_frame_is_no_second_label_of_its_sequence(tmp_path):
+    report = check("ckplus", root=ckplus(tmp_path, facs=False), frames="first+last")
+    assert report.counts.loc["neutral", "images"] == 5
+    assert not any("more than one expression" in line for line in report.remarks)
+
+
 def test_problems_of_a_layout_do_not_stop_the_look(tmp_path):
     root = ckplus(tmp_path)
     (root / "Emotion/S010/001/S010_001_00000005_emotion.txt").write_text("9")
