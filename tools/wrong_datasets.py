@@ -315,10 +315,6 @@ LOADERS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "two votes dropped": ("firm = counted.where(counted > 1, 0)", "firm = counted.where(counted > 2, 0)"),
             "votes are those left": ("int(counted[name][number])", "int(firm[name][number])"),
             "share of all ten": ("firm.max(axis=1) / firm.sum(axis=1).clip(lower=1)", "firm.max(axis=1) / VOTERS"),
-            "images by their place in the list": (
-                'else pictures.get(str(name).lower().rpartition(".")[0])',
-                'else pictures.get(f"fer{number:07d}")',
-            ),
             "faces that are none get a label": (
                 "share[number] <= self.majority or best[number] not in names",
                 'share[number] <= self.majority or best[number] == "nf"',
@@ -373,28 +369,11 @@ LOADERS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "if len(dropped) and tuple(keep) not in _RULES:",
                 "if len(dropped) and tuple(keep) in _RULES:",
             ),
-            "seven with contempt is no rule": (
-                "_RULES = (SIX_EXPRESSIONS, SEVEN_EXPRESSIONS, WITH_CONTEMPT, EXPRESSIONS)",
-                "_RULES = (SIX_EXPRESSIONS, SEVEN_EXPRESSIONS, EXPRESSIONS)",
-            ),
         },
     ),
     "ferdis/datasets/published.py": (
         (LAYOUTS, CKPLUS),
-        {
-            "sequences counted as images": (
-                'return len(table) if kind == "images" else',
-                'return len(table) if kind != "subjects" else',
-            ),
-            "parts counted as classes": (
-                'column = "split" if "split" in table and group in',
-                'column = "split" if "subject" in table and group in',
-            ),
-            "absent people's images named as well": (
-                "for names in lacking if names[0] in present]",
-                "for names in lacking]",
-            ),
-        },
+        {},
     ),
     "ferdis/datasets/labels.py": (
         (REGISTRY, MANIFEST, CKPLUS),
@@ -432,7 +411,6 @@ LOADERS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 'SEVEN_EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")',
                 'SEVEN_EXPRESSIONS = ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")',
             ),
-            "names of a hundred characters refused": ("len(label) <= _LONGEST", "len(label) < _LONGEST"),
         },
     ),
 }

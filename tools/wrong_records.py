@@ -216,21 +216,6 @@ RECORDS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "{self.fingerprint.key}{self.fingerprint.mirrored:d}",
                 "{self.fingerprint.key}",
             ),
-            "neutral frames are a second label": (
-                'labelled = report.table[report.table["expression"] != "neutral"]',
-                "labelled = report.table",
-            ),
-            "copies of two people are harmless": ("elif len(people) > 1:", "elif len(people) > 2:"),
-            "copies of two labels are harmless": ("if len(labels) > 1:", "if len(labels) > 2:"),
-            "people counted as sequences": (
-                'columns = {"images": "expression", "people": "subject", "sequences": "sequence"}',
-                'columns = {"images": "expression", "people": "sequence", "sequences": "subject"}',
-            ),
-            "ratio of the rarest to the most frequent": (
-                "if counts.max() > _IMBALANCE * counts.min()",
-                "if counts.min() > _IMBALANCE * counts.max()",
-            ),
-            "images of a part counted as of all": ('(table["split"] == group if parts else False)', "False"),
         },
     ),
 }
