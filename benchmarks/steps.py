@@ -1,12 +1,15 @@
 """What a training step of each system costs, and how far that is from what its layers cost alone.
 
-    python benchmarks/steps.py [SYSTEM ...] [--paper] [--batch-size N] [--reference DIR]
+    python benchmarks/steps.py [SYSTEM ...] [--paper] [--batch-size N] [--compile] [--reference DIR]
 
 Each system is built by its own ``fit`` up to the trainer, and its costliest stage is stepped by the trainer itself on
 synthetic people. Beside the trainer's step stands that of a bare loop: the same terms and optimisers without a trainer.
 The convolutions and matrix products of a step are recorded with their shapes, layouts and precision and timed alone,
 forward and backward, as they are and in the fastest layout; their sum is what is attainable, and its share in the step
 the figure to raise. A profile says what the rest is. All of it takes turns in one run.
+
+``--compile`` also steps a bare loop whose modules ``torch.compile`` has compiled, in turns with one whose modules are
+as they are: the gain, and the seconds on the clock until the first steps are done.
 
 ``--reference DIR`` compares with somebody else's code, which stays where it is: ``DIR/ferdis_reference.py`` defines
 ``step(images, labels)``, called with float32 images (n, 3, S, S) in [-1, 1] and int64 labels (n,), as many and as large
@@ -17,6 +20,7 @@ as the batches of the first SYSTEM; it does one whole training step: forward, ba
 from __future__ import annotations
 
 import argparse
+import copy
 import importlib.util
 import sys
 import time
@@ -54,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     options.add_argument("--batch-size", type=int, help="by default the system's own")
     options.add_argument("--steps", type=int, default=4, help="steps in a turn")
     options.add_argument("--precision", default="auto")
+    options.add_argument("--compile", action="store_true", help="step compiled modules too")
     options.add_argument("--reference", type=Path, help="folder with " + REFERENCE)
     given = options.parse_args(argv)
     given.systems = given.systems or list(SYSTEMS)
@@ -61,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     reference = None if given.reference is None else reference_in(given.reference, options.error)
     rows = [measured(name, given) for name in given.systems]
     ratios = {f"{row['system']}: share of attainable": row["share"] for row in rows}
+    if given.compile:
+        ratios |= {f"{row['system']}: times faster compiled": row["compiled"] for row in rows}
     if not given.paper:
         own = trainer_cost(given.rounds)
         print(f"the trainer adds {own * 1e6:.0f} us to a step of {SHORT * 1e3:g} ms")
@@ -109,17 +116,24 @@ class Stepper:
         trainer.run([replace(self.stage, epochs=1, batches=ticking, start=None, validate=None)])
         return (marks[-1] - marks[self.period]) / (len(marks) - 1 - self.period)
 
-    def by_loop(self) -> float:
-        """The same of the bare loop."""
-        self.run(self.period)
+    def by_loop(self, loop: BareLoop | None = None) -> float:
+        """The same of the bare loop, or of another one."""
+        self.run(self.period, loop)
         start = time.process_time()
-        self.run(self.period * self.steps)
+        self.run(self.period * self.steps, loop)
         return (time.process_time() - start) / (self.period * self.steps)
 
-    def run(self, steps: int) -> None:
-        """Step the bare loop."""
+    def run(self, steps: int, loop: BareLoop | None = None) -> None:
+        """Step the bare loop, or another one."""
         for number, batch in enumerate(islice(cycle(self.batches), steps)):
-            self.loop.step(batch, number)
+            (loop or self.loop).step(batch, number)
+
+    def compiled(self) -> BareLoop:
+        """A bare loop of copies of the modules, which their first call compiles."""
+        twins = {name: copy.deepcopy(module) for name, module in self.stage.modules.items()}
+        for twin in twins.values():
+            twin.compile()
+        return BareLoop(replace(self.stage, modules=twins), "bf16-mixed" if self.loop.half else "32-true")
 
 
 class BareLoop:
@@ -212,6 +226,8 @@ def measured(name: str, given: argparse.Namespace) -> dict[str, Any]:
     flop = layers.flop / stepper.period
     print(f"{name}: {1e3 * spent['trainer']:.3g} ms a step", file=sys.stderr)
     parts = shares(lambda: stepper.run(stepper.period * stepper.steps))
+    if given.compile:
+        parts |= gained_by_compiling(stepper, given.rounds)
     return {
         "system": name,
         "batch": stepper.system.batch_size,
@@ -226,6 +242,23 @@ def measured(name: str, given: argparse.Namespace) -> dict[str, Any]:
         "peak MB": peak,
         **parts,
     }
+
+
+def gained_by_compiling(stepper: Stepper, rounds: int) -> dict[str, float]:
+    """How many times faster the bare loop is with compiled modules, and the seconds until its first steps are done.
+
+    A critic whose penalty needs a second gradient cannot be compiled: its system gains nothing that is known.
+    """
+    twin, start = stepper.compiled(), time.perf_counter()
+    try:
+        stepper.run(2 * stepper.period, twin)
+    except RuntimeError as error:
+        if "double backward" not in str(error):
+            raise
+        return {"compiled": float("nan"), "compile s": float("nan")}
+    waited = time.perf_counter() - start
+    spent = medians({"plain": stepper.by_loop, "compiled": partial(stepper.by_loop, twin)}, rounds)
+    return {"compiled": spent["plain"] / spent["compiled"], "compile s": waited}
 
 
 def trainer_cost(rounds: int, steps: int = 200) -> float:

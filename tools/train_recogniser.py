@@ -15,6 +15,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("mixtures", nargs="+", help="people of synthetic + of facekit per sort of image: 125+0, 0+125")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--networks", type=int, default=1, help="their answers are averaged")
+    parser.add_argument(
+        "--images", type=int, help="of each set's people, chosen at random: more people, as many images"
+    )
     parser.add_argument("--rest", type=int, default=0, help="people of each set who speak or blink and are neutral")
     parser.add_argument(
         "--creased", action="store_true", help="draw folds that mean nothing over the faces, cut some off"
@@ -60,10 +64,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for mixture in chosen.mixtures:
         started = time.perf_counter()
         synthetic, facekit = map(int, mixture.split("+"))
-        crops, faces = mixed_crops(synthetic, facekit, chosen.rest)
+        crops, faces = mixed_crops(synthetic, facekit, chosen.rest, chosen.images)
         augmented = augment_creased if chosen.creased else augment
         models = [fit(crops, faces, chosen.epochs, k, augmented) for k in range(chosen.networks)]
-        row = {"mixture": mixture, "images": len(crops), "epochs": chosen.epochs, "networks": chosen.networks}
+        row = {
+            "mixture": mixture,
+            "people": len(set(faces.subject)),
+            "images": len(crops),
+            "epochs": chosen.epochs,
+            "networks": chosen.networks,
+        }
         row |= test(models, chosen.half, chosen.out and chosen.out / mixture)
         if chosen.out:
             write_weights(models, chosen.out / mixture)
@@ -73,10 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def mixed_crops(synthetic: int, facekit: int, rest: int = 0) -> tuple[np.ndarray, Faces]:
+def mixed_crops(synthetic: int, facekit: int, rest: int = 0, images: int | None = None) -> tuple[np.ndarray, Faces]:
     """Grey crops (n, 64, 64, 1) of both sets and their table."""
     used = [(name, people) for name, people in (("synthetic", synthetic), ("facekit", facekit)) if people]
-    parts = [kept_crops(name, people) for name, people in used]
+    drawn = drawn_crops if images is None else partial(drawn_crops, images=images)
+    parts = [kept_crops(name, people, drawn) for name, people in used]
     parts += [kept_crops(name, rest, resting_crops) for name, _ in used if rest]
     if not parts:
         raise SystemExit("a mixture needs people: 125+0, 0+125 or 125+125")
@@ -97,6 +108,8 @@ def kept_crops(
     rest = draw is resting_crops
     key = hashlib.sha256(f"{renderer_digest()} {_expressions_digest(name, rest)} {people}".encode()).hexdigest()[:16]
     population = "" if seed is None else f"seed{seed}-"
+    if isinstance(draw, partial):
+        population += "".join(f"{given}-{argument}-" for argument, given in draw.keywords.items())
     file = folder / f"{'rest-' * rest}{name}-{people}-{population}{key}.npz"
     columns = ["expression", "subject", "path", *AU_COLUMNS]
     if not file.exists():
@@ -166,7 +179,7 @@ def write_weights(models: list[FiveBlockCNN], out: Path) -> None:
 def write_recipe(chosen: argparse.Namespace, mixture: str, faces: Faces, out: Path) -> None:
     """How the networks beside it were trained: ``tools.train_zoo`` puts it on the card of what ships."""
     options = f"--epochs {chosen.epochs} --networks {chosen.networks} --rest {chosen.rest}"
-    options += " --creased" * chosen.creased
+    options += f" --images {chosen.images}" * bool(chosen.images) + " --creased" * chosen.creased
     recipe = {
         "command": f"python -m tools.train_recogniser {mixture} {options} --out DIR",
         "trained_on": f"{len(faces)} images of {len(set(faces.subject))} rendered people, {chosen.epochs} epochs",

@@ -39,21 +39,52 @@ def test_a_system_is_stepped_as_its_fit_would(tmp_path) -> None:
     assert set(json.loads(out.read_text())["ratios"]) == {"cnn: share of attainable", "trainer: share of a 2.5 ms step"}
 
 
+def short_stepper(batch, terms=lambda modules, batch: {"square": modules.network(batch["x"]).square().mean()}):
+    """A stepper of one linear network, and the network."""
+    torch.manual_seed(0)
+    network = nn.Linear(4, 3)
+    phase = Phase("only", ("network",), terms, {"square": 2.0}, lambda p: torch.optim.SGD(p, lr=0.1))
+    stepper = steps.Stepper.__new__(steps.Stepper)
+    stepper.stage = Stage("short", {"network": network}, [phase], 1, lambda _: [])
+    stepper.batches, stepper.period, stepper.steps, stepper.precision = [batch], 1, 3, "32-true"
+    stepper.loop = steps.BareLoop(stepper.stage, "32-true")
+    return stepper, network
+
+
 def test_the_bare_loop_trains_what_the_trainer_trains() -> None:
     """So that the difference of their times is the trainer's own."""
     batch, weights = {"x": torch.randn(8, 4)}, []
     for way in ("by_trainer", "by_loop"):
-        torch.manual_seed(0)
-        network = nn.Linear(4, 3)
-        terms = lambda modules, batch: {"square": modules.network(batch["x"]).square().mean()}  # noqa: E731
-        phase = Phase("only", ("network",), terms, {"square": 2.0}, lambda p: torch.optim.SGD(p, lr=0.1))
-        stepper = steps.Stepper.__new__(steps.Stepper)
-        stepper.stage = Stage("short", {"network": network}, [phase], 1, lambda _: [])
-        stepper.batches, stepper.period, stepper.steps, stepper.precision = [batch], 1, 3, "32-true"
-        stepper.loop = steps.BareLoop(stepper.stage, "32-true")
+        stepper, network = short_stepper(batch)
         assert getattr(stepper, way)() > 0
         weights.append(network.weight.detach().clone())
     assert torch.equal(*weights)
+
+
+def test_compiled_modules_are_copies_stepped_in_turns_with_those_that_are_not(monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(nn.Module, "compile", lambda module: asked.append(module))
+    stepper, network = short_stepper({"x": torch.randn(8, 4)})
+    before = network.weight.detach().clone()
+    row = steps.gained_by_compiling(stepper, 1)
+    assert row["compiled"] > 0 and row["compile s"] > 0
+    (twin,) = asked
+    assert twin is not network
+    assert not torch.equal(network.weight, before) and not torch.equal(twin.weight, before)
+
+
+@pytest.mark.parametrize("message, known", [("no double backward here", True), ("out of memory", False)])
+def test_what_needs_a_second_gradient_is_not_compiled(monkeypatch, message, known) -> None:
+    def refused(modules, batch):
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(nn.Module, "compile", lambda module: None)
+    stepper, _ = short_stepper({"x": torch.randn(8, 4)}, refused)
+    if known:
+        assert np.isnan(steps.gained_by_compiling(stepper, 1)["compiled"])
+    else:
+        with pytest.raises(RuntimeError, match=message):
+            steps.gained_by_compiling(stepper, 1)
 
 
 @pytest.mark.parametrize("text", [None, "other = 1"])

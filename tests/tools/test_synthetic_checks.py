@@ -90,6 +90,29 @@ def test_drawn_crops_smile_twice():
     assert counts.pop("happiness") == 8 and (counts == 4).all() and len(counts) == 6
 
 
+def test_fewer_images_of_more_people_are_a_random_choice_of_theirs(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(real, "_crops", lambda faces, name: drawn.append(faces) or (None, faces))
+    _, every = real.drawn_crops(3, seed=40)
+    _, some = real.drawn_crops(3, seed=40, images=20)
+    _, more = real.drawn_crops(3, seed=40, images=1000)
+    assert len(every) == len(more) == 96 and len(some) == 20
+    assert set(some.table["path"]) < set(every.table["path"])
+    assert len(set(some.subject)) > 6  # of twelve people, not the first two or three
+    assert len(set(some.expression)) >= 6
+
+
+def test_crops_of_a_choice_are_kept_apart_from_those_of_all(monkeypatch, tmp_path):
+    from tools import train_recogniser
+
+    monkeypatch.setenv("FERDIS_CACHE", str(tmp_path))
+    crops, _ = train_recogniser.mixed_crops(1, 0)
+    fewer, faces = train_recogniser.mixed_crops(1, 0, images=6)
+    again, _ = train_recogniser.mixed_crops(1, 0)
+    assert len(crops) == len(again) == 32 and len(fewer) == len(faces) == 6
+    assert (crops == again).all()
+
+
 def test_the_frame_follows_the_detector():
     five = np.array([[10, 10], [20, 10], [15, 16], [12, 20], [18, 20]], float)[None]
     habit = real.habit_of("synthetic")

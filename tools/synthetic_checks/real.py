@@ -76,18 +76,22 @@ def half_of(subject: str) -> str:
     return HALVES[hashlib.sha256(subject.encode()).digest()[0] % 2]
 
 
-def drawn_crops(people: int, seed: int, name: str = "synthetic") -> tuple[np.ndarray, Faces]:
+def drawn_crops(people: int, seed: int, name: str = "synthetic", images: int | None = None) -> tuple[np.ndarray, Faces]:
     """Grey crops (n, 64, 64, 1) of synthetic people, framed as MTCNN would frame them, and their table.
 
     Each of :data:`SORTS` has ``people`` people of its own, each with every expression once but two smiles:
-    n = 32 ``people``.
+    n = 32 ``people``. ``images`` draws that many of these, chosen at random, so that there may be more people for as
+    many images.
     """
     others = [name for name in SEVEN_EXPRESSIONS if name != "happiness"]
     parts = []
     for k, (difficulty, smiles, strength) in enumerate(SORTS):
         for names, apex in (*((["happiness"], smile) for smile in smiles), (others, strength)):
             parts.append(draw(name, people, names, 1, _DRAWN_AT, difficulty, seed + k, intensity=apex))
-    return _crops(Faces.concat(parts), name)
+    faces = Faces.concat(parts)
+    if images is not None and images < len(faces):
+        faces = faces[np.sort(np.random.default_rng(seed).choice(len(faces), images, replace=False))]
+    return _crops(faces, name)
 
 
 def resting_crops(people: int, seed: int, name: str = "synthetic") -> tuple[np.ndarray, Faces]:
