@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         system.fit(faces[np.flatnonzero(folds != fold)])
         answers[folds == fold] = system.predict(faces[np.flatnonzero(folds == fold)])
-    recall = {name: round(float((answers[true == name] == name).mean()), 2) for name in np.unique(true)}
+    recall = {str(name): round(float((answers[true == name] == name).mean()), 2) for name in np.unique(true)}
     accuracy, uar = float((answers == true).mean()), unweighted_recall(true, answers)
     print(f"{given.name}, {given.half}, {len(faces)} images, {given.system} {given.arguments}: "
           f"accuracy {accuracy:.1%}, UAR {uar:.1%}, {recall}")  # fmt: skip
@@ -56,7 +56,8 @@ def photographed(name: str, half: str, size: int = 72, *, cache: bool = True) ->
     """
     folder = shared_folder() / name
     table = pd.read_csv(folder / "faces.csv", dtype=str)
-    chosen = table["expression"].isin(SEVEN_EXPRESSIONS) & [half_of(subject) == half for subject in table["subject"]]
+    known = table["expression"].isin(SEVEN_EXPRESSIONS).to_numpy()
+    chosen = known & np.array([half_of(subject) == half for subject in table["subject"]])
     table = table[chosen].reset_index(drop=True)
     faces = prepare([folder / path for path in table["path"]], table, image_size=size, cache=cache, progress=False)
     return Faces(faces.images, faces.table, {**faces.attrs, "posed": name == "london"})
