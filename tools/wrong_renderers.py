@@ -152,6 +152,7 @@ RENDERERS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "zero, pitch.cos(), -pitch.sin(), zero, pitch.sin(), pitch.cos()]",
             ),
             "roll before yaw": ("return z @ y @ x", "return y @ z @ x"),
+            "*blur reaches four pixels at any size": ("max(4, math.ceil(image.shape[-1] / 32))", "4"),
             "blur not scaled with the size": ("_blur(image, scene.blur * size / 128)", "_blur(image, scene.blur)"),
             "one noise for all images": (
                 "_sensor_noise(int(seed), size) for seed in seeds",

@@ -162,8 +162,9 @@ def test_a_photograph_keeps_colours_and_has_blur_and_noise_of_its_own():
     assert np.abs(sharp[:, 48].mean(0) - [255, 128, 0]).max() < 6 and sharp[:, 16].max() < 6
     assert np.abs(noisy[0] - noisy[1])[:, 16:48].std() > 4
     assert np.array_equal(*taken(bar(64), (3, 3), noise=8.0))
-    small, large = (taken(bar(size), blur=2.0)[0, :, :, 0].mean(0) for size in (64, 128))
+    small, large, huge = (taken(bar(size), blur=2.0)[0, :, :, 0].mean(0) for size in (64, 128, 256))
     assert np.abs(large.reshape(64, 2).mean(1) - small).max() < 12  # sigma is in pixels of 128
+    assert np.abs(huge.reshape(128, 2).mean(1) - large).max() < 4
     assert small[32] < sharp[:, 32, 0].mean() - 40
 
 

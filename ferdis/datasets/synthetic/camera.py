@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 import torch
@@ -142,14 +143,15 @@ def _sensor_noise(seed: int, size: int) -> np.ndarray:
 
 def _blur(image: Tensor, sigma: Tensor) -> Tensor:
     """Gaussian blur with a sigma (n, 1, 1) in pixels for each image."""
-    taps = torch.arange(-4, 5, dtype=torch.float32)
+    reach = max(4, math.ceil(image.shape[-1] / 32))  # sigma grows with the image: 9 taps up to 128 pixels
+    taps = torch.arange(-reach, reach + 1, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (taps / sigma[:, 0].clamp(min=0.05)).square())
     kernel = kernel / kernel.sum(1, keepdim=True)
     n, channels, size, _ = image.shape
-    flat = F.pad(image.reshape(1, n * channels, size, size), (4, 4, 4, 4), mode="replicate")
+    flat = F.pad(image.reshape(1, n * channels, size, size), (reach,) * 4, mode="replicate")
     weights = kernel.repeat_interleave(channels, 0)
-    flat = F.conv2d(flat, weights.view(-1, 1, 1, 9), groups=n * channels)
-    flat = F.conv2d(flat, weights.view(-1, 1, 9, 1), groups=n * channels)
+    flat = F.conv2d(flat, weights.view(-1, 1, 1, len(taps)), groups=n * channels)
+    flat = F.conv2d(flat, weights.view(-1, 1, len(taps), 1), groups=n * channels)
     return flat.view(n, channels, size, size)
 
 
