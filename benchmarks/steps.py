@@ -78,27 +78,20 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 class Stepper:
-    """The costliest stage of a system, stepped by the trainer and by a bare loop.
+    """A stage, stepped by the trainer and by a bare loop.
 
     Parameters
     ----------
-    name : of a system
-    given : the options ``paper``, ``batch_size``, ``precision`` and ``steps``
+    stage : Stage
+    batches : what is stepped on, again and again
+    steps : in a turn
+    precision : as in :class:`~ferdis.training.Trainer`
     """
 
-    def __init__(self, name: str, given: argparse.Namespace) -> None:
-        changes: dict[str, Any] = {"progress": False, "logger": None, "accelerator": "cpu"}
-        if given.batch_size:
-            changes["batch_size"] = given.batch_size
-        if given.paper and "weights" in get(name)().get_params():
-            changes["weights"] = None  # random ones: nothing is downloaded, and the speed is the same
-        system = get(name)(**changes) if given.paper else get(name).small(**changes)
-        self.system, self.precision, self.steps = system, given.precision, given.steps
-        self.stage = max(stages_of(system, people(system.batch_size)), key=lambda stage: len(stage.phases))
-        batches = list(self.stage.batches(0))
-        self.batches = [batch for batch in batches if len(next(iter(batch.values()))) == system.batch_size]
-        self.period = max(phase.every for phase in self.stage.phases if isinstance(phase.every, int))
-        self.loop = BareLoop(self.stage, precision=Trainer(accelerator="cpu", precision=given.precision).precision)
+    def __init__(self, stage: Stage, batches: Sequence[Batch], steps: int, precision: str) -> None:
+        self.stage, self.batches, self.steps, self.precision = stage, batches, steps, precision
+        self.period = max(phase.every for phase in stage.phases if isinstance(phase.every, int))
+        self.loop = BareLoop(stage, precision=Trainer(accelerator="cpu", precision=precision).precision)
 
     def by_trainer(self) -> float:
         """Processor seconds of a step as ``fit`` does it, without the first ones."""
@@ -116,24 +109,24 @@ class Stepper:
         trainer.run([replace(self.stage, epochs=1, batches=ticking, start=None, validate=None)])
         return (marks[-1] - marks[self.period]) / (len(marks) - 1 - self.period)
 
-    def by_loop(self, loop: BareLoop | None = None) -> float:
-        """The same of the bare loop, or of another one."""
-        self.run(self.period, loop)
+    def by_loop(self) -> float:
+        """The same of the bare loop."""
+        self.run(self.period)
         start = time.process_time()
-        self.run(self.period * self.steps, loop)
+        self.run(self.period * self.steps)
         return (time.process_time() - start) / (self.period * self.steps)
 
-    def run(self, steps: int, loop: BareLoop | None = None) -> None:
-        """Step the bare loop, or another one."""
+    def run(self, steps: int) -> None:
+        """Step the bare loop."""
         for number, batch in enumerate(islice(cycle(self.batches), steps)):
-            (loop or self.loop).step(batch, number)
+            self.loop.step(batch, number)
 
-    def compiled(self) -> BareLoop:
-        """A bare loop of copies of the modules, which their first call compiles."""
+    def compiled(self) -> Stepper:
+        """The same with copies of the modules, which their first call compiles."""
         twins = {name: copy.deepcopy(module) for name, module in self.stage.modules.items()}
         for twin in twins.values():
             twin.compile()
-        return BareLoop(replace(self.stage, modules=twins), "bf16-mixed" if self.loop.half else "32-true")
+        return Stepper(replace(self.stage, modules=twins), self.batches, self.steps, self.precision)
 
 
 class BareLoop:
@@ -185,6 +178,25 @@ class BareLoop:
         return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.half, cache_enabled=False)
 
 
+def stepped(name: str, given: argparse.Namespace) -> tuple[Any, Stepper]:
+    """A system and its costliest stage.
+
+    Parameters
+    ----------
+    name : of a system
+    given : the options ``paper``, ``batch_size``, ``precision`` and ``steps``
+    """
+    changes: dict[str, Any] = {"progress": False, "logger": None, "accelerator": "cpu"}
+    if given.batch_size:
+        changes["batch_size"] = given.batch_size
+    if given.paper and "weights" in get(name)().get_params():
+        changes["weights"] = None  # random ones: nothing is downloaded, and the speed is the same
+    system = get(name)(**changes) if given.paper else get(name).small(**changes)
+    stage = max(stages_of(system, people(system.batch_size)), key=lambda stage: len(stage.phases))
+    batches = [batch for batch in stage.batches(0) if len(next(iter(batch.values()))) == system.batch_size]
+    return system, Stepper(stage, batches, given.steps, given.precision)
+
+
 def people(batch_size: int) -> Faces:
     """Synthetic people enough for three batches, and more than one of each expression."""
     faces = load("synthetic", people=max(6, -(-3 * batch_size // 14)), images_per_expression=2, image_size=64,
@@ -216,7 +228,7 @@ def stages_of(system: Any, faces: Faces) -> list[Stage]:
 def measured(name: str, given: argparse.Namespace) -> dict[str, Any]:
     """One row of the table."""
     forget_peak()
-    stepper = Stepper(name, given)
+    system, stepper = stepped(name, given)
     stepper.run(stepper.period)
     with LayerCalls() as layers:
         stepper.run(stepper.period)
@@ -230,8 +242,8 @@ def measured(name: str, given: argparse.Namespace) -> dict[str, Any]:
         parts |= gained_by_compiling(stepper, given.rounds)
     return {
         "system": name,
-        "batch": stepper.system.batch_size,
-        "pixels": stepper.system.image_size,
+        "batch": system.batch_size,
+        "pixels": system.image_size,
         "ms": 1e3 * spent["trainer"],
         "ms bare": 1e3 * spent["loop"],
         "GFLOP": flop / 1e9,
@@ -251,13 +263,13 @@ def gained_by_compiling(stepper: Stepper, rounds: int) -> dict[str, float]:
     """
     twin, start = stepper.compiled(), time.perf_counter()
     try:
-        stepper.run(2 * stepper.period, twin)
+        twin.run(2 * stepper.period)
     except RuntimeError as error:
         if "double backward" not in str(error):
             raise
         return {"compiled": float("nan"), "compile s": float("nan")}
     waited = time.perf_counter() - start
-    spent = medians({"plain": stepper.by_loop, "compiled": partial(stepper.by_loop, twin)}, rounds)
+    spent = medians({"plain": stepper.by_loop, "compiled": twin.by_loop}, rounds)
     return {"compiled": spent["plain"] / spent["compiled"], "compile s": waited}
 
 
@@ -271,10 +283,7 @@ def trainer_cost(rounds: int, steps: int = 200) -> float:
 
     network = nn.Sequential(nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 512))
     phase = Phase("only", ("network",), terms, {"one": 1.0, "two": 1.0}, partial(torch.optim.Adam, fused=True))
-    stepper = Stepper.__new__(Stepper)
-    stepper.stage = Stage("short", {"network": network}, [phase], 1, lambda _: [])
-    stepper.batches, stepper.period, stepper.steps, stepper.precision = [batch], 1, steps, "32-true"
-    stepper.loop = BareLoop(stepper.stage, "32-true")
+    stepper = Stepper(Stage("short", {"network": network}, [phase], 1, lambda _: []), [batch], steps, "32-true")
     spent = medians({"trainer": stepper.by_trainer, "loop": stepper.by_loop}, max(5, rounds))
     return spent["trainer"] - spent["loop"]
 
@@ -296,8 +305,8 @@ def reference_in(folder: Path, refuse: Callable[[str], Any]) -> Any:
 
 def compared(reference: Any, given: argparse.Namespace) -> float:
     """How many times the first system's step somebody else's takes, in turns."""
-    stepper = Stepper(given.systems[0], given)
-    size, count = stepper.system.image_size, stepper.system.batch_size
+    system, stepper = stepped(given.systems[0], given)
+    size, count = system.image_size, system.batch_size
     images, labels = torch.rand(count, 3, size, size) * 2 - 1, torch.arange(count) % 7
     if hasattr(reference, "prepare"):
         reference.prepare(size, count, 7)

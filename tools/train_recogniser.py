@@ -15,7 +15,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -86,8 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def mixed_crops(synthetic: int, facekit: int, rest: int = 0, images: int | None = None) -> tuple[np.ndarray, Faces]:
     """Grey crops (n, 64, 64, 1) of both sets and their table."""
     used = [(name, people) for name, people in (("synthetic", synthetic), ("facekit", facekit)) if people]
-    drawn = drawn_crops if images is None else partial(drawn_crops, images=images)
-    parts = [kept_crops(name, people, drawn) for name, people in used]
+    parts = [kept_crops(name, people, images=images) for name, people in used]
     parts += [kept_crops(name, rest, resting_crops) for name, _ in used if rest]
     if not parts:
         raise SystemExit("a mixture needs people: 125+0, 0+125 or 125+125")
@@ -97,9 +95,16 @@ def mixed_crops(synthetic: int, facekit: int, rest: int = 0, images: int | None 
 
 
 def kept_crops(
-    name: str, people: int, draw: Callable[..., tuple[np.ndarray, Faces]] = drawn_crops, seed: int | None = None
+    name: str,
+    people: int,
+    draw: Callable[..., tuple[np.ndarray, Faces]] = drawn_crops,
+    seed: int | None = None,
+    images: int | None = None,
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Crops of one set, drawn once and kept; a change of its renderer draws them anew. A seed: other people."""
+    """Crops of one set, drawn once and kept; a change of its renderer draws them anew.
+
+    A seed: other people. ``images``: so many of theirs, see :func:`drawn_crops`.
+    """
     if name == "facekit":
         from ferdis.datasets.facekit.lazy import renderer_digest
     else:
@@ -108,12 +113,12 @@ def kept_crops(
     rest = draw is resting_crops
     key = hashlib.sha256(f"{renderer_digest()} {_expressions_digest(name, rest)} {people}".encode()).hexdigest()[:16]
     population = "" if seed is None else f"seed{seed}-"
-    if isinstance(draw, partial):
-        population += "".join(f"{given}-{argument}-" for argument, given in draw.keywords.items())
+    population += "" if images is None else f"{images}-images-"
     file = folder / f"{'rest-' * rest}{name}-{people}-{population}{key}.npz"
     columns = ["expression", "subject", "path", *AU_COLUMNS]
     if not file.exists():
-        crops, faces = draw(people, _SEEDS[name] + 1000 * rest if seed is None else seed, name)
+        some = {} if images is None else {"images": images}
+        crops, faces = draw(people, _SEEDS[name] + 1000 * rest if seed is None else seed, name, **some)
         folder.mkdir(parents=True, exist_ok=True)
         faces.table[columns].to_csv(file.with_suffix(".csv"), index=False)
         np.savez(file, crops=crops)

@@ -44,11 +44,8 @@ def short_stepper(batch, terms=lambda modules, batch: {"square": modules.network
     torch.manual_seed(0)
     network = nn.Linear(4, 3)
     phase = Phase("only", ("network",), terms, {"square": 2.0}, lambda p: torch.optim.SGD(p, lr=0.1))
-    stepper = steps.Stepper.__new__(steps.Stepper)
-    stepper.stage = Stage("short", {"network": network}, [phase], 1, lambda _: [])
-    stepper.batches, stepper.period, stepper.steps, stepper.precision = [batch], 1, 3, "32-true"
-    stepper.loop = steps.BareLoop(stepper.stage, "32-true")
-    return stepper, network
+    stage = Stage("short", {"network": network}, [phase], 1, lambda _: [])
+    return steps.Stepper(stage, [batch], 3, "32-true"), network
 
 
 def test_the_bare_loop_trains_what_the_trainer_trains() -> None:

@@ -17,6 +17,7 @@ from ferdis.datasets.facekit.posed import landmarks_of, on_screen, pose
 from ferdis.datasets.facekit.raster import rasterise, triangles_of
 from ferdis.datasets.facekit.scene import SCENE_NAMES, sample_scene
 from ferdis.faces import ACTION_UNITS, EXPRESSIONS
+from tests.datasets.asked_units import units
 from tests.datasets.facekit_model import write_model
 
 
@@ -85,13 +86,6 @@ def test_a_row_of_a_product_does_not_depend_on_its_company():
     assert torch.allclose(whole, rows @ matrix, atol=1e-4)
     for row in (0, 7, 10):
         assert torch.equal(steady_product(rows[row : row + 1], matrix)[0], whole[row])
-
-
-def units(**values: float) -> torch.Tensor:
-    out = torch.zeros(1, len(ACTION_UNITS))
-    for name, value in values.items():
-        out[0, ACTION_UNITS.index(int(name.removeprefix("au")))] = value
-    return out
 
 
 def test_each_half_moves_its_own_shapes():

@@ -439,9 +439,9 @@ def test_rows_do_not_depend_on_the_order_of_the_disk(tmp_path, order):
     assert list(table_of("jaffe", tmp_path)[0]["path"]) == sorted(item.path for item in pictures)
 
 
-def test_an_index_of_5_000_images_takes_a_twentieth_of_a_second_and_some(tmp_path):
+def test_an_index_of_20_000_images_takes_a_fifth_of_a_second_and_some(tmp_path):
     """By this process's clock: other work on the machine does not count. docs/datasets.md has the figure of 100,000."""
-    names = [f"{frame:03d}.jpg" for frame in range(8)]
+    names = [f"{frame:03d}.jpg" for frame in range(33)]
     for item in layouts.bu4dfe(frames=1):
         folder = tmp_path / "set" / item.path.rpartition("/")[0]
         folder.mkdir(parents=True)
@@ -449,6 +449,6 @@ def test_an_index_of_5_000_images_takes_a_twentieth_of_a_second_and_some(tmp_pat
             os.close(os.open(f"{folder}/{name}", os.O_CREAT))
     start = time.process_time()
     table, _ = table_of("bu4dfe", tmp_path / "set")
-    assert len(table) == 606 * 8
-    assert time.process_time() - start < 0.4
+    assert len(table) == 606 * 33
+    assert time.process_time() - start < 1
     shutil.rmtree(tmp_path / "set")

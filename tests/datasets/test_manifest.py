@@ -345,12 +345,9 @@ def test_byte_order_mark_quotes_and_backslashes(tmp_path):
 
 @pytest.mark.skipif(not (SHARED / "data" / "london").is_dir(), reason=f"real photographs are not at {SHARED}/data")
 @pytest.mark.parametrize(("name", "images", "people"), [("london", 204, 102), ("wild", 2433, 1135)])
-def test_real_photographs(tmp_path, name, images, people):
+def test_real_photographs(name, images, people):
     table, notes = build_table(SHARED / "data" / name, expressions="seven")
     assert (len(table), table["subject"].nunique()) == (images, people)
     assert bool(notes) == (name == "wild")
-    if name == "london":  # a look at each of a few: reading all takes ten times as long
-        every = table[::9].assign(path=[str(SHARED / "data" / name / path) for path in table["path"][::9]])
-        every.to_csv(tmp_path / "faces.csv", index=False)
-        report = check("manifest", root=tmp_path)
-        assert report.ok and len(report.table) == 23 and report.table["height"].notna().all()
+    if name == "london":
+        assert check("manifest", root=SHARED / "data" / name).ok

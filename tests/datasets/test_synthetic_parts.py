@@ -16,6 +16,7 @@ from ferdis.datasets.synthetic.identity import sample_people
 from ferdis.datasets.synthetic.lazy import Recipes
 from ferdis.datasets.synthetic.scene import SCENE_NAMES
 from ferdis.faces import ACTION_UNITS, AU_COLUMNS, Faces
+from tests.datasets.asked_units import units
 
 UNMOVED = {"scale": 6.0, "light_elevation": 30.0, "light_strength": 0.8, "ambient": 0.3, "exposure": 1.0,
            "contrast": 1.0, "saturation": 1.0, "jpeg_quality": 95.0}  # fmt: skip
@@ -27,16 +28,9 @@ def scenes(count: int = 1, **values: float | list[float]) -> np.ndarray:
     return np.stack([np.broadcast_to(given.get(name, 0.0), count) for name in SCENE_NAMES], 1).astype(np.float32)
 
 
-def units(**values: float) -> np.ndarray:
-    row = np.zeros((1, len(ACTION_UNITS)), np.float32)
-    for name, value in values.items():
-        row[0, ACTION_UNITS.index(int(name.removeprefix("au")))] = value
-    return row
-
-
-def landmarks(left: np.ndarray, right: np.ndarray, scene: np.ndarray, size: int = 64) -> np.ndarray:
+def landmarks(left: torch.Tensor, right: torch.Tensor, scene: np.ndarray, size: int = 64) -> np.ndarray:
     """The five landmarks (5, 2) of the first person of seed 0; nothing is drawn."""
-    recipes = Recipes(np.array([0]), np.array([0]), left, right, scene)
+    recipes = Recipes(np.array([0]), np.array([0]), left.numpy(), right.numpy(), scene)
     return PEOPLE.landmarks(recipes, size, None)[0]
 
 
@@ -50,10 +44,10 @@ MOVED_MIDDLE = {10: ("upper_lip_raise", 1), 17: ("chin_y", -1), 25: ("gap_lower"
 
 
 def test_each_unit_moves_its_feature_on_its_own_side():
-    person, none = sample_people([0], 0), torch.from_numpy(units())
+    person, none = sample_people([0], 0), units()
 
     def strongest(names, unit, left):
-        move = torch.from_numpy(units(**{f"au{unit}": 4.0}))
+        move = units(**{f"au{unit}": 4.0})
         still, face = Face(person, none, none), Face(person, *((move, none) if left else (none, move)))
         return {name: (getattr(face, name) - getattr(still, name)).flatten().tolist() for name in names}
 
@@ -200,8 +194,8 @@ def test_a_unit_of_one_half_is_drawn_on_its_side():
     face = load_synthetic(1, ["neutral"], 1, 32, "easy", cache=False)
     rows = face.to_frame().assign(roll=0.0, yaw=0.0, noise=0.0, jpeg_quality=99.0)
     smile = rows.assign(AU12=2.5, AU12_asymmetry=5.0)
-    rest, drawn = (counterpart(face.with_table(rows), face.with_table(units)).pixels() for units in (rows, smile))
-    change = np.abs(drawn.astype(int) - rest).mean(axis=(0, 1, 3))
+    rest, moved = (counterpart(face.with_table(table), face.with_table(table)).pixels() for table in (rows, smile))
+    change = np.abs(moved.astype(int) - rest).mean(axis=(0, 1, 3))
     assert change[17:].sum() > 1.5 * change[:15].sum()
 
 

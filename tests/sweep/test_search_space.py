@@ -7,6 +7,7 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.distributions import FloatDistribution, IntDistribution
 
 from ferdis.sweep.search_space import Choice, Range, Space
 from tests.sweep.sweep_fakes import Curve
@@ -38,11 +39,14 @@ def test_each_range_is_drawn_as_it_is_written() -> None:
     assert {one["epochs"] for one in drawn} == {2, 4, 6, 8}
     below = [one["rate"] < 1e-3 for one in drawn]  # the middle of the scale
     assert 0.4 < sum(below) / len(below) < 0.6
-    kinds = optuna.distributions.FloatDistribution, optuna.distributions.IntDistribution
-    assert trials[0].distributions == {"rate": kinds[0](1e-5, 1e-1, log=True), "epochs": kinds[1](2, 8, step=2)}
+    assert trials[0].distributions == {
+        "rate": FloatDistribution(1e-5, 1e-1, log=True), "epochs": IntDistribution(2, 8, step=2),
+    }  # fmt: skip
     other = {"rate": {"low": 0.1, "high": 0.9, "step": 0.2}, "epochs": {"low": 1, "high": 64, "log": True}}
     Space(other, Curve()).draw(trial := optuna.create_study().ask())
-    assert trial.distributions == {"rate": kinds[0](0.1, 0.9, step=0.2), "epochs": kinds[1](1, 64, log=True)}
+    assert trial.distributions == {
+        "rate": FloatDistribution(0.1, 0.9, step=0.2), "epochs": IntDistribution(1, 64, log=True),
+    }  # fmt: skip
 
 
 def test_all_conditions_must_hold() -> None:
