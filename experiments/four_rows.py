@@ -27,9 +27,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ferdis import IFGAN, RELGAN, BaselineCNN, Faces, ResNetClassifier, SubjectKFold, evaluate, load
+from ferdis import IFGAN, RELGAN, BaselineCNN, Faces, ResNetClassifier, SubjectKFold, evaluate
 from ferdis.metrics import gains, uar
-from ferdis.reproduce.tables import read_further
+from ferdis.reproduce.tables import read_further, read_tested
 
 SYSTEMS: dict[str, tuple[type[Any], type[Any]]] = {"relgan": (RELGAN, BaselineCNN), "ifgan": (IFGAN, ResNetClassifier)}
 STARTS = ("scratch", "same-people")
@@ -67,10 +67,10 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--system", choices=list(SYSTEMS), required=True)
-    parser.add_argument("--dataset", required=True, help="a loader's name; synthetic for synthetic people")
-    parser.add_argument("--root", help="folder of the set")
-    parser.add_argument("--people", type=int, default=60, help="of a synthetic set")
-    parser.add_argument("--seed", type=int, default=1, help="of a synthetic set; presets were tuned on 0")
+    parser.add_argument("--dataset", required=True, help="a loader's name; synthetic or facekit: rendered people")
+    parser.add_argument("--root", help="folder of the set; of facekit that of the face model")
+    parser.add_argument("--people", type=int, default=60, help="of a rendered set")
+    parser.add_argument("--seed", type=int, default=1, help="of a rendered set; presets were tuned on 0")
     parser.add_argument(
         "--pretrain",
         action="append",
@@ -98,11 +98,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def read(options: argparse.Namespace) -> Faces:
     """The faces that are tested on."""
-    if options.dataset == "synthetic":
-        return load("synthetic", people=options.people, images_per_expression=4, image_size=72, seed=options.seed)
-    if not options.root:
-        raise ValueError(f"--dataset {options.dataset} needs --root: the folder of its layout")
-    return load(options.dataset, root=options.root)
+    return read_tested(options.dataset, options.root, options.people, options.seed)
 
 
 def estimators(options: argparse.Namespace, people: Faces | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Accuracy, leak of identity and cost of ten systems under one protocol: a table, and a figure with its Pareto front.
 
 python experiments/leak_table.py --dataset synthetic --people 60 --out runs/leak-synthetic
+python experiments/leak_table.py --dataset facekit --people 60 --out runs/leak-facekit
 python experiments/leak_table.py --dataset manifest --root DIR --out runs/leak-mine
 python experiments/leak_table.py --out runs/leak-synthetic --systems resnet reversal    # some rows now, others later
 
@@ -36,12 +37,12 @@ from ferdis import (
     ResNetClassifier,
     SubjectKFold,
     evaluate,
-    load,
     run_folder,
 )
 from ferdis import metrics as measures
 from ferdis.disentanglement.leak import leak_records
 from ferdis.disentanglement.report import Fit, finished_fits, load_fit, scored_faces
+from ferdis.reproduce.tables import read_tested
 from ferdis.systems.base import module_device, modules_in_eval_mode
 
 SYSTEMS: dict[str, tuple[type[Any], Mapping[str, Any]]] = {
@@ -94,12 +95,12 @@ def run(argv: Sequence[str] | None = None) -> pd.DataFrame:
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--dataset", default="synthetic", help="a loader's name; synthetic for synthetic people")
-    parser.add_argument("--root", help="folder of the set")
-    parser.add_argument("--people", type=int, default=60, help="of a synthetic set")
-    parser.add_argument("--images", type=int, default=4, help="of each person and expression, of a synthetic set")
+    parser.add_argument("--dataset", default="synthetic", help="a loader's name; synthetic or facekit: rendered people")
+    parser.add_argument("--root", help="folder of the set; of facekit that of the face model")
+    parser.add_argument("--people", type=int, default=60, help="of a rendered set")
+    parser.add_argument("--images", type=int, default=4, help="of each person and expression, of a rendered set")
     parser.add_argument("--image_size", type=int, default=72, help="side of the faces, pixels")
-    parser.add_argument("--seed", type=int, default=1, help="of a synthetic set; presets were tuned on 0")
+    parser.add_argument("--seed", type=int, default=1, help="of a rendered set; presets were tuned on 0")
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS), metavar="NAME",
                         help=f"rows: {'; '.join(SYSTEMS)}")  # fmt: skip
     parser.add_argument("--folds", type=int, default=5)
@@ -111,12 +112,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def read(options: argparse.Namespace) -> Faces:
     """The faces that are learned and tested."""
-    if options.dataset == "synthetic":
-        return load("synthetic", people=options.people, images_per_expression=options.images,
-                    image_size=options.image_size, seed=options.seed)  # fmt: skip
-    if not options.root:
-        raise ValueError(f"--dataset {options.dataset} needs --root: the folder of its layout")
-    return load(options.dataset, root=options.root, image_size=options.image_size)
+    given = options.people, options.seed, options.images, options.image_size
+    return read_tested(options.dataset, options.root, *given)
 
 
 def row(name: str, faces: Faces, options: argparse.Namespace) -> dict[str, Any]:

@@ -211,6 +211,32 @@ def rendered(name: str, people: int, faces: Faces) -> Faces:
     return load(name, people=people, images_per_expression=28, image_size=faces.shape[1], seed=2000, framing=framing)
 
 
+def read_tested(
+    dataset: str, root: str | None, people: int, seed: int, images: int = 4, image_size: int | None = None
+) -> Faces:
+    """The faces that a comparison of systems is tested on: rendered ones, or a set in its folder.
+
+    Parameters
+    ----------
+    dataset : a loader's name
+    root : folder of the set; of facekit the face model's, which ``$FERDIS_FACEKIT`` may name instead
+    people, seed, images : of rendered people, and how many images each has of every expression
+    image_size : side in pixels; 72 for rendered people, and the loader's own for others, where it is not given
+
+    Raises
+    ------
+    ValueError
+        A set that is not rendered, without ``root``.
+    """
+    if dataset in RENDERED:
+        place = {"root": root} if dataset != SYNTHETIC else {}
+        size = image_size or 72
+        return load(dataset, people=people, images_per_expression=images, image_size=size, seed=seed, **place)
+    if not root:
+        raise ValueError(f"--dataset {dataset} needs --root: the folder of its layout")
+    return load(dataset, root=root, **({"image_size": image_size} if image_size else {}))
+
+
 def side_by_side(plan: Mapping[str, Any], dataset: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Published and measured accuracy in per cent, one row per method, with a verdict.
 

@@ -123,6 +123,26 @@ def test_further_sets_are_read_with_the_tables_arguments(monkeypatch):
             tables.read_further("extra_train", [wrong], faces)
 
 
+def test_what_a_comparison_is_tested_on_is_rendered_or_in_its_folder(monkeypatch):
+    asked = []
+    monkeypatch.setattr(tables, "load", lambda name, **given: asked.append((name, given)))
+    tables.read_tested("synthetic", None, people=60, seed=3)
+    tables.read_tested("facekit", None, people=5, seed=4, images=2, image_size=64)
+    tables.read_tested("facekit", "ICT", people=5, seed=4)
+    tables.read_tested("jaffe", "JAFFE", people=60, seed=3)
+    tables.read_tested("jaffe", "JAFFE", people=60, seed=3, image_size=64)
+    drawn = {"people": 5, "images_per_expression": 4, "image_size": 72, "seed": 4}
+    assert asked == [
+        ("synthetic", {**drawn, "people": 60, "seed": 3}),
+        ("facekit", {**drawn, "images_per_expression": 2, "image_size": 64, "root": None}),
+        ("facekit", {**drawn, "root": "ICT"}),
+        ("jaffe", {"root": "JAFFE"}),
+        ("jaffe", {"root": "JAFFE", "image_size": 64}),
+    ]
+    with pytest.raises(ValueError, match="--dataset jaffe needs --root"):
+        tables.read_tested("jaffe", None, people=60, seed=3)
+
+
 def test_table_2_has_the_papers_averages_and_trains_on_every_image(tmp_path: Path, monkeypatch):
     """The posed sets bring a neutral average; all of RAF-DB's training part trains."""
     from tests.datasets import layouts, trees
