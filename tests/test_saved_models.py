@@ -6,16 +6,25 @@ import contextlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ferdis import BaselineCNN, SubjectKFold, evaluate
+from ferdis import BaselineCNN, SubjectKFold, evaluate, run_folder, saved_models
 from ferdis._io import sealed
+from ferdis.faces import Faces
 from ferdis.saved_models import evidence_of, find_model, load_model
 from tests.systems.test_classifier import build
 from tests.systems.test_ifgan import faces
+
+
+def seven_people(seed: int = 0) -> Faces:
+    """Of whom two folds cannot have as many."""
+    every = faces(48, seed=seed)
+    named = every.with_table(every.to_frame().assign(path=[f"{row:02d}.png" for row in range(48)]))
+    return named[np.flatnonzero(every.subject != "t/7")]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two folds of two systems, hardly trained."""
     out = tmp_path_factory.mktemp("runs") / "run"
     systems = {"cnn": build("cnn", epochs=1), "other": build("cnn", epochs=1, image_size=40)}
-    evaluate(systems, faces(48), SubjectKFold(2, validation_folds=0), out=out, dataset="bars", progress=False)
+    evaluate(systems, seven_people(), SubjectKFold(2, validation_folds=0), out=out, dataset="bars", progress=False)
     return out
 
 
@@ -31,6 +40,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(made: Path, tmp_path: Path) -> Path:
     """A copy of one model that a test may damage."""
     return Path(shutil.copytree(made / "fold-01" / "cnn", tmp_path / "model"))
+
+
+@pytest.fixture
+def run(made: Path, tmp_path: Path) -> Path:
+    """A copy of the run that a test may damage."""
+    return Path(shutil.copytree(made, tmp_path / "run"))
 
 
 class TestFinding:
@@ -74,6 +89,12 @@ class TestLoading:
     def changed(self, folder: Path, **changes: object) -> None:
         about = json.loads((folder / "estimator.json").read_text())
         (folder / "estimator.json").write_text(json.dumps(sealed({**about, **changes})))
+
+    def test_a_sealed_record_that_the_run_does_not_vouch_for(self, run: Path) -> None:
+        load_model(run / "fold-01" / "cnn")
+        self.changed(run / "fold-01" / "cnn", notes=["better than it was"])
+        with pytest.raises(ValueError, match=r"estimator\.json is missing or was changed after"):
+            load_model(run / "fold-01" / "cnn")
 
     def test_tampered_weights(self, model: Path) -> None:
         weights = model / "weights.safetensors"
@@ -145,15 +166,64 @@ class TestEvidence:
         assert found is not None
         rows = found.pooled
         right = rows["true"] == rows["predicted"]
-        assert len(rows) == 48 and set(rows["system"]) == {"cnn"} and found.folds == 2
+        assert len(rows) == 42 and set(rows["system"]) == {"cnn"} and found.folds == 2
         assert found.protocol_accuracy[0] == pytest.approx(np.mean([right[rows["fold"] == k].mean() for k in (0, 1)]))
         assert found.fold_accuracy == right[rows["fold"] == 1].mean()
-        assert (found.people, found.training_people, found.test_people) == (8, 4, 4)
-        assert found.training_images + len(found.tested) == 48
+        assert (found.people, found.training_people, found.test_people) in ((7, 4, 3), (7, 3, 4))
+        assert found.training_images + len(found.tested) == 42
         record = found.record()
         assert "not of this file alone" in record["accuracy_of_the_protocol"]["what"]
-        assert record["accuracy_of_this_model"]["what"] == "fold 1, on 24 images of held-out subjects"
+        assert record["accuracy_of_this_model"]["what"] == f"fold 1, on {len(found.tested)} images of held-out subjects"
         json.dumps(record)
+
+    @pytest.mark.parametrize("number", [0, 1])
+    def test_the_faces_of_its_own_fold(self, made: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+        found = evidence_of(made / f"fold-{number:02d}" / "cnn")
+        assert found is not None
+        monkeypatch.setattr(saved_models, "_loaded_again", lambda folder, dataset: seven_people())
+        learned, tested = found.faces()
+        assert tested is not None and set(tested.table["path"]) == set(found.tested["path"])
+        assert len(learned) == found.training_images and not set(learned.subject) & set(tested.subject)
+        assert (len(set(learned.subject)), len(set(tested.subject))) == (found.training_people, found.test_people)
+        assert found.training_people != found.test_people
+        monkeypatch.setattr(saved_models, "_loaded_again", lambda folder, dataset: seven_people(seed=1))
+        with pytest.raises(ValueError, match="bars has changed since"):
+            found.faces()
+
+    def test_accuracy_over_folds(self, made: Path) -> None:
+        found = evidence_of(made / "fold-01" / "cnn")
+        assert found is not None
+        rows = found.pooled[:6].assign(true="a", predicted=list("aabbaa"), fold=[0, 0, 0, 0, 1, 1])
+        several = replace(found, pooled=rows)
+        assert several.protocol_accuracy == pytest.approx((0.75, 0.5**1.5))
+        assert several.record()["accuracy_of_the_protocol"]["std_over_folds"] == pytest.approx(0.5**1.5)
+        assert replace(found, pooled=rows[:4]).record()["accuracy_of_the_protocol"]["std_over_folds"] is None
+
+    def test_what_the_records_say(self, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder, record = made / "fold-01" / "cnn", run_folder.read_record(made)
+        found = evidence_of(folder)
+        assert found is not None and (found.sealed, found.seed, found.selection) == (True, 0, "last")
+        read_fit = run_folder.read_fit
+        monkeypatch.setattr(run_folder, "read_fit", lambda *a, **b: {**read_fit(*a, **b), "seed": 3})
+        monkeypatch.setattr(run_folder, "read_record", lambda root: {**record, "selection": "validation"})
+        found = evidence_of(folder)
+        assert found is not None and (found.seed, found.selection) == (3, "validation")
+        monkeypatch.setattr(run_folder, "is_sealed", lambda *_: False)
+        found = evidence_of(folder)
+        assert found is not None and not found.sealed
+        monkeypatch.undo()
+        monkeypatch.setattr(
+            run_folder, "read_fit", lambda *a, **b: {k: v for k, v in read_fit(*a, **b).items() if k != "files"}
+        )
+        found = evidence_of(folder)
+        assert found is not None and not found.sealed
+
+    def test_the_faces_of_a_model_of_everybody(self, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(saved_models, "_loaded_again", lambda folder, dataset: faces(12))
+        monkeypatch.setattr(run_folder, "read_fit_record", lambda folder: {"dataset": "bars"})
+        assert saved_models.training_faces(model, faces(12).digest()).digest() == faces(12).digest()
+        with pytest.raises(ValueError, match="bars has changed since"):
+            saved_models.training_faces(model, faces(12, seed=1).digest())
 
     def test_outside_a_run(self, model: Path) -> None:
         assert evidence_of(model) is None

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ferdis.preprocess import cache
 from ferdis.preprocess.align import Detections, WholePicture
 from ferdis.preprocess.cache import CacheError, CropMaker, Source, StoredCrops, crop_store, detected, note_of
 
@@ -68,6 +69,9 @@ def test_the_key_is_path_size_and_time_of_change(tmp_path: Path) -> None:
     third.write_bytes(third.read_bytes() + b"longer")
     after = [Source.of(path).key() for path in (first, second, third)]
     assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, False]
+    own = Source("a/1.png", 10, 5)
+    others = Source("b/1.png", 10, 5), Source("a/1.png", 11, 5), Source("a/1.png", 10, 6)
+    assert len({one.key() for one in (own, *others)}) == 4, "each of the three tells"
 
 
 def test_the_store_is_one_preprocessing_and_size(tmp_path: Path) -> None:
@@ -103,6 +107,12 @@ def test_a_crop_that_was_lost_is_not_made_of_a_changed_image(tmp_path: Path) -> 
     paths[2].unlink()
     with pytest.raises(FileNotFoundError, match=r"2\.png: no such image"):
         images[2]
+
+
+def test_few_large_images_are_decoded_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_CHUNK_PIXELS", 2 * SIZE * SIZE)
+    maker = CropMaker([Source.of(path) for path in files(tmp_path / "a", 7)], WholePicture(), SIZE)
+    assert [made.rows.tolist() for made in maker.made(np.arange(7), {})] == [[0, 1, 2], [3, 4, 5], [6]]
 
 
 def test_an_image_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) -> None:

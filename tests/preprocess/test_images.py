@@ -57,10 +57,10 @@ def test_cmyk_jpeg_becomes_rgb(tmp_path: Path) -> None:
 
 
 def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path: Path) -> None:
-    values = np.array([[0, 257, 25700, 65535]], np.uint16)
+    values = np.array([[0, 257, 25700, 65535, 200]], np.uint16)
     for name in ("a.png", "a.tiff"):
         read = images.read_image(save(tmp_path / name, Image.fromarray(values)))
-        assert read[0].tolist() == [[0] * 3, [1] * 3, [100] * 3, [255] * 3]
+        assert read[0].tolist() == [[0] * 3, [1] * 3, [100] * 3, [255] * 3, [1] * 3], "rounded, not cut off"
 
 
 def test_grey_and_alpha(tmp_path: Path) -> None:
@@ -116,6 +116,10 @@ def test_a_side_is_bounded_before_anything_is_allocated(side: object) -> None:
 def test_huge_picture_is_refused_from_its_header(tmp_path: Path, side: int) -> None:
     with pytest.raises(ValueError, match=r"huge\.png: .*64 Mpixel; scale it down"):
         images.read_image(huge_png(tmp_path / "huge.png", side))
+
+
+def test_a_size_is_height_and_width(tmp_path: Path) -> None:
+    assert images.read_size(save(tmp_path / "wide.png", Image.new("RGB", (30, 20)))) == (20, 30)
 
 
 def test_limit_is_the_header_not_the_decoding(tmp_path: Path) -> None:

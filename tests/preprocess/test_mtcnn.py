@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -147,10 +148,50 @@ def test_images_too_small_for_a_face(shape: tuple[int, int]) -> None:
     assert found.boxes.shape == (0, 4) and found.probabilities.shape == (0,) and found.points.shape == (0, 5, 2)
 
 
+def judged_by(
+    monkeypatch: pytest.MonkeyPatch, sure: tuple[float, float, float], moves: list[list[float]]
+) -> np.ndarray:
+    """Boxes found in an image of 120 pixels by networks that answer so of two places, 60 pixels apart."""
+
+    def first(sheet: np.ndarray, outside: np.ndarray) -> list[np.ndarray]:
+        shape = tuple(mtcnn._outputs(side) for side in sheet.shape[1:3])
+        probability = np.zeros((1, 2, *shape), np.float32)
+        probability[0, 1, 2, [2, 32]] = sure[0], sure[0] - 0.001
+        return [np.zeros((1, 4, *shape), np.float32), probability]
+
+    def later(number: int) -> Callable[[np.ndarray], list[np.ndarray]]:
+        def answer(images: np.ndarray) -> list[np.ndarray]:
+            count = len(images)
+            own = np.array(moves if number == 2 else [[0.0] * 4] * 2, np.float32)[:count]
+            faces = np.stack([np.zeros(count), sure[number] - 0.001 * np.arange(count)], 1).astype(np.float32)
+            return [own, np.zeros((count, 10), np.float32), faces][:: 2 if number == 1 else 1]
+
+        return answer
+
+    monkeypatch.setattr(mtcnn, "networks_on", lambda device: mtcnn.Networks(first, later(1), later(2)))
+    return mtcnn.find_faces(np.zeros((120, 120, 3), np.uint8), 12).boxes
+
+
+def test_each_network_has_its_own_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
+    still = [[0.0] * 4] * 2
+    assert len(judged_by(monkeypatch, (0.65, 0.75, 0.75), still)) == 2
+    for sure in ((0.55, 0.75, 0.75), (0.65, 0.65, 0.75), (0.65, 0.75, 0.65)):
+        assert len(judged_by(monkeypatch, sure, still)) == 0, sure
+
+
+def test_of_two_boxes_one_inside_the_other_the_surer_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They share little of their union, and all of the smaller one."""
+    aside = -60 / 12  # in sides of a box
+    for moves in ([[0.0] * 4, [aside, 0, aside, 3]], [[0.0, 0, 0, 3], [aside, 0, aside, 0]]):
+        found = judged_by(monkeypatch, (0.9, 0.9, 0.9), moves)
+        assert len(found) == 1 and found[0, 0] < 20
+
+
 def test_faces_inside_are_those_of_facenet_pytorch_alone(drawn: list[np.ndarray]) -> None:
     from facenet_pytorch import MTCNN
 
     theirs, count = MTCNN(keep_all=True, min_face_size=30), 0
+    assert (list(mtcnn.THRESHOLDS), mtcnn.FACTOR) == (theirs.thresholds, theirs.factor)
     for image in drawn:
         image = np.pad(image, ((90, 90), (90, 90), (0, 0)), constant_values=mtcnn.GREY)
         ours = mtcnn.find_faces(image, 30)

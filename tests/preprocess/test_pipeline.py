@@ -53,7 +53,7 @@ class Counting(WholePicture):
         found = Detections.none(len(images))
         for row, image in enumerate(images):
             if image[0, 0, 0] // 10 % 3:
-                found.found[row], found.probability[row] = True, 0.98
+                found.found[row], found.probability[row] = True, 0.9 + image[0, 0, 0] / 1000
                 found.boxes[row], found.landmarks[row] = 1, 1
         self.seen += len(images)
         return super().__call__(images, size)[0], found
@@ -65,12 +65,21 @@ def test_crops_follow_the_table(tmp_path: Path, capsys: Any) -> None:
     assert faces.shape == (7, 16, 16, 3)
     np.testing.assert_array_equal(faces.pixels()[:, 3, 3, 0], 10 * np.arange(7))
     assert faces.table["detected"].tolist() == [False, True, True, False, True, True, False]
-    assert faces.table["detection_probability"].isna().sum() == 3
+    probability = [np.nan, 0.91, 0.92, np.nan, 0.94, 0.95, np.nan]
+    np.testing.assert_allclose(faces.table["detection_probability"], probability)
     line = "WHOLE found 4 of 7 faces (57.14 %); not found, centre square used: 0.png, 3.png, 6.png"
     assert capsys.readouterr().out.splitlines() == [line]
     assert faces.attrs["notes"] == [line] and faces.attrs["not_found"] == 3
     assert faces.attrs["not_found_paths"] == ["0.png", "3.png", "6.png"]
     assert faces.attrs["preprocessing"]["digest"] == WholePicture().digest
+
+
+def test_a_cache_of_its_own_is_used_and_keeps_the_pixels(tmp_path: Path, own_cache: Path) -> None:
+    files, table = dataset(tmp_path / "a")
+    for place in (tmp_path / "first", str(tmp_path / "second")):
+        faces = prepare(files, table, image_size=16, align=Counting(), cache=place, progress=False)
+        assert any(Path(place).iterdir()) and not own_cache.exists()
+        assert isinstance(faces.images.crops, cache_module.StoredCrops), "they are read when they are asked for"
 
 
 def test_many_not_found_are_counted_not_listed(tmp_path: Path, capsys: Any) -> None:
@@ -161,6 +170,9 @@ def test_unreadable_pictures_are_one_error(tmp_path: Path) -> None:
         prepare(files, table, image_size=16, align=Counting(), progress=False)
     files[5].unlink()
     with pytest.raises(FileNotFoundError, match=r"5\.png: no such image; correct the path"):
+        prepare(files, table, image_size=16, align=Counting(), progress=False)
+    files[6].unlink()
+    with pytest.raises(FileNotFoundError, match=r"^2 of 7 images cannot be read: .*5\.png, .*6\.png; the first: "):
         prepare(files, table, image_size=16, align=Counting(), progress=False)
 
 
