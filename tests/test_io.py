@@ -102,3 +102,65 @@ def test_digests(tmp_path: Path) -> None:
     assert _io.file_digest(tmp_path / "file") == hashlib.sha256(content).hexdigest()
     assert _io.digest({"a": 1, "b": (2, 3)}) == _io.digest({"b": [2, 3], "a": 1}) != _io.digest({"a": 1, "b": [3, 2]})
     assert len(_io.digest({}, length=64)) == 64
+
+
+def test_a_seal_is_of_its_own_record() -> None:
+    record = _io.sealed({"a": 1, "b": [2]})
+    assert _io.sealed(record) == record and _io.check_seal("x.json", record)
+    assert not _io.check_seal("x.json", {"a": 1}), "it carries none"
+    for other in (
+        {**record, "a": 2},
+        {**record, "c": 0},
+        {"a": 1, "seal": record["seal"]},
+        {**record, "seal": "0" * 64},
+    ):
+        with pytest.raises(ValueError, match=r"^x\.json was changed after it was written"):
+            _io.check_seal("x.json", other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fitting", "others"),
+    [
+        ("text", [""], [1, None, ["a"]]),
+        ("count", [0, 7], [-1, True, 1.0, "1", 2**63]),
+        ("integer", [-3, 0], [False, 0.5, 2**63, "0"]),
+        ("seconds", [0, 0.5], [-1, float("inf"), 1e12, "1"]),
+        ("flag", [True, False], [0, 1, "true"]),
+        ("record", [{}], [[], "a"]),
+        ("list", [[], [1]], [{}, "ab"]),
+        ("names", [[], ["a", "b"]], ["ab", ["a", 1]]),
+        ("integers", [[], [1, -2]], [[True], [1.5], 1]),
+        ("records", [[], [{}]], [{}, [[]]]),
+        ("record of records", [{}, {"a": {}}], [{"a": 1}, [{}]]),
+    ],
+)
+def test_a_value_is_of_its_kind(kind: str, fitting: list[object], others: list[object]) -> None:
+    for value in fitting:
+        assert _io.check_record("x.json", {"a": {"b": value}}, {"a.b": kind}) == {"a": {"b": value}}
+    for value in others:
+        with pytest.raises(ValueError, match=r"^x\.json: a\.b is .*, not "):
+            _io.check_record("x.json", {"a": {"b": value}}, {"a.b": kind})
+    with pytest.raises(ValueError, match=r"^x\.json: a is .*, not "):
+        _io.check_record("x.json", {"a": None}, {"a": kind})
+    assert _io.check_record("x.json", {"a": None}, {"a": f"{kind}?"})
+    with pytest.raises(ValueError, match=r"^x\.json has no a\.b"):
+        _io.check_record("x.json", {"a": {}}, {"a.b": kind})
+
+
+def test_a_record_is_nested_so_deep_and_no_deeper() -> None:
+    deep: dict[str, object] = {}
+    for _ in range(_io._MOST_NESTED - 1):
+        deep = {"a": deep}
+    assert _io.check_record("x.json", deep, {}) == deep
+    with pytest.raises(ValueError, match="nested more than 40 levels deep"):
+        _io.check_record("x.json", {"a": [deep]}, {})
+
+
+def test_cells_that_a_spreadsheet_would_run_are_guarded_and_come_back() -> None:
+    run = ["=1+1", "@SUM(A1)", "-x", "+x", "\tx", "'=kept", "''=kept"]
+    safe = ["plain", "", "-1.5", "+2e3", "it's", "'quoted", "a=b"]
+    frame = pd.DataFrame({"cell": run + safe, "=head": -1.0})
+    written = _io.guarded(frame)
+    assert written["cell"].tolist() == [f"'{text}" for text in run] + safe
+    assert list(written) == ["cell", "'=head"] and (written["'=head"] == -1).all()
+    pd.testing.assert_frame_equal(_io.unguarded(written), frame)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ferdis import BaselineCNN, SubjectKFold, evaluate, run_folder, saved_models
@@ -217,6 +218,24 @@ class TestEvidence:
         )
         found = evidence_of(folder)
         assert found is not None and not found.sealed
+
+    def test_what_a_model_of_everybody_cites(self, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        measured = {
+            "run": "runs/x", "system": "cnn", "dataset": "bars", "classes": ["a", "b"], "selection": "validation",
+            "people": 9, "images": 60, "sealed": True,
+        }  # fmt: skip
+        fit = {"measured": measured, "seed": 2, "people": 5, "images": 30, "others": "cut off"}
+        rows = pd.DataFrame({"fold": [0, 1], "true": ["a", "a"], "predicted": ["a", "b"]})
+        monkeypatch.setattr(run_folder, "read_fit_record", lambda folder: fit)
+        monkeypatch.setattr(run_folder, "pooled_rows", lambda record: rows)
+        found = evidence_of(model)
+        assert found is not None and (found.people, found.images, found.test_people) == (9, 60, None)
+        assert (found.training_people, found.training_images, found.seed, found.fold) == (5, 30, 2, None)
+        assert (found.selection, found.sealed, found.others) == ("validation", True, "cut off")
+        assert found.protocol_accuracy[0] == 0.5 and np.isnan(found.fold_accuracy)
+        assert found.record()["accuracy_of_this_model"]["value"] is None
+        with pytest.raises(ValueError, match="the model was fitted on everybody"):
+            found.faces()
 
     def test_the_faces_of_a_model_of_everybody(self, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(saved_models, "_loaded_again", lambda folder, dataset: faces(12))

@@ -1,8 +1,10 @@
 import pytest
 import torch
 
+from ferdis.preprocess import augment
 from ferdis.preprocess.augment import (
     _partly_covered,
+    augmented_views,
     centre_crop,
     centre_views,
     distorted,
@@ -37,6 +39,26 @@ def test_unrotated_views_are_exact_crops_or_their_mirrors() -> None:
     distance = (taken[:, None] - every[None]).abs().flatten(2).amax(2)
     assert distance.amin(1).max() < 1e-5
     assert len(distance.argmin(1).unique()) > 25  # 5 x 5 places x 2 mirrors, 64 draws
+
+
+def test_every_place_of_a_crop_is_drawn_as_often() -> None:
+    views = random_views(4000, 16, 12, max_degrees=0, flip=0, generator=torch.Generator().manual_seed(1))
+    places = (views[:, :, 2] * 8 + 2).round().long()  # of the first pixel
+    counts = torch.bincount(places[:, 0] * 5 + places[:, 1], minlength=25)
+    assert len(counts) == 25 and counts.min() > 100 and counts.max() < 220
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_crop_lies_at_whole_pixels_of_the_picture_turned_about_its_centre(seed: int) -> None:
+    image = pictures(1, 25)
+    (view,) = random_views(1, 25, 15, max_degrees=30, flip=0, generator=torch.Generator().manual_seed(seed))
+    turn = view[:, :2] * 25 / 15
+    x, y = (torch.linalg.solve(turn, view[:, 2]) * 12.5 + 5).tolist()
+    left, top = round(x), round(y)
+    assert abs(x - left) < 1e-3 and abs(y - top) < 1e-3 and 0 <= left <= 10 and 0 <= top <= 10
+    whole = take_views(image, torch.cat([turn, torch.zeros(2, 1)], 1)[None], 25)
+    taken = take_views(image, view[None], 15)
+    torch.testing.assert_close(taken, whole[..., top : top + 15, left : left + 15], atol=1e-4, rtol=0)
 
 
 def test_rotation_angle_and_sense_by_a_bright_point() -> None:
@@ -128,6 +150,32 @@ def test_loosened_views_compose_with_the_view() -> None:
     moved = (alone[:, :, :2] @ point) + alone[:, :, 2]
     expected = (views[:, :, :2] @ moved[..., None])[..., 0] + views[:, :, 2]
     torch.testing.assert_close((loose[:, :, :2] @ point) + loose[:, :, 2], expected)
+
+
+@pytest.mark.parametrize("augmentation", ["paper", "strong"])
+def test_a_second_image_can_take_the_views_of_the_first(monkeypatch: pytest.MonkeyPatch, augmentation: str) -> None:
+    images = pictures(8) * 2 - 1
+    given = random_views(8, 16, 12, generator=torch.Generator().manual_seed(2))
+    crops, views = augmented_views(images, given, 12, augmentation, torch.Generator().manual_seed(3))
+    assert torch.equal(views, given) == (augmentation == "paper")
+    assert torch.equal(crops, take_views(images, views, 12)) == (augmentation == "paper"), "no other light"
+    monkeypatch.setattr(augment, "distorted", lambda images, generator: images)
+    crops, views = augmented_views(images, given, 12, augmentation, torch.Generator().manual_seed(3))
+    assert torch.equal(crops, take_views(images, views, 12))
+
+
+def test_distorted_images_are_duller_sharper_softer_and_noisier() -> None:
+    edge = torch.full((200, 3, 32, 32), -0.3)
+    edge[..., 16:] = 0.2
+    edge += torch.tensor([0.15, 0.0, -0.15])[:, None, None]
+    taken = distorted(edge, torch.Generator().manual_seed(9))[:, :, :, 4:28]
+    colour = (taken[:, 0] - taken[:, 2]).abs().median(2).values.median(1).values
+    assert colour.min() < 0.05 and colour.max() > 0.25
+    rows = taken.median(2).values.mean(1)  # across the edge; a rectangle covers few of its rows
+    steep = (rows[:, 12] - rows[:, 11]) / (rows[:, 15] - rows[:, 8])
+    assert steep.quantile(0.95) > 1.1 and steep.quantile(0.05) < 0.6
+    noise = (taken[:, :, 1:] - taken[:, :, :-1]).abs().median(2).values.median(2).values.mean(1)
+    assert noise.quantile(0.1) < 0.03 and noise.quantile(0.9) > 0.05
 
 
 def test_distorted_images_keep_shape_range_and_themselves() -> None:
