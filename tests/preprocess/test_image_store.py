@@ -10,6 +10,9 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +75,39 @@ def test_another_way_of_making_images_is_another_store(tmp_path: Path) -> None:
     assert (
         ImageStore(tmp_path, "a", 8, {"x": 1, "y": 2}).folder == ImageStore(tmp_path, "a", 8, {"y": 2, "x": 1}).folder
     )
+
+
+def test_a_key_tells_its_parts_apart() -> None:
+    assert len({key_of("a", "bc"), key_of("ab", "c"), key_of("abc"), key_of("a", "b", "c")}) == 4
+    assert key_of("a", 7) == key_of(b"a", "7") and len(key_of("a")) == 16
+
+
+class Torn:
+    """A connection to a file whose rows can be listed from either end for a while."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def execute(self, question: str, *given: Any) -> Any:
+        found = self.connection.execute(question, *given)
+        return self.torn(found) if "ORDER BY key" in question else found
+
+    def torn(self, found: sqlite3.Cursor) -> Iterator[tuple]:
+        yield from islice(found, 3)
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+
+def test_rows_on_both_sides_of_the_damage_are_rescued(store: ImageStore) -> None:
+    keys = sorted(keys_of(10))
+    store.keep(keys, images_of(10), [b"%d" % row for row in range(10)])
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        for statement in store.schema:
+            fresh.execute(statement)
+        store.read_with(lambda connection: store.rescue(Torn(connection), fresh), None)  # type: ignore[arg-type]
+        rows = fresh.execute("SELECT key, note, data FROM rows JOIN pixels USING (place) ORDER BY key").fetchall()
+    assert [row[0] for row in rows] == [*keys[:3], *keys[7:]]
+    assert [row[1] for row in rows] == [b"%d" % row for row in (0, 1, 2, 7, 8, 9)]
+    assert rows[3][2] == images_of(10)[7].tobytes()
 
 
 def test_a_read_makes_no_folder(store: ImageStore) -> None:
@@ -205,6 +241,13 @@ def test_the_oldest_images_make_room(store: ImageStore, monkeypatch: pytest.Monk
     assert (state != DAMAGED).all() and (state[-500:] == INTACT).all() and (state[:2000] == ABSENT).all()
     assert set(store.notes(keys)) == {key for key, one in zip(keys, state, strict=True) if one == INTACT}
     assert capsys.readouterr().out.count("FERDIS_CACHE_GB") == 1
+
+
+def test_gigabytes_are_those_of_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FERDIS_CACHE_GB", "1.5")
+    assert image_store.most_bytes() == 1_500_000_000
+    monkeypatch.delenv("FERDIS_CACHE_GB")
+    assert image_store.most_bytes() == 64_000_000_000
 
 
 @pytest.mark.parametrize("value", ["much", "0", "-3", "nan", "inf"])

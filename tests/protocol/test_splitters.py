@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +225,8 @@ def test_fold_is_frozen() -> None:
     assert fold.train.tolist() == [1, 2] and fold.validation.dtype == np.int64
     with pytest.raises(ValueError, match="read-only"):
         fold.train[0] = 5
+    assert fold == dataclasses.replace(fold) != dataclasses.replace(fold, index=1)
+    assert fold != dataclasses.replace(fold, reference=np.array([3]))
 
 
 def test_fold_list_round_trip(tmp_path: Path) -> None:
@@ -239,6 +242,13 @@ def test_fold_list_round_trip(tmp_path: Path) -> None:
         assert np.array_equal(fold.test, np.sort(order[other.test]))
         assert np.array_equal(fold.validation, np.sort(order[other.validation]))
     assert read_folds(tmp_path / "run" / "folds.csv", faces) == folds
+
+
+def test_fold_2_comes_before_fold_10(tmp_path: Path) -> None:
+    faces = balanced(24)
+    folds = SubjectKFold(12).split(faces)
+    write_folds(tmp_path / "folds.csv", faces, folds[::-1])
+    assert [fold.index for fold in read_folds(tmp_path / "folds.csv", faces)] == list(range(12))
 
 
 def test_fold_list_of_others_without_subject_or_namespace(tmp_path: Path) -> None:
@@ -258,6 +268,7 @@ def test_fold_list_of_others_without_subject_or_namespace(tmp_path: Path) -> Non
         ("fold,path\n0,a\n", "column part is missing"),
         ("fold,part,path\n", "no rows"),
         ("fold,part,path\n0,train,0000.png\nx,test,0001.png\n", "line 3: fold is not a whole number"),
+        ("fold,part,path\n0,train,0000.png\n1.5,test,0001.png\n", "line 3: fold is not a whole number"),
         ("fold,part,path\n0,tset,0000.png\n", "line 2: part is none of train, validation, test"),
         ("fold,part,path\n0,test,\n", "line 2: path is empty"),
         ("fold,part,path\n0,train,0000.png\n0,test,gone.png\n", r"1 of 2 images of the list .*gone.png"),

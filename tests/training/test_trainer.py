@@ -433,6 +433,7 @@ class TestResume:
         ("trainer", "stage", "signature", "word"),
         [
             ({"seed": 1}, {}, "", "seed"),
+            ({"gradient_clip": 1.0}, {}, "", "gradient_clip"),
             ({}, {"epochs": 4}, "", "stages"),
             ({}, {"weights": {"ce": 2.0}}, "", "phases"),
             ({}, {}, "other data", "arguments"),
@@ -562,6 +563,7 @@ class TestMistakes:
             ({"weights": {}}, "nothing to minimise"),
             ({"updates": ("nett",)}, "no module 'nett'"),
             ({"frozen": ("net",)}, "no trainable parameter"),
+            ({"frozen": ("nett",)}, "no module 'nett'"),
             ({"epochs": 0}, "epochs=0"),
             ({"batches": lambda epoch: []}, "epoch 1 has no batches"),
             ({"every": lambda history: 0}, "every.. gave 0"),
