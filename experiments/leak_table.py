@@ -18,6 +18,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ SYSTEMS: dict[str, tuple[type[Any], Mapping[str, Any]]] = {
 }
 """Name of a row -> class and arguments over the preset's. ``resnet-balanced`` and ``reversal-off`` are controls."""
 
+MARKERS = "os^vDPX*<>"
 LEAK = "identity, logistic (%)"  # the axis of the figure; people told apart are 1 where each has two images
 COLUMNS = {  # of the table, from a record's
     "identity": LEAK,
@@ -239,21 +241,19 @@ def text_of(table: pd.DataFrame) -> str:
 
 def drawn(table: pd.DataFrame) -> Figure:
     """Accuracy with its interval against how often a logistic probe names the person, and the Pareto front."""
-    figure = Figure(figsize=(7.5, 5), layout="constrained")
+    figure = Figure(figsize=(8.5, 5), layout="constrained")
     axes = figure.add_subplot()
-    value, leak = table["accuracy (%)"], table[LEAK]
-    spread = np.stack([value - table["accuracy low"], table["accuracy high"] - value])
-    axes.errorbar(leak, value, yerr=spread, fmt="o", color="#0072B2", ecolor="0.85", capsize=2)
-    places = pd.DataFrame({"x": leak.round(1), "y": value.round(1), "name": table["system"].astype(str)})
-    for (x, y), names in places.groupby(["x", "y"])["name"]:  # rows at one place have one label
-        axes.annotate("\n".join(names), (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8, rotation=35,
-                      rotation_mode="anchor")  # fmt: skip
-    front = table[table["front"]].sort_values(LEAK)
-    axes.plot(front[LEAK], front["accuracy (%)"], "o-", color="#D55E00", drawstyle="steps-post", label="Pareto front")
     axes.axvline(table["identity chance (%)"].mean(), color="0.6", linestyle=":", label="chance")
+    front = table[table["front"]].sort_values(LEAK)
+    axes.plot(front[LEAK], front["accuracy (%)"], color="0.4", drawstyle="steps-post", label="Pareto front")
+    places = table.groupby([table[LEAK].round(1), table["accuracy (%)"].round(1)], sort=False)
+    for marker, ((x, y), rows) in zip(cycle(MARKERS), places, strict=False):  # rows at one place have one entry
+        spread = [[y - rows["accuracy low"].iloc[0]], [rows["accuracy high"].iloc[0] - y]]
+        axes.errorbar(x, y, yerr=spread, fmt=marker, markersize=8, capsize=2, elinewidth=0.8,
+                      label=", ".join(rows["system"].astype(str)))  # fmt: skip
     axes.set(xlabel="person named from the representation (%)", ylabel="accuracy (%), people left out")
-    axes.margins(x=0.15)
-    axes.legend(loc="lower right")
+    axes.margins(x=0.08)
+    figure.legend(loc="outside right upper", fontsize=9)
     return figure
 
 

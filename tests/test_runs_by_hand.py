@@ -99,10 +99,11 @@ def test_a_run_that_lacks_a_key_is_another(folder: RunFolder) -> None:
         opened(folder, {name: value for name, value in RECORD.items() if name != "selection"})
 
 
-def test_other_folds_are_refused(folder: RunFolder) -> None:
+@pytest.mark.parametrize("folds", ["0 1 2", "0 2"])
+def test_other_folds_are_refused(folder: RunFolder, folds: str) -> None:
     opened(folder)
     with pytest.raises(ValueError, match=r"folds\.csv holds other folds than this protocol gives"):
-        opened(folder, folds="0 1 2")
+        opened(folder, folds=folds)
 
 
 @pytest.mark.parametrize("name", ["resolved.json", "config.yaml", "environment.json"])

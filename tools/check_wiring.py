@@ -89,7 +89,8 @@ def outcome(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(LIBRARIES))
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=run_tests, args=(str(folder), tests, sender, write_bytecode), daemon=True)
+    # Not a daemon, which may not have children: some tests start processes.
+    process = context.Process(target=run_tests, args=(str(folder), tests, sender, write_bytecode))
     process.start()
     sender.close()
     try:

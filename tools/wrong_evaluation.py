@@ -159,24 +159,6 @@ EVALUATION: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "epochs scored on training people": ("test = job.faces[job.fold.test]", "test = job.faces[job.fold.train]"),
         },
     ),
-    "ferdis/run_folder/reading.py": (
-        (SCORED, FOLDER, RUNNER, REPORT),
-        {
-            "fits by system first": (
-                '(item[1]["seed"], item[1]["fold"], item[1]["system"])',
-                '(item[1]["system"], item[1]["seed"], item[1]["fold"])',
-            ),
-        },
-    ),
-    "ferdis/run_folder/folder.py": (
-        (SCORED, RUNNER, FOLDER),
-        {
-            "other folds taken for the same": (
-                "path.read_bytes() != fresh.read_bytes()",
-                "len(path.read_bytes()) != len(fresh.read_bytes())",
-            ),
-        },
-    ),
 }
 
 REPORTS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {

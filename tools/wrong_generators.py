@@ -31,6 +31,18 @@ GENERATORS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "told(torch.from_numpy(rows), self.condition_.kind).flip(0)\n",
             ),
             "critic_steps ignored": (", every=self.critic_steps)", ")"),
+            "scale about 0": (
+                "maps * (1 + scale) + shift",
+                "maps * scale + shift",
+            ),
+            "scale and shift exchanged": (
+                "scale, shift = self",
+                "shift, scale = self",
+            ),
+            "blocks without what they are given": (
+                "return maps + self.second",
+                "return self.second",
+            ),
         },
     ),
     "ferdis/systems/icgan.py": (

@@ -8,13 +8,16 @@ from __future__ import annotations
 from tools.wrong_datasets import LOADERS
 from tools.wrong_evaluation import EVALUATION, REPORTS
 from tools.wrong_generators import GENERATORS
+from tools.wrong_kept import KEPT
 from tools.wrong_metrics import METRICS
 from tools.wrong_predict import PREDICTED
+from tools.wrong_preprocess import PREPROCESS
 from tools.wrong_protocol import PROTOCOL
 from tools.wrong_records import RECORDS
 from tools.wrong_renderers import RENDERERS
 from tools.wrong_shared_parts import ARGUMENTS, PHASES, SHARED
 from tools.wrong_training import TRAINED
+from tools.wrong_views import VIEWS
 
 PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     "ferdis/systems/ifgan.py": (
@@ -116,13 +119,65 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
         },
     ),
     "ferdis/systems/class_means.py": (
-        ("tests/systems/test_ifgan_wiring.py", "tests/systems/test_ifgan_losses.py"),
+        (
+            "tests/systems/test_class_means.py",
+            "tests/systems/test_ifgan_wiring.py",
+            "tests/systems/test_ifgan_losses.py",
+        ),
         {
             "* centre rate not on the cosine gradient": (
                 "self.rate * (delta + gradient)",
                 "self.rate * delta + gradient",
             ),
             "centres of each process alone": ("sums = reduce(member.T", "sums = (member.T"),
+            "a new class starts at 0": (
+                "> 0) & ~self.known",
+                "> 0) & self.known",
+            ),
+            "delta without 1 in its denominator": (
+                "(1 + counts[:, None]",
+                "counts[:, None].clamp(min=1",
+            ),
+            "centres move away": (
+                "self.values -= self.rate",
+                "self.values += self.rate",
+            ),
+            "centres move at once": (
+                "self.rate * (delta + gradient)",
+                "delta + gradient",
+            ),
+            "alpha's term forgotten": (
+                "(delta + gradient)",
+                "delta",
+            ),
+            "all centres push": (
+                "centres, self.known",
+                "centres",
+            ),
+            "a centre pushes itself": (
+                "= ~torch.eye(len(centres",
+                "= torch.ones(len(centres), len(centres",
+            ),
+            "pairs once": (
+                " 1) * pairs).sum()",
+                " 1) * pairs.triu()).sum()",
+            ),
+            "cosines without 1": (
+                "@ unit.T + 1) * pairs",
+                "@ unit.T) * pairs",
+            ),
+            "an average of the whole set": (
+                "part = rows[start : start",
+                "part = np.arange(len(labels))[start : start",
+            ),
+            "classes without faces are black": (
+                "(counts == 0).any()",
+                "False",
+            ),
+            "the last chunk is lost": (
+                "range(0, len(rows), chunk",
+                "range(0, max(1, len(rows) - chunk + 1), chunk",
+            ),
         },
     ),
     "ferdis/systems/identity_reversal.py": (
@@ -319,4 +374,7 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     **RENDERERS,
     **TRAINED,
     **PREDICTED,
+    **PREPROCESS,
+    **VIEWS,
+    **KEPT,
 }

@@ -95,6 +95,78 @@ PROTOCOL: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
         {
             "rows found by position": ("rows.to_numpy().astype(np.int64)", "np.arange(len(table)) % len(faces)"),
             "people compared by position": ('faces.subject[table["row"]])', "faces.subject[np.arange(len(table))])"),
+            "rows of a fold unsorted": (
+                "sort(np.asarray(getattr(self, part), dtype=np.int64).ravel()",
+                "asarray(getattr(self, part), dtype=np.int64).ravel().copy(",
+            ),
+            "rows can be written": (
+                "            rows.flags.writeable = False\n",
+                "",
+            ),
+            "cross_val_score is given validation": (
+                "train, self.test))",
+                "train, self.validation))",
+            ),
+            "folds of any reference are equal": (
+                "self.index == other.index and same",
+                "same",
+            ),
+            "two rows of one path": (
+                "if twice.any():",
+                "if False:",
+            ),
+            "references are not written": (
+                "(*PARTS, REFERENCE):\n             ",
+                "PARTS:\n             ",
+            ),
+            "subjects of other rows": (
+                "row], names[row]) for row in rows",
+                "k], names[row]) for k, row in enumerate(rows)",
+            ),
+            "images not there are left out": (
+                " if missing.any():\n",
+                " if missing.all():\n",
+            ),
+            "another person's image is taken": (
+                '_check_people(path, table, faces.subject[table["row"]])',
+                "pass",
+            ),
+            "validation and test exchanged": (
+                "*PARTS, REFERENCE))\n        folds",
+                '"train", "test", "validation", REFERENCE))\n        folds',
+            ),
+            "folds by text": (
+                'table.groupby("fold',
+                'table.assign(fold=table["fold"].astype(str)).groupby("fold',
+            ),
+            "faces in no test part go unsaid": (
+                "len(folds) > 1 and len(tested) < len(faces)",
+                "False",
+            ),
+            "reference counts as untested": (
+                "test, fold.reference)]",
+                "test,)]",
+            ),
+            "val is no part": (
+                '.replace({"val": "validation"})',
+                "",
+            ),
+            "fold 1.5": (
+                "| (number % 1 != 0)",
+                "",
+            ),
+            "line numbers without the head": (
+                "line {row + 2}: {what}",
+                "line {row + 1}: {what}",
+            ),
+            "no namespace, no person": (
+                " & (listed != bare)",
+                "",
+            ),
+            "any person with that end": (
+                'name.rsplit("/", 1)[-1',
+                "name[-1:",
+            ),
         },
     ),
     "ferdis/protocol/leakage.py": (

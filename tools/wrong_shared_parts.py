@@ -150,14 +150,6 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
         },
     ),
-    "ferdis/preprocess/augment.py": (
-        ("tests/preprocess/test_augment.py",),
-        {
-            "never mirrored": ("uniform[0] < flip, -1.0, 1.0", "uniform[0] < flip, 1.0, 1.0"),
-            "turned twice as far": ("math.radians(max_degrees)", "math.radians(2 * max_degrees)"),
-            "images in [0, 2]": (".div_(127.5).sub_(1)", ".div_(127.5)"),
-        },
-    ),
     "ferdis/training/phases.py": (
         (*TRAINING, PHASES),
         {
@@ -171,6 +163,66 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "self.waited = 1 if self.waited is None",
             ),
             "weights of the next epoch": ("float(some(epoch) if callable", "float(some(epoch + 1) if callable"),
+            "a phase begins a round late": (
+                "waited = self.every if self",
+                "waited = 0 if self",
+            ),
+            "every second of every": (
+                "waited < self.every",
+                "waited <= self.every",
+            ),
+            "weights of the first epoch": (
+                "float(some(epoch) if callable",
+                "float(some(0) if callable",
+            ),
+            "a weight is left out of the sum": (
+                " * weight if weight != 1 else terms[name].float()",
+                "",
+            ),
+            "all terms are summed": (
+                "weight for name, weight in weights.items() if weight",
+                "weights.get(name, 1.0) for name in terms",
+            ),
+            "terms of any shape": (
+                "     if term.ndim:",
+                "     if False:",
+            ),
+            "a missing term is left out": (
+                "weighted.keys() - terms.keys",
+                "set",
+            ),
+            "the rate falls from the start": (
+                "min(1.0, 2 * (1 - done / epochs))",
+                "1 - done / epochs",
+            ),
+            "the rate falls to half": (
+                "2 * (1 - done / epochs)",
+                "1.5 - done / epochs",
+            ),
+            "schedules stand still": (
+                "self.schedule.step()",
+                "pass",
+            ),
+            "a resume may have another clip": (
+                '        "gradient_clip": gradient_clip,\n',
+                "",
+            ),
+            "a resume may have other arguments": (
+                'arguments": extra,',
+                'arguments": "",',
+            ),
+            "a resume may have other weights": (
+                "name, phase.weights_in(0), phase.weights_in(stage.epochs - 1)",
+                "name",
+            ),
+            "a loss without a gradient": (
+                "not loss.requires_grad",
+                "False",
+            ),
+            "frozen modules need no name": (
+                "[*stage.frozen, *(name",
+                "[*(name",
+            ),
         },
     ),
     "ferdis/training/stacked.py": (

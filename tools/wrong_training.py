@@ -41,6 +41,48 @@ TRAINED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "            {key: found[key] for key, _ in module.named_parameters()}, strict=False\n        )",
             ),
             "a module of a longer name is taken for it": ('prefix = f"{name}."', "prefix = name"),
+            "tied weights share memory": (
+                "tensor.clone() if storage in seen else tensor",
+                "tensor",
+            ),
+            "numbers are not kept": (
+                "dict(numbers or {})",
+                "{}",
+            ),
+            "tensors of other shapes are taken": (
+                "found[key].shape != expected[key].shape",
+                "False",
+            ),
+            "names of the file that are unknown are left alone": (
+                "(*expected, *sorted(found))",
+                "expected",
+            ),
+            "missing tensors stay as they are": (
+                "(*expected, *sorted(found)",
+                "sorted(found",
+            ),
+            "states of other parameters": (
+                "setdefault(int(index",
+                "setdefault(len(state",
+            ),
+            "a moment lies as in the file": (
+                "torch.empty_like(fits, dtype=value.dtype, device=value.device).copy_(value)",
+                "value",
+            ),
+            "a snapshot that goes on": (
+                '.to("cpu", copy=True)',
+                "",
+            ),
+            "buffers may hold anything": (
+                "is_floating_point()",
+                "is_floating_point() and t.requires_grad",
+            ),
+            "infinity is finite": (
+                "torch.isfinite(tensor",
+                "(~torch.isnan(tensor)",
+            ),
+            "numbers of an optimiser are lost": ("scalars.setdefault(str(index), {})[name] = value", "pass"),
+            "the last that is not finite": ("(~finite).nonzero()[0])]", "(~finite).nonzero()[-1])]"),
         },
     ),
     "ferdis/training/history.py": (

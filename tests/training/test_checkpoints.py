@@ -105,6 +105,31 @@ def test_an_optimiser_goes_on_where_it_was(tmp_path: Path, optimizer):
     assert second.param_groups[0].get("betas") == first.param_groups[0].get("betas")
 
 
+class Counting(torch.optim.SGD):
+    """Takes every second step, by a count of its own that is no tensor."""
+
+    def step(self, closure=None):  # type: ignore[override]
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                state["count"] = state.get("count", 0) + 1
+                if state["count"] % 2:
+                    parameter.data -= group["lr"] * parameter.grad
+
+
+def test_numbers_in_an_optimisers_state_come_back(tmp_path: Path):
+    parameter = nn.Parameter(torch.zeros(2))
+    parameter.grad = torch.ones(2)
+    first, second = Counting([parameter], lr=1.0), Counting([parameter], lr=1.0)
+    first.step()
+    checkpoints.save_tensors(tmp_path / "o", *checkpoints.optimizer_state(first, "optimizer/d/"))
+    checkpoints.put_optimizer_state(second, "optimizer/d/", *checkpoints.load_tensors(tmp_path / "o"))
+    assert second.state[parameter]["count"] == 1
+    for _ in range(2):
+        second.step()
+    assert parameter.tolist() == [-2.0, -2.0]
+
+
 def test_an_optimisers_state_has_the_layout_of_its_parameters(tmp_path: Path):
     """In a file all tensors are contiguous; the fused Adam takes parameter and moments in the order of their memory."""
 
@@ -140,3 +165,5 @@ def test_first_non_finite():
     assert checkpoints.first_non_finite({"m": module}) is None
     module[1].running_var[1] = torch.inf
     assert checkpoints.first_non_finite({"a": nn.ReLU(), "m": module}) == "m.1.running_var"
+    module[0].weight.data[0, 1] = torch.nan
+    assert checkpoints.first_non_finite({"m": module}) == "m.0.weight", "the first of two"
