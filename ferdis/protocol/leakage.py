@@ -272,8 +272,11 @@ def _audit_names(names: _Names, folds: Sequence[Fold], allow_overlap: bool) -> A
 def _check_rows(fold: Fold, n: int) -> None:
     for part in PARTS:
         rows = getattr(fold, part)
-        if len(rows) and (rows[0] < 0 or rows[-1] >= n):
-            raise ValueError(f"fold {fold.index}: {part} row {rows[-1]} is not among {n} faces: split these very faces")
+        outside = rows[(rows < 0) | (rows >= n)]
+        if len(outside):
+            raise ValueError(
+                f"fold {fold.index}: {part} row {outside[0]} is not among {n} faces: split these very faces"
+            )
     for part in ("train", "test"):
         if not len(getattr(fold, part)):
             raise ValueError(f"fold {fold.index}: its {part} part is empty: use fewer folds or another protocol")

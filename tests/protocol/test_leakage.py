@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 
 from ferdis.faces import Faces
 from ferdis.protocol import Fold, LeaveOneSubjectOut, OfficialSplit, SubjectKFold, write_folds
+from ferdis.protocol.audit_report import Leak
 from ferdis.protocol.leakage import AuditReport, LeakError, audit, audit_list, audit_parameters
 
 CLASSES = ("anger", "fear", "happiness")
@@ -145,6 +146,35 @@ def test_near_duplicate_under_two_names_is_refused(kind: str) -> None:
     assert report.near_pairs == 1 and {leak.kind for leak in report.leaks} == {"near-duplicate"}
 
 
+def test_the_nearest_of_several_pairs_is_shown_and_equal_images_are_no_near_pair() -> None:
+    faces = people()
+    first, second, third = faces.pixels([0, 1, 2])
+    blurred = np.asarray(Image.fromarray(third).resize((34, 34)).resize((48, 48)))
+    fold = Fold(0, np.arange(15), np.array([]), np.arange(15, 30))
+
+    def near(faces: Faces) -> Leak:
+        (leak,) = (leak for leak in audit(faces, [fold], raise_on_leak=False).leaks if leak.kind == "near-duplicate")
+        return leak
+
+    alone = {row: near(change(faces, row, image)) for row, image in ((27, blurred), (28, jpeg(second)))}
+    assert alone[27].what < alone[28].what, "the words end with the similarity"
+    every = change(change(change(faces, 29, first), 28, jpeg(second)), 27, blurred)
+    report, leak = audit(every, [fold], raise_on_leak=False), near(every)
+    assert (report.near_pairs, leak.count) == (2, 2) and leak.what == alone[28].what
+    assert leak.paths == ("ck/S000/fear.png", "ck/S009/fear.png")
+    assert {other.kind: other.count for other in report.leaks} == {"duplicate": 1, "near-duplicate": 2}
+
+
+def test_what_is_never_tested_is_said_of_several_folds() -> None:
+    faces = people()
+    one = Fold(0, np.arange(15), np.array([]), np.arange(15, 24))
+    assert not audit(faces, [one]).warnings, "an official split tests what it tests"
+    other = Fold(1, np.arange(15, 30), np.array([]), np.arange(15))
+    assert audit(faces, [one, other]).warnings == ["6 images are never tested"]
+    given = dataclasses.replace(one, reference=np.arange(24, 30))
+    assert not audit(faces, [given, other]).warnings, "they are given instead"
+
+
 def test_a_near_duplicate_of_a_reference_image_is_refused() -> None:
     """What a calibrated system is given of a test person must not be a training image under another name."""
     faces = people()
@@ -221,7 +251,9 @@ def test_sets_that_may_overlap_need_the_flag() -> None:
     ("fold", "message"),
     [
         (Fold(0, np.arange(20), np.array([]), np.arange(20, 31)), "test row 30 is not among 30 faces"),
+        (Fold(0, np.arange(-2, 20), np.array([]), np.arange(20, 30)), "train row -2 is not among 30 faces"),
         (Fold(0, np.arange(30), np.array([]), np.array([])), "test part is empty"),
+        (Fold(0, np.array([]), np.array([]), np.arange(30)), "train part is empty"),
     ],
 )
 def test_folds_of_other_faces(fold: Fold, message: str) -> None:
@@ -281,6 +313,21 @@ def test_parameter_that_may_overlap_needs_the_flag() -> None:
     assert audit_parameters(Model(extra), faces, folds, allow_overlap=True) == ["extra_train"]
 
 
+def test_a_person_who_is_called_like_a_set_is_a_person() -> None:
+    faces = Faces.concat([people(5, "bu4d"), people(5, seed=1)])
+    table = faces.table.assign(subject=[*faces.subject[:15], *["bu3d"] * 3, *faces.subject[18:]])
+    assert audit(faces.with_table(table), [Fold(0, np.arange(15), np.array([]), np.arange(15, 30))]).ok
+
+
+def test_the_image_of_the_person_who_is_evaluated_is_named() -> None:
+    faces = people(6)
+    extra = Faces.concat([people(2, "other", seed=9), people(1, seed=8)])
+    extra = extra.with_table(extra.table.assign(path=[f"extra/{row}.png" for row in range(9)]))
+    with pytest.raises(LeakError, match=r"ck/S000: extra/6\.png \(extra_train\) and ck/S000/anger\.png \(test\)"):
+        audit_parameters(Model(extra), faces, SubjectKFold(6, scheme="id-ascending").split(faces))
+    assert audit_parameters(Model(extra[:0]), faces, SubjectKFold(6).split(faces)) == ["extra_train"]
+
+
 def test_estimators_without_faces() -> None:
     faces = people(6)
     assert audit_parameters(Model(3), faces, SubjectKFold(6).split(faces)) == []
@@ -307,13 +354,21 @@ def test_foreign_list_is_audited_without_raising(tmp_path: Path) -> None:
             audit_list(given, raise_on_leak=True)
 
 
+@pytest.mark.parametrize("subject", ["", None])
+def test_people_who_are_not_all_known_are_not_known(subject: str | None) -> None:
+    rows = pd.DataFrame({"fold": 0, "part": ["train", "test"], "path": ["a", "b"], "subject": ["A", subject]})
+    assert audit_list(rows).people is None and audit_list(rows.assign(subject=["A", "B"])).people == 2
+
+
 def test_own_list_passes_with_and_without_pixels(tmp_path: Path) -> None:
     faces = people()
     write_folds(tmp_path / "folds.csv", faces, SubjectKFold(5).split(faces))
     assert audit_list(tmp_path / "folds.csv").ok
     with_pixels = audit_list(tmp_path / "folds.csv", faces)
     assert with_pixels.ok and with_pixels.near_pairs == 0
-    assert audit_list(pd.read_csv(tmp_path / "folds.csv"), faces).ok
+    mixed = faces[np.random.default_rng(0).permutation(len(faces))]
+    for table in (faces, mixed):
+        assert audit_list(pd.read_csv(tmp_path / "folds.csv"), table).ok, "rows are found by name"
     with pytest.raises(ValueError, match="not among these faces"):
         audit_list(pd.read_csv(tmp_path / "folds.csv"), faces[:10])
 

@@ -27,6 +27,7 @@ from ferdis.protocol import (
     row_names,
     write_folds,
 )
+from ferdis.protocol.dealing import ascending
 
 
 def make_faces(subjects: list[str] | np.ndarray, expressions: list[str] | np.ndarray, **columns: object) -> Faces:
@@ -211,6 +212,9 @@ def test_official_split_errors() -> None:
         OfficialSplit().split(faces.with_table(faces.table.assign(split=["train", "tset"] * 14)))
     with pytest.raises(ValueError, match="no row has split 'test'"):
         OfficialSplit().split(faces.with_table(faces.table.assign(split="train")))
+    alone = np.where(faces.subject == faces.subject[0], "train", "test")
+    with pytest.raises(ValueError, match="one training person cannot both train and validate"):
+        OfficialSplit().split(faces.with_table(faces.table.assign(split=alone)))
 
 
 def test_parameters_and_repr() -> None:
@@ -355,3 +359,8 @@ def test_partitions_deal_the_people_anew_and_number_the_trainings():
     ):
         with pytest.raises(ValueError, match=message):
             partitioned(protocol, (0,), 3)
+
+
+def test_every_number_in_an_id_counts_as_a_number() -> None:
+    names = np.array(["a/S10-2", "a/S9-10", "a/S9-9", "b/S1", "a/S9", "a/S09-9"])
+    assert names[ascending(names)].tolist() == ["a/S9", "a/S09-9", "a/S9-9", "a/S9-10", "a/S10-2", "b/S1"]
