@@ -5,6 +5,7 @@ Those marked * were once made in the library, one by one, and accepted by every 
 
 from __future__ import annotations
 
+from tools.wrong_audits import AUDITS
 from tools.wrong_datasets import LOADERS
 from tools.wrong_evaluation import EVALUATION, REPORTS
 from tools.wrong_generators import GENERATORS
@@ -366,6 +367,7 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     **GENERATORS,
     **SHARED,
     **PROTOCOL,
+    **AUDITS,
     **METRICS,
     **EVALUATION,
     **REPORTS,

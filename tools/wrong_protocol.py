@@ -36,6 +36,54 @@ PROTOCOL: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
             "to the subset that overlaps most": ("overlap))[0]", "overlap))[-1]"),
             "numbers inside ids as text": ("int(piece) if odd % 2 else piece", "piece if odd % 2 else piece"),
+            "a seed for what has none": (
+                '"seed" not in self.get_params()',
+                "False",
+            ),
+            "a share of all": (
+                "<= validation < 1:",
+                "<= validation <= 1:",
+            ),
+            "no share carves off one": (
+                "    if share == 0:\n        return np.zeros(len(faces), dtype=bool)\n",
+                "",
+            ),
+            "one person validates": (
+                "people) < 2:\n       ",
+                "people) < 1:\n       ",
+            ),
+            "those not carved off": (
+                "piece < taken)[person",
+                "piece >= taken)[person",
+            ),
+            "sizes do not count": (
+                "counts.sum(axis=1)",
+                "0",
+            ),
+            "exact weights decide": (
+                "row].bit_length(), chance",
+                "row], chance",
+            ),
+            "light people first": (
+                "(-weight[row].bit_length",
+                "(weight[row].bit_length",
+            ),
+            "subsets forget who they hold": (
+                "        held[subset[row]] += counts[row]\n",
+                "",
+            ),
+            "chance by Python's hash": (
+                'hashlib.sha256(f"{seed}:{name}".encode()).digest',
+                "str(hash((seed, name))).encode",
+            ),
+            "validation from the other side": (
+                "1) & (turn <= n_validation",
+                "n_subsets - n_validation) & (turn > 0",
+            ),
+            "names that begin alike": (
+                'd+)", name))], name',
+                'd+)", name))][:2], name',
+            ),
         },
     ),
     "ferdis/protocol/splitters.py": (
@@ -59,6 +107,78 @@ PROTOCOL: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "* one left out, by the order of text": ("number[ascending(people)]", "number[np.arange(len(people))]"),
             "those carved off train as well": ("= train[~chosen], train[chosen]", "= train, train[chosen]"),
             "the seed of an official split ignored": ("self.validation, self.seed)\n", "self.validation, 0)\n"),
+            "partitions begin anew at 0": (
+                'protocol.get_params().get("seed", 0)',
+                "0",
+            ),
+            "trainings share numbers": (
+                "0), max(seeds) + 1",
+                "0), max(seeds)",
+            ),
+            "each training deals anew": (
+                "part in dealt for _ in seeds",
+                "_ in seeds for part in dealt",
+            ),
+            "one subset": (
+                "self.n_splits < 2:",
+                "self.n_splits < 1:",
+            ),
+            "no training": (
+                "self.n_splits - 2:",
+                "self.n_splits - 1:",
+            ),
+            "fewer people than folds": (
+                "< self.n_splits:\n ",
+                "< 2:\n ",
+            ),
+            "ids descending": (
+                "subset[ascending(people)",
+                "subset[ascending(people)[::-1]",
+            ),
+            "images dealt, not people": (
+                "rotate(subset[person], self",
+                "rotate(np.arange(len(X)) % self.n_splits, self",
+            ),
+            "people without a neutral image pass": (
+                "  if without:\n    ",
+                "  if False:\n    ",
+            ),
+            "people of references alone pass": (
+                "   if alone:\n     ",
+                "   if False:\n     ",
+            ),
+            "all images are given": (
+                "mine[: self.images or None]",
+                "mine",
+            ),
+            "the first rows are given": (
+                "order[fits[order] & (X.subject[order] == person)]",
+                "np.flatnonzero(fits & (X.subject == person))",
+            ),
+            "any image is given": (
+                ' if self.expression == "any" else X.expression == self.expression',
+                "",
+            ),
+            "too few people to leave one out": (
+                "people) < 2 + self.validation_subjects",
+                "people) < 1 + self.validation_subjects",
+            ),
+            "an official validation part is dealt anew": (
+                "not len(validation)",
+                "True",
+            ),
+            "split names as they are written": (
+                "str.strip().str.lower().replace",
+                "replace",
+            ),
+            "other splits are left out": (
+                "~part.isin(PARTS).to_numpy(dtype",
+                "np.zeros(len(part), dtype",
+            ),
+            "parts may be empty": (
+                "if not len(rows):\n ",
+                "if False:\n ",
+            ),
         },
     ),
     "ferdis/protocol/across_datasets.py": (
@@ -166,33 +286,6 @@ PROTOCOL: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "any person with that end": (
                 'name.rsplit("/", 1)[-1',
                 "name[-1:",
-            ),
-        },
-    ),
-    "ferdis/protocol/leakage.py": (
-        (PARTS, LEAKAGE, CALIBRATED, "tests/protocol/test_look_alikes.py", PUBLISHED),
-        {
-            "* near-duplicates of reference images let pass": ('= PARTS.index("test")  #', "= -1  #"),
-            "validation and test not compared": ('("train", "test"), ("validation", "test"))', '("train", "test"))'),
-            "training and validation not compared": ('(("train", "validation"), ("train', '(("train'),
-            "training and reference not compared": (
-                '(("train", "reference"), ("validation", "reference"))',
-                '(("validation", "reference"),)',
-            ),
-            "reference and test images not compared": ('("picture", "duplicate")', '("picture",)'),
-            "classes missing from the test part refused": (
-                "np.setdiff1d(classes, expression[fold.train])",
-                "np.setdiff1d(classes, expression[fold.test])",
-            ),
-            "twice tested is well": ("if (times > 1).any():", "if (times > 2).any():"),
-            "rows without a sequence are of one": ('fillna(alone.astype("string"))', 'fillna("")'),
-            "parameters may hold validation people": ('for part in ("test", "validation"):', 'for part in ("test",):'),
-            "faces in a list of parameters overlooked": ("isinstance(value, list | tuple)", "isinstance(value, tuple)"),
-            "faces of inner estimators overlooked": ("get_params(deep=True))", "get_params(deep=False))"),
-            "one direction of sets that may overlap": ("for name in sorted(group):", "for name in sorted(group)[:1]:"),
-            "the threshold of the audit not passed": (
-                "similar(prints, prints, threshold, ",
-                "similar(prints, prints, NEAR_DUPLICATE, ",
             ),
         },
     ),

@@ -204,6 +204,22 @@ def test_official_split_without_people_is_stratified() -> None:
     assert np.array_equal(OfficialSplit(0.1).split(named)[0].validation, np.arange(200, 220))
 
 
+def test_parts_of_an_official_split_are_read_as_people_write_them() -> None:
+    faces = balanced(3, each=1)
+    (fold,) = OfficialSplit().split(faces.with_table(faces.table.assign(split=[" Train", "TEST ", "Val"])))
+    assert (fold.train.tolist(), fold.test.tolist(), fold.validation.tolist()) == ([0], [1], [2])
+
+
+def test_the_seed_decides_among_people_with_about_as_many_images() -> None:
+    """In the order of exact numbers every seed would give the same folds."""
+    subjects = np.repeat([f"P{number}" for number in range(12)], np.arange(20, 32))
+    faces = make_faces(subjects, np.resize(["fear", "anger"], len(subjects)))
+    tested = [
+        {frozenset(faces.subject[fold.test]) for fold in SubjectKFold(4, seed=seed).split(faces)} for seed in (0, 1)
+    ]
+    assert tested[0] != tested[1]
+
+
 def test_official_split_errors() -> None:
     faces = balanced(4)
     with pytest.raises(ValueError, match="no 'split' column"):
