@@ -563,7 +563,8 @@ class EGGAN(Estimator):
     preset: ClassVar[Mapping[str, Any]] = {
         # The paper's 100 and 60 draw patterns that please the classifiers, long before there is a face.
         "unit_weight": 30.0,
-        "identity_weight": 1.0,  # at 10 faces stay blurred for thousands of steps; Eq. 5 on the identifier's maps keeps the person
+        # At 10 faces stay blurred for thousands of steps; Eq. 5 on the identifier's maps keeps the person.
+        "identity_weight": 1.0,
         "perceptual_weight": 30.0,
         "weights": IDENTIFIER,
         "perceptual_layer": "relu5_1",
