@@ -301,6 +301,7 @@ def test_a_killed_run_goes_on_to_the_same_rows(tmp_path: Path, undisturbed: Path
     assert len(run_folder.read_json(out / "environment.json")["earlier"]) == 1
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_finished_folds_and_says_little(tmp_path: Path) -> None:
     out, diary = tmp_path / "run", tmp_path / "diary"
     process = start(out, diary, 2)

@@ -87,6 +87,7 @@ def train(folder: Path, shift: float) -> None:
     not torch.distributed.is_available() or not torch.distributed.is_gloo_available(),
     reason="torch was built without gloo, the backend of distributed training on CPUs",
 )
+@pytest.mark.slow
 def test_two_processes_give_the_losses_of_one(tmp_path: Path):
     train(tmp_path, shift=0.0)
     alone = json.loads((tmp_path / "first-0.json").read_text())
