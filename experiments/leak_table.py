@@ -114,8 +114,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def read(options: argparse.Namespace) -> Faces:
     """The faces that are learned and tested."""
-    given = options.people, options.seed, options.images, options.image_size
-    return read_tested(options.dataset, options.root, *given)
+    return read_tested(options.dataset, options.root, options.people, options.seed, options.images, options.image_size)
 
 
 def row(name: str, faces: Faces, options: argparse.Namespace) -> dict[str, Any]:

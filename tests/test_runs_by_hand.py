@@ -10,15 +10,12 @@ import pytest
 
 from ferdis import run_folder
 from ferdis.run_folder import RunFolder, Task, read_run
+from tests.test_seals import DONE
 
 RECORD = {
     "dataset": "bars", "protocol": {"folds": 2}, "selection": "last", "seeds": [0],
     "faces": {"images": 2, "size": [8, 8], "classes": ["a", "b"], "people": None, "digest": "d", "attrs": {}},
     "systems": {"cnn": {"class": "CNN"}, "resnet": {"class": "ResNet"}},
-}  # fmt: skip
-DONE = {
-    "rows": 1, "notes": [], "fit_seconds": 1.0, "predict_seconds": 0.1, "resumed": False, "train_images": 1,
-    "validation_images": 0, "test_images": 1,
 }  # fmt: skip
 COLUMNS = (*run_folder.ROW_COLUMNS, "p_a", "p_b")
 

@@ -16,13 +16,13 @@ import pytest
 from ferdis import BaselineCNN, SubjectKFold, evaluate, run_folder, saved_models
 from ferdis._io import sealed
 from ferdis.faces import Faces
-from ferdis.saved_models import evidence_of, find_model, load_model
+from ferdis.saved_models import Evidence, evidence_of, find_model, load_model
 from tests.systems.test_classifier import build
 from tests.systems.test_ifgan import faces
 
 
 def seven_people(seed: int = 0) -> Faces:
-    """Of whom two folds cannot have as many."""
+    """Seven, so that two folds test different numbers of people."""
     every = faces(48, seed=seed)
     named = every.with_table(every.to_frame().assign(path=[f"{row:02d}.png" for row in range(48)]))
     return named[np.flatnonzero(every.subject != "t/7")]
@@ -161,10 +161,16 @@ class TestLoading:
             load_model(model)
 
 
+def evidence(folder: Path) -> Evidence:
+    """Of a model that has some."""
+    found = evidence_of(folder)
+    assert found is not None
+    return found
+
+
 class TestEvidence:
     def test_what_the_run_measured(self, made: Path) -> None:
-        found = evidence_of(made / "fold-01" / "cnn")
-        assert found is not None
+        found = evidence(made / "fold-01" / "cnn")
         rows = found.pooled
         right = rows["true"] == rows["predicted"]
         assert len(rows) == 42 and set(rows["system"]) == {"cnn"} and found.folds == 2
@@ -179,8 +185,7 @@ class TestEvidence:
 
     @pytest.mark.parametrize("number", [0, 1])
     def test_the_faces_of_its_own_fold(self, made: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-        found = evidence_of(made / f"fold-{number:02d}" / "cnn")
-        assert found is not None
+        found = evidence(made / f"fold-{number:02d}" / "cnn")
         monkeypatch.setattr(saved_models, "_loaded_again", lambda folder, dataset: seven_people())
         learned, tested = found.faces()
         assert tested is not None and set(tested.table["path"]) == set(found.tested["path"])
@@ -192,8 +197,7 @@ class TestEvidence:
             found.faces()
 
     def test_accuracy_over_folds(self, made: Path) -> None:
-        found = evidence_of(made / "fold-01" / "cnn")
-        assert found is not None
+        found = evidence(made / "fold-01" / "cnn")
         rows = found.pooled[:6].assign(true="a", predicted=list("aabbaa"), fold=[0, 0, 0, 0, 1, 1])
         several = replace(found, pooled=rows)
         assert several.protocol_accuracy == pytest.approx((0.75, 0.5**1.5))
@@ -202,22 +206,22 @@ class TestEvidence:
 
     def test_what_the_records_say(self, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         folder, record = made / "fold-01" / "cnn", run_folder.read_record(made)
-        found = evidence_of(folder)
-        assert found is not None and (found.sealed, found.seed, found.selection) == (True, 0, "last")
+        found = evidence(folder)
+        assert (found.sealed, found.seed, found.selection) == (True, 0, "last")
         read_fit = run_folder.read_fit
         monkeypatch.setattr(run_folder, "read_fit", lambda *a, **b: {**read_fit(*a, **b), "seed": 3})
         monkeypatch.setattr(run_folder, "read_record", lambda root: {**record, "selection": "validation"})
-        found = evidence_of(folder)
-        assert found is not None and (found.seed, found.selection) == (3, "validation")
+        found = evidence(folder)
+        assert (found.seed, found.selection) == (3, "validation")
         monkeypatch.setattr(run_folder, "is_sealed", lambda *_: False)
-        found = evidence_of(folder)
-        assert found is not None and not found.sealed
+        found = evidence(folder)
+        assert not found.sealed
         monkeypatch.undo()
         monkeypatch.setattr(
             run_folder, "read_fit", lambda *a, **b: {k: v for k, v in read_fit(*a, **b).items() if k != "files"}
         )
-        found = evidence_of(folder)
-        assert found is not None and not found.sealed
+        found = evidence(folder)
+        assert not found.sealed
 
     def test_what_a_model_of_everybody_cites(self, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         measured = {
@@ -228,8 +232,8 @@ class TestEvidence:
         rows = pd.DataFrame({"fold": [0, 1], "true": ["a", "a"], "predicted": ["a", "b"]})
         monkeypatch.setattr(run_folder, "read_fit_record", lambda folder: fit)
         monkeypatch.setattr(run_folder, "pooled_rows", lambda record: rows)
-        found = evidence_of(model)
-        assert found is not None and (found.people, found.images, found.test_people) == (9, 60, None)
+        found = evidence(model)
+        assert (found.people, found.images, found.test_people) == (9, 60, None)
         assert (found.training_people, found.training_images, found.seed, found.fold) == (5, 30, 2, None)
         assert (found.selection, found.sealed, found.others) == ("validation", True, "cut off")
         assert found.protocol_accuracy[0] == 0.5 and np.isnan(found.fold_accuracy)
@@ -248,7 +252,6 @@ class TestEvidence:
         assert evidence_of(model) is None
 
     def test_faces_that_the_run_cannot_load_again(self, made: Path) -> None:
-        found = evidence_of(made / "fold-01" / "cnn")
-        assert found is not None
+        found = evidence(made / "fold-01" / "cnn")
         with pytest.raises(ValueError, match="does not say how bars was loaded"):
             found.faces()

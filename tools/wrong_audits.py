@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-LEAKAGE = "tests/protocol/test_leakage.py"
-CALIBRATED = "tests/protocol/test_calibrated.py"
-LOOK_ALIKES = "tests/protocol/test_look_alikes.py"
-PARTS = "tests/protocol/test_parts.py"
-PUBLISHED = "tests/protocol/test_published.py"
+from tools.wrong_protocol import CALIBRATED, LEAKAGE, PARTS
+
+LOOK_ALIKES, PUBLISHED = "tests/protocol/test_look_alikes.py", "tests/protocol/test_published.py"
 
 AUDITS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     "ferdis/protocol/leakage.py": (

@@ -5,7 +5,7 @@ Those marked * were accepted by the tests that the module had of its own.
 
 from __future__ import annotations
 
-SPLITTERS, PUBLISHED = "tests/protocol/test_splitters.py", "tests/protocol/test_published.py"
+SPLITTERS = "tests/protocol/test_splitters.py"
 CROSS, CALIBRATED = "tests/protocol/test_cross_dataset.py", "tests/protocol/test_calibrated.py"
 PARTS = "tests/protocol/test_parts.py"
 LEAKAGE, ALIKE = "tests/protocol/test_leakage.py", "tests/protocol/test_near_duplicates.py"

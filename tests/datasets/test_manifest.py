@@ -350,4 +350,5 @@ def test_real_photographs(name, images, people):
     assert (len(table), table["subject"].nunique()) == (images, people)
     assert bool(notes) == (name == "wild")
     if name == "london":
-        assert check("manifest", root=SHARED / "data" / name).ok
+        report = check("manifest", root=SHARED / "data" / name)
+        assert report.ok and len(report.table) == images and report.table["height"].notna().all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -159,16 +158,17 @@ def judged_by(
         probability[0, 1, 2, [2, 32]] = sure[0], sure[0] - 0.001
         return [np.zeros((1, 4, *shape), np.float32), probability]
 
-    def later(number: int) -> Callable[[np.ndarray], list[np.ndarray]]:
-        def answer(images: np.ndarray) -> list[np.ndarray]:
-            count = len(images)
-            own = np.array(moves if number == 2 else [[0.0] * 4] * 2, np.float32)[:count]
-            faces = np.stack([np.zeros(count), sure[number] - 0.001 * np.arange(count)], 1).astype(np.float32)
-            return [own, np.zeros((count, 10), np.float32), faces][:: 2 if number == 1 else 1]
+    def faces(count: int, sure: float) -> np.ndarray:
+        return np.stack([np.zeros(count), sure - 0.001 * np.arange(count)], 1).astype(np.float32)
 
-        return answer
+    def second(images: np.ndarray) -> list[np.ndarray]:
+        return [np.zeros((len(images), 4), np.float32), faces(len(images), sure[1])]
 
-    monkeypatch.setattr(mtcnn, "networks_on", lambda device: mtcnn.Networks(first, later(1), later(2)))
+    def third(images: np.ndarray) -> list[np.ndarray]:
+        own, points = np.array(moves, np.float32)[: len(images)], np.zeros((len(images), 10), np.float32)
+        return [own, points, faces(len(images), sure[2])]
+
+    monkeypatch.setattr(mtcnn, "networks_on", lambda device: mtcnn.Networks(first, second, third))
     return mtcnn.find_faces(np.zeros((120, 120, 3), np.uint8), 12).boxes
 
 

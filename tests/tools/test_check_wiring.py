@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from itertools import groupby
+from operator import attrgetter
 
 import pytest
 
@@ -13,23 +15,35 @@ from tools.check_wiring import ROOT, WrongProgram, programs
 EVERY = list(programs())
 
 
+def parse_edited(file: str, edits: Iterable[WrongProgram]) -> None:
+    """Parse a file with each of its edits; those that leave each other's places alone are parsed together."""
+    right, left = (ROOT / file).read_text(encoding="utf-8"), list(edits)
+    while left:
+        text = right
+        together: list[WrongProgram] = []
+        for program in left:
+            if text.count(program.right) == 1:
+                text = text.replace(program.right, program.wrong)
+                together.append(program)
+        try:
+            ast.parse(text, file)
+        except SyntaxError:  # what is a program with one edit may be none with two
+            for program in together:
+                ast.parse(right.replace(program.right, program.wrong), program.name)
+        left = [program for program in left if program not in together]
+
+
 def test_each_edit_gives_a_program() -> None:
-    """Edits of one file that leave each other's places alone are parsed together."""
-    for file, edits in groupby(sorted(EVERY, key=lambda program: program.file), lambda program: program.file):
-        right, left = (ROOT / file).read_text(encoding="utf-8"), list(edits)
-        while left:
-            text = right
-            together: list[WrongProgram] = []
-            for program in left:
-                if text.count(program.right) == 1:
-                    text = text.replace(program.right, program.wrong)
-                    together.append(program)
-            try:
-                ast.parse(text, file)
-            except SyntaxError:  # what is a program with one edit may be none with two
-                for program in together:
-                    ast.parse(right.replace(program.right, program.wrong), program.name)
-            left = [program for program in left if program not in together]
+    for file, edits in groupby(sorted(EVERY, key=attrgetter("file")), attrgetter("file")):
+        parse_edited(file, edits)
+
+
+def test_an_edit_that_gives_none_is_found() -> None:
+    others = [program for program in EVERY if program.file == "ferdis/losses.py"]
+    for wrong in ("return value.float( if half", "return value.float() if half else value)"):
+        broken = WrongProgram("broken", "ferdis/losses.py", "return value.float() if half else value", wrong, ())
+        with pytest.raises(SyntaxError):
+            parse_edited("ferdis/losses.py", [*others, broken])
 
 
 def test_each_edit_changes_something_that_tests_can_notice() -> None:
