@@ -214,6 +214,8 @@ RENDERERS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 '"easy": 0.0, "normal": 0.07, "hard": 0.12',
                 '"easy": 0.12, "normal": 0.07, "hard": 0.0',
             ),
+            "rare variants are easy": ("variant[0] >= least", "variant[0] >= 0"),
+            "easy alone has rare variants": ("_RAREST[difficulty] * max", "(0.5 - _RAREST[difficulty]) * max"),
             "whole patterns may go": ("if len(kept) >= _FRAMES_ONLY * len(units):", "if len(kept) >= 0:"),
         },
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from types import SimpleNamespace
 
 import first_answer
@@ -119,6 +120,14 @@ def test_alignment_beside_facenets_own_loop(photographs) -> None:
 def test_rendering() -> None:
     (row,) = inputs.main(["render", "--count", "14", "--size", "32", *SHORT]).to_dict("records")
     assert row["renderer"] == "synthetic" and row["images"] == 14 and row["images per second"] > 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_rendering_on_several_threads_is_timed_by_the_clock(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)  # of this process, which goes on to other tests
+    monkeypatch.setattr(inputs, "_drawn", lambda *_, **__: time.sleep(0.1))  # takes no processor time
+    (row,) = inputs.main(["render", "--count", "14", "--threads", str(threads), *SHORT]).to_dict("records")
+    assert row["threads"] == threads and (row["ms per image"] > 100 / 14) == (threads == 2)
 
 
 def test_a_new_cache_of_photographs(photographs, tmp_path) -> None:

@@ -199,7 +199,7 @@ def test_variants_are_drawn_as_often_as_they_say_and_keep_most_of_their_units(mo
         return [sample_expression(name, rng, style=None, difficulty=difficulty) for _ in range(count)]
 
     weights = [weight for weight, _ in VARIANTS["neutral"]]
-    still = np.mean([pattern == {} for pattern in patterns("neutral", "easy", 400)])
+    still = np.mean([pattern == {} for pattern in patterns("neutral", "normal", 400)])
     assert still == pytest.approx(weights[0] / sum(weights), abs=0.08)  # 0.45; one of 13 if all were alike
     whole = [units for _, units in VARIANTS["fear"]]
     assert all(pattern in whole for pattern in patterns("fear", "easy", 50))
@@ -208,6 +208,23 @@ def test_variants_are_drawn_as_often_as_they_say_and_keep_most_of_their_units(mo
     monkeypatch.setitem(expression._DROPPED, "hard", 1.0)
     for pattern in patterns("fear", "hard", 50):
         assert any(pattern.items() <= variant.items() and 0.55 <= len(pattern) / len(variant) < 1 for variant in whole)
+
+
+def test_easy_faces_show_common_variants_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(
+        "ferdis.datasets.facekit.expression.sample_drawn_expression", lambda *_, prototype, **__: prototype
+    )
+    rng = np.random.default_rng(3)
+    shown = {
+        name: {
+            tuple(sample_expression(name, rng, style=None, difficulty="easy").items()) for _ in range(200)
+        } for name in VARIANTS
+    }  # fmt: skip
+    assert shown["neutral"] == {()}
+    assert shown["surprise"] == {tuple(units.items()) for _, units in VARIANTS["surprise"][:3]}
+    assert {name: len(patterns) for name, patterns in shown.items()} == {
+        "neutral": 1, "happiness": 6, "surprise": 3, "anger": 7, "sadness": 9, "disgust": 6, "fear": 8, "contempt": 4,
+    }  # fmt: skip
 
 
 def test_intensity_does_not_change_what_else_is_drawn():

@@ -70,6 +70,11 @@ VARIANTS: dict[str, tuple[Variant, ...]] = {
 
 _DROPPED = {"easy": 0.0, "normal": 0.07, "hard": 0.12}  # chance that a unit of the variant stays away
 _FRAMES_ONLY = 0.55  # at the least, this share of a variant's units stays
+_RAREST = {
+    "easy": 0.5,
+    "normal": 0.0,
+    "hard": 0.0,
+}  # of how often the most frequent variant is drawn: rarer ones are not
 
 
 def sample_expression(
@@ -79,11 +84,14 @@ def sample_expression(
     """Draw the action units of one image.
 
     Parameters and returns are those of :func:`ferdis.datasets.synthetic.expression.sample_expression`; the prototype
-    is one of `VARIANTS`, of which a unit or two may be missing.
+    is one of `VARIANTS`, of which a unit or two may be missing. With ``difficulty="easy"`` none is missing, and only
+    variants that are drawn at least half as often as the most frequent one are drawn.
     """
     variants = VARIANTS.get(expression, ())
     if not variants:
         raise ValueError(f"expression {expression!r} is unknown; choose one of {', '.join(VARIANTS)}")
+    least = _RAREST[difficulty] * max(weight for weight, _ in variants)
+    variants = tuple(variant for variant in variants if variant[0] >= least)
     weights = np.array([weight for weight, _ in variants])
     chosen = variants[int(np.searchsorted(np.cumsum(weights / weights.sum()), rng.uniform(0, 0.9999)))][1]
     stays = rng.uniform(size=len(ACTION_UNITS)) >= _DROPPED[difficulty]
