@@ -444,4 +444,18 @@ TRAINED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "compared with itself": ("self.embedder_.embed(sources)", "self.embedder_.embed(generated)"),
         },
     ),
+    "ferdis/training/memory.py": (
+        ("tests/training/test_memory.py",),
+        {
+            "every collection looks at everything": ("            gc.freeze()\n", ""),
+            "objects stay set aside": ("            gc.unfreeze()\n", "            pass\n"),
+            "after an error they stay": (
+                "    try:\n        yield collect\n    finally:\n        if set_aside:\n            gc.unfreeze()",
+                "    yield collect\n    if set_aside:\n        gc.unfreeze()",
+            ),
+            "what others set aside comes back": ("if not gc.get_freeze_count():", "if True:"),
+            "nothing is collected": ("        gc.collect()\n", ""),
+            "only the young are collected": ("gc.collect()\n", "gc.collect(0)\n"),
+        },
+    ),
 }

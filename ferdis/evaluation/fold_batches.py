@@ -8,7 +8,6 @@ A processor they do not leave idle: there it is several processes (``n_jobs``) t
 from __future__ import annotations
 
 import contextlib
-import gc
 import statistics
 import sys
 from collections.abc import Generator, Iterable, Sequence
@@ -24,6 +23,7 @@ from ferdis.evaluation.workers import Workers
 from ferdis.messages import one_line
 from ferdis.run_folder import Task
 from ferdis.training.fused import Watch, together
+from ferdis.training.memory import cheap_collections
 
 _MOST = 10  # fits that "auto" has advance together
 
@@ -68,9 +68,10 @@ def run_fits(jobs: Sequence[Job], workers: Workers, tell: bool) -> Generator[Out
         return
     batches = batches_of(jobs, size)
     if workers.n_jobs == 1 or len(batches) == 1:
-        for batch in batches:
-            yield from _fit_together(batch)
-            gc.collect()
+        with cheap_collections() as collect:
+            for batch in batches:
+                yield from _fit_together(batch)
+                collect()
         return
     known = {batch.task: batch for batch in batches}
     for ended in workers.run(_fit_batch, batches):  # type: ignore[arg-type]  # a batch has a task, as a job has

@@ -10,7 +10,6 @@ import atexit
 import contextlib
 import ctypes
 import functools
-import gc
 import os
 import shutil
 import signal
@@ -30,6 +29,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from ferdis.evaluation.fit_and_score import Job, Outcome
 from ferdis.run_folder import Task
+from ferdis.training.memory import cheap_collections
 
 BACKENDS = ("processes", "ray")
 AUTO = "auto"
@@ -114,9 +114,10 @@ def died(task: Task, times: int) -> Outcome:
 
 
 def _here(function: Function, jobs: Sequence[Job]) -> Generator[Outcome, None, None]:
-    for job in jobs:
-        yield function(job)
-        gc.collect()
+    with cheap_collections() as collect:
+        for job in jobs:
+            yield function(job)
+            collect()
 
 
 def _in_processes(

@@ -15,7 +15,6 @@ gives each fold its own winner and refuses one that was tuned on a person whom t
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import time
@@ -52,6 +51,7 @@ from ferdis.sweep.search_space import Space
 from ferdis.sweep.shared_study import SharedStudy, open_storage, shown, storage_errors
 from ferdis.training.distributed import rank_and_world_of_launch
 from ferdis.training.history import Row
+from ferdis.training.memory import cheap_collections
 from ferdis.training.seeding import derived_seed
 
 SELECTIONS = ("last", "validation")
@@ -269,13 +269,14 @@ def _quiet() -> Iterator[None]:
 def _run_all(plan: _Plan, parts: Sequence[_Part], progress: bool) -> None:
     """Work until every part has its trials; those that other workers have in hand are waited for."""
     wanted = sum(plan.trials for part in parts)
-    with Bar("trials", wanted, sum(part.study.finished() for part in parts), progress, each=True) as bar:
+    done = sum(part.study.finished() for part in parts)
+    with Bar("trials", wanted, done, progress, each=True) as bar, cheap_collections() as collect:
         while True:
             worked = False
             for part in parts:
                 while (trial := part.study.claim()) is not None:
                     part.study.work(trial, partial(_score, plan, part))
-                    gc.collect()
+                    collect()
                     bar.step(f"{_part_name(part.fold)}, trial {trial.number}")
                     worked = True
                     _refuse_hopeless(plan, part)
