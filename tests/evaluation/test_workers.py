@@ -30,6 +30,7 @@ def faces() -> Faces:
     return make_faces()
 
 
+@pytest.mark.slow  # four workers one after the other, each of which imports everything
 def test_a_job_that_always_kills_its_worker_is_named_and_the_others_finish(
     faces: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
