@@ -170,3 +170,95 @@ def test_a_representation_map_draws_everything_twice_and_names_expressions() -> 
     assert drawn(figures.representation_map(np.ones((30, 4)), faces.subject, faces.expression)).std() > 0
     with pytest.raises(ValueError, match="3 representations are too few"):
         figures.representation_map(np.ones((3, 4)), faces.subject[:3], faces.expression[:3])
+
+
+def test_a_cell_stands_in_the_row_of_the_true_and_the_column_of_the_predicted_class() -> None:
+    cells: dict[tuple[int, int], list[str]] = {}
+    for text in figures.confusion_matrix(make_rows().query("system == 'a'")).axes[0].texts:
+        across, down = text.get_position()
+        cells.setdefault((round(down), round(across)), []).append(text.get_text())
+    assert cells[0, 1] == ["25 %", "1"] and cells[1, 0] == ["50 %", "1"] and cells[2, 1] == ["100 %", "2"]
+    assert cells[1, 2] == ["0 %", "0"]
+
+
+def test_a_fold_of_each_seed_is_a_point_and_chance_is_of_all_classes() -> None:
+    one = make_rows().query("system == 'a'")
+    axes = figures.fold_accuracy(pd.concat([one, one.assign(seed=1, predicted=one["true"])])).axes[0]
+    assert sorted(np.asarray(axes.collections[0].get_offsets())[:, 1]) == [25, 75, 100, 100]
+    assert axes.get_title().startswith("4 folds")
+    axes = figures.fold_accuracy(one[one["true"] != "happiness"]).axes[0]  # which still has its probability
+    (text,) = axes.texts
+    assert text.get_text() == "1/3" and text.get_position()[1] == pytest.approx(100 / 3)
+    mostly = one.assign(subject=["t/1"] * 7 + [""])
+    assert figures.fold_accuracy(mostly).axes[0].get_title() == "2 folds"
+
+
+def test_reliability_by_hand() -> None:
+    confidence = [0.95, 0.95, 0.95, 0.95, 0.61, 0.69]
+    rows = pd.DataFrame({"system": "a", "true": ["joy"] * 6, "p_joy": confidence})
+    rows["p_joy"] = rows["p_joy"].where([True, True, True, False, True, False], 1 - rows["p_joy"])
+    rows = rows.assign(p_fear=1 - rows["p_joy"], predicted=np.where(rows["p_joy"] > 0.5, "joy", "fear"))
+    above, below = figures.reliability(rows, bins=10).axes
+    points = above.lines[-1]
+    np.testing.assert_allclose(points.get_xdata(), [0.65, 0.95])
+    np.testing.assert_allclose(points.get_ydata(), [0.5, 0.75])
+    assert [bar.get_height() for bar in below.patches] == [0, 0, 0, 0, 0, 0, 2, 0, 0, 4]
+    assert above.get_title() == "a: ECE 18.3 %"  # (2 x 0.15 + 4 x 0.2) / 6; of 15 bins 31.3 %
+
+
+def test_a_group_has_a_dot_and_an_interval_of_each_systems_colour() -> None:
+    records = pd.DataFrame(
+        [("gender", "f", "a", 7, 21, 0.5, 0.4, 0.7), ("gender", "f", "b", 7, 21, 0.2, 0.1, 0.3),
+         ("gender", "m", "a", 0, 9, 0.6, 0.5, 0.8), ("gender", "m", "b", 0, 9, 0.3, 0.2, 0.6)],
+        columns=["attribute", "group", "system", "people", "images", "uar", "low", "high"],
+    )  # fmt: skip
+    axes = figures.group_recall(records).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["gender: f (7)", "gender: m (9)"]
+    drawn = axes.lines[: 2 * len(records)]
+    assert [line.get_color() for line in drawn] == [*figures.COLOURS[:1] * 2, *figures.COLOURS[1:2] * 2] * 2
+    np.testing.assert_allclose([line.get_xdata() for line in drawn[::2]], [[40, 70], [10, 30], [50, 80], [20, 60]])
+    np.testing.assert_allclose([line.get_xdata()[0] for line in drawn[1::2]], [50, 20, 60, 30])
+
+
+def test_a_transfer_stands_beside_its_face_and_below_its_reference() -> None:
+    data = painted(4, 1)
+    references, faces = data[[0, 4]], data[[6, 9, 7]]
+    figure = figures.transfer_grid(Painter(), faces, references)
+    shown: dict[tuple[int, int], np.ndarray] = {}
+    for axes in figure.axes:
+        if axes.images:
+            place = axes.get_subplotspec()
+            shown[place.rowspan.start, place.colspan.start] = axes.images[0].get_array()  # type: ignore[union-attr]
+    for i in range(3):
+        np.testing.assert_array_equal(shown[i + 1, 0], faces.pixels([i])[0])
+        for k in range(2):
+            np.testing.assert_array_equal(shown[i + 1, 2 + k], composed(faces[[i]], references[[k]]).pixels()[0])
+    assert [axes.get_title() for axes in figure.axes if axes.get_title()] == ["anger", "fear"]
+
+
+def test_a_representation_map_is_of_scaled_dimensions_and_of_its_seed() -> None:
+    faces = painted(4, 1)
+    codes = Painter().transform(faces)
+
+    def places(codes: np.ndarray, **options: int) -> np.ndarray:
+        axes = figures.representation_map(codes, faces.subject, faces.expression, **options).axes[0]
+        return np.concatenate([np.asarray(dots.get_offsets()) for dots in axes.collections])
+
+    once = places(codes)
+    np.testing.assert_allclose(places(codes * 2.0 ** np.arange(8)), once)
+    assert np.abs(places(codes, seed=1) - once).max() > 1
+
+
+def test_class_averages_are_rounded_means_of_all_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "_BLOCK", 2)
+    pixels = np.array([1, 2, 2], np.uint8)[:, None, None, None] * np.ones((2, 2, 3), np.uint8)
+    averages = figures.class_averages(Faces(pixels, pd.DataFrame({"expression": ["fear"] * 3})))
+    assert (averages["fear"] == 2).all()  # of 5/3
+
+
+def test_stages_of_several_lengths_follow_one_another() -> None:
+    lengths = {"first": 3, "second": 2, "third": 2}
+    history = pd.DataFrame([{"stage": stage, "phase": "p", "term": "t", "epoch": epoch, "value": 1.0}
+                            for stage, length in lengths.items() for epoch in range(1, length + 1)])  # fmt: skip
+    shown = [axes.lines[-1].get_xdata().tolist() for axes in figures.loss_curves(history).axes]  # type: ignore[union-attr]
+    assert shown == [[1, 2, 3], [4, 5], [6, 7]]

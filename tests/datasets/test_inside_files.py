@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ferdis.datasets import load
@@ -234,3 +238,130 @@ def test_a_video_whose_codec_is_unknown_is_named(tmp_path, monkeypatch):
     (tmp_path / "a.avi").write_bytes(b"RIFF")
     with pytest.raises(ValueError, match=r"a\.avi: its frames are of a format that cannot be decoded"):
         containers._opened(str(tmp_path / "a.avi"))
+
+
+def test_names_of_images_inside_files() -> None:
+    assert containers.inside("a/CLIP.AVI#3") == ("a/CLIP.AVI", 3) and containers.inside("fer.csv#0") == ("fer.csv", 0)
+    assert containers.inside("a.png#3") is None and containers.inside("clip.avi") is None
+    assert [containers.file_of(name) for name in ("a/clip.mp4#12", "a/b.png")] == ["a/clip.mp4", "a/b.png"]
+
+
+def test_a_file_that_was_changed_is_read_anew(tmp_path: Path) -> None:
+    video = layouts.video(tmp_path / "a.avi", 3)
+    table = tmp_path / "a.csv"
+    table.write_text("pixels\n1 1 1 1\n2 2 2 2\n")
+    assert [int(read_image(f"{file}#1").max()) for file in (video, table)] == [10, 2]
+    layouts.video(video, 3, paint=lambda number: np.full((48, 64, 3), 200 + number, np.uint8))
+    table.write_text("pixels\n1 1 1 1\n9 9 9 9\n")
+    for file in (video, table):
+        os.utime(file, ns=(0, 10**18))
+    assert [int(read_image(f"{file}#1").max()) for file in (video, table)] == [201, 9]
+
+
+def test_red_is_red(tmp_path: Path) -> None:
+    path = layouts.video(tmp_path / "a.avi", 1, paint=lambda _: np.full((48, 64, 3), (200, 100, 50), np.uint8))
+    (image,) = containers.video_frames(path)
+    for pixels in (read_image(f"{path}#0"), image.pixels):
+        assert np.median(pixels, axis=(0, 1)).tolist() == [200, 100, 50]  # type: ignore[arg-type]
+
+
+def test_rows_of_a_long_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "_PARSED_ROWS", 2)
+    file = tmp_path / "long.csv"
+    pd.DataFrame({"pixels": [f"{k} {k} {k} {k}" for k in range(5)]}).to_csv(file, index=False)
+    assert [int(read_image(f"{file}#{k}").max()) for k in (4, 0, 2)] == [4, 0, 2]
+    with pytest.raises(ValueError, match=r"long\.csv#5: the file holds 5 pictures"):
+        read_image(f"{file}#5")
+
+
+def test_every_third_frame_with_its_time(tmp_path: Path) -> None:
+    path = layouts.video(tmp_path / "a.avi", 8)  # 25 a second
+    found = list(containers.video_frames(path, every=3))
+    assert [image.number for image in found] == [0, 3, 6]
+    assert [image.seconds for image in found] == pytest.approx([0, 0.12, 0.24])
+    assert [int(np.median(image.pixels)) for image in found] == [0, 30, 60]  # type: ignore[arg-type]
+    assert containers.count_frames(path) == 8
+
+
+def test_frames_that_no_header_counts_and_one_that_cannot_be_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    av = pytest.importorskip("av")
+    frame = SimpleNamespace(to_ndarray=lambda format: np.zeros((2, 2, 3), np.uint8), time=None)
+
+    def broken() -> None:
+        raise av.error.InvalidDataError(1, "damaged")
+
+    packets = [SimpleNamespace(size=9, decode=decode) for decode in (lambda: [frame], broken, lambda: [frame])]
+    packets.append(SimpleNamespace(size=0, decode=list))  # the end
+    container = SimpleNamespace(
+        streams=SimpleNamespace(video=[SimpleNamespace(frames=0)]), demux=lambda _: iter(packets)
+    )
+    found = list(containers._pictures(container, "a.avi", 1))
+    assert [(image.number, isinstance(image.pixels, ValueError)) for image in found] == [
+        (0, False),
+        (1, True),
+        (2, False),
+    ]
+    monkeypatch.setattr(containers, "_opened", lambda _: _Closing(container))
+    assert containers.count_frames("a.avi") == 3
+
+
+class _Closing:
+    """A container for a ``with`` block."""
+
+    def __init__(self, container: Any) -> None:
+        self.container = container
+
+    def __enter__(self) -> Any:
+        return self.container
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_an_image_is_turned_as_its_mark_says() -> None:
+    """A mark of 90 degrees: counter-clockwise."""
+    pixels = np.array([[1, 2], [3, 4]], np.uint8)[:, :, None].repeat(3, axis=2)
+    for degrees, turned in ((0, [[1, 2], [3, 4]]), (90, [[2, 4], [1, 3]]), (-90, [[3, 1], [4, 2]])):
+        frame = SimpleNamespace(to_ndarray=lambda format: pixels, rotation=degrees)
+        assert containers._upright(frame)[..., 0].tolist() == turned
+
+
+@pytest.mark.parametrize(
+    ("streams", "says"),
+    [([], "holds no images, only sound"), ([(16_000, 4_001)], "16000 x 4001 pixels, the limit is 64 Mpixel")],
+)
+def test_what_is_no_film_to_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streams: list, says: str) -> None:
+    av = pytest.importorskip("av")
+    video = [SimpleNamespace(codec_context=0, width=width, height=height) for width, height in streams]
+    opened = SimpleNamespace(streams=SimpleNamespace(video=video), close=lambda: None)
+    monkeypatch.setattr(av, "open", lambda path: opened)
+    (tmp_path / "a.avi").write_bytes(b"RIFF")
+    with pytest.raises(ValueError, match=rf"a\.avi: .*{says}"):
+        containers._opened(str(tmp_path / "a.avi"))
+
+
+@pytest.mark.parametrize(
+    ("system", "camera", "place", "kind"),
+    [
+        ("linux", "1", "/dev/video1", "v4l2"),
+        ("darwin", "1", "1", "avfoundation"),
+        ("win32", "HD camera", "video=HD camera", "dshow"),
+        ("win32", "rtsp://host/1", "rtsp://host/1", None),
+        ("linux", "rtsp://host/1", "rtsp://host/1", None),
+    ],
+)
+def test_a_camera_is_opened_as_its_system_names_it(
+    monkeypatch: pytest.MonkeyPatch, system: str, camera: str, place: str, kind: str | None
+) -> None:
+    av = pytest.importorskip("av")
+    asked: list[tuple[str, str | None]] = []
+
+    def refuse(name: str, format: str | None) -> None:
+        asked.append((name, format))
+        raise OSError("not here")
+
+    monkeypatch.setattr(av, "open", refuse)
+    monkeypatch.setattr("sys.platform", system)
+    with pytest.raises(ValueError, match=r"cannot be opened \(not here\)"):
+        next(containers.camera_frames(camera))
+    assert asked == [(place, kind)]

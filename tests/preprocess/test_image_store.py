@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import pickle
@@ -211,6 +212,7 @@ def test_only_one_process_fills_at_a_time(store: ImageStore, tmp_path: Path, cap
 def test_a_full_disk_is_one_line_and_keeps_what_was_there(store: ImageStore, monkeypatch: pytest.MonkeyPatch) -> None:
     keys, images = keys_of(40), images_of(40)
     store.keep(keys[:4], images[:4], [b""] * 4)
+    files = list(store.folder.glob("images-*.sqlite"))
     connect = database._connect
 
     def small(file: Path, new: bool = False) -> sqlite3.Connection:
@@ -224,6 +226,7 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_there(store: ImageStore, mon
         with pytest.raises(CacheError, match=r"disk is full.*cache= or FERDIS_CACHE") as caught:
             store.keep(keys[4:], images[4:], [b""] * 36)
         assert str(store.folder) in str(caught.value) and "\n" not in str(caught.value)
+    assert list(store.folder.glob("images-*.sqlite")) == files, "a full disk is no damage"
     store.close()
     assert store.read(keys)[1].tolist() == [INTACT] * 4 + [ABSENT] * 36, "all of a write or nothing"
     store.keep(keys[4:], images[4:], [b""] * 36)
@@ -289,3 +292,68 @@ def test_default_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert default_directory() == tmp_path / "here"
     monkeypatch.delenv("FERDIS_CACHE")
     assert default_directory() == Path.home() / ".cache" / "ferdis"
+
+
+def test_a_locked_file_is_said_and_not_made_anew(store: ImageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.keep(keys_of(2), images_of(2), [b""] * 2)
+    store.close()
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.01)
+    (file,) = store.folder.glob("images-*.sqlite")
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(CacheError, match=r"cannot use the image cache \(database is locked\)"):
+            store.keep(keys_of(1, 5), images_of(1), [b""])
+    assert list(store.folder.glob("images-*.sqlite")) == [file]
+    assert store.read(keys_of(2))[1].tolist() == [INTACT] * 2
+
+
+def test_what_ends_in_an_error_is_not_written(store: ImageStore) -> None:
+    store.keep(keys_of(2), images_of(2), [b""] * 2)
+
+    def half(connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM rows")
+        raise KeyError("half way")
+
+    with pytest.raises(KeyError):
+        store.write(half)
+    assert store.read(keys_of(2))[1].tolist() == [INTACT] * 2
+
+
+def test_the_newest_file_counts_and_a_mended_one_is_newer_than_any(store: ImageStore, tmp_path: Path) -> None:
+    store.keep(keys_of(1), images_of(1), [b""])
+    (file,) = store.folder.glob("images-*.sqlite")
+    later = file.with_name(f"images-{2**62:016x}.sqlite")  # made on a machine whose clock is ahead
+    store._made(None).replace(later)
+    assert new(tmp_path).read(keys_of(1))[1].tolist() == [ABSENT]
+    assert store._made(later).name > later.name
+
+
+def test_what_a_killed_process_left_is_removed(store: ImageStore) -> None:
+    store.folder.mkdir(parents=True)
+    (store.folder / "images-0.draft").touch()
+    store.keep(keys_of(1), images_of(1), [b""])
+    assert not list(store.folder.glob("*.draft*"))
+
+
+def test_a_removed_file_is_not_written_to(store: ImageStore, tmp_path: Path) -> None:
+    store.keep(keys_of(1), images_of(1), [b""])
+    for file in store.folder.glob("images-*"):
+        file.unlink()
+    store.keep(keys_of(1, 5), images_of(1), [b""])
+    assert new(tmp_path).read(keys_of(1, 5))[1].tolist() == [INTACT]
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_folder_that_may_not_be_written_is_no_error(store: ImageStore, code: int) -> None:
+    found = store._refusal(OSError(code, "no"))
+    assert isinstance(found, database.UnwritableError)
+    assert isinstance(store._refusal(OSError(errno.EIO, "no")), CacheError)
+
+
+def test_a_mended_file_has_what_is_intact_and_is_mended_once(store: ImageStore, tmp_path: Path) -> None:
+    store.keep(keys_of(2), images_of(2), [b""] * 2)
+    (damaged,) = store.folder.glob("images-*.sqlite")
+    mended = store._made(damaged)
+    store._replace(damaged)  # as another process would, that found the damage at the same time
+    assert max(store.folder.glob("images-*.sqlite")) == mended
+    assert new(tmp_path).read(keys_of(2))[1].tolist() == [INTACT] * 2

@@ -15,7 +15,7 @@ from PIL import Image
 from ferdis.faces import Faces
 from ferdis.preprocess import prepare
 from ferdis.preprocess.images import read_image, resize
-from ferdis.preprocess.originals import map_files
+from ferdis.preprocess.originals import CroppedImages, map_files
 
 
 class Corner:
@@ -95,6 +95,18 @@ def test_a_file_is_read_once_however_often_it_is_asked_for(tmp_path: Path) -> No
     read = []
     assert map_files(lambda image: read.append(0) or image.shape[0], [*files, *files]) == [20, 21, 20, 21]
     assert len(read) == 2
+
+
+def test_more_files_than_are_waited_for_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ferdis.preprocess.originals._AHEAD", 2)
+    files = write(tmp_path, 5)[::-1]
+    assert same(map_files(np.copy, files), files)
+
+
+def test_crops_as_an_array() -> None:
+    crops = CroppedImages(np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3), ["a.png"])
+    assert np.asarray(crops).dtype == np.uint8 and np.asarray(crops, dtype=float).dtype == float
+    np.testing.assert_array_equal(np.asarray(crops, dtype=float).ravel(), np.arange(12))
 
 
 def test_rows_of_a_file_that_holds_many_are_read_in_order(tmp_path: Path) -> None:

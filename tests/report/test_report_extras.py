@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import ndimage
 
 from ferdis import Faces, evaluate
 from ferdis.metrics.selective import (
@@ -99,27 +98,6 @@ def test_the_largest_gap_has_an_interval_over_people() -> None:
     few = rows[rows["subject"].astype(int).between(17, 39)]
     groups = tables.groups_of(few)
     assert tables.gap_table(few, tables.group_records(few, groups), groups) is None
-
-
-@pytest.mark.parametrize("kind", STRESSES)
-def test_stress_grows_with_its_strength_and_repeats(kind: str) -> None:
-    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(0, 1, (60, 60, 3)), (1.5, 1.5, 0))
-    image = np.clip(128 + 250 * noise, 0, 255).astype(np.uint8)[None]
-    worse = [stressed(image, kind, strength, ["a.png"]) for strength in STRENGTHS]
-    assert all(item.shape == image.shape and item.dtype == np.uint8 for item in worse)
-    distance = [float(abs(item.astype(float) - image).mean()) for item in worse]
-    assert distance[0] > 0 and distance == sorted(distance)
-    assert np.array_equal(worse[3], stressed(image, kind, 4, ["a.png"]))
-    with pytest.raises(ValueError, match="strength=6"):
-        stressed(image, kind, 6, ["a.png"])
-
-
-def test_what_is_no_stress_is_one_line() -> None:
-    with pytest.raises(ValueError, match="no stress 'fog'"):
-        stressed(np.zeros((1, 8, 8, 3), np.uint8), "fog", 1, ["a"])
-    with pytest.raises(ValueError, match="2 names for 1 images"):
-        stressed(np.zeros((1, 8, 8, 3), np.uint8), "blur", 1, ["a", "b"])
-    assert stressed(np.zeros((0, 8, 8, 3), np.uint8), "blur", 1, []).shape == (0, 8, 8, 3)
 
 
 def test_stress_counts_every_test_image_at_every_strength(run: Path) -> None:
