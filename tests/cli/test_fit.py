@@ -4,14 +4,77 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
 
 from ferdis import cli
+from ferdis.cli import fit
+from ferdis.cli.arguments import UsageError
+from ferdis.cli.building import Experiment
+from ferdis.protocol import SubjectKFold
 from ferdis.saved_models import evidence_of, load_model
 from tests.cli.test_cli import ferdis as ferdis  # the fixture
 from tests.cli.test_cli import line, only_error, write_manifest
+from tests.evaluation.runner_fakes import NearestMean, make_faces
+
+RUN = {
+    "dataset": {"name": "manifest", "root": "faces"}, "system": ["cnn", "other=cnn"], "preset": "small",
+    "cnn": {"epochs": 2}, "other": {"epochs": 3},
+}  # fmt: skip
+FOLDS = {"name": "subject-kfold", "n_splits": 4, "validation_folds": 1}
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    (tmp_path / "resolved.json").touch()
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(RUN))
+    return tmp_path
+
+
+def test_a_line_like_a_run_has_its_arguments_and_then_its_own(run_folder: Path) -> None:
+    argv, like = fit._like(["--like", str(run_folder), "--system", "other", "--other.epochs", "5"])
+    assert like == run_folder
+    assert argv == ["--system=other=cnn", "--preset=small", "--dataset.name=manifest", "--dataset.root=faces",
+                    "--other.epochs=3", "--other.epochs", "5"]  # fmt: skip
+    with pytest.raises(UsageError, match="it has several systems; name one of cnn, other with --system"):
+        fit._like(["--like", str(run_folder)])
+
+
+def test_those_who_choose_the_epoch_are_the_validation_people_of_the_first_fold() -> None:
+    faces = make_faces(12)
+    fold = SubjectKFold(4, validation_folds=1).split(faces)[0]
+    fitted, validation = fit._held_out({"protocol": FOLDS}, faces)
+    assert set(validation.subject) == set(faces.subject[fold.validation])
+    assert set(fitted.subject) == set(faces.subject) - set(validation.subject) and len(fitted) + len(validation) == 72
+
+
+@pytest.mark.parametrize("selection", ["last", "validation"])
+def test_what_a_run_says_is_passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, selection: str) -> None:
+    faces, given = make_faces(12), dict[str, Any]()
+    settings = {"out": str(tmp_path / "model"), "seed": 7, "progress": False}
+    arguments = {"dataset": {"name": "manifest"}, "seed": 7, "out": "x", "progress": False}
+    experiment = Experiment({"cnn": NearestMean()}, faces, None, settings, arguments, "manifest")
+    measured = SimpleNamespace(record={"selection": selection}, config={"protocol": FOLDS})
+    monkeypatch.setattr(fit, "_like", lambda argv: (argv, tmp_path / "run"))
+    monkeypatch.setattr(fit, "check_line", lambda *_: None)
+    monkeypatch.setattr(fit, "read_experiment", lambda *_: experiment)
+    monkeypatch.setattr("ferdis.run_folder.read_run", lambda _: measured)
+    monkeypatch.setattr("ferdis.evaluation.final_fit.common_winner", lambda run, label: {"epochs": len(label)})
+    monkeypatch.setattr(
+        "ferdis.evaluation.final_fit.fit_final",
+        lambda estimator, faces, out, **more: given.update(more, estimator=estimator, faces=faces, out=out),
+    )
+    monkeypatch.setattr("ferdis.saved_models.evidence_of", lambda _: None)
+    monkeypatch.setattr(NearestMean, "set_params", lambda self, **new: vars(self).update(new))
+    fit.run([])
+    assert given["seed"] == 7 and given["like"] == tmp_path / "run" and given["system"] == "cnn"
+    assert given["estimator"].epochs == 3, "the winner's"
+    assert given["out"] == tmp_path / "model" and given["arguments"] == {"dataset": {"name": "manifest"}, "seed": 7}
+    held_out = 0 if given["validation"] is None else len(given["validation"])
+    assert (held_out > 0) == (selection == "validation") and len(given["faces"]) == len(faces) - held_out
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,13 @@ import importlib
 import inspect
 import re
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from ferdis.datasets import REGISTRY, describe_datasets, entry, load
 from ferdis.datasets.base import Dataset
+from ferdis.datasets.common import checked_root, keep_expressions
 from ferdis.datasets.labels import chosen_expressions, expression_of, own_expressions
 from ferdis.faces import EXPRESSIONS, SEVEN_EXPRESSIONS, Faces
 from tests.datasets.trees import ck48
@@ -174,3 +177,64 @@ def test_chosen_expressions():
 def test_a_posed_set_says_that_its_pictures_may_stand_for_each_other(tmp_path):
     assert load("ck48", root=ck48(tmp_path / "ck"), align=False, cache=False).attrs["posed"] is True
     assert not any(entry(name).posed for name in ("synthetic", "manifest", "folder", "sfew", "rafdb", "fer2013"))
+    posed = {name for name, about in REGISTRY.items() if about.posed}
+    assert posed == {"ckplus", "ck48", "oulucasia", "bu3dfe", "bu4dfe", "mmi", "jaffe"}  # not RaFD: angles and gazes
+
+
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        ("estimator.json", "is a model, not a data set"),
+        ("resolved.json", "is a run, not a data set: `ferdis report "),
+        ("faces.csv", "is a folder, not the name of a data set: load('manifest', root="),
+        ("anger.png", "is a folder, not the name of a data set: load('folder', root="),
+    ],
+)
+def test_a_path_in_the_place_of_a_name_says_what_to_call(tmp_path, file, says):
+    (tmp_path / file).touch()
+    with pytest.raises(ValueError, match=re.escape(f"{tmp_path} {says}")):
+        entry(str(tmp_path))
+    with pytest.raises(ValueError, match=r"model\.onnx is a model, not a data set"):
+        entry(str(tmp_path / "model.onnx"))
+
+
+class Listed(Dataset):
+    """Two images of a list."""
+
+    name = "listed"
+
+    def table(self, problems=None):
+        return pd.DataFrame({"path": ["a.png", "b.png"], "expression": ["fear", "anger"]}), ["said by the set"]
+
+
+def test_what_a_set_is_told_is_passed_on_to_preprocessing(tmp_path, monkeypatch, capsys):
+    given = {}
+
+    def prepare(files, table, **more):
+        given.update(more, files=files)
+        return Faces(np.zeros((2, 4, 4, 3), np.uint8), table, {"notes": ["said in reading"], "preprocessing": {}})
+
+    monkeypatch.setattr("ferdis.preprocess.prepare", prepare)
+    asked = {"image_size": 4, "align": False, "cache": tmp_path, "device": "cuda:1", "errors": "skip"}
+    faces = Listed(tmp_path, **asked, progress=False).load()
+    assert given == {**asked, "progress": False, "files": [tmp_path / "a.png", tmp_path / "b.png"]}
+    assert faces.attrs["notes"] == ["said by the set", "said in reading"] and faces.attrs["dataset"] == "listed"
+    assert capsys.readouterr().err == ""
+    Listed(tmp_path).load()
+    assert capsys.readouterr() == ("", "listed: said by the set\n") and given["align"] is True
+
+
+def test_a_folder_below_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.png").touch()
+    assert checked_root("~/set", "listed") == Listed("~/set").root == tmp_path / "set"
+
+
+def test_rows_of_the_chosen_classes_are_counted_from_0():
+    notes = []
+    table = pd.DataFrame({"expression": ["fear", "anger", "fear", "sadness"], "path": list("abcd")})
+    kept = keep_expressions(table, ["anger", "sadness"], notes)
+    assert kept.index.tolist() == [0, 1] and kept["path"].tolist() == ["b", "d"]
+    assert notes == ["dropped 2 of 4 rows outside the chosen expressions: fear 2"]

@@ -377,6 +377,59 @@ def test_empty_report_reads() -> None:
     assert "people unknown: no leak" in str(AuditReport())
 
 
+def leak(count: int = 1, kind: str = "person") -> Leak:
+    return Leak(kind, 1, ("train", "test"), ("a.png", "b.png"), "the same person ck/S1", count)
+
+
+def test_a_report_by_hand() -> None:
+    report = AuditReport(
+        images=1200, people=4, folds=2, test_slots=40, seen_slots=10, duplicate_groups=0, near_pairs=1,
+        pairs_compared=1234, threshold=0.9, leaks=[leak(3)], missing_classes=["fold 1: no fear"],
+    )  # fmt: skip
+    assert report.seen_share == 0.25 and not report.ok
+    assert str(report).splitlines() == [
+        "audit of 2 folds, 1,200 images, 4 people: REFUSED: 2 findings",
+        "  people: 25.0 % of test slots (10 of 40) show a person who is also in training",
+        "  duplicates: 0 groups of identical or mirrored images in the set",
+        "  near-duplicates: 1,234 pairs of different people compared, mirrored too: 1 alike (similarity over 0.9)",
+        "  refused: fold 1: the same person ck/S1: a.png (train) and b.png (test) and 2 more: keep all images of a "
+        "person in one part, as SubjectKFold does",
+        "  refused: fold 1: no fear",
+    ]
+
+
+def test_what_was_not_looked_at_is_no_figure() -> None:
+    assert np.isnan(AuditReport(test_slots=4, seen_slots=1).seen_share), "of people who are not known"
+    assert np.isnan(AuditReport(people=4).seen_share), "of no test part"
+    assert len(str(AuditReport(folds=2, images=3)).splitlines()) == 1
+
+
+def test_findings_are_raised_one_by_one() -> None:
+    with pytest.raises(LeakError, match=r"does$"):
+        AuditReport(leaks=[leak()]).raise_on_leak()
+    with pytest.raises(LeakError, match=r"does \(2 more such findings\)$"):
+        AuditReport(leaks=[leak()] * 3, missing_classes=["no fear"]).raise_on_leak()
+    with pytest.raises(ValueError, match=r"^no fear$"):
+        AuditReport(missing_classes=["no fear", "no anger"]).raise_on_leak()
+    assert not AuditReport(missing_classes=["no fear"]).ok and AuditReport().ok
+
+
+def test_leaks_may_pass_and_missing_classes_may_not() -> None:
+    report = AuditReport(leaks=[leak()])
+    report.let_leaks_pass()
+    assert "LEAKS, let pass by allow_overlap: 1 findings" in str(report) and "  leak: fold 1: " in str(report)
+    clean = AuditReport()
+    clean.let_leaks_pass()
+    assert not clean.let_pass and str(clean).endswith("no leak")
+    with pytest.raises(ValueError, match="no fear"):
+        AuditReport(leaks=[leak()], missing_classes=["no fear"]).let_leaks_pass()
+
+
+def test_ten_findings_are_printed() -> None:
+    lines = str(AuditReport(leaks=[leak()] * 13)).splitlines()
+    assert sum(line.startswith("  refused: ") for line in lines) == 10 and lines[-1] == "  ... and 3 more"
+
+
 def test_thousands_of_images_take_bounded_time() -> None:
     """4,000 images, 200 people, 10 folds: 8 million pairs in seconds."""
     rng = np.random.default_rng(0)

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from ferdis import metrics
+from ferdis.metrics import Gain
 from ferdis.report.joining import join
 from ferdis.report.notes import _undetected, joined, notes, repetition
-from ferdis.report.sections import _published, headline
+from ferdis.report.sections import (
+    _HISTORY,
+    _disentanglement,
+    _groups,
+    _mistakes,
+    _provenance,
+    _published,
+    _result,
+    _shown,
+    _single_seeds,
+    _training,
+    about,
+    headline,
+    summary_of,
+)
 from ferdis.report.tables import compared
 from ferdis.run_folder import FinishedRun
+from tests.evaluation.runner_fakes import make_faces
 from tests.metrics.test_recognition import CLASSES, make_rows
 
 
@@ -26,7 +45,8 @@ def make_run(root: Path, rows: pd.DataFrame | None = None, **record: Any) -> Fin
         "dataset": "set", "faces": {"images": 120, "classes": list(CLASSES), "attrs": {}}, "protocol": {"class": "X"},
         "seeds": [0], "selection": "last", "systems": {"one": {"class": "IFGAN", "attention": False}},
     }  # fmt: skip
-    return FinishedRun(root, about | record, {}, rows, fits, pd.DataFrame(), {}, "", sealed=True)
+    folds = pd.DataFrame({"fold": 0, "part": "train", "path": ["0.png"]})
+    return FinishedRun(root, about | record, {}, rows, fits, folds, {}, "", sealed=True)
 
 
 @pytest.mark.parametrize(
@@ -148,3 +168,132 @@ def repeated(dealt: list[list[int]]) -> pd.DataFrame:
 )
 def test_partitions_are_told_from_seeds(dealt: list[list[int]], says: str) -> None:
     assert repetition(repeated(dealt)) == says
+
+
+def comparison(**changed: Any) -> pd.DataFrame:
+    """One pair: the second is better by 10 points."""
+    line = {"first": "one", "second": "two", "uar_difference": -0.1, "uar_low": -0.15, "uar_high": -0.02, "uar_p": 0.01}
+    return pd.DataFrame([line | {"uar_holm": 0.2} | changed])
+
+
+def figures_of(*values: tuple[float, float, float]) -> pd.DataFrame:
+    """A summary of systems "one", "two", ...: accuracy, UAR, lower end of its interval."""
+    lines = [{"system": name, "accuracy": accuracy, "uar": uar, "uar_low": low, "uar_high": uar + 0.1}
+             for name, (accuracy, uar, low) in zip(("one", "two"), values, strict=False)]  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def test_a_lead_is_of_the_best_by_uar_and_judged_after_holms_correction() -> None:
+    group = join([make_run(Path("run"))])[0][0]
+    summary = figures_of((0.9, 0.5, 0.45), (0.5, 0.6, 0.45))
+    told = headline(group, summary, comparison())
+    assert told[1].startswith("two has the highest UAR, 60.0 [45.0, 70.0] %; chance is 33.3 %.")
+    assert told[2].startswith("Its lead over one, +10.0 [+2.0, +15.0] points of UAR, is not more than chance may give")
+    assert told[2].endswith("p = 0.20).")
+    told = headline(group, summary, comparison(uar_holm=0.04))
+    assert told[2].startswith("It is ahead of one by +10.0 [+2.0, +15.0] points") and told[2].endswith("p = 0.040).")
+    several = pd.concat([comparison(uar_holm=0.04), comparison(second="three")], ignore_index=True)
+    assert headline(group, summary, several)[2].endswith("p = 0.040, Holm-corrected).")
+
+
+def test_better_than_chance_is_said_of_intervals() -> None:
+    group = join([make_run(Path("run"))])[0][0]
+    assert headline(group, figures_of((0.5, 0.4, 0.3)), None)[-1] == "Not shown to be better than chance: one."
+    assert "Not shown" not in headline(group, figures_of((0.5, 0.4, 0.35)), None)[-1]
+
+
+@pytest.mark.parametrize("why_not", ["", "0 is in the interval"])
+def test_a_gain_over_several_trainings_is_told_with_its_reason(why_not: str) -> None:
+    gain = Gain(-0.1, -0.2, 0.0, -0.3, 0.02, 0.01, 0.01, 0.01, 0.05, 4, 2, 20, why_not)
+    told = _shown("two", "one", gain, -1, "people")
+    lead = "+10.0 [−2.0, +30.0] points of UAR"
+    assert told == (
+        f"It is ahead of one by {lead} (shown: over 20 people and 4 trainings on 2 partitions)."
+        if not why_not
+        else f"Its lead over one, {lead}, is not shown (0 is in the interval; 20 people, 4 trainings on 2 partitions)."
+    )
+
+
+def test_a_leak_of_any_run_is_said_first() -> None:
+    rows = make_rows(system="two", seed=1)
+    leaking = make_run(Path("second"), rows, audit={"leaks": 3, "seen_share": 0.5})
+    group = join([make_run(Path("first")), leaking])[0][0]
+    told = headline(group, figures_of((0.5, 0.5, 0.45), (0.5, 0.5, 0.45)), None)
+    assert told[0].startswith("The folds of this list leak (50.0 % of its test images show a person who also trains")
+    assert not any("none of whom" in line for line in told)
+
+
+def test_a_group_in_figures() -> None:
+    runs = [make_run(Path("first")), make_run(Path("second"), make_rows(system="two", seed=1))]
+    runs[1].fits["system"] = "two"
+    for run in runs:
+        run.fits[["fit_seconds", "predict_seconds"]] = [[10.0, 1.0]] * 4 + [[20.0, 1.0]]
+    group = join(runs)[0][0]
+    assert summary_of(group)["seconds_per_fold"].tolist() == [13.0, 13.0]
+    assert about(group) == "set: 120 test images of 20 people, 3 classes; 5 folds, 1 seed (X); runs: first, second"
+
+
+def test_single_seeds_have_their_mean_recall() -> None:
+    predicted = ["fear", "fear", "fear", "fear", "fear", "joy", "joy", "joy"]
+    rows = pd.DataFrame({"system": "one", "seed": [0] * 4 + [1] * 4, "true": ["fear", "fear", "fear", "joy"] * 2})
+    rows["predicted"] = predicted
+    assert _single_seeds(rows) == [
+        "UAR (%) of the single seeds: one 50.0, 66.7. Intervals are over people; they do not hold this spread."
+    ]
+    assert _single_seeds(rows[rows["seed"] == 0]) == []
+
+
+def test_runs_without_digests_and_joined_runs_are_remarked_on() -> None:
+    unsealed = dataclasses.replace(make_run(Path("old"), make_rows(system="two")), sealed=False)
+    unsealed = dataclasses.replace(unsealed, record=unsealed.record | {"selection": "validation"})
+    group = join([make_run(Path("run")), unsealed])[0][0]
+    remarks = _result(group, metrics.summary(group.rows), "g1").remarks
+    (about_digests,) = [line for line in remarks if "unsealed" in line]
+    assert about_digests.startswith("old is unsealed: it carries no digests")
+    assert 'old chose its models by "validation", run by "last".' in remarks
+
+
+def test_losses_are_drawn_of_each_system_under_its_label(tmp_path: Path) -> None:
+    lines = [("one", 0, fold, "s", epoch, 1, "p", "t", 0.5) for fold in (0, 1) for epoch in (1, 2)]
+    pd.DataFrame(lines, columns=list(_HISTORY)).to_csv(tmp_path / "history.csv", index=False)
+    group = join([make_run(tmp_path)])[0][0]
+    group.labels[0] = {"one": "one (here)"}
+    (shown,) = _training(group, "g1").figures
+    assert (shown.name, shown.caption) == ("losses-one (here)", "one (here): folds (thin) and their mean.")
+
+
+def test_images_of_disentanglement_are_shown_once_each(tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    for name in ("codes-one", "transfer-one", "transfer-truth-one"):
+        Image.new("RGB", (4, 4)).save(tmp_path / "figures" / f"{name}.png")
+    group = join([make_run(tmp_path)])[0][0]
+    assert not _disentanglement(group, "g1")
+    (tmp_path / "disentanglement.md").write_text("# Codes\n")
+    part = _disentanglement(group, "g1")
+    assert [shown.caption.split(": ")[1] for shown in part.figures] == [
+        "codes-one.", "transfer-one.", "transfer-truth-one.",
+    ]  # fmt: skip
+
+
+def test_every_commit_of_a_run_is_named(tmp_path: Path) -> None:
+    rows = make_rows().assign(commit=["abc"] * 60 + ["def+changes"] * 60)
+    (line,) = _provenance(join([make_run(tmp_path, rows)])[0][0], "g1").lines
+    assert "commit abc, def+changes, " in line and "Files differed from that commit" in line
+
+
+def test_mistakes_stand_under_their_system() -> None:
+    rows = pd.concat([make_rows(), make_rows(seed=1, system="two")], ignore_index=True)
+    group = join([make_run(Path("run"), rows)])[0][0]
+    part = _mistakes(group, 5, make_faces(), None, "g1")
+    for system, shown in part.mistakes:
+        wrong = rows[(rows["system"] == system) & (rows["true"] != rows["predicted"])]
+        assert {(item.path, item.predicted) for item in shown} <= set(
+            zip(wrong["path"], wrong["predicted"], strict=True)
+        )
+    assert [system for system, _ in part.mistakes] == ["one", "two"]
+
+
+def test_gaps_between_groups_stand_below_them() -> None:
+    person = make_rows()["subject"].str[1:].astype(int)
+    part = _groups(make_rows().assign(gender=np.where(person < 10, "f", "m")), (), "g1")
+    assert [table.name for table in part.tables] == ["groups", "gaps"]

@@ -11,7 +11,7 @@ import pytest
 from ferdis import figures, metrics
 from ferdis.report import tables
 from ferdis.report.mistakes import data_uri, with_pictures, worst
-from ferdis.report.page import _html
+from ferdis.report.page import Part, Section, _html, drawing, render
 from ferdis.report.published import beside
 from ferdis.report.tables import Table, bracketed, p_text, percent, signed, with_spread
 from tests.evaluation.runner_fakes import make_faces
@@ -134,3 +134,22 @@ def test_prose_of_a_run_fetches_and_runs_nothing() -> None:
     )
     tags = set(re.findall(r"<(\w+)", _html(crafted)))
     assert tags == {"h1", "p", "table", "thead", "tbody", "tr", "th", "td"}
+
+
+def test_a_page_shows_what_it_is_given_and_obeys_none_of_it() -> None:
+    cells = pd.DataFrame({"<i>a": ["<u>b"]})
+    part = Part("<b>p", "g1-p", lines=["<s>l"], tables=[Table("t", "<em>t", cells)], texts=[("<h5>", "<pre>x")])
+    html = render("<b>r", "s", ["<q>"], [Section("<b>g", "g1", "<i>a", ["<u>h"], [part])], "<b>now")
+    assert not re.search(r"<(b|i|u|s|em|q|h5)>", html) and "&lt;s&gt;l" in html and "&lt;u&gt;b" in html
+    assert 'id="g1-p-t"' in html, "tables of one name in two groups have two anchors"
+
+
+def test_a_part_is_there_if_anything_is_below_its_heading() -> None:
+    assert not Part("Folds", "g1-folds")
+    for name in ("lines", "tables", "remarks", "prose", "figures", "mistakes", "texts", "folded"):
+        assert Part("Folds", "g1-folds", **{name: ["x"]})
+
+
+def test_a_figure_stands_on_the_page_in_inches_of_96_pixels() -> None:
+    shown = drawing("x", figures.empty_figure(5.5, 3)[0], "caption")
+    assert shown.width == 528 and shown.png.startswith(b"\x89PNG")
