@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ferdis import cli
 from ferdis.cli import arguments
@@ -54,3 +55,36 @@ def test_a_former_name_is_no_present_one() -> None:
     for name, present in arguments.FORMER_OPTIONS.items():
         assert present not in arguments.FORMER_OPTIONS and name.startswith(("--", "*."))
         assert name.partition(".")[0] == present.partition(".")[0] or not name.startswith("*")
+
+
+def test_options_and_their_values() -> None:
+    line = ["run", "--a=b=c", "--shift", "-1", "-2", "--gpus-per-fold", "half", "-h"]
+    assert list(arguments.options(line)) == [
+        ("", ["run"]), ("--a", ["b=c"]), ("--shift", ["-1", "-2"]), ("--gpus_per_fold", ["half"]), ("-h", []),
+    ]  # fmt: skip
+    assert arguments.value_of(["--name", "a", "b", "--x"], "--name") == "b"
+    assert arguments.value_of(["--name"], "--name") is None
+    assert arguments.leading(["a", "b", "--c", "d"]) == (["a", "b"], ["--c", "d"])
+
+
+def test_a_line_as_the_parsers_take_it() -> None:
+    line = ["--seeds", "1", "--half", "--betas", "0.5", "0.9", "--only-folds=null", "--x=y", "--system", "[a, 'b']"]
+    assert arguments.long_form(line) == [
+        "--seeds=[1]", "--half=true", "--betas=[0.5, 0.9]", "--only_folds=null", "--x=y", "--system=[a, b]",
+    ]  # fmt: skip
+    with pytest.raises(arguments.UsageError, match="unrecognized arguments: a b"):
+        arguments.long_form(["a", "b", "--x"])
+
+
+def test_a_file_stands_where_it_is_named(tmp_path: Path) -> None:
+    record = {"folds": 5, "cnn": {"epochs": 3, "betas": [0.5, 0.9], "pretrain": {"name": "x"}}, "out": "a b"}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"arguments": record}, sort_keys=False))
+    line = arguments.with_config(["run", "--folds", "3", "--config", str(tmp_path / "c.yaml"), "--seeds", "1"])
+    assert line == ["run", "--folds", "3", "--folds=5", "--cnn.epochs=3", "--cnn.betas=[0.5, 0.9]",
+                    '--cnn.pretrain={"name": "x"}', "--out=a b", "--seeds", "1"]  # fmt: skip
+
+
+def test_a_folder_of_winners_holds_all_of_them(tmp_path: Path) -> None:
+    for fold in (0, 1):
+        (tmp_path / f"fold-{fold}.yaml").write_text(yaml.safe_dump({"folds": 5, "tuned": [{"fold": fold}]}))
+    assert arguments.configuration(tmp_path) == {"folds": 5, "tuned": [{"fold": 0}, {"fold": 1}]}

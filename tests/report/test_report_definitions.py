@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from scipy import stats
 
+from ferdis import figures
 from ferdis.metrics import compare_systems, corrected_resampled_t, fold_differences, summary
-from ferdis.metrics.selective import temperatures
-from ferdis.report import tables
-from ferdis.report.confidence import temperature_table
+from ferdis.metrics.selective import temperatures, tempered
+from ferdis.report import confidence, tables
+from ferdis.report.confidence import calibration_part, coverage_figure, selective_table, temperature_table
 from ferdis.report.joining import _more_seeds
 from ferdis.report.mistakes import with_pictures, worst
 from ferdis.report.notes import leak_of, notes
@@ -107,7 +109,45 @@ def test_calibration_stands_before_and_after_its_temperature() -> None:
     assert table is not None
     line = table.cells.iloc[0]
     assert float(line["ECE before (%)"]) > 5 > float(line["ECE after (%)"])
-    assert line["temperature"].startswith(f"{temperatures(rows).median():.2f} (")
+    each, cooled = temperatures(rows), tempered(rows)
+    assert cooled is not None and line["mean confidence after (%)"] == f"{100 * cooled.max(axis=1).mean():.1f}"
+    assert line["temperature"] == f"{each.median():.2f} ({each.min():.2f} to {each.max():.2f})"
+
+
+def test_the_middle_temperature_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confidence, "temperatures", lambda _: pd.Series([1.0, 1.25, 3.0]))
+    table = temperature_table(overconfident(2.5, 90))
+    assert table is not None and table.cells.loc[0, "temperature"] == "1.25 (1.00 to 3.00)"
+
+
+def sure(right: str, system: str = "a") -> pd.DataFrame:
+    """Answers of one system, the surest first; 1 marks the right ones."""
+    share = np.linspace(0.99, 0.6, len(right))
+    true = ["fear" if mark == "1" else "anger" for mark in right]
+    return pd.DataFrame({"system": system, "true": true, "predicted": "fear", "p_fear": share,
+                         "p_anger": 1 - share})  # fmt: skip
+
+
+def test_accuracy_is_of_the_surest_answers() -> None:
+    (line,) = selective_table(sure("1111100111")).cells.to_dict("records")
+    shares = {"100 % answered": "80.0", "90 % answered": "77.8", "80 % answered": "75.0", "70 % answered": "71.4",
+              "50 % answered": "100.0"}  # fmt: skip
+    assert line == {"system": "a", **shares, "AURC (%)": "11.2"}  # mean of 0 five times, 1/6, 2/7, 2/8, 2/9, 2/10
+    (drawn,) = coverage_figure(sure("1101")).axes[0].lines
+    np.testing.assert_allclose(drawn.get_xdata(), [25, 50, 75, 100])
+    np.testing.assert_allclose(drawn.get_ydata(), [100, 100, 200 / 3, 75])
+
+
+def test_each_system_has_a_reliability_diagram_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+
+    def reliability(rows: pd.DataFrame) -> Figure:
+        drawn.append(set(rows["system"]))
+        return figures.empty_figure(1, 1)[0]
+
+    monkeypatch.setattr(figures, "reliability", reliability)
+    part = calibration_part(pd.concat([sure("1101"), sure("1011", "b")]).assign(fold=0, seed=0), "g1")
+    assert drawn == [{"a"}, {"b"}] and [item.name for item in part.figures[:2]] == ["reliability-a", "reliability-b"]
 
 
 def test_a_run_adds_seeds_only_with_the_same_parameters() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 from ferdis import metrics
 from ferdis.metrics import Gain
 from ferdis.report.joining import join
-from ferdis.report.notes import _undetected, joined, notes, repetition
+from ferdis.report.notes import _named_seeds, _undetected, given_people, joined, notes, repetition
 from ferdis.report.sections import (
     _HISTORY,
     _disentanglement,
@@ -74,6 +75,58 @@ def test_each_shortcut_is_named(record: dict[str, Any], words: str) -> None:
     assert sum(words in line for line in told) == 1
     plain = make_run(Path("run"))
     assert (not record) == any(words in line for line in notes(plain.rows, plain.record, plain.fits))
+
+
+@pytest.mark.parametrize(
+    ("record", "line"),
+    [
+        ({"tuned": [{"system": "one", "fold": fold, "parameters": {"lr": 0.1}, "people": ["a"], "trials": 7}]},
+         f"one, {where}: lr 0.1; chosen in 7 trials on 1 people whom no test part of it shows.")
+        for fold, where in ((0, "fold 0"), (None, "all folds"))
+    ] + [
+        ({"systems": {"one": {"notes": ["one starts from net2"]}}}, "one starts from net2"),
+        ({"faces": {"images": 120, "classes": list(CLASSES), "attrs": {"notes": ["9 left out"]}}}, "9 left out"),
+        ({"protocol": {"class": "SFEWOfficial", "departures": ["958 images, these 900"]}},
+         "Not the published experiment of SFEWOfficial: 958 images, these 900."),
+        ({"protocol": [{"class": "A"}, {"class": "B", "departures": ["10 folds"]}]},
+         "Not the published experiment of B: 10 folds."),
+        ({"audit": {"leaks": 2}}, "The folds of this list leak (findings of the audit: 2) and were run as they are "
+         "(allow_overlap). These figures do not say how well strangers are recognised."),
+    ],
+)  # fmt: skip
+def test_each_note_word_by_word(record: dict[str, Any], line: str) -> None:
+    run = make_run(Path("run"), **record)
+    assert line in notes(run.rows, run.record, run.fits)
+
+
+def test_resumed_fits_are_counted() -> None:
+    run = make_run(Path("run"))
+    told = notes(run.rows, run.record, run.fits.assign(resumed=[True, False, True, False, False]))
+    assert "2 fits were stopped and resumed: their seconds are those of the last part." in told
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        ([3, 1], "3, 1"),
+        (list(range(7)), "0 to 6"),
+        ([0, 1, 2, 3, 4, 6], "0, 1, 2, 3, 4, 6"),
+        (range(5), "0, 1, 2, 3, 4"),
+    ],
+)
+def test_seeds_are_named(seeds: Sequence[int], said: str) -> None:
+    assert _named_seeds(seeds) == said
+
+
+def test_what_a_system_was_given_of_test_people_is_said_of_each() -> None:
+    rows = pd.DataFrame({"system": ["a", "b", "b", "c"], "reference": ["none", *["a neutral image"] * 3]})
+    given = " was given a neutral image: this is not the strict protocol, which gives nothing of them."
+    assert given_people(rows) == [
+        "a was given nothing of the test people; it is tested on the same images as a control.",
+        f"b{given}",
+        f"c{given}",
+    ]  # fmt: skip
+    assert given_people(rows[["system"]]) == []
 
 
 def test_unknown_people_are_a_shortcut() -> None:
@@ -297,3 +350,45 @@ def test_gaps_between_groups_stand_below_them() -> None:
     person = make_rows()["subject"].str[1:].astype(int)
     part = _groups(make_rows().assign(gender=np.where(person < 10, "f", "m")), (), "g1")
     assert [table.name for table in part.tables] == ["groups", "gaps"]
+
+
+def test_runs_that_were_not_tested_alike_stand_apart() -> None:
+    rows = make_rows()
+    others = {
+        "folds": rows.assign(fold=rows["fold"] + 1),
+        "labels": rows.assign(true=rows["true"].iloc[::-1].to_numpy()),
+        "images": rows[:60],
+        "given": rows.assign(reference="a neutral image"),
+        "again": rows.assign(seed=1),
+    }
+    runs = [
+        make_run(Path("run")),
+        *(make_run(Path(name), some.assign(parameters="p")) for name, some in others.items()),
+    ]
+    groups, apart = join([dataclasses.replace(run, rows=run.rows.assign(parameters="p")) for run in runs])
+    assert [[run.name for run in group.runs] for group in groups] == [
+        ["run", "again"], ["folds"], ["labels"], ["images"], ["given"],
+    ]  # fmt: skip
+    assert [line.split(": ")[1] for line in apart] == [
+        "it tested the same images in other folds. The two stand side by side.",
+        "it tested the same images under other labels. The two stand side by side.",
+        "it tested other images (60 of its 60 are among the 120 of the other). The two stand side by side.",
+        "one of them may give images of the test people to its systems, the other is strict. The two stand side by side.",
+    ]
+    assert apart[0].startswith("folds is not paired with run: ")
+
+
+def test_joined_runs_are_told_apart() -> None:
+    def run(name: str, selection: str = "last", train: int = 0, validation: int = 0) -> FinishedRun:
+        made = make_run(Path(name), make_rows().assign(parameters=name), selection=selection)
+        folds = pd.DataFrame({"fold": [train, validation], "part": ["train", "validation"], "path": "0.png"})
+        return dataclasses.replace(made, folds=folds)
+
+    group = join([run("first"), run("second", "validation", train=1), run("third", validation=1)])[0][0]
+    assert list(dict.fromkeys(group.rows["system"])) == ["one", "one (second)", "one (third)"]
+    assert list(dict.fromkeys(group.fits["system"])) == ["one", "one (second)", "one (third)"]
+    assert group.remarks == [
+        "second trained on other images of the folds than first.",
+        'second chose its models by "validation", first by "last".',
+        "third validated on other images of the folds than first.",
+    ]
