@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from ferdis.datasets.check import check, examine_faces
+from ferdis.datasets.check import check, examine, examine_faces
 from ferdis.faces import Faces
+from ferdis.preprocess import prepare
 from tests.datasets.trees import ck48, ckplus, manifest, noise, picture
 
 PEOPLE = [f"images/{person}_{label}.png,{label},p{person:02d}" for person in range(12) for label in ("fear", "anger")]
@@ -184,3 +187,72 @@ def test_faces_in_memory_and_arguments():
         check("manifst")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         check("manifest", root="nowhere")
+
+
+def looked_at(images, **columns):
+    """A look at images in memory; None is one that cannot be read."""
+
+    def read(row):
+        if images[row] is None:
+            raise ValueError(f"{row}.png is damaged")
+        return images[row]
+
+    table = pd.DataFrame({"path": [f"{row}.png" for row in range(len(images))], **columns})
+    return examine("set", table, read)
+
+
+def saved(image, quality):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+def test_sizes_and_counts_by_hand():
+    images = [noise(1, (20, 30)), None, noise(2, (24, 28)), noise(3, (20, 30))]
+    columns = {"expression": ["fear", "fear", "anger", "fear"], "subject": ["a", "a", "a", "b"]}
+    columns |= {"sequence": ["a/1", "a/1", "a/1", "b/1"], "split": ["train", "train", "train", "test"]}
+    report = looked_at(images, **columns)
+    assert report.table["height"].tolist() == pytest.approx([20, np.nan, 24, 20], nan_ok=True)
+    assert report.table["width"].tolist() == pytest.approx([30, np.nan, 28, 30], nan_ok=True)
+    assert report.counts.to_numpy().tolist() == [[1, 1, 1], [3, 2, 2], [1, 1, 1], [3, 1, 1], [4, 2, 2]]
+    assert report.counts.index.tolist() == ["anger", "fear", "test", "train", "all"]
+    assert "shortest side 20, longest 30 pixels" in str(report)
+    assert "sequences with more than one expression (1): a/1 (anger, fear)" in report.remarks
+
+
+def test_the_most_alike_pair_comes_first_under_its_own_names():
+    images = [None, *map(smooth, range(4)), saved(smooth(1), 25), saved(smooth(2), 95)]
+    report = looked_at(images, expression="fear", subject=[f"p{row}" for row in range(len(images))])
+    assert report.near == [("3.png", "6.png"), ("2.png", "5.png")]
+    (line,) = [line for line in report.remarks if "nearly one image" in line]
+    assert line.startswith("2 pairs of two people's images") and "3.png and 6.png (p3 and p6; similarity " in line
+
+
+def test_near_duplicates_across_the_parts_of_a_split_are_said():
+    images = [*map(smooth, range(4)), saved(smooth(1), 60), saved(smooth(2), 60)]
+    report = looked_at(images, expression="fear", split=["train"] * 4 + ["test", "train"])
+    assert report.near == [("1.png", "4.png")]
+    assert any("1 pairs of two splits' images are nearly one image" in line for line in report.remarks)
+
+
+def test_balance_at_its_edges():
+    """Ten to one is balanced and ten people are enough; a class is rare by its people, not by its images."""
+    people = [f"p{row % 10}" for row in range(22)]
+    report = looked_at([noise(row) for row in range(22)], expression=["fear"] * 20 + ["anger"] * 2, subject=people)
+    assert report.remarks == [
+        "fewer than 10 people show anger 2: some of 10 folds cannot test it",
+        "8 of 10 people show one expression only: p2, p3, p4, p5, p6 and 3 more",
+    ]
+    three = looked_at([noise(row) for row in range(33)], expression=["fear"] * 21 + ["anger"] * 12,
+                      subject=[*people[:21], *["p0", "p1", "p2"] * 4])  # fmt: skip
+    assert "fewer than 10 people show anger 3: some of 10 folds cannot test it" in three.remarks
+    (line,) = looked_at([noise(row) for row in range(13)], expression=["fear"] * 12 + ["anger"]).remarks[:1]
+    assert line == "classes are unbalanced: fear 12 to anger 1 (12:1); read UAR beside accuracy"
+
+
+def test_whole_images_are_looked_at_not_crops(tmp_path):
+    Image.fromarray(noise(1, (20, 30))).save(tmp_path / "a.png")
+    table = pd.DataFrame({"expression": ["fear"], "path": ["a.png"]})
+    faces = prepare([tmp_path / "a.png"], table, image_size=8, align=False, cache=False, progress=False)
+    report = examine_faces("mine", faces)
+    assert report.table[["height", "width"]].to_numpy().tolist() == [[20, 30]]

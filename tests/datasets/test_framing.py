@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ferdis import load
-from ferdis.datasets.framing import as_detected
+from ferdis.datasets.framing import aligned_scenes, as_detected
 from ferdis.datasets.rendered import LANDMARK_COLUMNS
 from ferdis.datasets.synthetic.dataset import PEOPLE, SCENE_NAMES
 from ferdis.preprocess.align import DRAWN_TEMPLATE, TEMPLATE, similarity
@@ -65,3 +65,33 @@ def test_the_record_says_where_faces_lie(drawn):
 def test_a_redrawn_row_keeps_its_template():
     faces = load("synthetic", people=2, expressions=6, image_size=SIZE, framing="aligned", cache=False)
     assert faces.counterpart(faces[:1]).attrs["preprocessing"] == faces.attrs["preprocessing"]
+
+
+def test_habits_are_along_and_across_the_line_of_the_eyes():
+    """In distances of the eyes: of level eyes 20 pixels apart, right and down; of turned ones, turned with them."""
+    habit = np.array([[0.1, 0.2], [0.0, -0.1], [-0.05, 0.0]])
+    level = np.array([[[10.0, 30], [30, 30], [20, 45], [12, 60], [28, 60]]])
+    moved = [[12, 34], [30, 28], [19, 45], [12, 60], [28, 60]]
+    given = level.copy()
+    np.testing.assert_allclose(as_detected(given, habit), [moved])
+    np.testing.assert_array_equal(given, level)  # the caller's own are left alone
+    turn = np.array([[0, 1], [-1, 0]])  # a quarter turn
+    np.testing.assert_allclose(as_detected(level @ turn, habit), np.array([moved]) @ turn)
+
+
+def test_the_scenes_given_are_left_alone():
+    scenes = np.array([[5.0, 6.0, 0.5, -0.5, 9.0]])
+    given = scenes.copy()
+
+    def landmarks(scenes):
+        roll, scale, right, down, _ = scenes.T[:, :, None]
+        face = np.array([[-3.0, -3], [3, -3], [0, 1], [-2, 4], [2, 4]])
+        x, y = face.T
+        cos, sin = np.cos(np.deg2rad(roll)), np.sin(np.deg2rad(roll))
+        return np.stack([scale * (cos * x - sin * y + right), scale * (sin * x + cos * y + down)], axis=-1) + 64
+
+    names = ("roll", "scale", "shift_x", "shift_y", "smile")
+    aligned = aligned_scenes(given, names, landmarks, np.zeros((3, 2)))
+    np.testing.assert_array_equal(given, scenes)
+    assert aligned[0, 0] == pytest.approx(0, abs=1e-6) and aligned[0, 4] == 9
+    np.testing.assert_allclose(landmarks(aligned)[0, :3].mean(axis=0), 128 * TEMPLATE.mean(axis=0))

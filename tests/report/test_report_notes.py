@@ -369,11 +369,11 @@ def test_runs_that_were_not_tested_alike_stand_apart() -> None:
     assert [[run.name for run in group.runs] for group in groups] == [
         ["run", "again"], ["folds"], ["labels"], ["images"], ["given"],
     ]  # fmt: skip
-    assert [line.split(": ")[1] for line in apart] == [
-        "it tested the same images in other folds. The two stand side by side.",
-        "it tested the same images under other labels. The two stand side by side.",
-        "it tested other images (60 of its 60 are among the 120 of the other). The two stand side by side.",
-        "one of them may give images of the test people to its systems, the other is strict. The two stand side by side.",
+    assert [line.split(": ")[1].removesuffix(". The two stand side by side.") for line in apart] == [
+        "it tested the same images in other folds",
+        "it tested the same images under other labels",
+        "it tested other images (60 of its 60 are among the 120 of the other)",
+        "one of them may give images of the test people to its systems, the other is strict",
     ]
     assert apart[0].startswith("folds is not paired with run: ")
 
