@@ -134,6 +134,23 @@ def test_official_sizes_are_compared() -> None:
     assert line == "the published train part has 958 images, these faces 957"
 
 
+def test_more_images_than_published_depart_as_well() -> None:
+    table = pd.DataFrame({"expression": np.resize(["fear", "anger"], 1395), "split": ["train"] * 958 + ["test"] * 437})
+    faces = Faces(np.broadcast_to(np.zeros(1, np.uint8), (1395, 1, 1, 3)), table)
+    assert departures_of(SFEWOfficial(), faces) == ["the published test part has 436 images, these faces 437"]
+    assert departures_of(protocol_named("official"), faces) == []
+
+
+def test_any_other_argument_or_sequence_departs_from_the_published_list(ckplus: Faces) -> None:
+    rule = "the published list has ten folds by ascending id and no validation part"
+    for changed in ({"n_splits": 5}, {"validation_folds": 1}, {"scheme": "stratified"}):
+        assert departures_of(protocol_named("ckplus-ascending", **changed), ckplus) == [rule]
+    several = ckplus.table.groupby("subject")["sequence"].unique().map(list)
+    one = next(names[0] for names in several if len(names) > 1)
+    fewer = ckplus[(ckplus.table["sequence"] != one).to_numpy()]
+    assert departures_of(CKPlusAscending(), fewer) == ["the published list has 327 sequences, these faces 326"]
+
+
 def test_each_name_leads_to_its_class_and_the_command_line_knows_the_same() -> None:
     from ferdis.cli import chosen
     from ferdis.protocol import cross_dataset

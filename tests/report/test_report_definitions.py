@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from ferdis import figures
-from ferdis.metrics import compare_systems, corrected_resampled_t, fold_differences, summary
+from ferdis.metrics import compare_systems, corrected_resampled_t, fold_differences, interval, summary
 from ferdis.metrics.selective import temperatures, tempered
 from ferdis.report import confidence, tables
 from ferdis.report.confidence import calibration_part, coverage_figure, selective_table, temperature_table
@@ -182,3 +182,58 @@ def test_chance_and_leaks_in_words() -> None:
     assert "25.0 % of its test images" in said and "findings of the audit: 4" in said
     assert leak_of({"audit": {"leaks": 0}}) == "" == leak_of({})
     assert summary(rows, replicates=10)["folds"].item() == 5
+
+
+def test_a_pair_of_systems_by_hand() -> None:
+    line = {"first": "a", "second": "b", "people": 12, "folds": 5, "decisions": 90, "first_only": 7, "second_only": 4,
+            "uar_difference": 0.05, "uar_low": -0.01, "uar_high": 0.1, "uar_p": 0.0004, "uar_holm": 0.001,
+            "accuracy_difference": -0.02, "accuracy_low": -0.04, "accuracy_high": 0.01, "accuracy_p": 0.3,
+            "accuracy_holm": 0.6, "t_p": 0.2, "mcnemar_p": 0.55}  # fmt: skip
+    (shown,) = tables.comparison_table(pd.DataFrame([line])).cells.to_dict("records")
+    assert shown == {
+        "first − second": "a − b", "UAR (points)": "+5.0 [−1.0, +10.0]", "p, UAR": "< 0.001",
+        "accuracy (points)": "−2.0 [−4.0, +1.0]", "p, accuracy": "0.30", "p, t": "0.20",
+        "right: only first / only second": "7 / 4 of 90", "p, McNemar": "0.55",
+    }  # fmt: skip
+
+
+def test_groups_of_numbers_are_in_their_order_and_the_unknown_last() -> None:
+    rows = pd.concat([grouped(2, "10", group, 10 * k) for k, group in enumerate(["10", "not known", "9", "VI"])])
+    records = tables.group_records(rows, {"skin": rows["skin"]})
+    assert records["group"].tolist() == ["9", "10", "VI", "not known"]
+
+
+def test_images_of_a_class_are_counted_once_and_its_interval_is_its_own() -> None:
+    rows = pd.concat([grouped(8, "1110", "I"), grouped(8, "1110", "I").assign(true="anger", path=list("abcdefgh"))])
+    both = pd.concat([rows, rows.assign(system="b")], ignore_index=True)
+    anger, fear = tables.class_table(both).cells.to_dict("records")
+    assert (anger["class"], anger["images"], fear["class"], fear["images"]) == ("anger", "8", "fear", "8")
+    for shown, name, value in ((anger, "anger", "25.0"), (fear, "fear", "75.0")):
+        low, high = interval(rows[rows["true"] == name], "accuracy")
+        assert shown["a (%)"] == shown["b (%)"] == f"{value} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def test_a_gap_is_the_best_less_the_worst() -> None:
+    found = gap(pd.concat([grouped(40, "1110", "I"), grouped(40, "1000", "VI", 40)]))
+    assert found is not None and found[0] == "I − VI"
+    value, low, high = found[1]
+    assert value == 50 and 20 < low < 50 < high < 80
+
+
+def test_calibration_by_hand() -> None:
+    """Ten answers with a confidence of 0.61 or 0.69, which are two of fifteen bins and one of ten."""
+    rows = pd.DataFrame({"system": "a", "true": ["fear"] * 8 + ["anger"] * 2, "predicted": "fear",
+                         "p_fear": [0.61] * 5 + [0.69] * 5})  # fmt: skip
+    rows["p_anger"] = 1 - rows["p_fear"]
+    table = tables.calibration_table(rows)
+    assert table is not None
+    (line,) = table.cells.to_dict("records")
+    assert line == {"system": "a", "ECE (%)": "24.0", "mean confidence (%)": "65.0", "accuracy (%)": "80.0",
+                    "confidence − accuracy": "−15.0"}  # fmt: skip
+
+
+def test_a_birthday_begins_a_decade() -> None:
+    ages = pd.Series([9, 10, 19, 20, 59, 60, 99, np.nan], name="age")
+    assert tables.groups_of(ages.to_frame())["age"].tolist() == [
+        "0–9", "10–19", "10–19", "20–29", "50–59", "60 and over", "60 and over", "not known",
+    ]  # fmt: skip
