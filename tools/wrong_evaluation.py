@@ -163,12 +163,44 @@ EVALUATION: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
 
 REPORTS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     "ferdis/report/joining.py": (
-        (DEFINITIONS, REPORT, CALIBRATED),
+        (DEFINITIONS, NOTES, REPORT, CALIBRATED),
         {
             "the same seeds are further ones": (' and not set(there["seed"]) & set(mine["seed"])', ""),
             "other parameters are further seeds": (
                 'set(there["parameters"]) == set(mine["parameters"]) and not',
                 "not",
+            ),
+            "strict beside calibrated": ('if ("reference" in one.rows) != ("reference" in other.rows):', "if False:"),
+            "other folds are paired": (
+                "    if tested[0] == tested[1]:\n",
+                "    if {item[1:] for item in tested[0]} == {item[1:] for item in tested[1]}:\n",
+            ),
+            "other labels are paired": (
+                'run.rows["path"], run.rows["true"], strict=True)',
+                'run.rows["path"], run.rows["path"], strict=True)',
+            ),
+            "trained and validated swapped": (
+                '(("train", "trained"), ("validation", "validated"))',
+                '(("train", "validated"), ("validation", "trained"))',
+            ),
+            "other validation images go unsaid": (
+                '(("train", "trained"), ("validation", "validated"))',
+                '(("train", "trained"),)',
+            ),
+            "other rules of choice go unsaid": ("    if rules[0] != rules[1]:\n", "    if rules[0] is None:\n"),
+            "rules of the two runs swapped": (
+                'by "{rules[0]}", {first.name} by "{rules[1]}"',
+                'by "{rules[1]}", {first.name} by "{rules[0]}"',
+            ),
+            "fits of a joined run under its own names": ('run.fits.replace({"system": names})', "run.fits"),
+            "the images of both are of the other": (
+                "({both} of its {len(paths[1])} are among the {len(paths[0])}",
+                "({both} of its {len(paths[0])} are among the {len(paths[1])}",
+            ),
+            "joined with the last group": ("_add(groups[reasons.index(None)], run)", "_add(groups[-1], run)"),
+            "parts of any fold": (
+                'return set(zip(lines["fold"], lines["path"], strict=True))',
+                'return set(zip(lines["path"], lines["path"], strict=True))',
             ),
         },
     ),
@@ -210,7 +242,28 @@ REPORTS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     ),
     "ferdis/report/confidence.py": (
         (DEFINITIONS, EXTRAS),
-        {"before and after swapped": ("for values in (known, cooled)", "for values in (cooled, known)")},
+        {
+            "before and after swapped": ("for values in (known, cooled)", "for values in (cooled, known)"),
+            "the mean temperature": ("{each.median():.2f} (", "{each.mean():.2f} ("),
+            "range of temperatures reversed": (
+                "({each.min():.2f} to {each.max():.2f})",
+                "({each.max():.2f} to {each.min():.2f})",
+            ),
+            "confidence before for after": ("percent(cooled.max(axis=1).mean())", "percent(known.max(axis=1).mean())"),
+            "the same share in each column": (
+                "selective_accuracy(right, confidence, coverage)",
+                "selective_accuracy(right, confidence, COVERAGES[0])",
+            ),
+            "the least confident answers": (
+                "known.max(axis=1).to_numpy()\n        shares",
+                "-known.max(axis=1).to_numpy()\n        shares",
+            ),
+            "axes of the curve swapped": (
+                "axes.plot(100 * coverage, 100 * accuracy,",
+                "axes.plot(100 * accuracy, 100 * coverage,",
+            ),
+            "diagrams of all systems in each": ("figures.reliability(mine)", "figures.reliability(rows)"),
+        },
     ),
     "ferdis/report/tables.py": (
         (DEFINITIONS, TABLES, EXTRAS, REPORT),
@@ -233,6 +286,37 @@ REPORTS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 'with_spread(line["accuracy"], line["accuracy_std"], digits)',
             ),
             "p of Holm in the column of p": ('p_text(line[f"{statistic}_p"])', 'p_text(line[f"{statistic}_holm"])'),
+            "a birthday belongs to the former decade": (
+                "pd.cut(numbers, AGES, right=False,",
+                "pd.cut(numbers, AGES, right=True,",
+            ),
+            "groups in the order of text": (
+                "for group in sorted(set(values), key=_natural):",
+                "for group in sorted(set(values)):",
+            ),
+            "unknown before known": (
+                'return text == "not known", float(digits), text',
+                'return text != "not known", float(digits), text',
+            ),
+            "McNemar's p is t's": (
+                'cells["p, McNemar"] = p_text(line["mcnemar_p"])',
+                'cells["p, McNemar"] = p_text(line["t_p"])',
+            ),
+            "only first and only second swapped": (
+                "{number(line['first_only'])} / {number(line['second_only'])}",
+                "{number(line['second_only'])} / {number(line['first_only'])}",
+            ),
+            "images counted for each system": ('"images": str(shown["path"].nunique())', '"images": str(len(shown))'),
+            "confidence less accuracy swapped": ("signed(confidence - right)", "signed(right - confidence)"),
+            "calibration over 10 bins": (
+                "known, list(known))\n        lines.append",
+                "known, list(known), bins=10)\n        lines.append",
+            ),
+            "worst less best": ("np.quantile(drawn[0] - drawn[1]", "np.quantile(drawn[1] - drawn[0]"),
+            "interval of all rows": (
+                'bracketed(value, *metrics.interval(part, "accuracy"))',
+                'bracketed(value, *metrics.interval(rows, "accuracy"))',
+            ),
         },
     ),
     "ferdis/report/notes.py": (
@@ -248,6 +332,33 @@ REPORTS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
             "chance of two classes": ("100 / len(record['faces']['classes'])", "100 / 2"),
             "shares of a leak in tens": ('f"{100 * share:.1f} % of its', 'f"{10 * share:.1f} % of its'),
+            "systems that were given nothing were given it": (
+                '        if line.reference != "none"\n',
+                '        if line.reference == "none"\n',
+            ),
+            "resumed fits are all fits": ("f\"{fits['resumed'].sum()} fits were", 'f"{len(fits)} fits were'),
+            "many seeds in a row though one lacks": (
+                "len(seeds) > 5 and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds)))",
+                "len(seeds) > 5",
+            ),
+            "departures of the published list unsaid": (
+                "    return [*([leak] if leak else []), *found]",
+                "    return [*([leak] if leak else [])]",
+            ),
+            "a leaking list is not said": ("    return [*([leak] if leak else []), *found]", "    return found"),
+            "tuned on all folds": (
+                'where = "all folds" if winner["fold"] is None',
+                'where = "all folds" if not winner["fold"]',
+            ),
+            "people of the first system": (
+                'each = rows.drop_duplicates(["system", "reference"])',
+                'each = rows.drop_duplicates(["reference"])',
+            ),
+            "one system's notes for all": (
+                '*(str(note) for system in record["systems"].values() for note in system.get("notes", [])),',
+                "",
+            ),
+            "the set's notes lost": ('        *map(str, record["faces"]["attrs"].get("notes", [])),\n', ""),
         },
     ),
     "ferdis/sweep/sweep.py": (

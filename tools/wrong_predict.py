@@ -156,6 +156,22 @@ PREDICTED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "* RAF-DB's parts swapped": ('{"train": 12271, "test": 3068}', '{"train": 3068, "test": 12271}'),
             "* any 118 people": (' or not all(name.startswith("ck/") for name in names)', ""),
             "folds by chance": ('] = "id-ascending"\n', '] = "stratified"\n'),
+            "any number of folds is the published list": (
+                '(self.n_splits, self.validation_folds, self.scheme) != (10, 0, "id-ascending")',
+                '(self.validation_folds, self.scheme) != (0, "id-ascending")',
+            ),
+            "sequences are not counted": (
+                '(count := faces.table["sequence"].nunique()) != self.sequences:',
+                '(count := faces.table["sequence"].nunique()) > self.sequences:',
+            ),
+            "departures unsaid": ("return [] if departures is None else list(departures(faces))", "return []"),
+            "arguments not passed on": ("        return cls(**arguments)\n", "        return cls()\n"),
+            "SFEW's sizes swapped": ('{"train": 958, "test": 436}', '{"train": 436, "test": 958}'),
+            "more than published is no departure": (
+                "            if there[part] != count\n",
+                "            if there[part] < count\n",
+            ),
+            "Liu's folds of nine": ("    n_splits: int = 10\n", "    n_splits: int = 9\n"),
         },
     ),
     "ferdis/reproduce/verdict.py": (

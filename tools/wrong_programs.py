@@ -8,6 +8,7 @@ from __future__ import annotations
 from tools.wrong_audits import AUDITS
 from tools.wrong_datasets import LOADERS
 from tools.wrong_evaluation import EVALUATION, REPORTS
+from tools.wrong_front import FRONT
 from tools.wrong_generators import GENERATORS
 from tools.wrong_kept import KEPT
 from tools.wrong_metrics import METRICS
@@ -379,4 +380,5 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     **PREPROCESS,
     **VIEWS,
     **KEPT,
+    **FRONT,
 }

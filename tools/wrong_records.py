@@ -216,6 +216,31 @@ RECORDS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "{self.fingerprint.key}{self.fingerprint.mirrored:d}",
                 "{self.fingerprint.key}",
             ),
+            "* height and width swapped": ("height, width = pixels.shape[:2]", "width, height = pixels.shape[:2]"),
+            "* rows of a split are not counted": ('(table["split"] == group if parts else False)', "False"),
+            "* the least alike first": ("np.argsort(-pairs.similarity", "np.argsort(pairs.similarity"),
+            "* rows counted without the unreadable": (
+                "rows[pairs.first[order]], rows[pairs.second[order]]",
+                "pairs.first[order], pairs.second[order]",
+            ),
+            "* classes nine to one are unbalanced": ("_IMBALANCE = 10.0", "_IMBALANCE = 1.0"),
+            "* ten people are too few": ("    if people < _FOLDS:", "    if people <= _FOLDS:"),
+            "* images of a class for its people": (
+                'in_class = table.groupby("expression")["subject"].nunique()',
+                'in_class = table.groupby("expression")["subject"].count()',
+            ),
+            "* crops for whole images": (
+                "return face.map_originals(lambda image: image)[0]",
+                "return face.pixels()[0]",
+            ),
+            "* near-duplicates across splits go unsaid": (
+                '("subject", "split") if name in table',
+                '("subject",) if name in table',
+            ),
+            "* sequences with two expressions go unsaid": (
+                "several[several.map(len) > 1]",
+                "several[several.map(len) > 2]",
+            ),
         },
     ),
 }

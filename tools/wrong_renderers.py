@@ -77,7 +77,20 @@ RENDERERS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     ),
     "ferdis/datasets/framing.py": (
         (FRAMING,),
-        {},
+        {
+            "* across the other way": (
+                "np.stack([-along[..., 1], along[..., 0]], axis=-1)",
+                "np.stack([along[..., 1], -along[..., 0]], axis=-1)",
+            ),
+            "* along and across swapped": (
+                "habit[:, :1] * along + habit[:, 1:] * across",
+                "habit[:, 1:] * along + habit[:, :1] * across",
+            ),
+            "* the given scenes are moved": (
+                "out = scenes.astype(np.float64)",
+                "out = scenes.astype(np.float64, copy=False)",
+            ),
+        },
     ),
     "ferdis/datasets/synthetic/expression.py": (
         (DRAWN_PARTS, DRAWN),
