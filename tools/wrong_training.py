@@ -453,7 +453,7 @@ TRAINED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "    try:\n        yield collect\n    finally:\n        if set_aside:\n            gc.unfreeze()",
                 "    yield collect\n    if set_aside:\n        gc.unfreeze()",
             ),
-            "what others set aside comes back": ("if not gc.get_freeze_count():", "if True:"),
+            "what others set aside comes back": ("if first and not gc.get_freeze_count():", "if first:"),
             "nothing is collected": ("        gc.collect()\n", ""),
             "only the young are collected": ("gc.collect()\n", "gc.collect(0)\n"),
         },

@@ -43,14 +43,15 @@ def cheap_collections() -> Iterator[Callable[[], None]]:
     as long as a small fit. After the first one here what is left is set aside (`gc.freeze`) until the block ends,
     unless somebody else has set objects aside.
     """
-    set_aside = False
+    first, set_aside = True, False
 
     def collect() -> None:
-        nonlocal set_aside
+        nonlocal first, set_aside
         gc.collect()
-        if not gc.get_freeze_count():
+        if first and not gc.get_freeze_count():  # to count them takes as long as they are many
             gc.freeze()
             set_aside = True
+        first = False
 
     try:
         yield collect
