@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ferdis.progress import Bar
+from ferdis.progress import Bar, lines_of, told_name
 
 
 @pytest.fixture
@@ -76,3 +76,35 @@ def test_a_total_that_becomes_known_is_shown(capsys: pytest.CaptureFixture, term
         bar.update(8)
     said = capsys.readouterr().err
     assert "8/8" in said and "main 1/2" in said
+
+
+def test_the_name_of_a_block_ends_with_it() -> None:
+    with lines_of("fold 1"):
+        with lines_of("fold 2"):
+            assert told_name() == "fold 2"
+        assert told_name() == "fold 1"
+    assert told_name() == ""
+
+
+def test_time_left_is_reckoned_from_the_steps_of_this_run(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [500.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with Bar("fits", 10, 4, each=True) as bar:
+        now[0] += 120.0  # of which 100 come once
+        bar.apart = 100.0
+        bar.step("last", 2)
+        bar.update(what="other fits")
+    assert capsys.readouterr().err.splitlines() == ["fits 6/10: last, about 40 s left"]
+
+
+def test_what_is_finished_has_no_bar_and_a_short_one_is_wiped_off(
+    capsys: pytest.CaptureFixture, terminal: None
+) -> None:
+    with Bar("fits", 2, 2, each=True):
+        assert Bar._screen is None
+    assert capsys.readouterr().err == ""
+    for each in (True, False):
+        with Bar("fits", 2, each=each):
+            assert Bar._screen.live.transient is not each

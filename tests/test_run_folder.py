@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from ferdis import run_folder
-from ferdis.run_folder import DiskError, RunFolder, Task
+from ferdis.run_folder import DiskError, RunFolder, Task, machine
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +86,8 @@ def test_commit_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.Monkey
         subprocess.run(["git", *arguments], check=True)
     commit = run_folder.git_commit()
     assert len(commit) == 12 and int(commit, 16) >= 0
+    (tmp_path / "unknown to git").write_text("one")
+    assert run_folder.git_commit() == commit
     (tmp_path / "file").write_text("two")
     assert run_folder.git_commit() == f"{commit}+changes"
 
@@ -113,3 +119,22 @@ def test_records_of_something_else_are_no_evaluation(tmp_path: Path) -> None:
 def test_bytes_are_whole_or_absent(tmp_path: Path) -> None:
     run_folder.write_bytes(tmp_path / "a" / "b.png", b"\x89PNG\r\n")
     assert (tmp_path / "a" / "b.png").read_bytes() == b"\x89PNG\r\n" and len(list((tmp_path / "a").iterdir())) == 1
+
+
+def test_the_environment_is_that_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 9)
+    found = run_folder.environment()
+    assert (found["torch_threads"], found["cores"]) == (7, 9)
+    assert found["packages"]["numpy"] == np.__version__ and found["packages"]["pandas"] == pd.__version__
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", found["time"])
+    assert machine.version("no-such-package-of-anybody") == "absent"
+
+
+def test_processor_and_memory_as_the_system_tells_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nvendor_id\t: Somebody\nmodel name\t: Chip @ 2: GHz\n")
+    monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "cpuinfo")
+    monkeypatch.setattr(
+        machine, "os", SimpleNamespace(sysconf={"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2_000_000}.__getitem__)
+    )
+    assert machine._processor() == "Chip @ 2: GHz" and machine._memory_gb() == 8.2

@@ -21,10 +21,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from tools.wrong_programs import PROGRAMS
+from tools.wrong_programs import MORE, PROGRAMS
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("ferdis", "tests", "setup.cfg", "pyproject.toml")
+COPIED = ("ferdis", "tests", "experiments", "setup.cfg", "pyproject.toml")
 LIBRARIES = ("torch", "timm", "sklearn.base", "pandas", "lightning.fabric", "torchmetrics", "pytest")
 TIME_LIMIT = 300  # seconds; a program that takes longer counts as noticed; so many for each file of the right one
 
@@ -42,7 +42,7 @@ class WrongProgram:
 
 def programs(only: str = "") -> Iterator[WrongProgram]:
     """The list as data, with a ValueError for an edit whose original is not there exactly once."""
-    for file, (tests, edits) in PROGRAMS.items():
+    for file, (tests, edits) in (item for part in (PROGRAMS, *MORE) for item in part.items()):
         text = (ROOT / file).read_text(encoding="utf-8")
         for name, (right, wrong) in edits.items():
             if (found := text.count(right)) != 1:

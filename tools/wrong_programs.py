@@ -17,6 +17,7 @@ from tools.wrong_preprocess import PREPROCESS
 from tools.wrong_protocol import PROTOCOL
 from tools.wrong_records import RECORDS
 from tools.wrong_renderers import RENDERERS
+from tools.wrong_runs import RUNS_AND_TABLES
 from tools.wrong_shared_parts import ARGUMENTS, PHASES, SHARED
 from tools.wrong_training import TRAINED
 from tools.wrong_views import VIEWS
@@ -382,3 +383,5 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     **KEPT,
     **FRONT,
 }
+
+MORE = (RUNS_AND_TABLES,)  # further edits of files that are above, which ask tests of their own

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from ferdis.evaluation import runtime_estimate
+from ferdis.evaluation.fit_and_score import Job
 from ferdis.evaluation.runner import evaluate
-from ferdis.evaluation.runtime_estimate import estimate, size_remarks
+from ferdis.evaluation.runtime_estimate import Estimate, estimate, idle_people, size_remarks, tell_estimate
 from ferdis.faces import Faces
+from ferdis.protocol import Fold
+from ferdis.run_folder import Task
 from tests.evaluation.runner_fakes import CLASSES, PROTOCOL, NearestMean, Plain, make_faces
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -101,3 +107,107 @@ def test_estimate_is_printed_and_asks_the_estimator_that_knows(
     assert "fits 3/3" in said
     evaluate(Knows(), faces, PROTOCOL, out=tmp_path)
     assert "estimate" not in capsys.readouterr().err
+
+
+class Knows(Plain):
+    """Needs a second for each of the 12 faces of the first fold, and is never fitted to find out."""
+
+    def estimate_seconds(self, faces: Faces) -> float:
+        assert len(faces) == 12
+        return 12.0
+
+    def fit(self, faces: Faces, y: Any = None) -> Plain:
+        raise AssertionError("fitted")
+
+
+def fold(number: int, train: int, validation: int = 0) -> Fold:
+    ends = np.cumsum([0, train, validation, 3])
+    return Fold(number, *(np.arange(ends[k], ends[k + 1]) for k in range(3)))
+
+
+def test_seconds_are_for_the_images_of_a_mean_fold(faces: Faces) -> None:
+    folds = [fold(0, 12), fold(1, 36)]  # 24 images a fold
+    told = estimate({"knows": Knows()}, faces, folds, n_jobs=5)
+    assert told.fold_seconds == {"knows": 24.0} and told.fits == 2
+    assert told.total_seconds == 24, "no more than two at a time"
+    assert told.shared_seconds == 0
+    assert estimate({"knows": Knows()}, faces, folds, n_jobs=2, counts={"knows": 6}).total_seconds == 72
+
+
+def test_only_the_fits_that_are_ahead_are_told(faces: Faces, capsys: pytest.CaptureFixture[str]) -> None:
+    def job(system: str, number: int) -> Job:
+        return Job(
+            Task(0, number, system), Path("none"), Knows(), faces, fold(number, 12), "toy", "last", False, "", ""
+        )
+
+    tell_estimate([job("a", 0), job("b", 0), job("b", 1), job("b", 2)], 1)
+    said = capsys.readouterr().err
+    assert said.startswith("estimate: about 48 s and ") and said.endswith(
+        "for 4 fits, 1 at a time (a fit: a 12 s, b 12 s)\n"
+    )
+
+
+def test_what_cannot_be_estimated_is_said_and_not_raised(faces: Faces, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = Job(Task(0, 0, "a"), Path("none"), Knows(), faces, fold(0, 13), "toy", "last", False, "", "")
+    tell_estimate([wrong], 1)
+    assert capsys.readouterr().err.startswith("no estimate of time and memory: ")
+
+
+def test_memory_is_of_all_processes() -> None:
+    alone = Estimate({"a": 60.0}, 1, 60.0, 2.0, 0.0, 1)
+    assert str(alone) == "estimate: about 1 min 0 s and about 2.0 GB of memory for 1 fit (a fit: a 1 min 0 s)"
+    three = Estimate({"a": 60.0}, 6, 125.0, 2.0, 1.5, 3, 5.0)
+    assert str(three) == (
+        "estimate: about 2 min 5 s, 5.0 s of it for a pretraining, once and about 8.0 GB of memory and 4.5 GB on the "
+        "accelerator for 6 fits, 3 at a time (a fit: a 1 min 0 s)"
+    )
+
+
+def test_two_batches_are_timed_and_warming_up_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Batches(Plain):
+        def __init__(self, epochs: int = 5, batch_size: int = 8) -> None:
+            self.epochs = epochs
+            self.batch_size = batch_size
+
+    asked: list[int] = []
+
+    def clock(estimator: Any, few: Faces, changes: dict[str, int]) -> float:
+        """The first fit takes 100 s more; each a second, and one for each epoch."""
+        asked.append(len(few))
+        return 100.0 * (len(asked) == 1) + 1.0 + changes["epochs"]
+
+    monkeypatch.setattr(runtime_estimate, "_time_fit", clock)
+    told = estimate({"batches": Batches()}, make_faces(), [fold(0, 48)])
+    assert asked == [16] * 3
+    assert told.fold_seconds["batches"] == 1 + 5 * 48 / 16
+
+
+def test_the_few_faces_that_are_timed_are_of_all_classes() -> None:
+    table = ["anger"] * 6 + ["fear"] * 3
+    faces = Faces.from_arrays(np.arange(9, dtype=np.uint8).repeat(12).reshape(9, 2, 2, 3), table)
+    assert runtime_estimate._few(faces, 4).pixels()[:, 0, 0, 0].tolist() == [0, 1, 6, 7]
+    assert runtime_estimate._few(faces, 5).pixels()[:, 0, 0, 0].tolist() == [0, 1, 2, 6, 7]
+    assert len(runtime_estimate._few(faces, 1)) == 4, "two of each class"
+
+
+def test_threads_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 6)
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    with pytest.raises(KeyError), runtime_estimate.with_threads(2):
+        raise KeyError
+    assert asked == [2, 6]
+
+
+@pytest.mark.parametrize(("platform", "peak"), [("linux", 2_500_000), ("darwin", 2_500_000_000)])
+def test_memory_in_the_units_of_the_system(monkeypatch: pytest.MonkeyPatch, platform: str, peak: int) -> None:
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrusage", lambda _: SimpleNamespace(ru_maxrss=peak))
+    monkeypatch.setattr(runtime_estimate, "sys", SimpleNamespace(platform=platform))
+    assert runtime_estimate._host_gb() == 2.5
+
+
+def test_people_who_validate_cost_something_only_where_they_choose_nothing() -> None:
+    folds = [fold(0, 30, 10), fold(1, 30, 10)]
+    assert idle_people(folds, "last").startswith("validation: 10 images of a fold, 25% of those it could train on")
+    assert idle_people(folds, "validation") == "" and idle_people([fold(0, 30)], "last") == ""

@@ -74,6 +74,8 @@ def test_each_fold_takes_its_own_winner_and_a_single_one_serves_all(faces: Faces
     assert parameters_for(winners[1:2], "mean", 0) == winners[1] and parameters_for(winners, "other", 0) is None
     with pytest.raises(ValueError, match="fold 0: 0 winners for mean"):
         parameters_for(winners[1:], "mean", 0)
+    with pytest.raises(ValueError, match=r"fold 0: 2 winners for mean \(there are winners of folds 0, 1, 0\)"):
+        parameters_for([*winners[:2], winners[0]], "mean", 0)
 
 
 def test_rows_are_those_of_the_winners_arguments(faces: Faces, tmp_path: Path) -> None:
@@ -132,6 +134,39 @@ def test_people_under_other_names_are_refused(faces: Faces) -> None:
     with pytest.raises(LeakError, match="people of bu4d, which may show people of bu3d"):
         refuse_tuned_people([winner], ["mean"], renamed, folds)
     refuse_tuned_people([winner], ["mean"], renamed, folds, allow_overlap=True)
+
+
+def test_other_people_of_the_same_set_may_be_tested(faces: Faces) -> None:
+    renamed = faces.with_table(faces.to_frame().assign(subject=[f"bu3d/{name[2:]}" for name in faces.subject]))
+    winner = TunedParameters("mean", {}, ("0" * 12,), ("bu3d",))
+    refuse_tuned_people([winner], ["mean"], renamed, PROTOCOL.split(renamed))
+
+
+def test_a_person_is_known_by_twelve_digits_whatever_the_set() -> None:
+    assert person_digest("ck/S005") == "27102d7a6256"
+
+
+def test_names_without_a_set_have_no_name_space(faces: Faces) -> None:
+    mixed = faces.with_table(faces.to_frame().assign(subject=["S005", *["ck/S006"] * (len(faces) - 1)]))
+    assert name_spaces(mixed) == ("ck",)
+
+
+def test_where_people_are_not_known_each_image_stands_for_itself(faces: Faces) -> None:
+    nobody = Faces(faces.images, faces.to_frame().drop(columns="subject"))
+    fold = PROTOCOL.split(faces)[0]
+    digests = person_digests(nobody[fold.train])
+    assert len(set(digests)) == len(fold.train) and name_spaces(nobody) == ()
+    refuse_tuned_people([TunedParameters("mean", {}, digests)], ["mean"], nobody, [fold])
+    tested = person_digests(nobody[fold.test[:1]])
+    with pytest.raises(LeakError, match=r"was tuned on .*, whom this fold tests \(w\.yaml\): sweep again"):
+        refuse_tuned_people([TunedParameters("mean", {}, tested, source="w.yaml")], ["mean"], nobody, [fold])
+
+
+def test_those_set_aside_are_counted_beside_what_the_loader_said(faces: Faces) -> None:
+    winner = TunedParameters("mean", {}, person_digests(faces[[0, 12]]))
+    assert without_set_aside(faces, [winner]).attrs["notes"] == [
+        "1 face was not detected", "2 people were set aside to choose arguments: no fold holds them."
+    ]  # fmt: skip
 
 
 def test_people_set_aside_are_in_no_fold(faces: Faces, tmp_path: Path) -> None:
