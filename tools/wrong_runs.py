@@ -12,11 +12,11 @@ RUNS_AND_TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] =
     "ferdis/evaluation/runner.py": (
         ("tests/evaluation/test_what_is_passed_on.py",),
         {
-            "systems do not check themselves": (
+            "* systems do not check themselves": (
                 "        if isinstance(estimator, ChecksItself):\n            estimator.check()\n",
                 "",
             ),
-            "people counted by images": (
+            "* people counted by images": (
                 '"people": len(set(faces.subject)) if faces.has_subjects',
                 '"people": len(faces.subject) if faces.has_subjects',
             ),
@@ -28,7 +28,7 @@ RUNS_AND_TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] =
                 'dataset or str(faces.attrs.get("dataset", "unnamed"))',
                 'str(faces.attrs.get("dataset", "unnamed"))',
             ),
-            "leaking folds counted, not leaks": (
+            "* leaking folds counted, not leaks": (
                 "sum(len(report.leaks) for report in leaking)",
                 "len(leaking)",
             ),
@@ -37,7 +37,7 @@ RUNS_AND_TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] =
                 "_fold_lists(run, faces, folds), None, report)",
             ),
             "partitions ignored": ("seeds, partitions\n    )", "seeds, 1\n    )"),
-            "name spaces of winners always refused": (
+            "* name spaces of winners always refused": (
                 "systems, faces, mine, allow_overlap=allow_overlap)",
                 "systems, faces, mine)",
             ),
@@ -94,24 +94,24 @@ RUNS_AND_TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] =
                 'reference_name(job.faces, job.fold) if uses_reference(estimator) else "none"',
                 "reference_name(job.faces, job.fold)",
             ),
-            "every fit counts as gone on": ("resumed = training.exists()", "resumed = True"),
-            "validation people counted that chose nothing": (
+            "* every fit counts as gone on": ("resumed = training.exists()", "resumed = True"),
+            "* validation people counted that chose nothing": (
                 'len(job.fold.validation) if job.selection == "validation" else 0',
                 "len(job.fold.validation)",
             ),
-            "notes of the system lost": (
+            "* notes of the system lost": (
                 '*(estimator.describe().get("notes", []) if isinstance(estimator, Describes) else []),\n',
                 "",
             ),
-            "scoring counted as fitting": (
+            "* scoring counted as fitting": (
                 '"fit_seconds": round(fitted - start, 3)',
                 '"fit_seconds": round(scored - start, 3)',
             ),
-            "a column of the table in the place of ours": (
+            "* a column of the table in the place of ours": (
                 'rows[f"table_{name}" if name in rows or name.startswith("p_") else name]',
                 "rows[name]",
             ),
-            "columns of the table like probabilities": (
+            "* columns of the table like probabilities": (
                 'if name in rows or name.startswith("p_") else name]',
                 "if name in rows else name]",
             ),
@@ -340,33 +340,39 @@ RUNS_AND_TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] =
     "ferdis/evaluation/runtime_estimate.py": (
         (ESTIMATE,),
         {
-            "images of the first fold": (
+            "* images of the first fold": (
                 "mean_images = float(np.mean([len(fold.train) for fold in folds]))",
                 "mean_images = float(len(folds[0].train))",
             ),
-            "more processes than fits": ("/ min(n_jobs, fits)", "/ n_jobs"),
+            "* more processes than fits": ("/ min(n_jobs, fits)", "/ n_jobs"),
             "one fit of each system": (
                 "sum(counts[name] * value for name, value in seconds.items() if value is not None)",
                 "sum(value for name, value in seconds.items() if value is not None)",
             ),
-            "counts not passed": ("n_jobs=n_jobs, counts=counts)", "n_jobs=n_jobs)"),
-            "the process that waits needs nothing": (
+            "* counts not passed": ("n_jobs=n_jobs, counts=counts)", "n_jobs=n_jobs)"),
+            "* the process that waits needs nothing": (
                 "processes = 1 if self.n_jobs == 1 else self.n_jobs + 1",
                 "processes = self.n_jobs",
             ),
-            "one accelerator's memory": ("{self.n_jobs * self.accelerator_gb:.1f} GB", "{self.accelerator_gb:.1f} GB"),
-            "what an estimator knows is for all images": (
+            "* one accelerator's memory": (
+                "{self.n_jobs * self.accelerator_gb:.1f} GB",
+                "{self.accelerator_gb:.1f} GB",
+            ),
+            "* what an estimator knows is for all images": (
                 "estimator.estimate_seconds(train)) * images / len(train)",
                 "estimator.estimate_seconds(train))",
             ),
             "epochs of decay counted": ('startswith(("decay", "pretrain"))', 'startswith("pretrain")'),
-            "timed on four batches": ("min(_SLICE, 2 * batch if", "min(_SLICE, 4 * batch if"),
-            "warming up counted": ("    _time_fit(estimator, few, ones)  # the first fit", "    pass  # the first fit"),
+            "* timed on four batches": ("min(_SLICE, 2 * batch if", "min(_SLICE, 4 * batch if"),
+            "* warming up counted": (
+                "    _time_fit(estimator, few, ones)  # the first fit",
+                "    pass  # the first fit",
+            ),
             "single epochs counted twice": ("return total - min(stages, once)", "return total"),
-            "classes as they come": ("order = np.lexsort((train.expression, turn))", "order = np.arange(len(train))"),
-            "fewer than two of a class": ("max(count, 2 * len(train.classes))", "count"),
-            "threads not given back": ("        torch.set_num_threads(before)\n", "        pass\n"),
-            "bytes for kilobytes": (
+            "* classes as they come": ("order = np.lexsort((train.expression, turn))", "order = np.arange(len(train))"),
+            "* fewer than two of a class": ("max(count, 2 * len(train.classes))", "count"),
+            "* threads not given back": ("        torch.set_num_threads(before)\n", "        pass\n"),
+            "* bytes for kilobytes": (
                 '(1e9 if sys.platform == "darwin" else 1e6)',
                 '(1e6 if sys.platform == "darwin" else 1e9)',
             ),
@@ -378,12 +384,12 @@ RUNS_AND_TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] =
                 "len(fold.validation) / (len(fold.train) + len(fold.validation))",
                 "len(fold.validation) / len(fold.train)",
             ),
-            "an error of the estimate stops the run": (
+            "* an error of the estimate stops the run": (
                 "    except Exception as error:\n        print",
                 "    except KeyError as error:\n        print",
             ),
             "remarks said once for each system": ("return list(dict.fromkeys(lines))", "return lines"),
-            "a pretraining of systems without one": (
+            "* a pretraining of systems without one": (
                 'if parameters.get("pretrain") is None:\n        return 0.0',
                 "if False:\n        return 0.0",
             ),
@@ -396,22 +402,22 @@ RUNS_AND_TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] =
                 "            if not allow_overlap:\n",
                 "            if allow_overlap:\n",
             ),
-            "the file not named": ("f' ({own.source})' if own.source else ''", "''"),
-            "digests of 6 digits": ("_DIGITS = 12", "_DIGITS = 6"),
+            "* the file not named": ("f' ({own.source})' if own.source else ''", "''"),
+            "* digests of 6 digits": ("_DIGITS = 12", "_DIGITS = 6"),
             "the source is recorded": ('if name != "source"}', "}"),
-            "images counted as one person": (
+            "* images counted as one person": (
                 "return faces.subject if faces.has_subjects else row_names(faces)",
                 'return faces.subject if faces.has_subjects else np.full(len(faces), "")',
             ),
-            "notes of the loader lost": ('*kept.attrs.get("notes", []),\n', ""),
-            "images set aside counted": ('f"{out.sum()} people', 'f"{out[person].sum()} people'),
-            "the first of several winners": ("    if len(own) != 1:", "    if not own:"),
+            "* notes of the loader lost": ('*kept.attrs.get("notes", []),\n', ""),
+            "* images set aside counted": ('f"{out.sum()} people', 'f"{out[person].sum()} people'),
+            "* the first of several winners": ("    if len(own) != 1:", "    if not own:"),
             "advice for folds where people were set aside": (
                 "    if winner.fold is None:\n        return",
                 "    if winner.fold is not None:\n        return",
             ),
-            "a name space is like itself": ("tested & (group - {tuned})", "tested & group"),
-            "any part of a name is its space": (
+            "* a name space is like itself": ("tested & (group - {tuned})", "tested & group"),
+            "* any part of a name is its space": (
                 'name.split("/", 1)[0] for name in names if "/" in name',
                 'name.split("/", 1)[0] for name in names',
             ),
@@ -443,8 +449,8 @@ RUNS_AND_TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] =
     "ferdis/evaluation/verify.py": (
         (VERIFIED,),
         {
-            "packed digests not compared": ('{**names, **(packed or {}).get("files", {})}', "names"),
-            "files without a digest let pass": ("        if names and name not in names:", "        if False:"),
+            "* packed digests not compared": ('{**names, **(packed or {}).get("files", {})}', "names"),
+            "* files without a digest let pass": ("        if names and name not in names:", "        if False:"),
             "fits of the first seed": (
                 '    for seed in run.record["seeds"]:\n        for fold in sorted',
                 '    for seed in run.record["seeds"][:1]:\n        for fold in sorted',
@@ -560,7 +566,7 @@ RUNS_AND_TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] =
                 "estimators = ROWS[name](options.small, None, changes)",
             ),
             "jobs not passed on": ("n_jobs=options.jobs,", "n_jobs=1,"),
-            "the protocol's settings not passed on": (
+            "* the protocol's settings not passed on": (
                 'PROTOCOLS[plan["protocol"]["name"]](**settings)',
                 'PROTOCOLS[plan["protocol"]["name"]]()',
             ),
@@ -668,19 +674,19 @@ RUNS_AND_TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] =
         (FOLDER,),
         {
             "changes not said": ('return f"{head[:12]}+changes" if _git', "return head[:12] if _git"),
-            "files that git does not know are changes": (', "--untracked-files=no"', ""),
-            "versions as they were asked for": ("return importlib.metadata.version(package)", "return package"),
-            "a package that is absent stops the run": (
+            "* files that git does not know are changes": (', "--untracked-files=no"', ""),
+            "* versions as they were asked for": ("return importlib.metadata.version(package)", "return package"),
+            "* a package that is absent stops the run": (
                 "except importlib.metadata.PackageNotFoundError:",
                 "except KeyError:",
             ),
-            "local time": ("datetime.datetime.now(datetime.timezone.utc)", "datetime.datetime.now()"),
-            "the processor by its first line": (
+            "* local time": ("datetime.datetime.now(datetime.timezone.utc)", "datetime.datetime.now()"),
+            "* the processor by its first line": (
                 'if line.startswith("model name"):',
                 'if line.startswith("vendor_id"):',
             ),
-            "megabytes": ("/ 1e9, 1)", "/ 1e6, 1)"),
-            "cores for threads": ('"torch_threads": torch.get_num_threads()', '"torch_threads": joblib.cpu_count()'),
+            "* megabytes": ("/ 1e9, 1)", "/ 1e6, 1)"),
+            "* cores for threads": ('"torch_threads": torch.get_num_threads()', '"torch_threads": joblib.cpu_count()'),
         },
     ),
     "ferdis/training/turns.py": (
@@ -742,12 +748,12 @@ RUNS_AND_TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] =
     "ferdis/progress.py": (
         (BARS,),
         {
-            "lines of the block go on": ("        _told.reset(before)\n", "        pass\n"),
+            "* lines of the block go on": ("        _told.reset(before)\n", "        pass\n"),
             "time left of all steps": (
                 'return f"{text}, about {duration(each * (self.total - self.done))} left"',
                 'return f"{text}, about {duration(each * self.total)} left"',
             ),
-            "steps done before make it faster": ("/ (self.done - self._before)", "/ self.done"),
+            "* steps done before make it faster": ("/ (self.done - self._before)", "/ self.done"),
             "what is apart is added": (
                 "time.monotonic() - self._start - self.apart",
                 "time.monotonic() - self._start + self.apart",
@@ -756,16 +762,16 @@ RUNS_AND_TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] =
                 "self.total = self.total if total is None else total",
                 "self.total = self.total",
             ),
-            "one step whatever the count": (
+            "* one step whatever the count": (
                 "self.update(self.done + count, name=name)",
                 "self.update(self.done + 1, name=name)",
             ),
-            "a name is a step": ("return moved and (self.each or", "return (self.each or"),
+            "* a name is a step": ("return moved and (self.each or", "return (self.each or"),
             "lines where none are wanted": (
                 "self.lines, self.apart = shown or lines, 0.0",
                 "self.lines, self.apart = True, 0.0",
             ),
-            "bars stay when a short thing ends": ("transient=not self.each", "transient=self.each"),
+            "* bars stay when a short thing ends": ("transient=not self.each", "transient=self.each"),
             "a bar on the screen for what is finished": (" and not finished:", ":"),
         },
     ),

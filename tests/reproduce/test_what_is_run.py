@@ -91,6 +91,8 @@ def test_a_column_reaches_loaders_systems_and_evaluate(tmp_path: Path, monkeypat
         table = FACES.to_frame()[["subject", "path"]].assign(system="ifgan", fold=0, true="fear", predicted="fear")
         return SimpleNamespace(rows=table, folder=given["out"])
 
+    protocol_asked = {"name": "subject-kfold", "n_splits": 4, "validation_folds": 2}
+    monkeypatch.setattr(tables, "plan_of", lambda name: {**plans.plan(name), "protocol": protocol_asked})
     monkeypatch.setitem(ROWS, "ifgan-table1", rows)
     monkeypatch.setattr(tables, "load", lambda name, **given: loaded.append((name, given)) or FACES)
     monkeypatch.setattr(tables, "evaluate", evaluate)
@@ -106,7 +108,7 @@ def test_a_column_reaches_loaders_systems_and_evaluate(tmp_path: Path, monkeypat
     assert made == [(True, None, changes), (True, len(FACES), changes)]
     ((systems, images, protocol, given),) = evaluated
     assert systems == ["ifgan"] and images == len(FACES)
-    assert type(protocol) is SubjectKFold and (protocol.n_splits, protocol.validation_folds) == (10, 1)
+    assert type(protocol) is SubjectKFold and (protocol.n_splits, protocol.validation_folds) == (4, 2)
     assert given == {"out": out, "dataset": "CK+", "n_jobs": 4}
     said = (tmp_path / "run" / "differences.md").read_text().splitlines()
     assert said[0] == "- the paper's data: last three frames of 309 sequences, six basic expressions, no contempt"
