@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import json
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ferdis import Augmented, SubjectKFold, evaluate
@@ -113,6 +116,77 @@ def test_the_filter_judges_what_was_made_against_its_source() -> None:
         np.testing.assert_array_equal(generated.subject, sources.subject)
     assert made.misread == made.made - len(made.faces) > 0 and made.drifted == 0
     assert (made.faces.expression == "fear").all() and len(made.faces) <= 10
+
+
+class Learner(Diary):
+    """A part that notes where it keeps what it has, and who is told; it has a history, notes and features."""
+
+    given: ClassVar[list[tuple[Any, Any]]] = []
+
+    def __init__(self, seed: int = 0, random_state: int = 0) -> None:
+        super().__init__(seed)
+        self.random_state = random_state
+
+    def fit(self, faces: Faces, y: Any = None, *, run_dir: Any = None, callbacks: Any = ()) -> Diary:
+        Learner.given.append((run_dir, callbacks))
+        if run_dir is not None:
+            run_dir.mkdir(parents=True)
+        self.history_ = pd.DataFrame({"stage": [type(self).__name__], "value": [1.0]})
+        return super().fit(faces)
+
+    def describe(self) -> dict[str, Any]:
+        return {"notes": [f"a {type(self).__name__}"]}
+
+    def transform(self, faces: Faces) -> np.ndarray:
+        return np.full((len(faces), 5), 7.0)
+
+    def predict_proba(self, faces: Faces) -> np.ndarray:
+        return np.eye(3)[np.zeros(len(faces), int)]
+
+
+class Drawer(Learner, Composer):
+    """The generator among them."""
+
+
+class TestParts:
+    def test_folders_callbacks_seeds_and_histories(self, tmp_path: Path) -> None:
+        Learner.given = []
+        told = [object()]
+        fitted = Augmented(Learner(), Drawer(), strategy="multiply", per_class=2, seed=4)
+        fitted.fit(painted(4), run_dir=tmp_path, callbacks=told)
+        assert Learner.given == [(tmp_path / "generator", told), (tmp_path / "classifier", told)]
+        assert not list(tmp_path.iterdir()), "what only an unfinished fit needs"
+        for part in (fitted.generator_, fitted.classifier_):
+            assert (part.seed, part.random_state) == (4, 4)
+        assert fitted.history_["stage"].tolist() == ["Drawer", "Learner"] and fitted.selection_ == "last"
+        assert fitted.describe()["notes"] == [*fitted.notes_, "a Learner", "a Drawer"]
+
+    def test_in_use_it_is_its_classifier(self) -> None:
+        data = painted(4, each=1)  # anger, fear, happiness of four people
+        fitted = Augmented(Learner(), Drawer(), strategy="multiply", per_class=2).fit(data)
+        assert (fitted.transform(data) == 7).all() and fitted.transform(data).shape == (12, 5)
+        assert fitted.score(data) == pytest.approx(1 / 3) and fitted.score(data, ["anger"] * 12) == 1
+        assert fitted.score(data, sample_weight=[2, 1, 1] * 4) == 0.5
+
+    def test_further_faces_for_the_units_are_of_the_training_faces_size(self) -> None:
+        further = with_units(painted(people=2, each=1, first=20))
+        large = Faces(further.pixels().repeat(2, 1).repeat(2, 2), further.table)
+        Diary.seen = []
+        fitted = system(Editor(), au_train=large).fit(incomplete())
+        assert fitted.au_estimator_ is not None and {"t/P20", "t/P21"} <= Diary.seen[0][1]
+
+    def test_records_of_other_versions(self, tmp_path: Path) -> None:
+        about = {"class": "Augmented", "format": 2, "notes": [], "selection": "last", "per_class": None,
+                 "strategy": "balance", "filter": None, "au_estimator": None, "au_train": None, "seed": 0,
+                 "classifier": {"class": "BaselineCNN", "parameters": {}},
+                 "generator": {"class": "DECGAN", "parameters": {}}}  # fmt: skip
+        (tmp_path / "augmented.json").write_text(json.dumps(about))
+        with pytest.raises(ValueError, match=r"has format 2, this ferdis reads up to 1: install a newer ferdis"):
+            Augmented.load(tmp_path)
+        foreign = {**about, "generator": {"class": "Other", "parameters": {}}}
+        (tmp_path / "augmented.json").write_text(json.dumps({**foreign, "format": 1}))
+        with pytest.raises(ValueError, match="a saved Other cannot be loaded: known are IFGAN"):
+            Augmented.load(tmp_path)
 
 
 class TestArguments:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,10 @@ import pytest
 from PIL import Image
 
 from ferdis import load
-from ferdis.augmentation import PROVENANCE, QualityFilter
+from ferdis.augmentation import PROVENANCE, QualityFilter, generate
 from ferdis.augmentation.generated_set import contact_sheet, write_generated
 from ferdis.cli import main
+from ferdis.faces import Faces
 from tests.augmentation.test_augmented import Composer, Embedder, Reader, Spoiler, unbalanced
 from tests.painted import composed, painted
 
@@ -29,6 +31,7 @@ def test_what_is_written_is_read_back_with_its_provenance(tmp_path: Path) -> Non
     np.testing.assert_array_equal(again.pixels(), composed(sources, references).pixels())
     notes = (tmp_path / "notes.txt").read_text()
     assert 'namespace="t"' in notes
+    assert "filtered" not in notes
     assert "12 generated faces" in notes and f"all {len(data)} faces given of 6 people: test on none" in notes
     assert Image.open(tmp_path / "contact.png").size[0] > 400
 
@@ -39,6 +42,48 @@ def test_names_of_several_sets_stay_whole(tmp_path: Path) -> None:
     table["subject"] = [name.replace("t/P00", "u/P00") for name in table["subject"]]
     write_generated(data.with_table(table), Composer(), tmp_path, strategy="multiply")
     assert set(pd.read_csv(tmp_path / "faces.csv")["subject"]) == set(table["subject"])
+
+
+class Seeded(Composer):
+    """Keeps what it was fitted with."""
+
+    seeds: ClassVar[list[int]] = []
+
+    def fit(self, faces: Faces, y: Any = None) -> Composer:
+        self.notes_ = [f"composed with seed {self.seed}"]
+        Seeded.seeds.append(self.seed)
+        return super().fit(faces, y)
+
+
+def test_the_seed_reaches_generator_and_choice_and_nothing_given_is_changed(tmp_path: Path) -> None:
+    Seeded.seeds = []
+    generator, filter = Seeded(), QualityFilter(classifier=Reader(), embedder=Embedder())
+    made = [
+        write_generated(unbalanced(), generator, tmp_path / str(k), filter=filter, seed=seed).faces
+        for k, seed in enumerate((2, 2, 3))
+    ]
+    sources = [list(faces.table["source"]) for faces in made if faces is not None]
+    assert sources[0] == sources[1] != sources[2]
+    assert Seeded.seeds == [2, 2, 3] and generator.seed == 0 and not hasattr(generator, "classes_")
+    assert not hasattr(filter, "classifier_")
+    assert (tmp_path / "2" / "notes.txt").read_text().splitlines()[-1] == "composed with seed 3"
+
+
+def test_a_name_may_have_several_parts(tmp_path: Path) -> None:
+    data = painted(people=3)
+    longer = data.with_table(data.to_frame().assign(subject=["set/" + name for name in data.subject]))
+    write_generated(longer, Composer(), tmp_path, strategy="multiply", per_class=3)
+    assert set(pd.read_csv(tmp_path / "faces.csv")["subject"]) == {"P00", "P01", "P02"}
+    assert 'namespace="set/t"' in (tmp_path / "notes.txt").read_text()
+
+
+def test_people_without_names(tmp_path: Path) -> None:
+    data = painted(people=3)
+    write_generated(
+        data.with_table(data.table.drop(columns="subject")), Composer(), tmp_path, strategy="multiply", per_class=1
+    )
+    notes = (tmp_path / "notes.txt").read_text()
+    assert "fitted on all 18 faces given: test on none" in notes and "namespace" not in notes
 
 
 def test_the_filter_is_fitted_and_named(tmp_path: Path) -> None:
@@ -60,9 +105,18 @@ def test_the_sheet_shows_each_class(tmp_path: Path) -> None:
     figure = contact_sheet(data, made.faces)
     assert len(figure.axes) == 3 * 2 * 3  # classes, faces of each, images of each face
     assert {axes.get_ylabel() for axes in figure.axes} - {""} == set(data.classes)
-    shown = np.asarray(figure.axes[2].get_images()[0].get_array())
-    first = np.flatnonzero(made.faces.expression == data.classes[0])[0]
-    np.testing.assert_array_equal(shown, made.faces.pixels([first])[0])
+    place = {path: row for row, path in enumerate(data.table["path"])}
+    for k, row in enumerate(np.flatnonzero(made.faces.expression == data.classes[0])):
+        line = made.faces.table.iloc[row]
+        expected = [data.pixels([place[line[name]]])[0] for name in ("source", "reference")]
+        for axes, pixels in zip(figure.axes[3 * k :], [*expected, made.faces.pixels([row])[0]], strict=False):
+            np.testing.assert_array_equal(axes.get_images()[0].get_array(), pixels)
+
+
+def test_the_sheet_is_as_wide_as_its_largest_class() -> None:
+    data = painted(people=4)
+    made = generate(Composer().fit(data), data, {"anger": 1, "fear": 6}).faces
+    assert len(contact_sheet(data, made, shown=4).axes) == 3 * (1 + 4)
 
 
 def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

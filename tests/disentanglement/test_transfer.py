@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ferdis.disentanglement.transfer import _masks, crop_of, measure_transfer, region_distance
+from ferdis.disentanglement import transfer
+from ferdis.disentanglement.transfer import Transfer, _masks, crop_of, measure_transfer, region_distance
 from ferdis.faces import Faces
 from tests.painted import PaintedJudge, Painter, composed, lower_halves, painted
+from tests.wiring import spied
 
 
 def measured(system: Any, faces: Faces | None = None, **changes: Any) -> Any:
@@ -33,6 +37,7 @@ def test_an_exact_transfer():
 def test_doing_nothing_gains_nothing():
     found = measured(Painter(lazy=True))
     assert found.gain == pytest.approx(0) and found.expression == 0 and found.identity == 1
+    assert found.expression_of_truth == 1 and found.expression_doing_nothing == 0
 
 
 def test_swapping_the_whole_face_keeps_nobody():
@@ -51,6 +56,8 @@ def test_reconstruct_is_used_where_there_is_one():
 
     found = measured(Blur())
     assert found.distance == 0 and found.distance_oracle > 0.1
+    own = measured(Painter()).distance_of_the_target
+    assert found.distance_of_the_target == own != pytest.approx(found.distance_identity_baseline)
 
 
 def test_identity_is_compared_with_other_images_of_the_person():
@@ -75,6 +82,30 @@ def test_what_it_prints_has_the_judges_errors_beside():
     assert text.count("(judge: all of 9 images of 3 people it never saw)") == 2
     assert "100 % below doing nothing" in text
     assert {"gain", "expression_share", "identity"} <= set(measured(Painter()).record())
+
+
+def test_each_figure_is_printed_where_it_belongs() -> None:
+    found = Transfer(pairs=3, distance=0.1, distance_identity_baseline=0.4, distance_oracle=0.05,
+                     distance_of_the_target=0.3, expression=0.6, expression_of_truth=0.8, expression_doing_nothing=0.2,
+                     identity=0.7, identity_of_truth=0.9, expression_judge="one", identity_judge="two")  # fmt: skip
+    assert str(found).splitlines() == [
+        "3 transfers; L1 to the true counterpart inside eyes, brows and mouth: 0.100, 75 % below doing nothing "
+        "(0.400); given the truth itself: 0.050",
+        "source's expression read: 60.0 % (judge: one); on true counterparts 80.0 %, so 75 % of that; doing nothing "
+        "20.0 %",
+        "nearer to the target's person: 70.0 % (judge: two); on true counterparts 90.0 %",
+    ]
+    assert math.isnan(replace(found, expression_of_truth=0.0).expression_share)
+
+
+def test_pairs_are_of_the_seed_and_judges_keep_their_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other(PaintedJudge):
+        own = "none of 9 images"
+
+    calls = spied(monkeypatch, transfer, "swap_pairs")
+    found = measured(Painter(), identities=Other(), seed=7)
+    assert calls[0][1] == 7
+    assert (found.expression_judge, found.identity_judge) == (PaintedJudge.own, "none of 9 images")
 
 
 def test_region_distance_is_a_mean_over_images_of_means_over_pixels():
@@ -103,6 +134,20 @@ def test_a_pixel_counts_that_lies_in_a_region_of_either_face():
 
     masks = _masks(regions, truth, target, Painter(), 8)
     assert [np.argwhere(mask).tolist() for mask in masks] == [[[0, 0], [1, 3], [5, 3]]] * 2
+
+
+def test_a_smaller_mask_is_read_at_the_centres_of_its_pixels():
+    class Small(Painter):
+        image_size = 4
+
+    def regions(given: Faces) -> dict[str, np.ndarray]:
+        odd = np.zeros((len(given), 8, 8), bool)
+        odd[:, 1::2, 1::2] = True
+        return dict.fromkeys(("eyes", "brows", "mouth"), odd)
+
+    faces = painted(2, 1)
+    assert _masks(regions, faces, faces, Small(), 4).shape == (6, 4, 4)
+    assert _masks(regions, faces, faces, Small(), 4).all()
 
 
 def test_everything_is_compared_in_the_systems_own_crop():
@@ -141,6 +186,8 @@ def test_bad_input_is_one_clear_line():
     known: Any = PaintedJudge(knows=("t/P03",))
     with pytest.raises(ValueError, match="trained on t/P03"):
         measured(Painter(), identities=known)
+    with pytest.raises(ValueError, match="trained on t/P03"):
+        measured(Painter(), expressions=known)
     faces = painted(4, 1)
     one = np.array([0, *np.flatnonzero(faces.subject != "t/P00")])
     with pytest.raises(ValueError, match="t/P00 has one image only"):

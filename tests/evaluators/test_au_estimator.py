@@ -61,13 +61,31 @@ def test_held_out_people_are_not_learned_from() -> None:
 
 
 def test_annotates_and_says_so(fitted: AUEstimator) -> None:
-    bare = Faces(faces(6).pixels(), faces(6).table[["expression", "subject"]])
+    bare = Faces(faces(6).pixels(), faces(6).table[["expression", "subject"]], {"notes": ["old"], "dataset": "toy"})
     told = fitted.annotate(bare)
     np.testing.assert_allclose(told.table["AU12"], fitted.predict(bare)[:, 8])
-    assert told.attrs["notes"] == [f"action units estimated by AUEstimator ({fitted.own})"]
+    assert told.attrs["notes"] == ["old", f"action units estimated by AUEstimator ({fitted.own})"]
+    assert told.attrs["dataset"] == "toy"
+    some = told.to_frame()
+    some.loc[1:, list(AU_COLUMNS)] = np.nan
+    with pytest.raises(ValueError, match="1 faces have action units already"):
+        fitted.annotate(told.with_table(some))
     with pytest.raises(ValueError, match="overwrite=True"):
         fitted.annotate(told)
     assert fitted.annotate(told, overwrite=True).table.equals(told.table)
+
+
+def test_a_score_is_the_correlation_with_the_codes_given(fitted: AUEstimator) -> None:
+    data = faces(20, seed=5)
+    found = fitted.predict(data)
+    assert fitted.score(data, 0.5 * found) == pytest.approx(1), "half as strong, and as ordered"
+    assert fitted.score(data) < 0.999
+
+
+def test_people_that_it_knows_are_refused(fitted: AUEstimator) -> None:
+    fitted.refuse_overlap(faces(4).with_table(faces(4).to_frame().assign(subject="t/new")))
+    with pytest.raises(ValueError, match="the AUEstimator was trained on t/0"):
+        fitted.refuse_overlap(faces(4))
 
 
 def test_reads_pictures_of_any_size(fitted: AUEstimator) -> None:
@@ -80,6 +98,7 @@ def test_reads_pictures_of_any_size(fitted: AUEstimator) -> None:
 def test_saves_and_loads(fitted: AUEstimator, tmp_path) -> None:
     again = AUEstimator.load(fitted.save(tmp_path))
     np.testing.assert_array_equal(again.predict(faces(3)), fitted.predict(faces(3)))
+    pd.testing.assert_frame_equal(again.error_.table, fitted.error_.table)
     assert again.own == fitted.own and again.people_ == fitted.people_ and again.coded_ == fitted.coded_
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ferdis.evaluators.embedders import EMBEDDERS, LightCNN29, MaxFeatureMap, get_embedder
+from ferdis.evaluators import embedders
+from ferdis.evaluators.embedders import EMBEDDERS, LightCNN29, MaxFeatureMap, Published, get_embedder
 
 WIDTHS = {"lightcnn-29": 256, "inception-resnet-v1": 512}
 
@@ -48,11 +49,42 @@ def test_lightcnn_has_29_layers_and_the_releases_names():
     } <= names
     assert network(torch.rand(2, 1, 128, 128)).shape == (2, 256)
     assert network.state_dict()["fc.filter.weight"].shape == (512, 8 * 8 * 128)
+    assert network.conv1.filter.weight.shape == (96, 1, 5, 5)
+    assert network.group1.conv_a.filter.weight.shape == (96, 48, 1, 1)
+    assert network.group1.conv.filter.weight.shape == (192, 48, 3, 3)
+
+
+def test_lightcnn_keeps_the_largest_of_four_places():
+    network, seen = LightCNN29(), []
+    network.conv1.register_forward_hook(lambda _, __, maps: seen.append(maps))
+    network.block1.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    network(torch.rand(1, 1, 128, 128))
+    maps, pooled = seen
+    torch.testing.assert_close(pooled, maps.reshape(1, 48, 64, 2, 64, 2).amax((3, 5)))
+
+
+class TopRow(torch.nn.Module):
+    """Embeds an image as the red of its first row."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images[:, 0, 0]
+
+
+def test_images_are_read_upright_a_batch_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setitem(EMBEDDERS, "top", Published(TopRow, 2, lambda images: images, ("none.",)))
+    monkeypatch.setattr(embedders, "_BATCH", 2)
+    save_file({}, tmp_path / "w.safetensors")
+    top = np.array([[30, 40], [40, 30], [50, 0], [0, 1], [3, 4]], np.uint8)
+    images = np.zeros((5, 2, 2, 3), np.uint8)
+    images[:, 0, :, 0] = top
+    embedder = get_embedder("top", tmp_path / "w.safetensors")
+    np.testing.assert_allclose(embedder.embed(images), [[0.6, 0.8], [0.8, 0.6], [1, 0], [0, 1], [0.6, 0.8]], rtol=1e-6)
+    assert embedder.own == f"top with {tmp_path / 'w.safetensors'}; its error is that of real pairs"
 
 
 @pytest.mark.parametrize("name", list(EMBEDDERS))
 def test_embeddings_are_unit_vectors_of_each_picture_alone(name: str, tmp_path):
-    people = {"fc2.weight": torch.zeros(3, 256)} if name == "lightcnn-29" else {}
+    people = {{"lightcnn-29": "fc2.weight", "inception-resnet-v1": "logits.weight"}[name]: torch.zeros(3, WIDTHS[name])}
     embedder = get_embedder(name, checkpoint(name, tmp_path / "w.safetensors", "module.", **people))
     pictures = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3)).astype(np.uint8).repeat(10, 1).repeat(10, 2)
     found = embedder.embed(pictures)

@@ -57,6 +57,12 @@ def test_the_estimators_error_is_of_the_people_held_out(monkeypatch) -> None:
     assert predicted.shape == truth.shape
 
 
+def test_the_estimator_sees_faces_turned_by_up_to_five_degrees(monkeypatch) -> None:
+    calls = spied(monkeypatch, au_estimator, "random_views")
+    prepared(small(AUEstimator), DATA)
+    assert calls[0][1:4] == (32, 32, 5.0)
+
+
 def test_terms_of_the_estimator_and_of_the_expression_judge() -> None:
     stage, modules, batch = prepared(small(AUEstimator), DATA)
     found = stage.phases[0].terms(modules, batch)

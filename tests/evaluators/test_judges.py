@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from ferdis._io import sealed
+from ferdis.evaluators import judges
+from ferdis.evaluators.held_out import hold_out
 from ferdis.evaluators.judges import (
     ExpressionJudge,
     IdentityJudge,
@@ -22,6 +24,7 @@ from ferdis.evaluators.judges import (
     trained,
 )
 from ferdis.faces import Faces
+from tests.wiring import prepared
 
 CLASSES = ("anger", "fear", "happiness")
 SMALL: dict[str, Any] = {"image_size": 16, "widths": (8, 16), "epochs": 12, "learning_rate": 0.02, "batch_size": 32}
@@ -72,6 +75,31 @@ def test_a_figure_stands_beside_the_judges_own_error(expressions):
     assert str(figure) == f"{100 * figure.value:.1f} % (judge: {own})" and float(figure) == figure.value
     wrong = np.roll(fresh.expression, 3)
     assert expressions.agreement(fresh, wrong).value < 0.2
+
+
+def test_a_judges_error_is_counted_by_class(monkeypatch):
+    """Of two people held out: six angry images, three fearful ones, two happy ones; and one that nobody else shows."""
+    data = people(8)
+    _, unseen = hold_out(data, 0.15, 0, least=2)
+    held, table = np.isin(data.subject, unseen.subject), data.to_frame()
+    rows = [np.flatnonzero(held & (data.expression == name)) for name in CLASSES]
+    kept = np.r_[np.flatnonzero(~held), rows[0], rows[1][:3], rows[2][:3]]
+    table.loc[rows[2][0], "expression"] = "sadness"
+    monkeypatch.setattr(ExpressionJudge, "predict", lambda self, faces: np.full(len(faces), "anger"))
+    prepared(judge := ExpressionJudge(**SMALL), data.with_table(table)[kept])
+    assert judge.error_ == {"accuracy": 6 / 11, "uar": pytest.approx(1 / 3), "pictures": 11, "people": 2}
+    assert judge.confusion_.to_numpy().tolist() == [[6, 0, 0], [3, 0, 0], [2, 0, 0]]
+
+
+def test_the_identity_judge_says_its_error_and_where_its_threshold_lies(monkeypatch):
+    judge = _unlearned(IdentityJudge(**SMALL), people(8))
+    judge.error_ = {"nearest_of_two": 0.9, "eer": 0.2, "auc": 0.75, "people": 4, "pairs": 9}
+    assert judge.own == "nearest of two 90.0 %, EER 20.0 %, AUC 0.750 on 4 people it never saw"
+    ours, others = np.array([[1.0, 0.0]] * 4), np.array([[0.4, 0.9], [0.6, 0.8], [0.9, 0.4], [-1.0, 0.0]])
+    assert judge.same_person(ours, others).value == 0.5, "two cosines lie above 0.5"
+    monkeypatch.setattr(judges, "equal_error_rate", lambda cosines, same: (0.1, 0.7))
+    prepared(judge, people(8))
+    assert judge.error_["eer"] == 0.1 and judge.threshold_ == 0.7
 
 
 def test_the_identity_judge_tells_people_apart_that_it_never_saw(identities):
@@ -137,13 +165,25 @@ def test_the_cache_trains_once(tmp_path, monkeypatch):
     faces = people(8)
     judge = lambda **more: ExpressionJudge(**{**SMALL, "epochs": 1, **more})  # noqa: E731
     first = trained(judge(), faces, cache=tmp_path)
-    again = trained(judge(progress=False), faces, cache=tmp_path)
+    again = trained(judge(progress=False, accelerator="auto"), faces, cache=tmp_path)
     assert len(fits) == 1 and again.own == first.own
     trained(judge(seed=1), faces, cache=tmp_path)
     trained(judge(), people(9), cache=tmp_path)
     assert len(fits) == 3
     trained(judge(), faces, cache=False)
     assert len(fits) == 4
+    monkeypatch.setattr(judges, "RECIPE", 99)
+    trained(judge(), faces, cache=tmp_path)
+    assert len(fits) == 5, "trained in another way"
+
+
+def test_judges_of_both_kinds_have_folders_of_their_own(tmp_path, monkeypatch):
+    faces = people(8)
+    for kind in (ExpressionJudge, IdentityJudge):
+        monkeypatch.setattr(kind, "fit", lambda self, faces: _unlearned(self, faces))
+    found = [trained(kind(**SMALL), faces, cache=tmp_path) for kind in (ExpressionJudge, IdentityJudge) * 2]
+    assert [type(judge) for judge in found] == [ExpressionJudge, IdentityJudge] * 2
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 original = ExpressionJudge.fit
@@ -163,6 +203,10 @@ def test_standard_judges_draw_people_of_their_own(tmp_path, monkeypatch):
     one, two = standard_judges(load, cache=tmp_path, progress=False, judged=people(2, first=30))
     assert isinstance(one, ExpressionJudge) and isinstance(two, IdentityJudge)
     assert asked[0][0] == "synthetic" and asked[0][1]["seed"] == 1000
+    asked.clear()
+    drawn = {"people": 9, "expressions": 8, "images_per_expression": 2, "difficulty": "hard", "seed": 5}
+    standard_judges(load, cache=tmp_path, progress=False, **drawn)
+    assert asked == [("synthetic", {**drawn, "image_size": 72})]
 
 
 def _unlearned(judge: Any, faces: Faces) -> Any:
@@ -241,6 +285,7 @@ def test_nearest_of_two_counts_triplets():
     # nearer each: third 0 of 2, fourth 0 of 2 (80 and 90 away, own 85: one of two).
     assert nearest_of_two(embeddings, subject) == pytest.approx((0.5 + 0.5 + 0 + 0.5) / 4)
     assert np.isnan(nearest_of_two(embeddings[:1], subject[:1]))
+    assert nearest_of_two(np.ones((3, 1)), subject[:3]) == 0, "as near is not nearer"
 
 
 def test_judged_prints():

@@ -39,6 +39,7 @@ def test_agreement_by_hand() -> None:
     assert result.table["icc"].tolist() == pytest.approx([0.8, 1])  # BMS 9, EMS 1
     assert (result.mse, result.pcc, result.icc) == pytest.approx((1 / 3, 1, 0.9))
     assert list(result.to_frame().index) == ["AU01", "AU12", "mean"]
+    assert result.to_frame().loc["mean"].tolist() == pytest.approx([1 / 3, 1, 0.9, 6])
 
 
 def test_agreement_is_torchmetrics() -> None:
@@ -56,7 +57,7 @@ def test_units_that_do_not_vary_are_named_and_left_out() -> None:
     assert list(result.table.index) == ["AU12"]
     assert result.left_out == {"AU01": "its target is always 0", "AU45": "1 values"}
     assert result.pcc == 0  # a constant answer says nothing of the target
-    assert "left out: AU01" in str(result)
+    assert "left out: AU01 (its target is always 0)" in str(result)
     assert np.isnan(action_unit_agreement([[1.0], [1.0]], [[0.0], [1.0]], ["AU01"]).mse)
 
 
@@ -70,6 +71,9 @@ def test_nan_masks_its_own_cell_alone() -> None:
     assert masked.table.loc["b"].equals(whole.table.loc["b"])
     keep = np.arange(20) != 3
     assert masked.table.loc["a", "mse"] == pytest.approx(np.square(target[keep, 0] - found[keep, 0]).mean())
+    gap = found.copy()
+    gap[3, 0] = np.nan
+    assert action_unit_agreement(target, gap, ["a", "b"]).table.equals(masked.table), "on either side"
 
 
 def test_shapes_must_fit() -> None:

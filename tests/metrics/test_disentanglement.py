@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 
 from ferdis import metrics
-from ferdis.metrics import Probe
-from ferdis.metrics.disentanglement import disentangled_complete
+from ferdis.metrics import Probe, disentanglement
+from ferdis.metrics.disentanglement import (
+    _above_chance,
+    _balanced,
+    _binned,
+    _predicted,
+    _reader,
+    _tree,
+    disentangled_complete,
+)
+from tests.wiring import spied
 
 PEOPLE, EACH = 20, 10
 SUBJECT = np.array([f"t/P{k:02d}" for k in range(PEOPLE)]).repeat(EACH)
@@ -107,6 +116,43 @@ class TestProbes:
         assert first == metrics.identity_probe(values, SUBJECT, reader=reader, seed=3)
 
 
+def test_halvings_are_five_and_of_the_seed(monkeypatch) -> None:
+    halves = spied(monkeypatch, disentanglement, "StratifiedKFold")
+    subject = np.array(["a"] * 4 + ["b"] * 2)
+    found = metrics.identity_probe(np.arange(6.0)[:, None], subject, reader="nearest", seed=3)
+    assert [state for *_, state in halves] == [3, 4, 5, 6, 7]
+    assert found.chance == pytest.approx(4 / 6), "of the person with the most images"
+
+
+def test_people_are_parted_by_the_seed(monkeypatch) -> None:
+    calls = spied(monkeypatch, disentanglement, "_predicted")
+    rows = np.arange(200.0)[:, None]
+    for seed in (0, 0, 1):
+        metrics.expression_probe(rows, EXPRESSION, SUBJECT, reader="nearest", seed=seed)
+    first, again, other = (sorted(call[3].ravel()) for call in calls[::5])
+    assert len(calls) == 15 and first == again and first != other
+
+
+def test_three_people_are_three_parts() -> None:
+    expression, subject = EXPRESSION[:30], SUBJECT[:30]
+    assert metrics.expression_probe(one_hot(expression), expression, subject, reader="nearest").accuracy == 1
+
+
+def test_who_learns_one_expression_says_it_always() -> None:
+    """The first person shows anger alone: of the other's two images one is read."""
+    expression = np.array(["anger", "anger", "anger", "fear"])
+    found = metrics.expression_probe(one_hot(expression), expression, ["a", "a", "b", "b"], reader="nearest")
+    assert found.accuracy == 0.75
+
+
+def test_readers() -> None:
+    near = _predicted("nearest", np.array([[0.0], [3.0], [3.1]]), np.array(["a", "b", "b"]), np.array([[0.1]]), 0)
+    assert near.tolist() == ["a"], "nearer neighbours count for more"
+    for shape, components in (((50, 200), 49), ((300, 200), 100)):
+        assert _reader("logistic", np.zeros(shape), 0).named_steps["pca"].n_components == components
+    assert "pca" not in _reader("logistic", np.zeros((50, 100)), 0).named_steps
+
+
 def test_excess_and_ratio() -> None:
     base, ours = Probe(0.65, 0.05, 200), Probe(0.20, 0.05, 200)
     assert ours.excess == pytest.approx(0.15) and ours.ratio(base) == pytest.approx(0.25)
@@ -180,6 +226,7 @@ class TestAlignment:
         assert metrics.sap(values, known).max() < 0.05
         found = metrics.dci(values, known)
         assert found.disentanglement < 0.15 and found.informativeness < 0.05
+        assert (found.predicted >= 0).all(), "nothing is worse than to know nothing"
 
     def test_a_collapsed_code_is_zero(self) -> None:
         known = factors(200)
@@ -216,6 +263,27 @@ def test_mig_is_its_equation() -> None:
     entropy = -sum(np.mean(factor == v) * math.log(np.mean(factor == v)) for v in set(factor))
     expected = (each[-1] - each[-2]) / entropy
     assert metrics.mig(values, {"v": factor.astype(str)})["v"] == pytest.approx(expected)
+
+
+def test_bins_of_mig() -> None:
+    """In two bins 0, 1, 2, 3 say one bit: as much as 0, 0, 1, 1, and 0, 1, 0, 1 nothing of it."""
+    factor = np.arange(4.0)
+    same, other = (np.stack([factor, np.array(second)], axis=1) for second in ([0, 0, 1, 1], [0, 1, 0, 1]))
+    assert metrics.mig(same, {"v": factor}, bins=2)["v"] == pytest.approx(0)
+    assert metrics.mig(other, {"v": factor}, bins=2)["v"] == pytest.approx(1)
+    assert metrics.mig(same, {"v": factor})["v"] == pytest.approx(0.5)
+    assert _binned(np.arange(5.0), 4).tolist() == [0, 1, 2, 3, 3] and _binned(np.ones(3), 4).tolist() == [0, 0, 0]
+
+
+def test_scores_above_chance() -> None:
+    true = np.array(["a", "a", "a", "b"])
+    assert _above_chance(true, true) == 1 and _above_chance(true, np.array(["a"] * 4)) == 0
+    assert _above_chance(true, np.array(["b"] * 4)) == pytest.approx((0.25 - 0.75) / 0.25)
+    # Of 22 faces of a four look like the two of b: b is there where it is likelier than among all.
+    column, rare = np.array([0.0] * 18 + [1.0] * 6)[:, None], np.array(["a"] * 22 + ["b"] * 2)
+    assert _balanced(rare, _tree(2, 0).fit(column, rare), column) == pytest.approx(18 / 22)
+    three = np.array(["a", "b", "c"])
+    assert _balanced(three, _tree(3, 0).fit([[0], [1], [2]], three), np.array([[0], [1], [2]])) == 1
 
 
 def test_disentanglement_and_completeness_are_their_equations() -> None:

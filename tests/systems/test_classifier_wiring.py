@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from ferdis.preprocess.augment import centre_crop, to_unit_range
-from ferdis.systems.classifier import TrainingSet
+from ferdis.systems.baselines import ResNetClassifier
+from ferdis.systems.classifier import TrainingSet, one_cycle, people_weights
 from tests.systems.test_ifgan_wiring import baseline, tiny
 from tests.systems.test_relgan_wiring import tiny as relgan
 from tests.wiring import coded, prepared, rows_of, watched
@@ -45,6 +47,11 @@ def test_weights_and_chances_are_the_inverse_of_the_shares() -> None:
     each = [chances[k == UNEVEN % 3].sum() for k in range(3)]
     np.testing.assert_allclose(each, each[0])
     assert training(sampler="balanced").batches(4, 0).probabilities is not None
+    chances = training(sampler="square-root").row_weights
+    each = np.array([chances[k == UNEVEN % 3].sum() for k in range(3)])
+    np.testing.assert_allclose(each / each[0], [1, 0.5**0.5, 0.5])
+    weights = people_weights(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
+    np.testing.assert_allclose(weights, [0.25, 0.25, 0.5, 1])
 
 
 def test_extra_faces_come_last_and_only_of_known_classes() -> None:
@@ -58,6 +65,7 @@ def test_extra_faces_come_last_and_only_of_known_classes() -> None:
     system = baseline(extra_train=other)
     system.notes_ = []
     found = system._training_set(coded()[UNEVEN], None)
+    assert system.notes_ == ["extra_train: 6 of 9 faces dropped, their class is no target class"]
     assert found.extra == 3 and (found.labels[-3:] == 1).all() and list(system.classes_) == ["anger", "fear", "neutral"]
     nameless = extra.with_table(extra.table.drop(columns="subject"))
     assert training(extra_train=nameless).people is None
@@ -75,6 +83,53 @@ def test_the_epoch_is_chosen_by_the_accuracy_on_all_validation_faces(system, mon
         rows = {int(row) for batch in stage.batches(0) for name in ("image", "source") if name in batch
                 for row in rows_of(to_unit_range(batch[name]))}  # fmt: skip
         assert rows == set(range(24))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"crop_size": 40}, "crop_size=40 is larger than image_size=36"),
+        ({"epochs": 0}, "epochs=0: train for at least one"),
+        ({"pretrain_epochs": 0}, "pretrain_epochs=0: train for at least one"),
+        ({"class_weight": {"joy": 2.0}}, "class_weight names joy, but the classes are anger, fear, neutral"),
+    ],
+)
+def test_bad_arguments(changes: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        baseline(**changes).fit(coded())
+
+
+def test_one_cycle_rises_over_a_tenth_and_falls_along_half_a_cosine() -> None:
+    found = [one_cycle(epoch, 20) for epoch in (0, 1, 2, 8, 11, 20)]
+    assert found == pytest.approx([1 / 3, 2 / 3, 1, 0.75, 0.5, 0])
+
+
+class Flat(nn.Module):
+    """One linear layer on all numbers of an image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3 * 32 * 32, 2)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits = self.layer(images.flatten(1))
+        return logits, logits
+
+
+def test_operations_are_counted_of_one_image(monkeypatch) -> None:
+    system = baseline()
+    system.modules_ = {"classifier": Flat()}
+    assert system.flops() == 2 * 3072 * 2
+    monkeypatch.setattr(ResNetClassifier, "flops", lambda self: 1_230_000_000)
+    assert system.describe()["notes"][0] == "ResNetClassifier: 1.23 GFLOP an image at 32 pixels"
+
+
+def test_a_score_is_against_the_labels_and_by_the_weights_given(monkeypatch) -> None:
+    system, data = baseline(), coded(4)  # anger, fear, neutral, anger
+    monkeypatch.setattr(ResNetClassifier, "predict", lambda self, faces: np.array(["anger", "anger", "fear", "fear"]))
+    assert system.score(data) == 0.25
+    assert system.score(data, ["anger", "anger", "fear", "neutral"]) == 0.75
+    assert system.score(data, sample_weight=[3, 1, 1, 1]) == 0.5
 
 
 def test_rates_fall_as_often_in_a_training_that_is_longer() -> None:

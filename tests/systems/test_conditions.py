@@ -44,6 +44,12 @@ def test_expressions_are_sorted_and_one_hot() -> None:
     assert condition.of(people(["sadness"])).tolist() == [[0, 0, 1]]
     with pytest.raises(ValueError, match="no training face shows 'happiness': there are anger, fear, sadness"):
         condition.of(people(["happiness"]))
+    named, rows = Condition.learned_from("expressions", people(["fear", "anger"]), ["b", "a"])
+    assert named.classes == ("a", "b") and rows.tolist() == [[0, 1], [1, 0]] and rows.dtype == np.float32
+    with pytest.raises(ValueError, match="2 training faces show 1 expression: two are needed"):
+        Condition.learned_from("expressions", people(["fear", "fear"]))
+    with pytest.raises(ValueError, match="it learned expressions, not action units"):
+        condition.asked({"AU01": 1.0}, people(["fear"]))
 
 
 def test_a_mapping_changes_what_it_names_and_a_record_gives_the_condition_back() -> None:
@@ -55,4 +61,10 @@ def test_a_mapping_changes_what_it_names_and_a_record_gives_the_condition_back()
     asked = condition.asked({"AU01": 4.5}, faces)
     np.testing.assert_array_equal(asked[:, [first, fourth]], [[4.5, 3.0], [4.5, NAN]])
     np.testing.assert_array_equal(condition.of(faces), rows)
+    lacking = people(["fear"], AU04=[3.0])
+    for ask in (lambda: condition.of(lacking), lambda: condition.asked({"AU04": 1.0}, lacking)):
+        with pytest.raises(ValueError, match="AU01"):
+            ask()
+    with pytest.raises(ValueError, match="AU12 cannot be asked for"):
+        condition.asked({"AU12": 1.0}, faces)
     assert Condition.from_record(json.loads(json.dumps(condition.record()))) == condition

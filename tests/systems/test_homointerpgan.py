@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ferdis.faces import AU_COLUMNS, Faces
+from ferdis.preprocess.augment import to_bytes, to_unit_range
 from ferdis.systems import homointerpgan
 from ferdis.systems.homointerpgan import (
     GROUPS,
@@ -109,12 +112,25 @@ class TestNetworks:
         assert sum(line.startswith("Conv2d") for line in seen) == 13 and seen[-1] == "ReLU -> 512x8x8"  # to relu5_1
         assert sum(line.startswith("MaxPool") for line in seen) == 4
         assert drawn[-1] == "Conv2d 64>3 3x3/1 -> 3x128x128" and sum("Upsample" in line for line in drawn) == 4
+        sides = Counter(line.rpartition("x")[2] for line in drawn if line.startswith("Conv2d"))
+        assert sides == {"8": 1, "16": 4, "32": 4, "64": 2, "128": 3}, "the encoder's depths, backwards"
+        assert sum(line.startswith("BatchNorm2d") for line in drawn) == 13
         assert [type(layer).__name__ for layer in branch] == ["Conv2d", "ReLU", "Conv2d", "ReLU", "Conv2d"]
         assert [line for line in read if line.startswith("Conv2d")] == [
             "Conv2d 512>256 1x1/1 -> 256x8x8", "Conv2d 256>256 4x4/2 -> 256x4x4", "Conv2d 256>256 4x4/2 -> 256x2x2",
             "Conv2d 256>256 2x2/1 -> 256x1x1",
         ]  # fmt: skip
         assert read[-2:] == ["Linear 256>1 -> 1", "Linear 256>17 -> 17"]
+        between = [line.partition(" -> ")[0] for line in read if not line.startswith(("Conv2d", "Linear"))]
+        assert between == ["InstanceNorm2d affine", "LeakyReLU 0.2"] * 3
+
+    def test_the_signal_does_not_fade_in_the_encoder(self) -> None:
+        """There are no norms: He's (2015) weights, whose deviation is the root of 2 / inputs, keep the variance."""
+        torch.manual_seed(0)
+        for network in (Encoder((16, 32), (1, 2)), Interpolator(2, 16)):
+            for layer in (layer for layer in network.modules() if isinstance(layer, nn.Conv2d)):
+                assert layer.weight.std().item() == pytest.approx(math.sqrt(2 / (9 * layer.in_channels)), rel=0.1)
+                assert not layer.bias.any()
 
     def test_every_action_unit_has_one_group(self) -> None:
         assert sorted(name for units in GROUPS.values() for name in units) == sorted(AU_COLUMNS)
@@ -128,7 +144,20 @@ class TestNetworks:
         assert shallow.shape[2] > deep.shape[2]
         shallow, deep = of_vgg(images)
         assert shallow.shape == (2, 256, 16, 16) and deep.shape == (2, 512, 4, 4)
+        assert shallow.min() == 0, "behind the ReLU of relu3_1"
         torch.testing.assert_close(deep, of_vgg.network(images))
+
+
+class Noting(nn.Module):
+    """In the interpolator's place: keeps what it is given, and stays where the walk starts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def forward(self, here: Tensor, there: Tensor, strength: Tensor) -> Tensor:
+        self.seen.append((here, there, strength))
+        return here
 
 
 class TestStep:
@@ -153,6 +182,15 @@ class TestStep:
                     )
         assert batch["on_the_way"].requires_grad
 
+    def test_features_walk_as_far_as_attributes(self) -> None:
+        _, _, batch = prepared(tiny(condition="expressions"), coded(size=32), interpolator=(noting := Noting()))
+        ((here, there, strength),) = noting.seen
+        torch.testing.assert_close(here, batch["features"])
+        torch.testing.assert_close(there, batch["features"][batch["order"]])
+        own = batch["attributes"]
+        torch.testing.assert_close(batch["wanted"], own + strength[:, :1] * (own[batch["order"]] - own))
+        assert strength.shape == (12, 2) and 0 <= strength.min() < 0.3 and 0.7 < strength.max() <= 1
+
     @pytest.mark.parametrize("head_on", ["real", "interpolated"])
     def test_of_the_critic(self, head_on: str, monkeypatch) -> None:
         stage, modules, batch = prepared(tiny(head_on=head_on), coded(size=32))
@@ -160,6 +198,8 @@ class TestStep:
         found = phase_of(stage, "critic").terms(modules, batch)
         real, fake = batch["features"].detach(), batch["on_the_way"].detach()
         (value, read), (other, read_there) = modules.critic(real), modules.critic(fake)
+        share = ((calls[0][1] - real) / (fake - real)).flatten(1).nanmedian(1).values
+        assert share.min() >= 0 and share.max() <= 1 and share.std() > 0.1, "one place between each two"
         at = calls[0][1].detach().requires_grad_()
         (slope,) = torch.autograd.grad(modules.critic(at)[0].sum(), at, create_graph=True)
         expected = {
@@ -196,6 +236,12 @@ class TestStep:
         }
         assert_same_terms(phase_of(stage, "interpolator").terms(modules, batch), expected, modules)
 
+    def test_the_teacher_stays_as_it_is(self) -> None:
+        stage, _, _ = prepared(tiny(), coded(size=32))
+        expected = {name: part for name, part in Teacher("zoo:resnet-small").named_buffers() if "running" in name}
+        found = dict(stage.modules["teacher"].named_buffers())
+        assert expected and all(torch.equal(found[name], part) for name, part in expected.items())
+
     def test_the_teacher_looks_at_a_face_once(self, monkeypatch) -> None:
         """Its deep maps are those of faces alone, and one pass serves all phases: VGG19 is most of a step's cost."""
         seen = []
@@ -229,6 +275,25 @@ class TestEstimator:
         with pytest.raises(ValueError, match="steps=1"):
             fitted.interpolate(data, data, steps=1)
 
+    def test_steps_are_even(self) -> None:
+        system = tiny()
+        prepared(system, coded(12, 32))
+        system.modules_["interpolator"] = noting = Noting()
+        system.interpolate(coded(2, 32), coded(2, 32, first=2), steps=5)
+        strengths = torch.stack([strength for _, _, strength in noting.seen])
+        expected = torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0])[:, None, None].expand(-1, 2, len(GROUPS))
+        torch.testing.assert_close(strengths[..., :-1], expected)
+        assert not strengths[..., -1].any()
+
+    def test_a_graph_draws_what_the_method_draws(self, fitted: HomoInterpGAN) -> None:
+        data, references = coded(4, 32), coded(4, 32, first=4)
+        images = [to_unit_range(torch.from_numpy(faces.pixels())) for faces in (data, references)]
+        with torch.no_grad():
+            drawn = fitted._graphs()["transfer"](*images)
+            wide = fitted._graphs()["transfer"](50 * images[0], images[1])
+        assert np.abs(to_bytes(drawn).numpy().astype(int) - fitted.transfer(data, references)).max() <= 1
+        assert wide.abs().max() == 1, "what an image can hold"
+
     def test_the_rest_stays(self, fitted: HomoInterpGAN) -> None:
         groups = len(GROUPS) if fitted.condition_.kind == "action_units" else 1
         torch.testing.assert_close(fitted._groups_alone(2), torch.tensor([[1.0] * groups + [0.0]] * 2))
@@ -253,6 +318,7 @@ class TestEstimator:
             ({"image_size": 40}, "image_size=40: take a multiple of 16"),
             ({"encoder_depths": (1,)}, "2 encoder_channels and 1 encoder_depths"),
             ({"critic_steps": 0}, "critic_steps=0"),
+            ({"epochs": 0}, "epochs=0: must be at least 1"),
         ],
     )
     def test_bad_arguments(self, changes: dict, message: str) -> None:

@@ -7,8 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from ferdis.faces import AU_COLUMNS
+from ferdis.preprocess.augment import to_bytes, to_unit_range
 from ferdis.systems.conditions import with_mask
 from ferdis.systems.icgan import (
     Discriminator,
@@ -17,9 +19,11 @@ from ferdis.systems.icgan import (
     IcGAN,
     condition_error,
     discriminator_loss,
+    discriminator_terms,
     generator_loss,
     latent_loss,
 )
+from ferdis.training import Modules
 from tests.systems import test_decgan, test_eggan
 from tests.wiring import assert_same_terms, coded, double, layers, phase_of, prepared, rows_of, softplus
 
@@ -84,6 +88,13 @@ class TestEquations3And4:
             assert torch.autograd.gradcheck(lambda x, loss=loss: loss(x, rows), (double(3, 4),))
 
 
+def test_how_often_the_discriminator_is_right() -> None:
+    said = iter([torch.tensor([1.0, 2.0, -1.0, 3.0]), torch.tensor([-1.0, 2.0, 3.0, 4.0])])
+    faces = {name: torch.zeros(4) for name in ("image", "own", "drawn", "asked")}
+    found = discriminator_terms(Modules(discriminator=lambda faces, told: next(said)), faces)
+    assert found["real_accuracy"].item() == 0.75 and found["fake_accuracy"].item() == 0.25
+
+
 @pytest.mark.parametrize("kind", KINDS)
 class TestStep:
     def test_drawn_from_noise_with_the_conditions_in_another_order(self, kind: str) -> None:
@@ -139,6 +150,8 @@ class TestNetworks:
             "Conv2d 512>1 4x4/1 -> 1x1x1",
         ]
         assert sum(line.startswith("BatchNorm") for line in read) == 3, "none after the first and the last"
+        assert sum(line.startswith("LeakyReLU 0.2 ") for line in read) == 4
+        assert sum(line.startswith("ReLU") for line in drawn) == 4
         assert [line for line in found if line.startswith(("Conv", "Linear"))] == [
             "Conv2d 3>32 5x5/2 -> 32x32x32",
             "Conv2d 32>64 5x5/2 -> 64x16x16",
@@ -147,8 +160,25 @@ class TestNetworks:
             "Linear 4096>4096 -> 4096",
             "Linear 4096>100 -> 100",
         ]
+        assert found[-4:-1] == ["Linear 4096>4096 -> 4096", "BatchNorm1d -> 4096", "ReLU -> 4096"]
+        assert sum(line.startswith("ReLU") for line in found) == 5
         millions = [sum(p.numel() for p in m.parameters()) / 1e6 for m in (generator, critic, latent, condition)]
         assert millions == pytest.approx([3.7, 2.8, 18.3, 3.2], abs=0.1)
+
+    def test_weights_start_normal(self) -> None:
+        _, modules, _ = prepared(tiny(), coded(12, 32), "icgan")
+        _, encoders, _ = prepared(tiny(), coded(12, 32), "encoders")
+        networks = (modules.generator, modules.discriminator, encoders.latent_encoder, encoders.condition_encoder)
+        for network in networks:
+            weights = [p.flatten() for p in network.parameters() if p.ndim > 1]
+            assert torch.cat(weights).std().item() == pytest.approx(0.02, rel=0.05)
+
+
+class Said(nn.Module):
+    """Reads the same of all faces."""
+
+    def forward(self, faces: torch.Tensor) -> torch.Tensor:
+        return torch.tensor([[-1.0, 0.5] + [2.0] * 15]).expand(len(faces), -1)
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -166,6 +196,19 @@ class TestEstimator:
         np.testing.assert_array_equal(fitted.reconstruct(data), fitted.transfer(data, data))
         with pytest.raises(ValueError, match="4 faces and 3 references"):
             fitted.transfer(data, references[:3])
+
+    def test_a_graph_draws_what_the_method_draws(self, fitted: IcGAN) -> None:
+        data, references = coded(4, 32), coded(4, 32, first=4)
+        images = [to_unit_range(torch.from_numpy(faces.pixels())) for faces in (data, references)]
+        with torch.no_grad():
+            drawn = to_bytes(fitted._graphs()["transfer"](*images)).numpy()
+        assert np.abs(drawn.astype(int) - fitted.transfer(data, references)).max() <= 1
+
+    def test_intensities_are_read_in_their_range(self) -> None:
+        system = tiny(condition="action_units")
+        prepared(system, coded(12, 32))
+        system.modules_["condition_encoder"] = Said()
+        assert system.read(coded(2, 32)).tolist() == [[0.0, 2.5] + [5.0] * 15] * 2
 
     def test_rows_keep_their_order(self, fitted: IcGAN) -> None:
         data = coded(24, 32)
@@ -205,7 +248,10 @@ class TestEstimator:
         [
             ({"condition": "age"}, "condition='age'"),
             ({"image_size": 64}, "image_size=64: generator_channels of 3 make 32"),
+            ({"discriminator_channels": (8, 16)}, "image_size=32: discriminator_channels of 2 make 16"),
             ({"encoder_epochs": 0}, "encoder_epochs=0"),
+            ({"epochs": 0}, "epochs=0: must be at least 1"),
+            ({"code_width": 0}, "code_width=0"),
             ({"encoder_channels": (4,) * 6}, "image_size=32: take fewer encoder_channels"),
         ],
     )

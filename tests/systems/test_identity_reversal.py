@@ -9,11 +9,11 @@ from torch.nn import functional as F
 
 from ferdis import ResNetClassifier
 from ferdis.faces import Faces
-from ferdis.systems.classifier import people_weights
+from ferdis.systems.classifier import TrainingSet, people_weights
 from ferdis.systems.identity_reversal import IdentityReversal
-from ferdis.systems.person_probe import FeatureProbe
+from ferdis.systems.person_probe import FeatureProbe, PersonProbe, feature_probe, person_probe
 from tests.systems.test_ifgan import TINY, faces
-from tests.wiring import coded, phase_of, prepared, rows_of
+from tests.wiring import coded, layers, phase_of, prepared, rows_of
 
 KNOWN = IdentityReversal().get_params()
 
@@ -51,6 +51,33 @@ class TestProbe:
         found = probe.terms(torch.randn(6, 2), torch.zeros(6, dtype=torch.int64))
         assert found["person"].item() == pytest.approx(np.log(4)) and found["person_accuracy"].item() == 1
 
+    def test_what_a_hidden_layer_says_below_zero_is_lost(self) -> None:
+        probe = FeatureProbe(1, 1, 1.0, (1,))
+        for name, parameter in probe.named_parameters():
+            torch.nn.init.constant_(parameter, float(name.endswith("weight")))
+        assert probe(torch.tensor([[-2.0], [3.0]])).tolist() == [[0.0], [3.0]]
+
+    def test_an_image_is_halved_four_times(self) -> None:
+        found = layers(PersonProbe(5, 1.0), torch.zeros(2, 3, 64, 64))
+        sizes = [(3, 16, 32), (16, 32, 16), (32, 64, 8), (64, 128, 4)]
+        expected = [
+            line
+            for a, b, s in sizes
+            for line in (f"Conv2d {a}>{b} 3x3/2", "BatchNorm2d affine", "LeakyReLU 0.2")
+            for line in [f"{line} -> {b}x{s}x{s}"]
+        ]
+        assert found == [*expected, "AdaptiveAvgPool2d -> 128x4x4", "Flatten -> 2048", "Linear 2048>5 -> 5"]
+
+    @pytest.mark.parametrize("image", [True, False])
+    def test_first_weights_are_of_the_seed(self, image: bool) -> None:
+        data = coded(3)
+        known = TrainingSet(images=data.images, labels=np.arange(3), faces=data, people=np.array([0, 2, 1]))
+        probes = [person_probe(known, 1.0, seed) if image else feature_probe(known, 5, 1.0, (4,), seed)
+                  for seed in (1, 1, 2)]  # fmt: skip
+        first, again, other = (torch.cat([p.flatten() for p in probe.parameters()]) for probe in probes)
+        assert torch.equal(first, again) and not torch.equal(first, other)
+        assert list(probes[0].parameters())[-1].shape == (3,)
+
 
 class TestStep:
     def test_features_and_person_are_of_the_same_faces(self) -> None:
@@ -76,6 +103,10 @@ class TestStep:
         features, _ = modules.classifier(batch["face"])
         plain = F.cross_entropy(modules.person_probe.layers(features), batch["person"])
         torch.testing.assert_close(found, -factor * torch.autograd.grad(plain, first)[0])
+
+    def test_the_probe_starts_from_the_systems_seed(self) -> None:
+        first, other = (prepared(tiny(seed=seed), coded())[1].person_probe for seed in (1, 2))
+        assert not torch.equal(first.layers[0].weight, other.layers[0].weight)
 
     def test_it_needs_people(self) -> None:
         data = coded(12)

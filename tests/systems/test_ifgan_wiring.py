@@ -14,6 +14,7 @@ from ferdis.preprocess.augment import to_unit_range
 from ferdis.systems import baselines, ifgan
 from ferdis.systems.baselines import ResNetClassifier
 from ferdis.systems.ifgan import IFGAN, Centres, Generator, PatchDiscriminator
+from ferdis.systems.recogniser_network import RecogniserNetwork
 from ferdis.training import Batch, Modules
 from tests.systems.test_ifgan import TINY
 from tests.wiring import assert_same_terms, awake, coded, layers, phase_of, prepared, rows_of, same_view, softplus
@@ -260,6 +261,35 @@ class TestPrediction:
         _, _, batch = prepared(system, coded()[::-1])
         assert list(system.classes_) == ["anger", "fear", "neutral"]
         np.testing.assert_array_equal(rows_of(batch["face"]) % 3, batch["label"])
+
+
+def test_a_class_without_a_centre_has_no_part_in_the_baselines_island_loss() -> None:
+    features, logits = torch.tensor([[0.0, 0.0], [5.0, 5.0]]), torch.tensor([[9.0, 0.0], [9.0, 0.0]])
+    centres = Centres(2, 2)
+    centres.values.copy_(torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
+    centres.known.copy_(torch.tensor([True, False]))
+    batch = {"face": torch.zeros(2, 3, 4, 4), "label": torch.tensor([0, 1])}
+    modules = Modules(classifier=lambda face: (features, logits), centres=centres)
+    found = baselines.baseline_terms(modules, batch, alpha=10.0, reduction="sum", class_weights=None)
+    assert found["island"].item() == 1.0, "one face is 1 away from the centre that is known"
+    assert found["accuracy"].item() == 0.5
+    right = {**batch, "label": torch.tensor([0, 0])}
+    found = baselines.baseline_terms(modules, right, alpha=0.0, reduction="sum", class_weights=None)
+    assert found["accuracy"].item() == 1 and found["island"].item() == 1 + 16 + 25
+
+
+def test_the_baselines_network_is_told_how_much_of_the_face_it_sees() -> None:
+    system = baseline(classifier="recogniser", classifier_arguments=None, small_stem=False)
+    system.classes_ = np.array(["anger", "fear"])
+    torch.testing.assert_close(system._build()["classifier"].grid, RecogniserNetwork(2, inner=32 / 36).grid)
+
+
+def test_no_weights_are_fetched_for_a_model_that_has_its_own() -> None:
+    system = baseline(weights="nowhere.safetensors")
+    system.classes_ = np.array(["anger", "fear"])
+    assert set(system._build(pretrained=False)) == {"classifier", "centres"}
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        system._build()
 
 
 def test_the_baseline_has_ifgans_losses() -> None:

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from ferdis.faces import Faces
 from ferdis.systems import normalised as module
-from ferdis.systems.normalised import NormalisedFace, normalised
+from ferdis.systems.normalised import NormalisedFace, Target, normalised
+from ferdis.systems.recogniser_network import RecogniserNetwork
 from ferdis.training import Modules
 from tests.systems.test_ifgan import TINY as IFGAN_TINY
 from tests.systems.test_ifgan import faces
@@ -61,6 +62,15 @@ class TestTarget:
         prepared(system, other)
         assert (system.target_[None] == data.pixels()).all((1, 2, 3)).any()
 
+    def test_nearest_is_by_squared_distance(self) -> None:
+        """20 off in one number is farther than 3 off in all twelve."""
+        images = np.full((4, 2, 2, 3), 100, np.uint8)
+        images[0, 0, 0, 0], images[1, 0, 0, 0] = 120, 80
+        images[2], images[3] = 103, 97
+        target = Target(2)
+        target.choose(images, np.arange(4))
+        torch.testing.assert_close(target.picture, torch.full((3, 2, 2), 103 / 127.5 - 1))
+
 
 class TestStep:
     def test_the_classifier_sees_the_target_with_each_expression(self) -> None:
@@ -94,6 +104,26 @@ class TestStep:
         _, _, batch = prepared(tiny(), coded(), "classifier")
         rows = rows_of(made[0][1]).round().astype(int)
         np.testing.assert_array_equal(batch["label"], rows % 3)
+
+    def test_the_discriminator_starts_from_the_seed(self) -> None:
+        first, again, other = (
+            next(prepared(tiny(seed=seed), coded(), "reenactment")[1].discriminator.parameters()) for seed in (1, 1, 2)
+        )
+        assert torch.equal(first, again) and not torch.equal(first, other)
+
+    def test_the_recogniser_is_told_how_much_of_the_face_it_sees(self) -> None:
+        system = tiny(classifier="recogniser", classifier_arguments=None)
+        system.classes_ = np.array(["anger", "fear"])
+        torch.testing.assert_close(system._build()["classifier"].grid, RecogniserNetwork(2, inner=32 / 36).grid)
+
+    def test_betas_stay_where_the_rate_moves(self) -> None:
+        stage, _, _ = prepared(tiny(), coded(), "classifier")
+        optimizer = stage.phases[0].optimizer([torch.nn.Parameter(torch.zeros(1))])
+        schedule = stage.phases[0].schedule(optimizer)
+        for _ in range(stage.epochs):
+            assert optimizer.param_groups[0]["betas"] == (0.5, 0.999)
+            optimizer.step()
+            schedule.step()
 
     def test_rows_of_a_batch_are_faces(self) -> None:
         stage, _, _ = prepared(tiny(), coded(), "classifier")

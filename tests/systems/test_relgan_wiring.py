@@ -54,6 +54,16 @@ def person(row: np.ndarray) -> np.ndarray:
     return row // 3 % 4
 
 
+def test_the_baseline_starts_as_dcgan_does_and_reads_thirty_numbers() -> None:
+    system = baseline(encoder_channels=(16, 32, 32, 32, 32))
+    _, modules, _ = prepared(system, coded())
+    weights = [
+        layer.weight.flatten() for layer in modules.encoder.modules() if isinstance(layer, nn.Conv2d | nn.Linear)
+    ]
+    assert torch.cat(weights).std().item() == pytest.approx(0.02, rel=0.05)
+    assert system.transform(coded(3)).shape == (3, 30)
+
+
 class TestReenactment:
     def test_source_target_and_truth_are_whom_they_should_be(self) -> None:
         stage, _, batch = prepared(tiny(), coded(), "reenactment")

@@ -89,9 +89,33 @@ def test_weights_of_other_networks(model: Path) -> None:
         load_model(model)
 
 
+def test_models_of_before_the_seal_are_read_and_later_ones_are_not(model: Path) -> None:
+    about = json.loads((model / "estimator.json").read_text())
+    bare = {name: value for name, value in about.items() if name not in set(sealed({})) | {"weights_sha256"}}
+    (model / "estimator.json").write_text(json.dumps({**bare, "format": 1}))
+    assert load_model(model).training_digest_ == about["training_digest"]
+    (model / "estimator.json").write_text(json.dumps(bare))
+    with pytest.raises(ValueError, match=r"estimator\.json has no seal: it is damaged"):
+        load_model(model)
+
+
+def test_tensors_that_are_missing(model: Path) -> None:
+    tensors = load_file(model / "weights.safetensors")
+    del tensors["classifier.network.fc.bias"]
+    save_file(tensors, model / "weights.safetensors")
+    craft(model, "parameters")
+    with pytest.raises(
+        ValueError, match=r"of other networks than estimator.json says \(classifier\.network\.fc\.bias\)"
+    ):
+        load_model(model)
+
+
 def test_sizes_of_real_networks_are_in_bounds() -> None:
     assert out_of_bounds(build("ifgan").get_params(deep=False)) == ""
     assert out_of_bounds({"a": {"depths": [1, 513]}}) == "a.depths is [1, 513]"
+    for name in ("generator_blocks", "critic_layers", "depth"):
+        assert out_of_bounds({name: 513}) == f"{name} is 513" and out_of_bounds({name: 512}) == ""
+    assert out_of_bounds({"widths": [-(10**9)]}) and out_of_bounds({"grid": [[8, 10**9]]})
     assert out_of_bounds({"seed": 10**12, "min_steps": 10**6, "betas": [0.5, 0.999], "template": [[0.1, 0.2]]}) == ""
 
 

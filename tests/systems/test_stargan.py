@@ -18,6 +18,7 @@ from ferdis.systems.stargan import (
     Critic,
     Generator,
     Normed,
+    ResidualBlock,
     StarGAN,
     critic_loss,
     generated_domain_loss,
@@ -237,6 +238,7 @@ class TestNetworks:
         assert sum("256>256 3x3/1" in line for line in drawn) == 12
         assert sum(line.startswith("InstanceNorm2d affine") for line in drawn) == 17
         assert not any("Norm" in line for line in read)
+        assert sum(line.startswith("LeakyReLU 0.01 ") for line in read) == 6
         assert read[-2:] == ["Conv2d 2048>1 3x3/1 -> 1x2x2", "Conv2d 2048>5 2x2/1 -> 5x1x1"]
         count = lambda network: sum(p.numel() for p in network.parameters())  # noqa: E731
         assert count(generator) == pytest.approx(8.4e6, rel=0.01)  # of the authors' networks
@@ -253,6 +255,10 @@ class TestNetworks:
             styled = [name for name, module in generator.named_modules() if isinstance(module, nn.Linear)]
             blocks = [f"layers.{k}.{part}.style" for k in (3, 4) for part in ("first", "second")]
             assert styled == (blocks if injection == "modulate" else [])
+            plain = [
+                layer for layer in generator.modules() if isinstance(layer, nn.InstanceNorm2d) and not layer.affine
+            ]
+            assert len(plain) == len(styled), "a style takes the place of a norm's own weights"
             moved[injection] = (generator(faces, asked) - generator(faces, none))[..., 16:-16, 16:-16].abs().mean()
         # A constant map is taken away by the norm behind it, but for the borders.
         assert moved["modulate"] > 1.2 * moved["input"] > 0, moved
@@ -271,6 +277,19 @@ class TestNetworks:
         nn.init.normal_(generator.head[0].weight)
         drawn = generator(faces, asked)
         assert (drawn - faces).abs().mean() > 0.1 and drawn.abs().max() <= 1
+
+    def test_a_black_face_can_become_white(self) -> None:
+        generator, asked = Generator(34, 3, 1, draws="change"), torch.rand(1, 34)
+        generator.head = nn.Threshold(math.inf, 1.0)  # the most that Tanh gives
+        for grey in (-1.0, 0.0):
+            assert (generator(torch.full((1, 3, 32, 32), grey), asked) == 1).all()
+
+    def test_what_a_block_adds_may_lower_a_map(self) -> None:
+        torch.manual_seed(0)
+        block, maps = ResidualBlock(4), torch.randn(2, 4, 8, 8)
+        first, second = block.first.convolution, block.second.convolution
+        expected = maps + F.instance_norm(second(F.relu(F.instance_norm(first(maps)))))
+        torch.testing.assert_close(block(maps, torch.zeros(2, 0)), expected)
 
     def test_a_style_is_scale_and_shift(self) -> None:
         layer = Normed(nn.Conv2d(3, 4, 1), 4, 5, relu=False)
@@ -320,6 +339,13 @@ class TestEstimator:
         first, second, other = (tiny(seed=seed).fit(data).reconstruct(data[:2]) for seed in (3, 3, 4))
         assert np.array_equal(first, second) and not np.array_equal(first, other)
 
+    def test_a_graph_tells_of_no_unit_that_nobody_coded(self, fitted: StarGAN) -> None:
+        graph, faces, asked = fitted._graphs()["edit"], torch.rand(2, 3, 32, 32), torch.zeros(2, 17)
+        known, unknown = asked.clone(), asked.clone()
+        known[:, AU_COLUMNS.index("AU12")] = unknown[:, AU_COLUMNS.index("AU45")] = 5
+        assert torch.equal(graph(faces, unknown), graph(faces, asked))
+        assert not torch.equal(graph(faces, known), graph(faces, asked))
+
     def test_missing_units_are_counted(self, fitted: StarGAN) -> None:
         assert fitted.notes_ == ["24 of 24 faces lack some AUs: masked, not imputed"]
 
@@ -341,7 +367,10 @@ class TestEstimator:
             ({"draws": "mask"}, "draws='mask': choose one of image, change"),
             ({"injection": "side"}, "injection='side': choose one of input, modulate"),
             ({"image_size": 36}, "image_size=36: take a multiple of 8, or fewer critic_layers"),
+            ({"image_size": 34, "critic_layers": 1}, "image_size=34: take a multiple of 4"),
             ({"critic_steps": 0}, "critic_steps=0: must be at least 1"),
+            ({"critic_layers": 0}, "critic_layers=0: must be at least 1"),
+            ({"generator_channels": 0}, "generator_channels=0: must be at least 1"),
             ({"reading_epochs": -1}, "reading_epochs=-1: must be at least 0"),
         ],
     )

@@ -1,10 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from ferdis.faces import Faces
 from ferdis.systems.classifier import TrainingSet
-from ferdis.systems.triplets import Patches, Triplets, draw_rows, places_in_sequences
+from ferdis.systems.triplets import Patches, Triplets, draw_rows, kind_of, places_in_sequences
+from tests.systems.test_classifier import build
 from tests.systems.test_ifgan import faces
 
 
@@ -53,6 +55,9 @@ def test_counterparts_are_the_targets_person_in_the_sources_expression() -> None
     expected = data[target].counterpart(data[source]).pixels()
     assert (truth >= 0).all() and sampler.share == 1
     np.testing.assert_array_equal(sampler.truths[truth], expected)
+    others = Triplets(training(data), "counterparts", 2, "random", 6, 1)
+    assert not np.array_equal(others.targets, sampler.targets), "of another seed"
+    assert kind_of("off", training(data)) == "off" and kind_of("auto", training(data)) == "counterparts"
 
 
 def test_faces_that_cannot_be_drawn_join_without_truth() -> None:
@@ -68,6 +73,40 @@ def test_faces_that_cannot_be_drawn_join_without_truth() -> None:
     _, _, truth, _ = sampler._draw(np.random.default_rng(0))
     assert (truth[:6] >= 0).all() and (truth[6:] == -1).all() and sampler.share == 6 / 8
     assert sum(len(batch["known"]) for batch in sampler(0)) == 8
+
+
+def test_only_posed_faces_of_known_people_are_paired() -> None:
+    data = faces(6)
+    posed = Faces(data.pixels(), data.table, {"posed": True})
+    assert kind_of("auto", training(posed)) == "pairs"
+    for known in (training(data), training(posed, people=False)):
+        assert kind_of("auto", known) == "off"
+    with pytest.raises(ValueError, match="ground_truth='pairs': these faces do not name their people"):
+        kind_of("pairs", training(posed, people=False))
+
+
+def test_a_note_says_what_is_missing() -> None:
+    data = faces(24)
+    paired = Triplets(training(data), "pairs", 1, "random", 8, 0).describe()
+    assert paired.endswith("of the triplets have a ground truth (ground_truth='pairs')")
+    none = Triplets(training(data), "off", 1, "random", 8, 0).describe()
+    assert none.startswith("0% of the triplets") and none.endswith("so the pixel term does not run")
+    nameless = Triplets(training(data, people=False), "off", 1, "random", 8, 0).describe()
+    assert nameless.endswith("; the faces do not name their people, so nothing holds the target's identity")
+
+
+def test_views_differ_by_epoch_and_seed() -> None:
+    known = training(faces(24))
+    drawn = [torch.cat([batch["view"] for batch in Patches(known, "random", 24, seed)(epoch)]).tolist()
+             for seed, epoch in ((0, 0), (0, 0), (0, 1), (1, 0))]  # fmt: skip
+    assert drawn[0] == drawn[1] and drawn[2] != drawn[0] != drawn[3]
+
+
+def test_five_poolings_halve_a_patch() -> None:
+    build("cnn", crop_size=64, image_size=72).check()
+    for changes in ({"crop_size": 48, "image_size": 72}, {"encoder_channels": (8, 8, 8, 8)}):
+        with pytest.raises(ValueError, match="five poolings need a multiple of 32 pixels and five channels"):
+            build("cnn", **changes).check()
 
 
 def test_epochs_are_seeded_and_differ() -> None:
@@ -132,6 +171,17 @@ def test_places_that_are_not_known_leave_the_choice_free() -> None:
     assert places_in_sequences(training(data.with_table(table.drop(columns="position")))) is None
     table["position"] = 0
     assert places_in_sequences(training(data.with_table(table))) is None, "nothing but peaks"
+
+
+def test_where_faces_without_a_sequence_and_single_frames_are() -> None:
+    data = sequences()
+    single = data.to_frame().assign(sequence=lambda table: table["sequence"].where(table.index > 0, "alone"))
+    own = training(data.with_table(single.assign(position=single["position"].where(single.index > 0, 0))))
+    extra = TrainingSet(images=data.images, labels=np.r_[own.labels, [0, 1]], faces=own.faces, extra=2)
+    place = places_in_sequences(extra)
+    assert place is not None and place[0] == 0, "one frame is its own peak"
+    assert np.isnan(place[-2:]).all() and not np.isnan(place[:-2]).any()
+    assert places_in_sequences(training(data))[[0, 3, 6]].tolist() == [1, 0, -1]
 
 
 def test_equally_near_frames_take_turns() -> None:
