@@ -280,6 +280,28 @@ METRICS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 'float(self.table["mse"].mean())',
                 'float(np.average(self.table["mse"], weights=self.table["n"]))',
             ),
+            "* gaps of the answer are compared": (
+                "known = ~np.isnan(target[:, column]) & ~np.isnan(found[:, column])",
+                "known = ~np.isnan(target[:, column])",
+            ),
+            "* values are averaged": ('"n": self.table["n"].sum()', '"n": self.table["n"].mean()'),
+            "one value is enough": ("if len(a) < 2:", "if len(a) < 1:"),
+            "constant answers are left out": ("elif a.std() < _VARIES:", "elif b.std() < _VARIES:"),
+            "root of the squares": ("np.square(a - b).mean()", "np.sqrt(np.square(a - b).mean())"),
+            "absolute differences": ("np.square(a - b).mean()", "np.abs(a - b).mean()"),
+            "ICC of one more item": ("np.square(rows - mean).sum() / (n - 1)", "np.square(rows - mean).sum() / n"),
+            "ICC of absolute agreement": (
+                "residual = ratings - rows[:, None] - columns[None, :] + mean",
+                "residual = ratings - rows[:, None] - mean + mean",
+            ),
+            "raters for items": (
+                "np.square(residual).sum() / ((n - 1) * (k - 1))",
+                "np.square(residual).sum() / (n * (k - 1))",
+            ),
+            "the correlation's square": ("float(np.corrcoef(a, b)[0, 1])", "float(np.corrcoef(a, b)[0, 1] ** 2)"),
+            "* why is not said": ('f"\\nleft out: {name} ({why})"', 'f"\\nleft out: {name}"'),
+            "names of another number": (" or target.shape[1] != len(names):", ":"),
+            "PCC for ICC": ('return float(self.table["icc"].mean())', 'return float(self.table["pcc"].mean())'),
         },
     ),
     "ferdis/metrics/disentanglement.py": (
@@ -306,6 +328,50 @@ METRICS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "one, other = one - middle, other - middle",
                 "one, other = one - 0, other - 0",
             ),
+            "* one halving five times": ("random_state=seed + halving)", "random_state=seed)"),
+            "* halvings of one seed": ("random_state=seed + halving)", "random_state=halving)"),
+            "* chance of the rarest person": (
+                "float(counts.max() / len(subject))",
+                "float(counts.min() / len(subject))",
+            ),
+            "* five folds of fewer people": ("GroupKFold(min(_PARTS, len(people)))", "GroupKFold(_PARTS)"),
+            "* folds of people in one order": (
+                "np.random.default_rng(seed).permutation(len(people))",
+                "np.random.default_rng(0).permutation(len(people))",
+            ),
+            "* one expression to learn from is right": (
+                "right.append(expression[score] == expression[fit][0])",
+                "right.append(np.ones(len(score), bool))",
+            ),
+            "* neighbours weigh alike": ('weights="distance"', 'weights="uniform"'),
+            "* all dimensions are read": ("if representations.shape[1] > _WIDTH:", "if False:"),
+            "* components of as many as there are": (
+                "PCA(min(_WIDTH, len(representations) - 1), random",
+                "PCA(_WIDTH, random",
+            ),
+            "* bins ignored in MIG": (
+                "mutual_information(representations, factors, bins=bins).to_numpy()",
+                "mutual_information(representations, factors).to_numpy()",
+            ),
+            "* bins of the factor ignored": (
+                "known = _checked_factors(representations, factors)\n    entropy = np.array([mutual_info_score(level, level) for level in (_levels(f, bins)",  # noqa: E501
+                "known = _checked_factors(representations, factors)\n    entropy = np.array([mutual_info_score(level, level) for level in (_levels(f, _BINS)",  # noqa: E501
+            ),
+            "* the largest value in a bin of its own": (
+                "/ (high - low) * bins).astype(int), 0, bins - 1)",
+                "/ (high - low) * bins).astype(int), 0, bins)",
+            ),
+            "worse than nothing is counted": (
+                "r2_score(factor[score], found), 0.0)",
+                "r2_score(factor[score], found), -1e9)",
+            ),
+            "accuracy for accuracy above chance": (
+                "return float((np.mean(true == predicted) - chance) / max(1 - chance, 1e-12))",
+                "return float(np.mean(true == predicted))",
+            ),
+            "* rare classes weigh less in a tree": (', class_weight="balanced", random_state', ", random_state"),
+            "a tree of two leaves": ("max_leaf_nodes=max(leaves, 2)", "max_leaf_nodes=2"),
+            "labels that do not match": ("if len(representations) != len(labels) or len", "if len"),
         },
     ),
 }

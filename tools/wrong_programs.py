@@ -17,6 +17,7 @@ from tools.wrong_preprocess import PREPROCESS
 from tools.wrong_protocol import PROTOCOL
 from tools.wrong_records import RECORDS
 from tools.wrong_renderers import RENDERERS
+from tools.wrong_rivals import RIVALS
 from tools.wrong_runs import RUNS_AND_TABLES
 from tools.wrong_shared_parts import ARGUMENTS, PHASES, SHARED
 from tools.wrong_training import TRAINED
@@ -183,71 +184,6 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
         },
     ),
-    "ferdis/systems/identity_reversal.py": (
-        ("tests/systems/test_identity_reversal.py", PHASES, ARGUMENTS),
-        {
-            "people of other faces": ('"person": batch["person"]}', '"person": batch["person"].flip(0)}'),
-            "the probe does not learn": ('updates=(*phase.updates, "person_probe"),', "updates=phase.updates,"),
-            "the factor is not passed": (
-                "width, self.identity_reversal, self.probe_hidden",
-                "width, 1.0, self.probe_hidden",
-            ),
-        },
-    ),
-    "ferdis/systems/normalised.py": (
-        ("tests/systems/test_normalised.py", PHASES, ARGUMENTS),
-        {
-            "each face keeps its person": (
-                "modules.identity_encoder(centre_crop(modules.target.picture[None], crop_size))",
-                "modules.identity_encoder(faces)",
-            ),
-            "the classifier sees faces as they are": (
-                '{"code": normalised(modules, face, crop_size)',
-                '{"code": face',
-            ),
-            "the generator goes on learning": ('frozen = (*_GENERATOR, "target")', 'frozen = ("target",)'),
-        },
-    ),
-    "ferdis/systems/person_probe.py": (
-        ("tests/systems/test_ifgan_departures.py", "tests/systems/test_identity_reversal.py"),
-        {
-            "the generator helps the probe": ("return -context.factor * gradient", "return context.factor * gradient"),
-            "the factor ignored": ("return -context.factor * gradient", "return -gradient"),
-            "the generator left alone": (
-                "self.layers(_Reversed.apply(images, self.reversal))",
-                "self.layers(images.detach())",
-            ),
-        },
-    ),
-    "ferdis/systems/baselines.py": (
-        ("tests/systems/test_ifgan_wiring.py", "tests/systems/test_relgan_wiring.py", PHASES, ARGUMENTS),
-        {
-            "* ResNet baseline without its island term": (
-                '{"softmax": self.softmax_weight, "island": self.island_weight}',
-                '{"softmax": self.softmax_weight}',
-            ),
-            "* its centres never moved": ("            after_step=move_centres,\n", ""),
-            "* lambda3 and lambda4 swapped": (
-                '{"softmax": self.softmax_weight, "island": self.island_weight}',
-                '{"softmax": self.island_weight, "island": self.softmax_weight}',
-            ),
-            "encoder not in the CNN's optimiser": ('("encoder", "classifier"),', '("classifier",),'),
-            "augment ignored": ("if not augment:", "if False:"),
-            "mirrored at test": (
-                'return self.modules_["classifier"](images)',
-                'return self.modules_["classifier"](images.flip(-1))',
-            ),
-            "CNN's views ignored": ("Patches(training, self.views,", 'Patches(training, "random",'),
-            "CNN's schedule ignored": (
-                "betas=self.betas, fused=True),\n            self._scheduler(epochs, decay_epochs),",
-                "betas=self.betas, fused=True),",
-            ),
-            "weight decay not passed": (
-                "betas=self.betas, weight_decay=self.weight_decay, fused",
-                "betas=self.betas, fused",
-            ),
-        },
-    ),
     "ferdis/systems/relgan.py": (
         ("tests/systems/test_relgan_wiring.py", PHASES, ARGUMENTS),
         {
@@ -367,6 +303,7 @@ PROGRAMS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
         },
     ),
     **GENERATORS,
+    **RIVALS,
     **SHARED,
     **PROTOCOL,
     **AUDITS,

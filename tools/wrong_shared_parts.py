@@ -8,7 +8,7 @@ TOGETHER = ("tests/training/test_fused.py",)
 
 SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     "ferdis/systems/classifier.py": (
-        (ARGUMENTS, "tests/systems/test_classifier_wiring.py", "tests/systems/test_ifgan_wiring.py"),
+        ("tests/systems/test_classifier_wiring.py", ARGUMENTS, "tests/systems/test_ifgan_wiring.py"),
         {
             "mirrored at test without being asked": (
                 "if self.test_flip else [centre]",
@@ -31,10 +31,30 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
             "extra faces count as target faces": ("extra=len(labels) - len(faces)", "extra=0"),
             "labels ignored": ("expressions_of(faces, y)", "expressions_of(faces)"),
+            "operations of two images": ("torch.zeros(1, 3, self.crop_size", "torch.zeros(2, 3, self.crop_size"),
+            "thousands for thousand millions": ("self.flops() / 1e9:.2f}", "self.flops() / 1e6:.2f}"),
+            "the score ignores weights": ("truth, weights=sample_weight))", "truth))"),
+            "the score ignores other labels": (
+                "truth = faces.expression if y is None else np.asarray(y, dtype=str)",
+                "truth = faces.expression",
+            ),
+            "the rate rises over a fifth": ("round(0.1 * epochs)", "round(0.2 * epochs)"),
+            "the square root is the whole": ('"square-root": 0.5', '"square-root": 1.0'),
+            "dropped faces are not counted": ("if dropped := len(extra) - len(kept):", "if dropped := 0:"),
+            "a crop larger than the image": ("if self.crop_size > self.image_size:", "if False:"),
+            "no epoch of pretraining": ('for name in ("epochs", "pretrain_epochs"):', 'for name in ("epochs",):'),
+            "weights of unknown classes": (
+                "if unknown := sorted(set(choice) - set(self.classes_)):",
+                "if unknown := []:",
+            ),
+            "people by the faces' number": (
+                "return 1 / (faces[place.ravel()] * classes[people])",
+                "return 1 / faces[place.ravel()]",
+            ),
         },
     ),
     "ferdis/systems/base.py": (
-        (ARGUMENTS, "tests/systems/test_base_wiring.py", "tests/systems/test_ifgan_wiring.py"),
+        ("tests/systems/test_base_wiring.py", ARGUMENTS, "tests/systems/test_ifgan_wiring.py"),
         {
             "networks not seeded": ("torch.manual_seed(self.seed)\n            self.modules_", "self.modules_"),
             "clip not passed": ('"seed", "gradient_clip", "logger"', '"seed", "logger"'),
@@ -53,6 +73,70 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "another run's weights for these parameters": (
                 'logger", "progress")  # par',
                 'logger", "progress", "learning_rate")  # par',
+            ),
+            "the first faces alone are resized": ("range(0, len(faces), _RESIZE_BATCH)", "range(0, 1, _RESIZE_BATCH)"),
+            "pixels cut off, not rounded": (
+                "whole_pixels(resize_batch(chunk.permute(0, 3, 1, 2).double(), size))",
+                "resize_batch(chunk.permute(0, 3, 1, 2).double(), size)",
+            ),
+            "width before height": ('list(faces.shape[1:3]), "dataset"', 'list(faces.shape[2:0:-1]), "dataset"'),
+            "the data set is not named": ('"dataset": faces.attrs.get("dataset")}', '"dataset": None}'),
+            "rows of each batch begin anew": ("torch.stack([next(following) for _ in batch])", "rows[: len(batch)]"),
+            "a saved system was the last epoch's": ('"selection": self.selection_', '"selection": "last"'),
+            "notes are not saved": (
+                '            "notes": list(getattr(self, "notes_", [])),\n        }\n        write_json',
+                '            "notes": [],\n        }\n        write_json',
+            ),
+            "lists stay lists": ("if isinstance(value, list) and isinstance(known[name], tuple):", "if False:"),
+            "faces come back as their digest": ('None if isinstance(v, Mapping) and "faces_digest" in v else v', "v"),
+            "parameters of an older version are an error": (
+                'about["parameters"].items() if name in known}',
+                'about["parameters"].items()}',
+            ),
+            "weights of an epoch may be of any network": (
+                "load_weights(Path(path), self.modules_)\n        return self",
+                "return self",
+            ),
+            "what is not fitted is": ('return hasattr(self, "modules_")', "return True"),
+            "pretrained weights are not looked for": (
+                "            check_pretrained(name, weights)",
+                "            pass",
+            ),
+            "arguments are not checked beforehand": (
+                "        self._check_parameters()\n        self.training_epochs(1)",
+                "        self.training_epochs(1)",
+            ),
+            "anything is learned from": ("if not isinstance(faces, Faces):", "if False:"),
+            "the digest of other faces": (
+                "self.training_digest_, self.preprocessing_ = faces.digest()",
+                "self.training_digest_, self.preprocessing_ = faces[:1].digest()",
+            ),
+            "numbers of numpy in a record": (
+                "return value.item() if isinstance(value, np.generic) else value",
+                "return value",
+            ),
+            "mappings keep their Faces": ("return {str(key): jsonable(item) for", "return {str(key): item for"),
+        },
+    ),
+    "ferdis/systems/saved.py": (
+        ("tests/systems/test_saved.py",),
+        {
+            "* a model without a seal is taken": ('and about["format"] > 1:', "and False:"),
+            "* an old model without a seal is refused": ('and about["format"] > 1:', "and True:"),
+            "* models of the first format are too new": ('about["format"] > FORMAT:', 'about["format"] != FORMAT:'),
+            "* blocks of any number": ('("depth", "layer", "block")', '("depth", "layer")'),
+            "* negative widths": ("not 0 <= abs(number) <= most", "not number <= most"),
+            "* lists within lists may ask for anything": (
+                "return [number for item in value for number in _numbers(item)]",
+                "return [item for item in value if isinstance(item, int | float)]",
+            ),
+            "* a model without a digest of its weights is refused": (
+                "if digest and file_digest(path) != digest:",
+                "if file_digest(path) != digest:",
+            ),
+            "* tensors that are not there": (
+                "if found.get(name) != needed[name]]",
+                "if found.get(name, needed[name]) != needed[name]]",
             ),
         },
     ),
@@ -97,6 +181,41 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "the same epoch every time": (
                 "random = np.random.default_rng([self.seed, epoch])\n        source",
                 "random = np.random.default_rng([self.seed, 0])\n        source",
+            ),
+            "the same views of every epoch": (
+                "random = np.random.default_rng([self.seed, epoch])\n        row, view",
+                "random = np.random.default_rng([self.seed, 0])\n        row, view",
+            ),
+            "one seed for all views": (
+                "random = np.random.default_rng([self.seed, epoch])\n        row, view",
+                "random = np.random.default_rng([0, epoch])\n        row, view",
+            ),
+            "counterparts of one seed": ("[self.seed, 2**31]", "[0, 2**31]"),
+            "further faces are at the peak": (
+                "places = np.full(len(training), np.nan)",
+                "places = np.zeros(len(training))",
+            ),
+            "a sequence of one frame has no place": ("position / longest.clip(lower=1)", "position / longest"),
+            "pairs of what is not posed": (
+                'return "pairs" if training.faces.attrs.get("posed") and training.people is not None',
+                'return "pairs" if training.people is not None',
+            ),
+            "posed faces of nobody are paired": (
+                'training.faces.attrs.get("posed") and training.people is not None',
+                'training.faces.attrs.get("posed")',
+            ),
+            "counterparts where pairs are asked for": (
+                'if ground_truth != "auto":',
+                'if ground_truth != "auto" and not training.faces.has_counterparts:',
+            ),
+            "a note says that people are not named": (
+                "if self.training.people is None:\n            text",
+                "if self.training.people is not None:\n            text",
+            ),
+            "a note says that the pixel term does not run": ("if share == 0:", "if share < 1:"),
+            "patches that five poolings cannot halve": (
+                "if self.crop_size % 32 or len",
+                "if self.crop_size % 16 or len",
             ),
         },
     ),
@@ -329,72 +448,12 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
         },
     ),
-    "ferdis/evaluators/au_estimator.py": (
-        ("tests/evaluators/test_evaluators_wiring.py", PHASES, ARGUMENTS),
-        {
-            "learns from the people held out": ("learned, unseen = hold_out(", "unseen, learned = hold_out("),
-            "mirror image not read": (
-                "expected_action_units(network(images.flip(-1)))",
-                "expected_action_units(network(images))",
-            ),
-            "no weight decay": ("weight_decay=self.weight_decay, fused", "fused"),
-            "no cycle": ('_terms, {"action_units": 1.0}, adam, cycle)', '_terms, {"action_units": 1.0}, adam)'),
-        },
-    ),
-    "ferdis/evaluators/judges.py": (
-        ("tests/evaluators/test_evaluators_wiring.py", PHASES, ARGUMENTS),
-        {
-            "learns from the people held out": ("learned, unseen = hold_out(", "unseen, learned = hold_out("),
-            "mirror image not read": ("network(images.flip(-1))], 1)", "network(images)], 1)"),
-            "people's directions not learned": ("            tuple(modules),\n", '            ("network",),\n'),
-            "dropout ignored": ("side * side, outputs, self.dropout)", "side * side, outputs, 0.2)"),
-        },
-    ),
     "ferdis/evaluators/judge_network.py": (
         ("tests/evaluators/test_evaluators_wiring.py",),
         {
             "exposure not taken out": ("images = (images - mean) / images.std(", "images = images / images.std("),
             "no margin": ("_SCALE * (cosine - _MARGIN *", "_SCALE * (cosine - 0 *"),
             "margin everywhere": ("_MARGIN * F.one_hot(person, len(directions))", "_MARGIN"),
-        },
-    ),
-    "ferdis/augmentation/augmented.py": (
-        ("tests/augmentation/test_augmented_wiring.py",),
-        {
-            "* generator given validation people": (
-                "_fit(self._fresh(self.generator), faces, run_dir",
-                "_fit(self._fresh(self.generator), faces if validation is None else Faces.concat([faces, validation]), "
-                "run_dir",
-            ),
-            "* filter given validation people": (
-                "self._fresh(self.filter).fit(faces)",
-                "self._fresh(self.filter).fit(faces if validation is None else Faces.concat([faces, validation]))",
-            ),
-            "* references given validation people": (
-                "made = generate(self.generator_, faces, wanted",
-                "made = generate(self.generator_, faces if validation is None else Faces.concat([faces, validation]), "
-                "wanted",
-            ),
-            "estimator of units given validation people": (
-                "faces = self._with_units(faces)",
-                "faces = self._with_units(faces if validation is None else Faces.concat([faces, validation]))[: len(faces)]",  # noqa: E501
-            ),
-            "classifier given validation people to learn from": (
-                "both = faces if made.faces is None else Faces.concat([faces, made.faces])",
-                "both = Faces.concat([faces, *([] if made.faces is None else [made.faces]), "
-                "*([] if validation is None else [validation])])",
-            ),
-            "validation never reaches the classifier": (
-                "given = {} if validation is None else",
-                "given = {} if True else",
-            ),
-            "filter not used": ("wanted, filter=self.filter_, seed", "wanted, filter=None, seed"),
-            "seed not passed": ("filter=self.filter_, seed=self.seed)", "filter=self.filter_)"),
-            "real faces left out": ("else Faces.concat([faces, made.faces])", "else made.faces"),
-            "estimated units for all faces": (
-                "table.loc[~known, list(AU_COLUMNS)] =",
-                "table.loc[:, list(AU_COLUMNS)] = 0 * ",
-            ),
         },
     ),
     "ferdis/augmentation/generating.py": (

@@ -213,6 +213,27 @@ TRAINED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
             "what is not named is 0": ("action_units_of(faces) if isinstance(au, Mapping) else 0.0", "0.0"),
             "coded and always coded swapped": ('("classes", "coded", "always")', '("classes", "always", "coded")'),
+            "* one expression is enough": ("if len(classes) < 2:", "if len(classes) < 1:"),
+            "* labels of the caller ignored": (
+                "expression = expressions_of(faces, y)",
+                "expression = expressions_of(faces)",
+            ),
+            "* faces may lack what training had": (
+                "return action_units_as_trained(action_units_of(faces), self.coded, self.always).astype(np.float32)",
+                "return action_units_of(faces).astype(np.float32)",
+            ),
+            "* what is asked may lack what training had": (
+                "return action_units_as_trained(rows, self.coded, self.always).astype(np.float32)",
+                "return rows.astype(np.float32)",
+            ),
+            "* any unit may be asked for": (
+                "checked_action_units(au, len(faces), self.coded, rest)",
+                "checked_action_units(au, len(faces), tuple(f'AU{k:02d}' for k in range(99)), rest)",
+            ),
+            "expressions take units": (
+                "        if self.kind != ACTION_UNITS:\n            raise",
+                "        if False:\n            raise",
+            ),
         },
     ),
     "ferdis/systems/generator_blocks.py": (
@@ -292,25 +313,6 @@ TRAINED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "tensors too many are passed over": (
                 "for name in tensors if name not in own]",
                 "for name in tensors if name not in own and not own]",
-            ),
-        },
-    ),
-    "ferdis/evaluators/embedders.py": (
-        ("tests/evaluators/test_embedders.py",),
-        {
-            "the smaller of two maps": ("torch.maximum(first, second)", "torch.minimum(first, second)"),
-            "maps compete with their neighbours": (
-                "first, second = self.filter(x).chunk(2, 1)",
-                "first, second = self.filter(x)[:, ::2], self.filter(x)[:, 1::2]",
-            ),
-            "no way past a block": ("return x + self.conv2", "return self.conv2"),
-            "* grey of blue, green and red": ("[0.299, 0.587, 0.114]", "[0.114, 0.587, 0.299]"),
-            "* grey in 0..255": (".sum(1, keepdim=True) / 255", ".sum(1, keepdim=True)"),
-            "* standardised to [-1, 1]": ("(images - 127.5) / 128 ", "(images - 127.5) / 127.5 "),
-            "embeddings of any length": ("F.normalize(network(", "(network("),
-            "read in training mode": (
-                "with eval_mode(self.network) as network, torch.inference_mode():",
-                "with eval_mode(self.network) as network, torch.inference_mode():\n            network.train()",
             ),
         },
     ),
@@ -394,6 +396,51 @@ TRAINED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "    start = (size - side) // 2\n    return np.asarray(",
                 "    start = 0\n    return np.asarray(",
             ),
+            "* truth read off the transfers": (
+                'expression_of_truth=read(crops["truth"])',
+                "expression_of_truth=read(made)",
+            ),
+            "* one seed of the pairs": ("swap_pairs(faces, seed)", "swap_pairs(faces, 0)"),
+            "* the expression judge may know the people": (
+                "for judge in (expressions, identities):",
+                "for judge in (identities,):",
+            ),
+            "* masks by the corners of pixels": (
+                "((np.arange(size) + 0.5) * whole.shape[1] / size)",
+                "(np.arange(size) * whole.shape[1] / size)",
+            ),
+            "* judges' errors swapped": (
+                "expression_judge=expressions.own,\n        identity_judge=identities.own",
+                "expression_judge=identities.own,\n        identity_judge=expressions.own",
+            ),
+            "* printed beside the best for doing nothing": (
+                'f"({self.distance_identity_baseline:.3f}); given the truth itself: {self.distance_oracle:.3f}"',
+                'f"({self.distance_oracle:.3f}); given the truth itself: {self.distance_identity_baseline:.3f}"',
+            ),
+            "* a share where the truth is not read": (
+                'if self.expression_of_truth else float("nan")',
+                "if self.expression_of_truth else 0.0",
+            ),
+            "* distance of the target as it is drawn": (
+                'distance_of_the_target=region_distance(crops["target"],',
+                "distance_of_the_target=region_distance(nothing,",
+            ),
+            "* identity printed for its upper bound": (
+                'on true counterparts {100 * self.identity_of_truth:.1f} %"',
+                'on true counterparts {100 * self.identity:.1f} %"',
+            ),
+            "* expression's upper bound printed as read": (
+                "on true counterparts {100 * self.expression_of_truth:.1f} %",
+                "on true counterparts {100 * self.expression:.1f} %",
+            ),
+            "identity of truth of the transfers": (
+                'identity_of_truth=nearer(crops["truth"])',
+                "identity_of_truth=nearer(made)",
+            ),
+            "doing nothing is the transfer": (
+                "expression_doing_nothing=read(nothing)",
+                "expression_doing_nothing=read(made)",
+            ),
         },
     ),
     "ferdis/disentanglement/leak.py": (
@@ -404,7 +451,7 @@ TRAINED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
         },
     ),
     "ferdis/disentanglement/report.py": (
-        (DISENTANGLED,),
+        ("tests/disentanglement/test_report_tables.py", DISENTANGLED),
         {
             "people of the run among the further ones": ("first_person=1 + max(", "first_person=max("),
             "those measured on may be the run's": (
@@ -414,6 +461,62 @@ TRAINED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "* compared with the last system": (
                 "return fit.system\n    return None",
                 "found = fit.system\n    return found",
+            ),
+            "figures of one representation swapped": (
+                '_share(line.get("identity_ratio")),\n            _percent(line["expression"], line["expression_std"]), _percent(line["expression_nearest"])',  # noqa: E501
+                '_share(line.get("identity_ratio")),\n            _percent(line["expression_nearest"]), _percent(line["expression"], line["expression_std"])',  # noqa: E501
+            ),
+            "chances swapped": (
+                "identity {_percent(chance['identity_chance'])} %",
+                "identity {_percent(chance['expression_chance'])} %",
+            ),
+            "further people of normal difficulty": (
+                "        difficulty=difficulty,\n        seed=int",
+                '        difficulty="normal",\n        seed=int',
+            ),
+            "further people at full intensity": (
+                "intensity=None if intensity is None else float(intensity)",
+                "intensity=None",
+            ),
+            "further people of another folder": ('**({"root": root} if root else {}),', "**{},"),
+            "probes of one seed": (
+                "representation_records(fit.system, estimator, measured, seed=seed)",
+                "representation_records(fit.system, estimator, measured)",
+            ),
+            "pairs of one seed": (
+                "judge = _judge(fits, chosen(fits[0]), seed)",
+                "judge = _judge(fits, chosen(fits[0]), 0)",
+            ),
+            "images of one seed": (
+                "further_people(run, people, images, seed)\n        what",
+                "further_people(run, people, images)\n        what",
+            ),
+            "faces that a run does not list are not named": (" + _further_training(root)", ""),
+            "no share of the baseline's": ("table = summary(rows, baseline)", "table = summary(rows, None)"),
+            "judges of seven expressions": ('classes = 8 if "contempt" in faces.classes else 7', "classes = 7"),
+            "completeness and informativeness swapped": (
+                'keys = ("mig", "disentanglement", "completeness", "informativeness", "sap")',
+                'keys = ("mig", "disentanglement", "informativeness", "completeness", "sap")',
+            ),
+            "cosines with source and target swapped": (
+                'for key in ("swap_source", "swap_target"))',
+                'for key in ("swap_target", "swap_source"))',
+            ),
+            "doing nothing and the truth swapped": (
+                'f"{mean.distance:.3f}", f"{mean.distance_identity_baseline:.3f}", _share',
+                'f"{mean.distance:.3f}", f"{mean.distance_oracle:.3f}", _share',
+            ),
+            "judges swapped": (
+                "The expression judge itself: {last['expression_judge']}",
+                "The expression judge itself: {last['identity_judge']}",
+            ),
+            "rates on true counterparts swapped": (
+                "_percent(mean.expression_of_truth), _share",
+                "_percent(mean.identity_of_truth), _share",
+            ),
+            "a target shows any expression": (
+                'key=lambda row: (faces.expression[row] != "neutral", row))',
+                "key=lambda row: row)",
             ),
         },
     ),

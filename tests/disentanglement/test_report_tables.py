@@ -70,6 +70,15 @@ def test_further_people_are_drawn_as_the_runs_were(monkeypatch: pytest.MonkeyPat
     assert asked == [("facekit", drawn)] and chosen == [(7, 5)]
 
 
+def test_a_run_on_drawn_people_is_measured_on_further_ones_of_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(report, "_dataset", lambda run: ("synthetic", None))
+    monkeypatch.setattr(report, "further_people", lambda *given: asked.append(given) or painted(3))
+    chosen, said = report._choose(Path("run"), "auto", 3, 4, 6, None)
+    assert asked == [(Path("run"), 3, 4, 6)] and len(set(chosen(report.Fit(0, 0, "cnn", "", Path())).subject)) == 3
+    assert said == "3 further people of the run's population, 4 images of each"
+
+
 class Written:
     """Stands for the run folder: keeps what is written."""
 

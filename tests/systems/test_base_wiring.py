@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from ferdis._io import sealed
 from ferdis.faces import Faces
@@ -149,6 +150,8 @@ def test_what_cannot_be_learned_from_or_is_not_fitted() -> None:
         baseline().fit(coded(3).pixels())
     with pytest.raises(NotFittedError):
         baseline().predict(coded(3))
+    with pytest.raises(NotFittedError):
+        check_is_fitted(baseline())
     with pytest.raises(ValueError, match="epochs=0"):
         baseline(epochs=0).check()
     with pytest.raises(FileNotFoundError, match="nowhere"):
