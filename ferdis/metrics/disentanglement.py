@@ -116,8 +116,8 @@ def linear_probe(
         raise ValueError("a probe needs one label per representation")
     if len(np.unique(labels)) < 2:
         raise ValueError("a probe needs at least two labels to tell apart")
-    reader = _reader("logistic", representations, seed)
-    return float(accuracy_score(test_labels, reader.fit(representations, labels).predict(test_representations)))
+    found = _predicted("logistic", np.asarray(representations), labels, np.asarray(test_representations), seed)
+    return float(accuracy_score(test_labels, found))
 
 
 def identity_probe(
@@ -367,11 +367,16 @@ def sap(representations: ArrayLike, factors: Mapping[str, ArrayLike], *, seed: i
 
 def _predicted(kind: Reader, values: np.ndarray, labels: np.ndarray, others: np.ndarray, seed: int) -> np.ndarray:
     """Labels of other representations, by a probe that is fitted on these."""
+    return np.asarray(_fitted(kind, values, labels, seed).predict(others))
+
+
+def _fitted(kind: Reader, values: np.ndarray, labels: np.ndarray, seed: int) -> Pipeline:
+    """A probe that is fitted on these representations."""
     with warnings.catch_warnings():
         # Many subjects with few images each look like a regression to scikit-learn; a network could always go on.
         warnings.filterwarnings("ignore", "The number of unique classes is greater")
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return np.asarray(_reader(kind, values, seed).fit(values, labels).predict(others))
+        return _reader(kind, values, seed).fit(values, labels)
 
 
 def _reader(kind: Reader, representations: np.ndarray, seed: int) -> Pipeline:

@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
-from ferdis.metrics.disentanglement import _checked, _reader
+from ferdis.metrics.disentanglement import _checked, _fitted
 from ferdis.metrics.verification import equal_error_rate, pair_cosines
 
 __all__ = ["LeakByVerification", "people_told_apart", "verification_leak"]
@@ -92,7 +92,7 @@ def people_told_apart(representations: ArrayLike, subject: ArrayLike, *, seed: i
     for halving in range(_HALVINGS):
         halves = StratifiedKFold(2, shuffle=True, random_state=seed + halving)
         for fit, score in halves.split(values, names):
-            probe = _reader("logistic", values[fit], seed).fit(values[fit], names[fit])
+            probe = _fitted("logistic", values[fit], names[fit], seed)
             found = probe.decision_function(values[score])
             found_logits.append(np.stack([-found / 2, found / 2], 1) if found.ndim == 1 else found)
             found_truths.append(person[score])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
+from ferdis.metrics.disentanglement import linear_probe
 from ferdis.metrics.leak import people_told_apart, verification_leak
 
 PEOPLE, EACH = 12, 12
@@ -56,3 +59,12 @@ class TestVerification:
     def test_refusals(self) -> None:
         with pytest.raises(ValueError, match="pairs of one person and pairs of two"):
             verification_leak(np.eye(3), ["a", "b", "c"])
+
+
+def test_many_people_with_two_images_each_are_no_regression() -> None:
+    """scikit-learn would say so of every probe."""
+    representations, people = np.eye(12).repeat(2, axis=0), np.arange(12).repeat(2).astype(str)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert people_told_apart(representations, people) == pytest.approx(12, abs=0.1)
+        assert linear_probe(representations[::2], people[::2], representations[1::2], people[1::2]) == 1
