@@ -17,11 +17,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from tools.wrong_programs import MORE, PROGRAMS
+from tools.wrong_programs import PROGRAMS
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("ferdis", "tests", "experiments", "setup.cfg", "pyproject.toml")
@@ -42,7 +43,7 @@ class WrongProgram:
 
 def programs(only: str = "") -> Iterator[WrongProgram]:
     """The list as data, with a ValueError for an edit whose original is not there exactly once."""
-    for file, (tests, edits) in (item for part in (PROGRAMS, *MORE) for item in part.items()):
+    for file, (tests, edits) in chain.from_iterable(part.items() for part in PROGRAMS):
         text = (ROOT / file).read_text(encoding="utf-8")
         for name, (right, wrong) in edits.items():
             if (found := text.count(right)) != 1:

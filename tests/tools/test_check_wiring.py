@@ -58,6 +58,6 @@ def test_names_are_told_apart_and_the_first_ones_are_marked() -> None:
 
 def test_an_edit_whose_line_is_gone_is_an_error(monkeypatch) -> None:
     edits = {"gone": ("no such line", "whatever")}
-    monkeypatch.setattr(check_wiring, "PROGRAMS", {"ferdis/losses.py": ((), edits)})
+    monkeypatch.setattr(check_wiring, "PROGRAMS", [{"ferdis/losses.py": ((), edits)}])
     with pytest.raises(ValueError, match=r"ferdis/losses.py: 'no such line' of 'gone' is there 0 times"):
         list(programs())
