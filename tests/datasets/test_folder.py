@@ -38,6 +38,14 @@ def test_person_by_whole_match_only_group_or_name(tmp_path, pattern):
 def test_own_folder_names(tmp_path):
     table, _ = build_table(tree(tmp_path, "4/a.png"), subject="[a-z]", labels={"4": "happiness"})
     assert table["expression"][0] == "happiness"
+    table, _ = build_table(tree(tmp_path / "deep", "train/4/a.png"), subject="[a-z].png", labels={"4": "happiness"})
+    assert table["expression"][0] == "happiness"
+
+
+def test_a_group_named_expression_outranks_folders_and_one_named_path_renames_no_image(tmp_path):
+    root = tree(tmp_path, "anger/S1_sad.png")
+    table, _ = build_table(root, subject=r"(?P<subject>S\d)_(?P<path>(?P<expression>[a-z]+))", namespace="n")
+    assert table.loc[0].to_dict() == {"path": "anger/S1_sad.png", "expression": "sadness", "subject": "n/S1"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -46,6 +47,25 @@ def test_frames_are_numbers_and_what_is_not_coded_is_not_0(tmp_path):
     table, _ = build_table(root, namespace="n")
     assert list(table["frame"]) == [10, 9] and table["frame"].idxmin() == 1
     assert list(table["sequence"]) == ["n/01/7"] * 2 and np.isnan(table["AU04"][0]) and table["AU04"][1] == 2
+
+
+def test_a_further_column_is_numbers_only_if_all_of_it_is(tmp_path):
+    root = manifest(
+        tmp_path,
+        ["1.png,fear,a,31,31", "2.png,fear,a,about 40,", "3.png,fear,b,,40"],
+        "path,expression,subject,age,years",
+    )
+    table, _ = build_table(root)
+    assert table["age"].dropna().tolist() == ["31", "about 40"]
+    assert table["years"].dropna().tolist() == [31, 40] and table["years"].isna().tolist() == [False, True, False]
+
+
+def test_blanks_around_values_are_not_part_of_them(tmp_path):
+    root = manifest(tmp_path, ["1.png ,fear ,anna ,x ,train "], "path,expression,subject,site,split")
+    table, _ = build_table(root, namespace="n")
+    assert table.loc[0].to_dict() == {
+        "path": "1.png", "expression": "fear", "subject": "n/anna", "site": "x", "split": "train",
+    }  # fmt: skip
 
 
 def test_namespace_makes_two_copies_one_set(tmp_path):
@@ -97,7 +117,9 @@ def test_a_likely_misspelling_is_refused_until_it_is_declared(tmp_path):
         build_table(root)
     assert "{'madness': 'madness'} keeps it" in str(caught.value)
     for labels, name in (({"madness": "madness"}, "madness"), ({"madness": "anger"}, "anger")):
-        faces = load("manifest", root=root, labels=labels, align=False, cache=False, image_size=16, progress=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # nor is it doubted again
+            faces = load("manifest", root=root, labels=labels, align=False, cache=False, image_size=16, progress=False)
         assert faces.expression[1] == name
 
 
@@ -129,6 +151,7 @@ GOOD = "ok.png,fear,a"
         ([GOOD, ",fear,a"], None, r"line 3: the path is empty"),
         (["ok.png,fear,a,7"], "path,expression,subject,AU04", r"line 2: AU04 is '7'; an intensity is 0 to 5"),
         (["ok.png,fear,a,x"], "path,expression,subject,AU04", r"line 2: AU04 is 'x'"),
+        (["ok.png,fear,a,-1"], "path,expression,subject,AU04", r"line 2: AU04 is '-1'; an intensity is 0 to 5"),
         (["ok.png,fear,a"], "path,expresion,subject", r"no column 'expression'; did you mean 'expresion'\?"),
         (
             ["ok.png,fear,a"],
@@ -236,6 +259,9 @@ def test_a_label_of_the_file_s_own_may_be_called_none(tmp_path):
 def test_without_subjects_an_empty_column_is_no_column(tmp_path):
     root = manifest(tmp_path, ["1.png,fear,,train", "2.png,anger,NA,test"], "path,expression,subject,split")
     assert "subject" not in build_table(root, without_subjects=True)[0]
+    manifest(root, ["1.png,fear,anna,train", "2.png,anger,,test"], "path,expression,subject,split")
+    with pytest.raises(ValueError, match=r"line 3: 2\.png has no subject"):  # some people are known
+        build_table(root, without_subjects=True)
 
 
 @pytest.mark.parametrize("name", ["subject", "age"])

@@ -137,9 +137,24 @@ def test_the_most_alike_come_first() -> None:
     assert found["similarity"].is_monotonic_decreasing and found["similarity"].is_unique
 
 
-def test_limit_stops_the_search() -> None:
+def test_limit_stops_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.stack([jpeg(pictures(1)[0], quality) for quality in range(50, 90)])
+    asked = []
+    agreement = image_matching.agreement
+    monkeypatch.setattr(image_matching, "_PAIRS", 4)
+    monkeypatch.setattr(image_matching, "agreement", lambda *pairs: asked.append(len(pairs[0])) or agreement(*pairs))
     assert len(near_duplicates(as_faces(images), limit=10)) == 10
+    assert asked == [4, 4, 4]
+
+
+@pytest.mark.parametrize(("amplitude", "ramp", "peak"), [(100, 0, 62), (25, 0, 46), (25, 60, 46)])
+def test_a_structure_is_what_stands_out_in_local_contrasts(amplitude: float, ramp: float, peak: int) -> None:
+    """Stripes of period 8: blurring leaves 0.86 of the amplitude a, and 50 a / (a / sqrt(2) + 8) of it is kept."""
+    x = np.arange(SIDE)
+    grey = 128 + amplitude * np.cos(np.pi * x / 4) + ramp * (x - 24) / 24  # the light falls off to one side
+    image = np.broadcast_to(np.rint(grey)[None, :, None], (SIDE, SIDE, 3)).astype(np.uint8)
+    found = image_matching.structure(image)[24]
+    assert found[[16, 24, 32]] == pytest.approx(peak, abs=1.5) and found[[20, 28]] == pytest.approx(-peak, abs=1.5)
 
 
 def test_similarity_is_the_weighted_median_of_the_windows() -> None:
@@ -164,13 +179,69 @@ def test_similarity_is_the_weighted_median_of_the_windows() -> None:
     assert found.item() == pytest.approx(plain(one, other), abs=1e-4) and 0.3 < found.item() < 0.99
 
 
-def test_registration_finds_the_move() -> None:
-    ours = torch.from_numpy(image_matching.structure(pictures(1, seed=1)[0])).float()[None, None] / 50
-    ours = torch.nn.functional.avg_pool2d(ours, 3, 1, 1)
-    truth = torch.tensor([[[1.03, 0.02, 0.05], [-0.02, 1.01, -0.04], [0, 0, 1]]])
-    theirs = image_matching._moved(ours, truth)[0]
+def agree(one: np.ndarray, other: np.ndarray, covered: int = SIDE) -> float:
+    """Agreement by windows of (48, 48) values, of which the second lies in that many columns."""
+    inside = torch.zeros(1, 1, SIDE, SIDE)
+    inside[..., :covered] = 1
+    ours, theirs = (torch.from_numpy(each).float()[None, None] for each in (one, other))
+    return image_matching._windows_agree(ours, theirs, inside).item()
+
+
+def test_the_centre_counts_most() -> None:
+    """The windows in the inner two thirds are 49 of 121 and have 0.62 of the weight."""
+    one, other = np.random.default_rng(0).normal(size=(2, SIDE, SIDE))
+    inner = other.copy()
+    inner[8:40, 8:40] = one[8:40, 8:40]
+    outer = one.copy()
+    outer[8:40, 8:40] = other[8:40, 8:40]
+    assert agree(one, inner) > 0.99 and agree(one, outer) < 0.3
+
+
+def test_windows_that_show_nothing_in_either_image_do_not_count() -> None:
+    one, other = np.random.default_rng(0).normal(size=(2, SIDE, SIDE))
+    one[:, 16:] *= 0.05  # two thirds of both are flat
+    other[:, 16:] *= 0.05
+    other[:, :16] = one[:, :16]
+    assert agree(one, other) > 0.99
+
+
+@pytest.mark.parametrize(("covered", "similarity"), [(24, 0.0), (30, 1.0)])
+def test_an_image_that_covers_half_of_another_is_no_copy(covered: int, similarity: float) -> None:
+    image = np.random.default_rng(0).normal(size=(SIDE, SIDE))
+    assert agree(image, image, covered) == pytest.approx(similarity, abs=1e-4)
+
+
+MOVE = torch.tensor([[[1.03, 0.02, 0.05], [-0.02, 1.01, -0.04], [0, 0, 1]]])
+
+
+def moved_pair(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Local contrasts of an image, and the same seen through the move: (1, 1, 48, 48) each."""
+    ours = torch.from_numpy(image_matching.structure(pictures(1, seed=seed)[0])).float()[None, None] / 50
+    return ours, image_matching._moved(ours, MOVE)[0]
+
+
+@pytest.mark.parametrize("overlaid", [False, True])
+def test_registration_finds_the_move(overlaid: bool) -> None:
+    """Even where a bright bar covers a seventh of the second image: large differences pull no harder than small."""
+    ours = torch.nn.functional.avg_pool2d(moved_pair(1)[0], 3, 1, 1)
+    theirs = image_matching._moved(ours, MOVE)[0]
+    if overlaid:
+        theirs[:, :, 8:20, 10:38] = 10
     found = image_matching._register(ours, theirs, torch.eye(3)[None], 20)
-    assert torch.allclose(truth @ found, torch.eye(3), atol=0.01)
+    assert torch.allclose(MOVE @ found, torch.eye(3), atol=0.01)
+
+
+def test_a_pair_is_registered_to_the_pixel_and_by_itself() -> None:
+    """Half resolution alone gives 0.983 and less; the pairs beside a pair change nothing, and here the first differ."""
+    pairs = [moved_pair(seed) for seed in range(3)]
+    ours, theirs = (
+        np.stack([np.rint(50 * pair[side][0, 0].numpy()).astype(np.int8) for pair in pairs]) for side in (0, 1)
+    )
+    one, other = ours[[0, 1, 0, 1, 2]], theirs[[1, 2, 0, 1, 2]]
+    found = image_matching.agreement(one, other, np.zeros(5, bool))
+    assert not found[:2].any() and (found[2:] > 0.985).all()
+    alone = [image_matching.agreement(one[[k]], other[[k]], np.zeros(1, bool))[0] for k in range(5)]
+    assert found == pytest.approx(alone, abs=1e-4)
 
 
 def test_a_sketch_follows_small_moves_and_mirrors() -> None:

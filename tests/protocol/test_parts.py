@@ -23,7 +23,7 @@ from ferdis.protocol import (
     read_folds,
     write_folds,
 )
-from ferdis.protocol.across_datasets import LeaveOneDatasetOut
+from ferdis.protocol.across_datasets import CrossDataset, LeaveOneDatasetOut
 from ferdis.protocol.dealing import carve, deal
 from ferdis.protocol.image_matching import _COARSE, _Frequencies, _nearest, structure
 from ferdis.protocol.leakage import LeakError, audit_parameters
@@ -164,6 +164,18 @@ def test_a_mirror_image_is_among_the_nearest_by_sketch() -> None:
 # ---------------------------------------------------------------- seeds and shares
 
 
+def named_sets(count: int) -> list[Faces]:
+    """Data sets d0, d1, ... of ten people each, 70 images."""
+    return [
+        Faces(
+            some.pixels(),
+            some.to_frame().assign(subject=[f"{k}/{name}" for name in some.subject]),
+            {"dataset": f"d{k}"},
+        )
+        for k, some in enumerate(balanced(10) for _ in range(count))
+    ]
+
+
 def test_every_seed_deals_otherwise() -> None:
     faces = balanced(30)
     official = Faces(faces.pixels(), faces.to_frame().assign(split=np.where(np.arange(210) < 140, "train", "test")))
@@ -173,6 +185,8 @@ def test_every_seed_deals_otherwise() -> None:
         lambda seed: [Fold(0, np.flatnonzero(carve(faces, 0.2, seed)), np.array([]), np.array([]))],
         lambda seed: CalibratedKFold(5, seed=seed, expression="any").split(faces),
         lambda seed: CalibratedKFold(5, reference_seed=seed, expression="any").split(faces),
+        lambda seed: CrossDataset(named_sets(2)[:1], named_sets(2)[1], validation=0.3, seed=seed).split(),
+        lambda seed: LeaveOneDatasetOut(named_sets(2), validation=0.3, seed=seed).split(),
     ):
         assert make(0) == make(0) and any(make(seed) != make(0) for seed in (1, 2, 3)), "another seed, another deal"
 
@@ -234,21 +248,28 @@ def test_a_rare_class_is_dealt_before_frequent_ones() -> None:
 
 
 def test_sets_left_out_validate_on_training_people_alone() -> None:
-    sets = [balanced(10), balanced(10), balanced(10)]
-    named = [
-        Faces(
-            some.pixels(),
-            some.to_frame().assign(subject=[f"{k}/{name}" for name in some.subject]),
-            {"dataset": f"d{k}"},
-        )
-        for k, some in enumerate(sets)
-    ]
-    protocol = LeaveOneDatasetOut(named, validation=0.2)
+    protocol = LeaveOneDatasetOut(named_sets(3), validation=0.2)
     origin = protocol.faces.table["dataset"].to_numpy()
     for k, fold in enumerate(protocol.split()):
         assert set(origin[fold.test]) == {f"d{k}"} and f"d{k}" not in {*origin[fold.train], *origin[fold.validation]}
         assert len(fold.validation) and not set(fold.train) & set(fold.validation)
         assert len(fold.train) + len(fold.validation) == 140
+
+
+def test_sets_that_are_not_named_are_in_no_part() -> None:
+    faces = LeaveOneDatasetOut(named_sets(3)).faces
+    origin = faces.table["dataset"].to_numpy()
+    (fold,) = CrossDataset(["d0"], "d2", validation=0.2).split(faces)
+    assert set(origin[fold.test]) == {"d2"} and set(origin[[*fold.train, *fold.validation]]) == {"d0"}
+    first, second = LeaveOneDatasetOut(["d1", "d0"]).split(faces)
+    assert [set(origin[fold.test]) for fold in (first, second)] == [{"d1"}, {"d0"}]
+    assert [set(origin[fold.train]) for fold in (first, second)] == [{"d0"}, {"d1"}]
+
+
+def test_a_test_set_among_the_training_sets_is_known_by_its_name() -> None:
+    read = "".join(["d", "1"])  # equal to the other name, and another object
+    with pytest.raises(ValueError, match="the test set is among the training sets"):
+        CrossDataset(["d0", "d1"], read)
 
 
 # ---------------------------------------------------------------- names, not places
