@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,16 @@ class TestRefusals:
         record = record_of(Aligner())
         params = {**record["params"], "template": [[0.3, 0.3], [0.7, 0.3], [0.5, 0.6]]}
         self.refused(aligned, {**record, "params": params}, "its digest was changed")
+
+    def test_what_differs_is_named_as_it_was_and_as_it_is(self) -> None:
+        record = json.loads(json.dumps({**record_of(Aligner()), "image_size": [64, 64]}))
+        record["params"]["confident"] = 0.5
+        with pytest.raises(NotReproducibleError, match=r"\(confident: 0\.5 there, 0\.\d+ here\)"):
+            restored({**record, "digest": "0"}, model="runs/x")
+
+    def test_a_record_that_lacks_the_size(self) -> None:
+        with pytest.raises(NotReproducibleError, match="runs/x does not say how its faces were cropped"):
+            restored(record_of(Aligner()), model="runs/x")
 
     @pytest.mark.parametrize("template", [[[0.3, 0.3]], "eyes", None, [[0.3, 0.3], [0.7, float("nan")], [0.5, 0.6]], 7])
     def test_a_template_that_is_none(self, template: Any) -> None:

@@ -173,6 +173,17 @@ def test_a_way_of_filling_has_a_digest_of_its_own_and_is_restored() -> None:
         align.Aligner(outside="black")
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_turning_and_the_device_asked_for_are_restored(turned: bool) -> None:
+    record = {**align.record_of(align.Aligner(turned=turned)), "image_size": [64, 64]}
+    again = restored(record, device="onnx")
+    assert isinstance(again, align.Aligner) and again.device == "onnx"
+    assert again.turned == turned and again.digest == record["digest"]
+    drawn = restored({**align.record_of(align.Drawn()), "image_size": [64, 64]}, device="onnx")
+    assert isinstance(drawn, align.Aligner) and drawn.device == "onnx"
+    assert drawn.template.tolist() == align.Drawn().params["template"]
+
+
 def test_warp_of_many_sizes_is_warp_of_each() -> None:
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for h, w in [(50, 60), (200, 90)]]

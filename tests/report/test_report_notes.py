@@ -137,7 +137,7 @@ def test_unknown_people_are_a_shortcut() -> None:
 
 def test_published_figures_stand_beside_those_measured(tmp_path: Path) -> None:
     (tmp_path / "differences.md").write_text("- 900 images here, 927 in the paper\n")
-    rows = make_rows().assign(dataset="CK+")
+    rows = make_rows().assign(dataset="CK+")[:-17]  # folds of several sizes: their mean is not the pooled accuracy
     group = join([make_run(tmp_path, rows)])[0][0]
     part = _published(group, metrics.summary(rows), "g1")
     line = part.tables[0].cells.iloc[0]
