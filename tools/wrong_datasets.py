@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 LAYOUTS = "tests/datasets/test_layouts.py"
+TREE = "tests/datasets/test_tree.py"
 INSIDE = "tests/datasets/test_inside_files.py"
 CKPLUS = "tests/datasets/test_ckplus.py"
 CK48 = "tests/datasets/test_ck48.py"
@@ -337,6 +338,64 @@ LOADERS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 'difference(["path", "expression", "subject", "sequence", "split"])',
                 'difference(["path", "expression", "subject", "sequence", "split", "frame"])',
             ),
+            "an image in two classes is of the first": (
+                "            elif len(names) > 1:\n",
+                "            elif len(names) > 2:\n",
+            ),
+            "* the folder before the expression in the name": (
+                'if pattern is not None and "expression" in pattern.groupindex:',
+                'if pattern is not None and "expression" in pattern.groupindex and not names:',
+            ),
+            "an image without a class is left out": (
+                '                wrong.add("none", f"{file} lies in no folder',
+                '                str(f"{file} lies in no folder',
+            ),
+            "an image without a person is left out": (
+                '            wrong.add("subject", f"{self.root / path}: {what}; change '
+                'the expression or the file name", [path])\n            return None',
+                "            return None",
+            ),
+            "the whole match for the only group": (
+                "match.group(1 if pattern.groups == 1 else 0)",
+                "match.group(0)",
+            ),
+            "* labels ignored": (
+                "(depth, expression_of(part, self.labels) or (self.labels or {}).get(part))",
+                "(depth, expression_of(part))",
+            ),
+            "further groups lost": (
+                "row = {**groups, **row, ",
+                "row = {**row, ",
+            ),
+            "two groups without a name": (
+                'if pattern.groups and "subject" not in pattern.groupindex and '
+                "(pattern.groups > 1 or pattern.groupindex):",
+                "if False:",
+            ),
+            "a wrong expression is a traceback": (
+                "    except re.error as error:",
+                "    except KeyError as error:",
+            ),
+            "no person is not said": (
+                "        if pattern is None:\n            notes.append",
+                "        if pattern is not None:\n            notes.append",
+            ),
+            "other files go unsaid": (
+                '        if others:\n            notes.append(f"files that are',
+                '        if not others:\n            notes.append(f"files that are',
+            ),
+            "the namespace ignored": (
+                "return self.namespace or self.root.resolve().name",
+                "return self.root.resolve().name",
+            ),
+            "the file is searched for the person alone": (
+                "        match = pattern.search(path)\n        groups =",
+                '        match = pattern.search(path.rpartition("/")[2])\n        groups =',
+            ),
+            "* a group named path wins": (
+                "row = {**groups, **row, ",
+                "row = {**row, **groups, ",
+            ),
         },
     ),
     "ferdis/datasets/manifest.py": (
@@ -355,10 +414,94 @@ LOADERS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "table[name] = numbers.astype(float)",
                 "table[name] = numbers.astype(float).fillna(0.0)",
             ),
+            "an empty subject is a person": (
+                '    if "subject" in raw:\n        rows.refuse(',
+                '    if "subject" not in raw:\n        rows.refuse(',
+            ),
+            "intensities of 6 pass": (
+                "values.between(0, AU_MAXIMUM)",
+                "values.between(0, 2 * AU_MAXIMUM)",
+            ),
+            "* negative intensities pass": (
+                "values.between(0, AU_MAXIMUM)",
+                "values.le(AU_MAXIMUM)",
+            ),
+            "an image listed twice": (
+                "        file.duplicated(),\n",
+                "        file.isna(),\n",
+            ),
+            "the first of a pair is refused": (
+                "file.duplicated(),",
+                'file.duplicated(keep="last"),',
+            ),
+            "a backslash is part of a name": (
+                'posixpath.normpath(path.replace("\\\\", "/"))',
+                "posixpath.normpath(path)",
+            ),
+            "a dot hides a second row": (
+                'return posixpath.normpath(path.replace("\\\\", "/"))',
+                'return path.replace("\\\\", "/")',
+            ),
+            "the way back into the folder hides a second row": (
+                '    if not path.startswith(("/", "..")):\n        return path\n',
+                "    if True:\n        return path\n",
+            ),
+            "missing files in large folders pass": (
+                "                absent[row] = True\n",
+                "                absent[row] = False\n",
+            ),
+            "frames of a video are no files": (
+                "files = [file_of(os.path.join(folder, paths[row]))",
+                "files = [str(os.path.join(folder, paths[row]))",
+            ),
+            "numbers in quotes are text": (
+                "present.any() and numbers[present].notna().all()",
+                "False",
+            ),
+            "* a column with one word is numbers": (
+                "present.any() and numbers[present].notna().all()",
+                "numbers[present].notna().any()",
+            ),
+            "capitals in the header": (
+                "raw.columns = [known.get(name.lower(), name)",
+                "raw.columns = [known.get(name, name)",
+            ),
+            "* blanks stay": (
+                'raw = raw.fillna("").apply(lambda column: column.str.strip())',
+                'raw = raw.fillna("")',
+            ),
+            "empty lines are rows": (
+                'return raw[(raw != "").any(axis=1)]',
+                "return raw",
+            ),
+            "people not known, though said": (
+                'if self.without_subjects and "subject" in raw and missing(raw["subject"]).all():',
+                'if "subject" in raw and missing(raw["subject"]).all():',
+            ),
+            "* half-known people dropped": (
+                'and missing(raw["subject"]).all():',
+                'and missing(raw["subject"]).any():',
+            ),
+            "the namespace ignored": (
+                "return self.namespace or self.root.resolve().name",
+                "return self.root.resolve().name",
+            ),
+            "problems in the order of causes": (
+                "sorted(self.wrong, key=lambda item: item[1][0])",
+                "self.wrong",
+            ),
+            "* own labels not told": (
+                'table.attrs["own_labels"] = names.declared',
+                'table.attrs["own_labels"] = ()',
+            ),
+            "a second mistake of a row told too": (
+                "np.flatnonzero(np.asarray(which, dtype=bool) & self.right)",
+                "np.flatnonzero(np.asarray(which, dtype=bool))",
+            ),
         },
     ),
     "ferdis/datasets/tree.py": (
-        (LAYOUTS, CKPLUS),
+        (TREE, LAYOUTS, CKPLUS),
         {
             "the second copy wins": (
                 "other = first.setdefault(tuple(row[name] for name in key), row)",
@@ -368,6 +511,62 @@ LOADERS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "what was dropped is not said": (
                 "if len(dropped) and tuple(keep) not in _RULES:",
                 "if len(dropped) and tuple(keep) in _RULES:",
+            ),
+            "patterns see the path below the root alone": (
+                "pattern.search(self._above + path)",
+                "pattern.search(path)",
+            ),
+            "files that are known are left over": (
+                "                self._known.add(path)\n",
+                "",
+            ),
+            "images of other names go unsaid": (
+                '        if others:\n            self.notes.append(f"pictures not named',
+                '        if not others:\n            self.notes.append(f"pictures not named',
+            ),
+            "labels of the set ignored": (
+                "name = expression_of(label, labels)\n",
+                "name = expression_of(label)\n",
+            ),
+            "an unknown label is dropped in silence": (
+                '            self.problem(path, f": {quoted(label)} is no expression of this set; {known}")\n',
+                "",
+            ),
+            "* each file of a cause in its own line": (
+                "self.problems.add(cause or what, f",
+                "self.problems.add(path + what, f",
+            ),
+            "* no row of the choice is an empty set": (
+                "        if len(dropped) and not kept:\n",
+                "        if False:\n",
+            ),
+            "* what frames were chosen is not said": (
+                "            self.notes += [frames.remark] if frames.remark else []\n",
+                "",
+            ),
+            "published counts not kept": (
+                'table.attrs["published"] = dict(published or {})',
+                'table.attrs["published"] = {}',
+            ),
+            "rows of the first key alone": (
+                "tuple(row[name] for name in key), row)",
+                "tuple(row[name] for name in key[:1]), row)",
+            ),
+            "an empty folder is an empty set": (
+                "        if not rows and not self.problems:\n",
+                "        if not rows and self.problems:\n",
+            ),
+            "* units of images without a row are an error": (
+                'read_units(units), missing="nan", **how)',
+                "read_units(units), **how)",
+            ),
+            "problems collected are raised": (
+                "tree.problems.settle(problems, f",
+                "tree.problems.settle(None, f",
+            ),
+            "missing people go unsaid": (
+                "            self.notes += missing(table, expected)\n",
+                "            pass\n",
             ),
         },
     ),

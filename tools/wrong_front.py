@@ -370,6 +370,58 @@ FRONT: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 '(system, metrics.uar(part["true"], part["predicted"]))',
                 '(system, metrics.accuracy(part["true"], part["predicted"]))',
             ),
+            "sealed runs are unsealed": (
+                "        if not run.sealed\n",
+                "        if run.sealed\n",
+            ),
+            "leaks of the first run alone": (
+                "for run in group.runs]\n    lines =",
+                "for run in group.runs[:1]]\n    lines =",
+            ),
+            "leaks are not said first": (
+                "    lines = list(dict.fromkeys(filter(None, leaks)))\n",
+                "    lines: list[str] = []\n",
+            ),
+            "nobody trained on though folds leak": (
+                "if has_people(group.rows) and not lines:",
+                "if has_people(group.rows):",
+            ),
+            "published figures beside those of across sets": (
+                'protocol.get("class") == "CrossDataset":',
+                'protocol.get("class") == "":',
+            ),
+            "* published beside pooled accuracy": (
+                'with_spread(measured["accuracy_mean"], measured["accuracy_std"], 2)',
+                'with_spread(measured["accuracy"], measured["accuracy_std"], 2)',
+            ),
+            "losses of a system by its label": (
+                'own = history[history["system"] == system]',
+                'own = history[history["system"] == label]',
+            ),
+            "true transfers drawn twice": (
+                'if kind != "transfer" or not path.name.startswith("transfer-truth-"):',
+                "if True:",
+            ),
+            "commit of the first rows": (
+                'dict.fromkeys(run.rows["commit"].astype(str))',
+                'dict.fromkeys(run.rows["commit"].astype(str)[:1])',
+            ),
+            "remarks of joined runs lost": (
+                "[*group.remarks, *_single_seeds(group.rows)]",
+                "_single_seeds(group.rows)",
+            ),
+            "gaps are not given": (
+                "*([] if gaps is None else [gaps])",
+                "*([] if gaps is None or True else [gaps])",
+            ),
+            "the worst of all systems under each name": (
+                "wrong = {str(system): worst(rows, count) for",
+                "wrong = {str(system): worst(group.rows, count) for",
+            ),
+            "corrected though there is one comparison": (
+                '", Holm-corrected" if len(compared) > 1',
+                '", Holm-corrected" if len(compared)',
+            ),
         },
     ),
     "ferdis/report/page.py": (
@@ -461,6 +513,210 @@ FRONT: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
             "* notes printed all the same": ("for note in notes if self.progress else ():", "for note in notes:"),
             "* a home folder does not exist": ("self.root = Path(root).expanduser()", "self.root = Path(root)"),
+        },
+    ),
+    "ferdis/report/record.py": (
+        ("tests/report/test_report_record.py",),
+        {
+            "then and now swapped": (
+                '"then": one, "now": other}',
+                '"then": other, "now": one}',
+            ),
+            "* only now and only earlier swapped": (
+                '((set(new) - set(old), "only now"), (set(old) - set(new), "only earlier"))',
+                '((set(old) - set(new), "only now"), (set(new) - set(old), "only earlier"))',
+            ),
+            "* further groups overlooked": (
+                "            remarks.append(f\"{group['title']}: the earlier report has no such group.\")\n",
+                "",
+            ),
+            "* compared with the first group": (
+                'before = then["groups"][number]',
+                'before = then["groups"][0]',
+            ),
+            "* ends of an interval swapped": (
+                '"low": gain.both_low, "high": gain.both_high',
+                '"low": gain.both_high, "high": gain.both_low',
+            ),
+            "* the first system in both places": (
+                '{"first": one, "second": other,',
+                '{"first": one, "second": one,',
+            ),
+            "* zero is unknown": (
+                "if one is None or other is None:",
+                "if not one or not other:",
+            ),
+            "* the names of runs are their systems": (
+                "[run.name for run in group.runs]",
+                "[run.name for run in group.runs[:1]]",
+            ),
+            "* what is not known is 0": (
+                "return None if isinstance(value, float) and value != value else value",
+                "return 0.0 if isinstance(value, float) and value != value else value",
+            ),
+            "* another file's record": (
+                'path / "report.json" if path.is_dir() else path.with_suffix(".json")',
+                'path / "report.json" if path.is_dir() else path',
+            ),
+            "a change in shares": (
+                "{100 * line.change:+.1f}",
+                "{line.change:+.1f}",
+            ),
+        },
+    ),
+    "ferdis/sweep/shared_study.py": (
+        ("tests/sweep/test_shared_study.py",),
+        {
+            "all workers draw the same": (
+                "seed = derived_seed(self._seed, number) % 2**32",
+                "seed = self._seed",
+            ),
+            "the trial's own numbers forgotten": (
+                "        self._tpe = self._fresh(trial.number)\n",
+                "        pass\n",
+            ),
+            "the lowest score is best": (
+                'direction="maximize"',
+                'direction="minimize"',
+            ),
+            "one trial more": (
+                "< self._trials else None",
+                "<= self._trials else None",
+            ),
+            "running trials not counted": (
+                "TrialState.PRUNED, TrialState.RUNNING)",
+                "TrialState.PRUNED)",
+            ),
+            "failed trials not counted": (
+                "len(held) + len(self.failed()) <",
+                "len(held) <",
+            ),
+            "pruned trials are no end": (
+                "[*self._select(TrialState.COMPLETE, TrialState.PRUNED), *self.failed()]",
+                "[*self._select(TrialState.COMPLETE), *self.failed()]",
+            ),
+            "an interrupted trial is lost": (
+                '            self._requeue(trial, trial.user_attrs.get("deaths", 0))\n',
+                "",
+            ),
+            "an interrupted trial has died": (
+                'self._requeue(trial, trial.user_attrs.get("deaths", 0))',
+                'self._requeue(trial, trial.user_attrs.get("deaths", 0) + 1)',
+            ),
+            "an interruption goes unsaid": (
+                'trial.user_attrs.get("deaths", 0))\n            raise\n',
+                'trial.user_attrs.get("deaths", 0))\n',
+            ),
+            "deaths forgotten": (
+                "self._requeue(trial, deaths + 1)",
+                "self._requeue(trial, 0)",
+            ),
+            "one death is the end": (
+                "            if deaths < RETRIES:\n",
+                "            if deaths < 1:\n",
+            ),
+            "the living are taken for dead": (
+                "<= GRACE_SECONDS:",
+                ">= GRACE_SECONDS:",
+            ),
+            "a trial without a beat is dead": (
+                "trial.datetime_start.timestamp() if trial.datetime_start else time.time()",
+                "0.0",
+            ),
+            "other arguments in the queue": (
+                'self.study.enqueue_trial(trial.params, user_attrs={"deaths": deaths})',
+                'self.study.enqueue_trial({}, user_attrs={"deaths": deaths})',
+            ),
+            "another sweep goes on": (
+                '            raise ValueError(f"{where} holds another',
+                '            print(f"{where} holds another',
+            ),
+            "no pruning": (
+                "pruner=pruner or optuna",
+                "pruner=optuna",
+            ),
+            "a password is shown": (
+                "hide_password=True",
+                "hide_password=False",
+            ),
+            "divergence is a failure": (
+                "        except ArithmeticError as error:",
+                "        except ZeroDivisionError as error:",
+            ),
+            "an error of the trial ends all": (
+                '            trial.set_user_attr("error", with_kind(error))\n'
+                "            self._tell(trial, state=TrialState.FAIL)\n",
+                "            raise\n",
+            ),
+        },
+    ),
+    "ferdis/preprocess/restore.py": (
+        (
+            "tests/preprocess/test_align.py",
+            "tests/predict/test_predictor.py",
+        ),
+        {
+            "* device of the detector ignored": (
+                "aligner = Aligner(device, turned",
+                'aligner = Aligner("cpu", turned',
+            ),
+            "* device of drawn faces ignored": (
+                "return Aligner(device, template=_template(record, model))",
+                'return Aligner("cpu", template=_template(record, model))',
+            ),
+            "* turning forgotten": (
+                'turned="turned" in params, ',
+                "",
+            ),
+            "the filling outside forgotten": (
+                ", outside=outside_of(params))",
+                ")",
+            ),
+            "digests not compared": (
+                'if record.get("digest") != aligner.digest:',
+                "if False:",
+            ),
+            "* a record without a size is whole": (
+                'if name is None or "image_size" not in record:',
+                "if name is None:",
+            ),
+            "* there and here swapped": (
+                'there, here = record.get("params", {}), aligner.params',
+                'here, there = record.get("params", {}), aligner.params',
+            ),
+            "* lists and tuples differ": (
+                "return [_plain(item) for item in value] if isinstance(value, list | tuple) else value",
+                "return value",
+            ),
+            "drawn faces at the template of photographs": (
+                "return Aligner(device, template=_template(record, model))",
+                "return Aligner(device)",
+            ),
+            "another way of aligning is this one": (
+                "if name != aligner.name:",
+                "if False:",
+            ),
+        },
+    ),
+    "ferdis/cli/help.py": (
+        (KNOWN,),
+        {
+            "short help for all": (
+                'return "all" if "--help_all" in names',
+                'return "all" if "--help_al" in names',
+            ),
+            "required arguments look optional": (
+                'if argument.default else " (required)"',
+                'if argument.default else ""',
+            ),
+            "completion of values of the last option but one": (
+                "for token in reversed(before[1:])",
+                "for token in before[1:]",
+            ),
+            "all classes of a choice": (
+                "return sorted(name for name in found if name.startswith(last))",
+                "return sorted(found)",
+            ),
         },
     ),
 }

@@ -310,6 +310,86 @@ PROTOCOL: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
         ),
         {
             "* mirror images not near by sketch": ("theirs[part, odd].T).abs_()", "theirs[part, odd].T)"),
+            "* the surroundings stay": (
+                "detail = luminance - smooth @ luminance @ smooth.T",
+                "detail = luminance - luminance.mean()",
+            ),
+            "* contrast stays": (
+                "detail / (contrast + _QUIET)",
+                "detail / _QUIET",
+            ),
+            "the mirrored way of the first": (
+                "flipped = (mirrored > plain).numpy()[row, likeliest]",
+                "flipped = (mirrored > plain).numpy()[row, place]",
+            ),
+            "mirrored ways swapped": (
+                "flipped = (mirrored > plain)",
+                "flipped = (mirrored < plain)",
+            ),
+            "plain copies alone": (
+                "torch.maximum(plain, mirrored).topk",
+                "plain.topk",
+            ),
+            "rows of a later block are those of the first": (
+                "        row = row + top\n",
+                "",
+            ),
+            "columns of a later block are those of the first": (
+                "torch.cat([column, place + left], dim=1)",
+                "torch.cat([column, place], dim=1)",
+            ),
+            "one group is compared": (
+                "score.masked_fill_(codes[0][:, None] == codes[1][None, part], -2.0)",
+                "score.masked_fill_(codes[0][:, None] != codes[1][None, part], -2.0)",
+            ),
+            "the mean of the windows": (
+                "agreed = _weighted_median(correlation.flatten(1), weight.flatten(1))",
+                "agreed = (correlation * weight).flatten(1).sum(1) / weight.flatten(1).sum(1).clamp_min(1e-6)",
+            ),
+            "* all windows alike": (
+                "weight = centre * (share > 0.5)",
+                "weight = torch.ones_like(centre) * (share > 0.5)",
+            ),
+            "* flat windows asked": (
+                " * (torch.maximum(energy, energy_theirs) > _FLAT**2)",
+                "",
+            ),
+            "* not registered at full resolution": (
+                "_register(ours, theirs, move[alike], _STEPS_LEFT)",
+                "move[alike]",
+            ),
+            "moved the other way": (
+                "move = move @ torch.linalg.inv(step)",
+                "move = move @ step",
+            ),
+            "* moves of the first pairs": (
+                "_register(ours, theirs, move[alike],",
+                "_register(ours, theirs, move[: len(alike)],",
+            ),
+            "* large residuals pull": (
+                "(seen - ours).clamp(-_RESIDUAL, _RESIDUAL)",
+                "(seen - ours)",
+            ),
+            "* the limit is never reached": (
+                "        if total >= limit:\n            break\n",
+                "",
+            ),
+            "more than the limit": (
+                "np.concatenate(column)[:limit]",
+                "np.concatenate(column)",
+            ),
+            "turned upside down for mirrored": (
+                "theirs.flip(3), theirs)",
+                "theirs.flip(2), theirs)",
+            ),
+            "* covered or not": (
+                " & (covered > _COVERED)",
+                "",
+            ),
+            "slopes of x and y swapped": (
+                "for d in (2, 1))",
+                "for d in (1, 2))",
+            ),
         },
     ),
 }

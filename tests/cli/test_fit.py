@@ -62,7 +62,7 @@ def test_what_a_run_says_is_passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr(fit, "check_line", lambda *_: None)
     monkeypatch.setattr(fit, "read_experiment", lambda *_: experiment)
     monkeypatch.setattr("ferdis.run_folder.read_run", lambda _: measured)
-    monkeypatch.setattr("ferdis.evaluation.final_fit.common_winner", lambda run, label: {"epochs": len(label)})
+    monkeypatch.setattr("ferdis.evaluation.final_fit.common_winner", lambda run, label: {"epochs": 50 + len(label)})
     monkeypatch.setattr(
         "ferdis.evaluation.final_fit.fit_final",
         lambda estimator, faces, out, **more: given.update(more, estimator=estimator, faces=faces, out=out),
@@ -71,7 +71,7 @@ def test_what_a_run_says_is_passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr(NearestMean, "set_params", lambda self, **new: vars(self).update(new))
     fit.run([])
     assert given["seed"] == 7 and given["like"] == tmp_path / "run" and given["system"] == "cnn"
-    assert given["estimator"].epochs == 3, "the winner's"
+    assert given["estimator"].epochs == 53, "the winner's"
     assert given["out"] == tmp_path / "model" and given["arguments"] == {"dataset": {"name": "manifest"}, "seed": 7}
     held_out = 0 if given["validation"] is None else len(given["validation"])
     assert (held_out > 0) == (selection == "validation") and len(given["faces"]) == len(faces) - held_out
