@@ -719,4 +719,57 @@ FRONT: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             ),
         },
     ),
+    "ferdis/cli/fit.py": (
+        ("tests/cli/test_fit.py",),
+        {
+            "nobody held out as in the run": (
+                'if measured.record["selection"] == "validation":',
+                'if measured.record["selection"] == "last" and False:',
+            ),
+            "held out of the last fold": (
+                ".split(faces)[0]",
+                ".split(faces)[-1]",
+            ),
+            "held-out people are fitted on": (
+                "return faces[[row for row in range(len(faces)) if row not in chosen]], faces[fold.validation]",
+                "return faces, faces[fold.validation]",
+            ),
+            "test people choose the epoch": (
+                "chosen = set(fold.validation.tolist())",
+                "chosen = set(fold.test.tolist())",
+            ),
+            "seed 0 whatever is asked": (
+                'seed=settings["seed"], dataset',
+                "seed=0, dataset",
+            ),
+            "* the sweep's winner forgotten": (
+                "estimator.set_params(**common_winner(measured, label))\n        ",
+                "",
+            ),
+            "the run's preset forgotten": (
+                'record.get("preset", "paper")',
+                '"paper"',
+            ),
+            "the run's arguments forgotten": (
+                "{label: record.get(label, {})}",
+                "{label: {}}",
+            ),
+            "the validation part not passed on": (
+                "validation=validation, seed",
+                "validation=None, seed",
+            ),
+            "the line before the run": (
+                "return [*tokens(chosen | {label: record.get(label, {})}), *rest], run_folder",
+                "return [*rest, *tokens(chosen | {label: record.get(label, {})})], run_folder",
+            ),
+            "the recipe is nobody's": (
+                "faces, out, like=like, system=label",
+                "faces, out, like=None, system=label",
+            ),
+            "the first system of several": (
+                'or (labels[0] if len(labels) == 1 else "")',
+                "or labels[0]",
+            ),
+        },
+    ),
 }

@@ -193,6 +193,46 @@ PROTOCOL: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "rows = np.flatnonzero(np.isin(origin, train))\n",
                 "rows = np.flatnonzero(np.isin(origin, [*train, test]))\n",
             ),
+            "* test set trains": (
+                "any(item is self.test or (isinstance(item, str) and item == self.test) for item in self.train)",
+                "any(item is self.test for item in self.train)",
+            ),
+            "a set twice": (
+                "for other in self.datasets[:k])",
+                "for other in self.datasets[:0])",
+            ),
+            "names and faces mixed": (
+                "if len({isinstance(item, str) for item in given}) > 1:",
+                "if False:",
+            ),
+            "* seed 0 whatever is asked": (
+                "chosen = carve(faces[rows], validation, seed)",
+                "chosen = carve(faces[rows], validation, 0)",
+            ),
+            "nobody validates": (
+                "chosen = carve(faces[rows], validation, seed)",
+                "chosen = carve(faces[rows], 0.0, seed)",
+            ),
+            "a set without rows is tested": (
+                "        if not (origin == name).any():\n",
+                "        if False:\n",
+            ),
+            "the first fold's number for all": (
+                "_across(faces, origin, number, [name",
+                "_across(faces, origin, 0, [name",
+            ),
+            "one fold too few": (
+                "return len(self.datasets)\n",
+                "return len(self.datasets) - 1\n",
+            ),
+            "faces given are ignored": (
+                "faces = self.faces if X is None else X\n        *train",
+                "faces = self.faces\n        *train",
+            ),
+            "* all of the others test": (
+                "np.flatnonzero(origin == test))",
+                "np.flatnonzero(~np.isin(origin, train)))",
+            ),
         },
     ),
     "ferdis/protocol/cross_dataset.py": (
