@@ -317,6 +317,14 @@ REPORTS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 'bracketed(value, *metrics.interval(part, "accuracy"))',
                 'bracketed(value, *metrics.interval(rows, "accuracy"))',
             ),
+            "* sequences' accuracy not shown": (
+                'summary["sequence_accuracy"].notna().any()',
+                'summary["sequence_accuracy"].isna().any()',
+            ),
+            "few people go unsaid": (
+                '(records["people"] < FEW_PEOPLE)][',
+                '(records["people"] < 0)][',
+            ),
         },
     ),
     "ferdis/report/notes.py": (

@@ -205,6 +205,10 @@ FRONT: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 'needed = "required" in given',
             ),
             "a joint protocol takes one data set": ('            del groups["dataset"]\n', ""),
+            "* missing arguments of the data set found late": (
+                'for key in {"dataset", "protocol"} & set(there.groups) - braces:',
+                'for key in {"protocol"} & set(there.groups) - braces:',
+            ),
         },
     ),
     "ferdis/cli/chosen.py": (
@@ -312,6 +316,10 @@ FRONT: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "arguments of the protocol not passed on": (
                 "imported(PROTOCOLS[chosen.protocol])(**without_name(folds))",
                 "imported(PROTOCOLS[chosen.protocol])()",
+            ),
+            "* folds that cannot be made are found late": (
+                "            _refuse_folds(chosen.dataset, data, protocol)\n",
+                "            pass\n",
             ),
         },
     ),

@@ -19,6 +19,7 @@ from ferdis.cli.signatures import Argument
 from ferdis.faces import Faces
 from ferdis.systems import SYSTEMS
 from ferdis.systems.baselines import BaselineCNN
+from tests.datasets.trees import manifest
 from tests.evaluation.runner_fakes import make_faces
 
 CROSS = ["--system", "cnn", "--protocol", "cross"]
@@ -66,6 +67,7 @@ def test_a_folder_that_may_not_be_written_is_refused(tmp_path: Path, monkeypatch
         ("kfold", ["--system", "my-cnn=cnn"], "--system my-cnn=cnn: a label is a plain word"),
         ("report", [".", "/no/such"], "/no/such does not exist"),
         ("pack", ["."], "ferdis pack needs OUT"),
+        ("kfold", ["--dataset", "manifest"], "ferdis kfold needs --dataset.root: "),
     ],
 )
 def test_a_line_is_refused(verb: str, argv: list[str], says: str) -> None:
@@ -200,6 +202,16 @@ def test_what_cannot_work_is_refused_before_faces_are_loaded(monkeypatch: pytest
     monkeypatch.setattr(BaselineCNN, "check", refuse)
     with pytest.raises(ValueError, match="not this"):
         read_experiment(LINE, parser)
+
+
+def test_folds_that_cannot_be_made_are_refused_before_faces_are_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("ferdis.datasets.load", lambda *_, **__: pytest.fail("loaded"))
+    root = manifest(tmp_path, ["1.png,fear,anna", "2.png,anger,anna", "3.png,fear,ben", "4.png,anger,ben"])
+    line = ["--system", "cnn", "--preset", "small", "--dataset", "manifest", f"--dataset.root={root}", "--folds", "9"]
+    with pytest.raises(ValueError, match="2 people cannot fill 9 subject-exclusive folds"):
+        read_experiment(line, parser)
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,13 @@ def test_ages_are_in_decades_and_few_people_are_named(rows: pd.DataFrame) -> Non
     assert len(figures.group_recall(records).axes[0].get_yticklabels()) == 8
 
 
+def test_accuracy_of_sequences_is_shown_where_there_are_any(rows: pd.DataFrame) -> None:
+    summary = metrics.summary(rows).assign(sequence_accuracy=[0.75, np.nan])
+    shown = tables.summary_table(summary).cells
+    assert shown["sequence accuracy (%)"].tolist() == ["75.0", "-"]
+    assert "sequence accuracy (%)" not in tables.summary_table(summary.assign(sequence_accuracy=np.nan)).cells
+
+
 def test_columns_to_group_by(rows: pd.DataFrame) -> None:
     assert tables.groups_of(rows, ["tilt"])["tilt"].nunique() == 4  # quarters
     missing = rows.assign(gender=rows["gender"].where(rows["subject"] != "s5"))
