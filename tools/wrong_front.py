@@ -1,4 +1,4 @@
-"""Wrong programs in what meets the user: command line, figures, pages, sets of images, shared studies.
+"""Wrong programs in what meets the user: command line, figures, pages, sets of images, shared studies, exported files.
 
 A part of ``tools/wrong_programs.py``, in the same form.
 """
@@ -17,6 +17,7 @@ NOTES = "tests/report/test_report_notes.py"
 TABLES = "tests/report/test_report_tables.py"
 LEAKAGE = "tests/protocol/test_leakage.py"
 REGISTRY = "tests/datasets/test_registry.py"
+GRAPH = "tests/export/test_graph.py"
 
 FRONT: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     "ferdis/figures.py": (
@@ -777,6 +778,149 @@ FRONT: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "the first system of several": (
                 'or (labels[0] if len(labels) == 1 else "")',
                 "or labels[0]",
+            ),
+        },
+    ),
+    "ferdis/predict/command.py": (
+        ("tests/predict/test_command_parts.py",),
+        {
+            "* system not passed on": (
+                "system=system, faces=faces, crops=crops, device=device",
+                "faces=faces, crops=crops, device=device",
+            ),
+            "* device not passed on": (
+                "crops=crops, device=device, **options",
+                "crops=crops, **options",
+            ),
+            "* the threshold not passed on": (
+                '{"abstain_below": abstain_below, "action_units": action_units}',
+                '{"action_units": action_units}',
+            ),
+            "seconds of images alone": (
+                'timed = _Seen(), any(source.kind != "image"',
+                'timed = _Seen(), any(source.kind == "image"',
+            ),
+            "* limit before every n-th": (
+                "return limit\n    return sum(known)",
+                "return None\n    return sum(known)",
+            ),
+            "* the total of all in spite of a limit": (
+                "return sum(known) if limit is None else min(limit, sum(known))",
+                "return sum(known)",
+            ),
+            "* faces of one image under another's name": (
+                'drawn = draw(frame.pixels, rows[rows["image"] == frame.name], classes)',
+                "drawn = draw(frame.pixels, rows, classes)",
+            ),
+            "* the share of all images could not be read": (
+                "{self.images - len(self.unreadable)}",
+                "{self.images}",
+            ),
+            "* the run's folder is an image": (
+                '"*/estimator.json", "resolved.json")',
+                '"*/estimator.json")',
+            ),
+            "* batches of no bound": (
+                "> 3 * _PIXELS:",
+                "> 300 * _PIXELS:",
+            ),
+            "a file's model is the default one": (
+                'or first.suffix == ".onnx"',
+                'or first.suffix == ".onx"',
+            ),
+        },
+    ),
+    "ferdis/onnx_model.py": (
+        (GRAPH,),
+        {
+            "* rows of the last batch lost": (
+                "for start in range(0, count, _BATCH)",
+                "for start in range(0, count - count % _BATCH or count, _BATCH)",
+            ),
+            "* the last batch for all": (
+                "given[start : start + _BATCH] for",
+                "given[-_BATCH:] for",
+            ),
+            "* threads ignored": (
+                "int(given) if threads is None else threads",
+                "int(given or 1)",
+            ),
+            "a newer file is read": (
+                'if int(metadata["ferdis_format"]) > FORMAT:',
+                'if int(metadata["ferdis_format"]) < FORMAT:',
+            ),
+            "* the least probable class": (
+                ".argmax(1)]",
+                ".argmin(1)]",
+            ),
+            "* generators name expressions": (
+                "        if not self.classes:\n",
+                "        if False:\n",
+            ),
+            "* outputs under the inputs' order": (
+                "zip(self.outputs, zip(*parts, strict=True), strict=True)",
+                "zip(self.outputs[::-1], zip(*parts, strict=True), strict=True)",
+            ),
+            "* cores spin": (
+                '"session.intra_op.allow_spinning", "0"',
+                '"session.intra_op.allow_spinning", "1"',
+            ),
+            "* the template is text": (
+                '"classes", "preprocessing", "crop_template",',
+                '"classes", "preprocessing",',
+            ),
+        },
+    ),
+    "ferdis/export/graph.py": (
+        (GRAPH,),
+        {
+            "no antialiasing": (
+                "/ step.clamp(min=1)).clamp(min=0)",
+                ").clamp(min=0)",
+            ),
+            "* height and width swapped": (
+                "pixels = whole_pixels(height @ planes @ width.T)",
+                "pixels = whole_pixels(width @ planes @ height.T)",
+            ),
+            "pixels not rounded": (
+                "pixels = whole_pixels(height @ planes @ width.T)",
+                "pixels = height @ planes @ width.T",
+            ),
+            "training mode": (
+                "copy.deepcopy(module).cpu().eval()",
+                "copy.deepcopy(module).cpu().train()",
+            ),
+            "the system itself is changed": (
+                "copy.deepcopy(module).cpu().eval()",
+                "module.cpu().eval()",
+            ),
+            "* half is whole": (
+                "torch.float16 if half else torch.float32",
+                "torch.float32",
+            ),
+            "images in -1..1": (
+                "((result + 1) / 2).clamp(0, 1)",
+                "result.clamp(-1, 1)",
+            ),
+            "* images not clamped": (
+                "((result + 1) / 2).clamp(0, 1)",
+                "((result + 1) / 2)",
+            ),
+            "channels first": (
+                ".clamp(0, 1).permute(0, 2, 3, 1)",
+                ".clamp(0, 1)",
+            ),
+            "* inputs in the order given": (
+                "torch.from_numpy(inputs[name]).split(_ROWS) for name in self.inputs",
+                "torch.from_numpy(value).split(_ROWS) for value in inputs.values()",
+            ),
+            "* the first function whatever is asked": (
+                "self.function = methods_of(self.system)[method]",
+                "self.function = next(iter(methods_of(self.system).values()))",
+            ),
+            "images of the system in 0..255": (
+                "result.astype(np.float32) / 255",
+                "result.astype(np.float32)",
             ),
         },
     ),
