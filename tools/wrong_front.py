@@ -894,7 +894,7 @@ FRONT: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "copy.deepcopy(module).cpu().eval()",
                 "module.cpu().eval()",
             ),
-            "* half is whole": (
+            "half is whole": (
                 "torch.float16 if half else torch.float32",
                 "torch.float32",
             ),
@@ -914,7 +914,7 @@ FRONT: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "torch.from_numpy(inputs[name]).split(_ROWS) for name in self.inputs",
                 "torch.from_numpy(value).split(_ROWS) for value in inputs.values()",
             ),
-            "* the first function whatever is asked": (
+            "the first function whatever is asked": (
                 "self.function = methods_of(self.system)[method]",
                 "self.function = next(iter(methods_of(self.system).values()))",
             ),
