@@ -211,6 +211,7 @@ fit_final(small, faces, "out", lik="x")  # wrong: call-arg
 """
 
 
+@pytest.mark.slow  # mypy reads torch and all of ferdis anew
 def test_mypy_sees_the_mistakes_of_a_script_and_nothing_else(tmp_path: Path) -> None:
     pytest.importorskip("mypy")
     script = tmp_path / "script.py"

@@ -20,6 +20,10 @@ REGISTRY = "tests/datasets/test_registry.py"
 GRAPH = "tests/export/test_graph.py"
 
 FRONT: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+    "ferdis/report/__init__.py": (
+        ("tests/report/test_report.py",),
+        {"columns are refused when the folder is there": ("        groups_of(group.rows, by)", "        pass")},
+    ),
     "ferdis/figures.py": (
         (FIGURES,),
         {

@@ -14,12 +14,10 @@ from scipy.optimize import minimize_scalar
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
-from ferdis.metrics.disentanglement import _checked, _fitted
+from ferdis.metrics.disentanglement import _HALVINGS, _checked, _fitted
 from ferdis.metrics.verification import equal_error_rate, pair_cosines
 
 __all__ = ["LeakByVerification", "people_told_apart", "verification_leak"]
-
-_HALVINGS = 5
 
 
 @dataclass(frozen=True)

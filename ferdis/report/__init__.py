@@ -18,6 +18,7 @@ from ferdis.report.mistakes import Loader
 from ferdis.report.page import Part, Section, render
 from ferdis.report.record import as_json, changes_text, read_report, report_record
 from ferdis.report.sections import section, summary_of
+from ferdis.report.tables import groups_of
 from ferdis.run_folder import read_run
 
 __all__ = ["write_report"]
@@ -76,6 +77,8 @@ def write_report(
     if against is not None:
         read_report(against)  # before anything is written
     groups, apart = join([read_run(path) for path in runs])
+    for group in groups:
+        groups_of(group.rows, by)  # refuses what the images cannot be grouped by
     folder = Path(out) if out is not None else _default(runs)
     with run_folder.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)

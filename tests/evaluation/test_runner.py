@@ -275,7 +275,7 @@ def wait_for(what: Any, seconds: float = 200) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_killed_run_goes_on_to_the_same_rows(tmp_path: Path, undisturbed: Path, faces: Faces, n_jobs: int) -> None:
     out, diary = tmp_path / "run", tmp_path / "diary"
     process = start(out, diary, n_jobs)

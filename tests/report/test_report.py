@@ -295,6 +295,7 @@ def test_arguments_that_do_not_fit(runs: Path, tmp_path: Path) -> None:
         write_report([runs / "first"], mistakes=-1)
     with pytest.raises(ValueError, match="the rows have no column 'height' to group by"):
         write_report([runs / "first"], by=["height"])
+    assert not (runs / "first" / "report").exists()
     (tmp_path / "file").write_text("")
     with pytest.raises(run_folder.DiskError, match="cannot be written"):
         write_report([runs / "first"], tmp_path / "file", mistakes=0)
