@@ -36,6 +36,7 @@ def editors(eggan: list[str], monkeypatch: pytest.MonkeyPatch):
     sys.modules.pop("editors", None)
 
 
+@pytest.mark.slow
 def test_all_systems_in_one_run_that_goes_on(editors, tmp_path: Path, monkeypatch, capsys) -> None:
     experiment, small = editors
     argv = [*small, "--out", str(tmp_path)]

@@ -32,6 +32,7 @@ def photographs(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_system_is_stepped_as_its_fit_would(tmp_path) -> None:
     out = tmp_path / "steps.json"
     options = ["cnn", "--batch-size", "4", "--steps", "1", *SHORT, "--json", str(out)]

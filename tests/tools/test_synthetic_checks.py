@@ -147,6 +147,7 @@ def test_the_yardstick_learns_what_can_be_learnt():
     assert cnn.unweighted_recall(np.array(["a", "a", "b"]), np.array(["a", "b", "b"])) == 0.75
 
 
+@pytest.mark.slow
 def test_units_are_local_and_monotone():
     people = 3
     still = load_synthetic(people, ["neutral"], 1, 96, seed=4, cache=False)

@@ -40,6 +40,7 @@ def test_the_smallest_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert sorted(written) == sorted([*card["files"], f"{name}.json"])
 
 
+@pytest.mark.slow
 def test_the_detector_is_written_again_as_it_is(tmp_path: Path) -> None:
     """Same weights, same answers as the files that ship."""
     train_zoo.main(["mtcnn", "--out", str(tmp_path)])
