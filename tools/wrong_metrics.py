@@ -309,8 +309,8 @@ METRICS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
         {
             "expressions read across images, not people": ("groups=place)", "groups=np.arange(len(place)))"),
             "identity scored on the fitted half": (
-                "subject[fit], representations[score], seed)\n            right.append(found == subject[score])",
-                "subject[fit], representations[fit], seed)\n            right.append(found == subject[fit])",
+                "subject[fit], representations[score], seed)\n        right.append(found == subject[score])",
+                "subject[fit], representations[fit], seed)\n        right.append(found == subject[fit])",
             ),
             "* chance of equal classes": (
                 "float(counts.max() / len(expression))",

@@ -11,15 +11,20 @@ from tools.wrong_datasets import LOADERS
 from tools.wrong_evaluation import EVALUATION, REPORTS
 from tools.wrong_front import FRONT
 from tools.wrong_generators import GENERATORS
+from tools.wrong_images import IMAGES
 from tools.wrong_kept import KEPT
+from tools.wrong_lists import LISTS
+from tools.wrong_measured import MEASURED
 from tools.wrong_metrics import METRICS
+from tools.wrong_pages import PAGES
 from tools.wrong_predict import PREDICTED
 from tools.wrong_preprocess import PREPROCESS
 from tools.wrong_protocol import PROTOCOL
 from tools.wrong_records import RECORDS
 from tools.wrong_renderers import RENDERERS
+from tools.wrong_reproduced import REPRODUCED
 from tools.wrong_rivals import RIVALS
-from tools.wrong_runs import RUNS_AND_TABLES
+from tools.wrong_runs import RUNS
 from tools.wrong_shared_parts import ARGUMENTS, PHASES, SHARED
 from tools.wrong_training import TRAINED
 from tools.wrong_views import VIEWS
@@ -316,13 +321,18 @@ PROGRAMS = (
     EVALUATION,
     REPORTS,
     LOADERS,
+    LISTS,
     RECORDS,
     RENDERERS,
     TRAINED,
+    MEASURED,
     PREDICTED,
     PREPROCESS,
     VIEWS,
     KEPT,
     FRONT,
-    RUNS_AND_TABLES,
+    PAGES,
+    IMAGES,
+    RUNS,
+    REPRODUCED,
 )

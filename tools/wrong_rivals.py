@@ -475,7 +475,7 @@ RIVALS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "max((generated.expression == name).sum()",
                 "min((generated.expression == name).sum()",
             ),
-            "* faces of nobody have a name": ('    if not faces.has_subjects:\n        return faces, ""\n', ""),
+            "* faces without subjects have a name": ('    if not faces.has_subjects:\n        return faces, ""\n', ""),
             "the filter is not named": (
                 '*([] if judge is None else [f"filtered',
                 '*([] if judge is not None else [f"filtered',

@@ -200,7 +200,7 @@ SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 'return "pairs" if training.faces.attrs.get("posed") and training.people is not None',
                 'return "pairs" if training.people is not None',
             ),
-            "posed faces of nobody are paired": (
+            "posed faces without subjects are paired": (
                 'training.faces.attrs.get("posed") and training.people is not None',
                 'training.faces.attrs.get("posed")',
             ),

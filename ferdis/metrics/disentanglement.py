@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -148,11 +148,9 @@ def identity_probe(
     if counts.min() < 2:
         raise ValueError(f"{names[counts.argmin()]} has one image only: to read identity takes two a person")
     right = []
-    for halving in range(_HALVINGS):
-        halves = StratifiedKFold(2, shuffle=True, random_state=seed + halving)
-        for fit, score in halves.split(representations, subject):
-            found = _predicted(reader, representations[fit], subject[fit], representations[score], seed)
-            right.append(found == subject[score])
+    for fit, score in _halvings(subject, seed):
+        found = _predicted(reader, representations[fit], subject[fit], representations[score], seed)
+        right.append(found == subject[score])
     return Probe(float(np.concatenate(right).mean()), float(counts.max() / len(subject)), len(subject))
 
 
@@ -363,6 +361,12 @@ def sap(representations: ArrayLike, factors: Mapping[str, ArrayLike], *, seed: i
         ranked = np.sort(single)
         gaps[name] = ranked[-1] - ranked[-2]
     return pd.Series(gaps, name="SAP")
+
+
+def _halvings(subject: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows to fit a probe on, and to score it on: random halves of each subject's images, then the other way round."""
+    for halving in range(_HALVINGS):
+        yield from StratifiedKFold(2, shuffle=True, random_state=seed + halving).split(subject, subject)
 
 
 def _predicted(kind: Reader, values: np.ndarray, labels: np.ndarray, others: np.ndarray, seed: int) -> np.ndarray:

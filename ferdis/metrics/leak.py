@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold
 
-from ferdis.metrics.disentanglement import _HALVINGS, _checked, _fitted
+from ferdis.metrics.disentanglement import _checked, _fitted, _halvings
 from ferdis.metrics.verification import equal_error_rate, pair_cosines
 
 __all__ = ["LeakByVerification", "people_told_apart", "verification_leak"]
@@ -87,13 +86,11 @@ def people_told_apart(representations: ArrayLike, subject: ArrayLike, *, seed: i
     if len(people) < 2 or counts.min() < 2:
         raise ValueError("to tell people apart takes two people, and two images of each")
     found_logits, found_truths = [], []
-    for halving in range(_HALVINGS):
-        halves = StratifiedKFold(2, shuffle=True, random_state=seed + halving)
-        for fit, score in halves.split(values, names):
-            probe = _fitted("logistic", values[fit], names[fit], seed)
-            found = probe.decision_function(values[score])
-            found_logits.append(np.stack([-found / 2, found / 2], 1) if found.ndim == 1 else found)
-            found_truths.append(person[score])
+    for fit, score in _halvings(names, seed):
+        probe = _fitted("logistic", values[fit], names[fit], seed)
+        found = probe.decision_function(values[score])
+        found_logits.append(np.stack([-found / 2, found / 2], 1) if found.ndim == 1 else found)
+        found_truths.append(person[score])
     logits, truths = np.concatenate(found_logits), np.concatenate(found_truths)
 
     def cross_entropy(scale: float) -> float:

@@ -77,14 +77,13 @@ def write_report(
     if against is not None:
         read_report(against)  # before anything is written
     groups, apart = join([read_run(path) for path in runs])
-    for group in groups:
-        groups_of(group.rows, by)  # refuses what the images cannot be grouped by
+    attributes = [groups_of(group.rows, by) for group in groups]  # refuses what images cannot be grouped by
     folder = Path(out) if out is not None else _default(runs)
     with run_folder.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     sections = [
-        section(group, f"g{number}", by=by, mistakes=mistakes, faces=faces, load=load)
-        for number, group in enumerate(groups, 1)
+        section(group, f"g{number}", attributes=found, mistakes=mistakes, faces=faces, load=load)
+        for number, (group, found) in enumerate(zip(groups, attributes, strict=True), 1)
     ]
     record = report_record(groups, sections, [summary_of(group) for group in groups])
     if against is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 import yaml
@@ -31,7 +31,7 @@ def section(
     group: Group,
     anchor: str,
     *,
-    by: Sequence[str] = (),
+    attributes: Mapping[str, pd.Series],
     mistakes: int = 12,
     faces: Faces | None = None,
     load: Loader | None = None,
@@ -42,7 +42,8 @@ def section(
     ----------
     group : Group
     anchor : begins every anchor of the section.
-    by, mistakes, faces, load
+    attributes : what its images are grouped by, of :func:`ferdis.report.tables.groups_of`
+    mistakes, faces, load
         As for :func:`ferdis.report.write_report`.
     """
     rows = group.rows
@@ -55,7 +56,7 @@ def section(
         noise_part(rows, gains, anchor),
         _folds(rows, anchor),
         _classes(rows, anchor),
-        _groups(rows, by, anchor),
+        _groups(rows, attributes, anchor),
         calibration_part(rows, anchor),
         robustness_part(group, anchor),
         _mistakes(group, mistakes, faces, load, anchor),
@@ -197,11 +198,10 @@ def _classes(rows: pd.DataFrame, anchor: str) -> Part:
     return Part("Classes", f"{anchor}-classes", tables=[tables.class_table(rows)], figures=shown)
 
 
-def _groups(rows: pd.DataFrame, by: Sequence[str], anchor: str) -> Part:
+def _groups(rows: pd.DataFrame, attributes: Mapping[str, pd.Series], anchor: str) -> Part:
     """Recall by attribute, where the data set names any."""
     title = "Groups of people"
-    groups = tables.groups_of(rows, by)
-    records = tables.group_records(rows, groups)
+    records = tables.group_records(rows, attributes)
     if records.empty:
         line = (
             "The rows name no age, gender, ethnicity or skin tone: a data set whose table has such columns is reported "
@@ -210,7 +210,7 @@ def _groups(rows: pd.DataFrame, by: Sequence[str], anchor: str) -> Part:
         return Part(title, f"{anchor}-groups", lines=[line])
     caption = "Mean recall of each group; in brackets its people. Whether two groups differ is not tested."
     figure = drawing("groups", figures.group_recall(records), caption)
-    gaps = tables.gap_table(rows, records, groups)
+    gaps = tables.gap_table(rows, records, attributes)
     shown = [tables.group_table(records), *([] if gaps is None else [gaps])]
     return Part(title, f"{anchor}-groups", tables=shown, figures=[figure])
 

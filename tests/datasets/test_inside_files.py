@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -301,21 +301,8 @@ def test_frames_that_no_header_counts_and_one_that_cannot_be_decoded(monkeypatch
         (1, True),
         (2, False),
     ]
-    monkeypatch.setattr(containers, "_opened", lambda _: _Closing(container))
+    monkeypatch.setattr(containers, "_opened", lambda _: nullcontext(container))
     assert containers.count_frames("a.avi") == 3
-
-
-class _Closing:
-    """A container for a ``with`` block."""
-
-    def __init__(self, container: Any) -> None:
-        self.container = container
-
-    def __enter__(self) -> Any:
-        return self.container
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 def test_an_image_is_turned_as_its_mark_says() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import joblib
@@ -17,6 +16,7 @@ from ferdis.evaluation.fold_batches import JobBatch, run_fits
 from ferdis.evaluation.workers import Workers, died
 from ferdis.faces import Faces
 from ferdis.run_folder import Task
+from tests.evaluation.jobs import job_of
 from tests.evaluation.runner_fakes import PROTOCOL, make_faces
 
 FACES = make_faces()
@@ -40,7 +40,7 @@ class Timed(BaseEstimator):
 def jobs(count: int, lines: bool = False) -> list[Job]:
     folds = PROTOCOL.split(FACES)
     return [
-        Job(Task(seed, 0, "timed"), Path("none"), Timed(), FACES, folds[0], "toy", "last", False, "same", "", lines)
+        job_of(Task(seed, 0, "timed"), Timed(), FACES, folds[0], parameters="same", lines=lines)
         for seed in range(count)
     ]
 

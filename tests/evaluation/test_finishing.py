@@ -12,12 +12,13 @@ import pytest
 from ferdis import run_folder
 from ferdis.evaluation import finishing, result
 from ferdis.evaluation.afterwards import diagnose
-from ferdis.evaluation.fit_and_score import EvaluationError, Job
+from ferdis.evaluation.fit_and_score import EvaluationError
 from ferdis.evaluation.result import Evaluation
 from ferdis.evaluation.runner import evaluate
 from ferdis.evaluation.workers import Workers
 from ferdis.faces import Faces
 from ferdis.run_folder import RunFolder, Task
+from tests.evaluation.jobs import job_of
 from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, Plain, make_faces
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -70,7 +71,7 @@ def drawn(run: RunFolder, faces: Faces, systems: dict[str, NearestMean], monkeyp
     """What the figures of a run are made of, by the name of the file."""
     evaluate(systems, faces, PROTOCOL, out=run.root, progress=False)
     jobs = [
-        Job(task, run.task(task), estimator, faces, fold, "toy", "last", False, "", "")
+        job_of(task, estimator, faces, fold, run.task(task))
         for fold in PROTOCOL.split(faces)
         for name, estimator in systems.items()
         for task in (Task(0, fold.index, name),)

@@ -14,10 +14,11 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from ferdis.evaluation import fit_and_score, peeking
-from ferdis.evaluation.fit_and_score import Job, class_probabilities, reference_name, seeded_clone
+from ferdis.evaluation.fit_and_score import class_probabilities, reference_name, seeded_clone
 from ferdis.faces import Faces
 from ferdis.protocol import Fold
 from ferdis.run_folder import Task
+from tests.evaluation.jobs import job_of
 from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, Plain, make_faces
 
 FACES = make_faces()
@@ -36,9 +37,7 @@ class Asks(Plain):
 
 def run(folder: Path, estimator: Any, faces: Faces = FACES, fold: Fold = FOLD, **changes: Any) -> Any:
     """The outcome, what the marker says, and the rows."""
-    known: dict[str, Any] = {"dataset": "toy", "selection": "last", "keep_epochs": False, "parameters": "same",
-                             "commit": "1"}  # fmt: skip
-    job = Job(task=Task(3, 0, "a"), folder=folder, estimator=estimator, faces=faces, fold=fold, **{**known, **changes})
+    job = job_of(Task(3, 0, "a"), estimator, faces, fold, folder, **{"parameters": "same", "commit": "1", **changes})
     outcome = fit_and_score.fit_and_score(job)
     assert outcome.error is None
     return (
@@ -144,7 +143,7 @@ class Shown(NearestMean):
 def test_epochs_are_scored_as_the_fold_was_and_then_deleted(tmp_path: Path) -> None:
     fold = Fold(0, FOLD.train, FOLD.validation, FOLD.test[2:], FOLD.test[:2])
     folder = tmp_path / "fold"
-    job = Job(Task(3, 0, "a"), folder, Shown(epochs=12), FACES, fold, "toy", "last", True, "same", "1")
+    job = job_of(Task(3, 0, "a"), Shown(epochs=12), FACES, fold, folder, keep_epochs=True)
     assert fit_and_score.fit_and_score(job).error is None
     peeking._write(job)
     table = pd.read_csv(folder / "peeking.csv")

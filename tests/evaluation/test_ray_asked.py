@@ -17,12 +17,8 @@ from ferdis.evaluation.fit_and_score import Job, Outcome
 from ferdis.evaluation.workers import ClusterError
 from ferdis.faces import Faces
 from ferdis.run_folder import Task
-from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, make_faces
-
-
-@pytest.fixture(scope="module")
-def faces() -> Faces:
-    return make_faces()
+from tests.evaluation.jobs import job_of
+from tests.evaluation.runner_fakes import PROTOCOL, NearestMean
 
 
 class Died(Exception):
@@ -92,9 +88,9 @@ class NoCluster:
 def jobs_in(folder: Path, faces: Faces, folds: int = 3) -> list[Job]:
     estimator = NearestMean()
     return [
-        Job(Task(0, fold, "mean"), folder / f"fold-0{fold}" / "mean", estimator, faces, PROTOCOL.split(faces)[0],
-            "toy", "last", False, "", "") for fold in range(folds)
-    ]  # fmt: skip
+        job_of(Task(0, fold, "mean"), estimator, faces, PROTOCOL.split(faces)[0], folder / f"fold-0{fold}" / "mean")
+        for fold in range(folds)
+    ]
 
 
 def test_a_job_survives_two_deaths_of_its_own(faces: Faces, tmp_path: Path) -> None:

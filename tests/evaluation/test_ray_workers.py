@@ -16,7 +16,8 @@ from ferdis.evaluation import ray_workers, workers
 from ferdis.evaluation.runner import EvaluationError, evaluate
 from ferdis.evaluation.workers import ClusterError
 from ferdis.faces import Faces
-from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, Placed, make_faces
+from tests.evaluation.jobs import job_of
+from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, Placed
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -38,11 +39,6 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("RAY_ADDRESS", made.address)
     yield made
     made.shutdown()
-
-
-@pytest.fixture(scope="module")
-def faces() -> Faces:
-    return make_faces()
 
 
 @pytest.mark.slow
@@ -126,11 +122,11 @@ def test_without_ray_the_way_out_is_named(faces: Faces, monkeypatch: pytest.Monk
 
 
 def test_a_run_folder_that_a_node_does_not_see(faces: Faces, tmp_path: Path) -> None:
-    from ferdis.evaluation.fit_and_score import Job, fit_and_score
+    from ferdis.evaluation.fit_and_score import fit_and_score
     from ferdis.run_folder import Task
 
-    job = Job(Task(0, 0, "mean"), tmp_path / "elsewhere" / "fold-00" / "mean", None, faces, PROTOCOL.split(faces)[0],
-              "toy", "last", False, "", "")  # fmt: skip
+    folder = tmp_path / "elsewhere" / "fold-00" / "mean"
+    job = job_of(Task(0, 0, "mean"), None, faces, PROTOCOL.split(faces)[0], folder)
     outcome = ray_workers._on_node(fit_and_score, job, faces, NearestMean(), 1, {})
     assert "put the run on a disk that all nodes share" in str(outcome.error)
     assert workers.RETRIES >= 1

@@ -28,11 +28,6 @@ pytestmark = pytest.mark.usefixtures("quick")  # but for ``undisturbed``, which 
 
 
 @pytest.fixture(scope="module")
-def faces() -> Faces:
-    return make_faces()
-
-
-@pytest.fixture(scope="module")
 def undisturbed(faces: Faces, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("undisturbed") / "run"
     with pytest.MonkeyPatch.context() as patch:

@@ -17,14 +17,10 @@ from ferdis.evaluation.runtime_estimate import Estimate, estimate, idle_people, 
 from ferdis.faces import Faces
 from ferdis.protocol import Fold
 from ferdis.run_folder import Task
+from tests.evaluation.jobs import job_of
 from tests.evaluation.runner_fakes import CLASSES, PROTOCOL, NearestMean, Plain, make_faces
 
 pytestmark = pytest.mark.usefixtures("quick")
-
-
-@pytest.fixture(scope="module")
-def faces() -> Faces:
-    return make_faces()
 
 
 def test_estimate_scales_with_epochs_and_images(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,9 +132,7 @@ def test_seconds_are_for_the_images_of_a_mean_fold(faces: Faces) -> None:
 
 def test_only_the_fits_that_are_ahead_are_told(faces: Faces, capsys: pytest.CaptureFixture[str]) -> None:
     def job(system: str, number: int) -> Job:
-        return Job(
-            Task(0, number, system), Path("none"), Knows(), faces, fold(number, 12), "toy", "last", False, "", ""
-        )
+        return job_of(Task(0, number, system), Knows(), faces, fold(number, 12))
 
     tell_estimate([job("a", 0), job("b", 0), job("b", 1), job("b", 2)], 1)
     said = capsys.readouterr().err
@@ -148,8 +142,7 @@ def test_only_the_fits_that_are_ahead_are_told(faces: Faces, capsys: pytest.Capt
 
 
 def test_what_cannot_be_estimated_is_said_and_not_raised(faces: Faces, capsys: pytest.CaptureFixture[str]) -> None:
-    wrong = Job(Task(0, 0, "a"), Path("none"), Knows(), faces, fold(0, 13), "toy", "last", False, "", "")
-    tell_estimate([wrong], 1)
+    tell_estimate([job_of(Task(0, 0, "a"), Knows(), faces, fold(0, 13))], 1)
     assert capsys.readouterr().err.startswith("no estimate of time and memory: ")
 
 

@@ -23,14 +23,9 @@ from ferdis.evaluation.tuned_parameters import (
 from ferdis.faces import Faces
 from ferdis.protocol import SubjectKFold
 from ferdis.protocol.leakage import LeakError
-from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, make_faces
+from tests.evaluation.runner_fakes import PROTOCOL, NearestMean
 
 pytestmark = pytest.mark.usefixtures("quick")
-
-
-@pytest.fixture(scope="module")
-def faces() -> Faces:
-    return make_faces()
 
 
 def nested(faces: Faces, **changes: Any) -> list[TunedParameters]:

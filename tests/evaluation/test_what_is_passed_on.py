@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,14 +20,10 @@ from ferdis.evaluation.workers import Workers
 from ferdis.faces import Faces
 from ferdis.protocol import Fold, SubjectKFold
 from ferdis.run_folder import RunFolder, Task
-from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, Plain, make_faces
+from tests.evaluation.jobs import job_of
+from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, Plain
 
 pytestmark = pytest.mark.usefixtures("quick")
-
-
-@pytest.fixture(scope="module")
-def faces() -> Faces:
-    return make_faces()
 
 
 # ---------------------------------------------------------------- what was asked for
@@ -114,7 +109,6 @@ class NoBar:
 
     def __init__(self, what: str, total: int, done: int, shown: bool, each: bool) -> None:
         self.about, self.apart, self.steps = (what, total, done, shown, each), 0.0, list[str]()
-        bars.append(self)
 
     def __enter__(self) -> NoBar:
         return self
@@ -126,23 +120,26 @@ class NoBar:
         self.steps.append(name)
 
 
-bars: list[NoBar] = []
+@pytest.fixture
+def bars(monkeypatch: pytest.MonkeyPatch) -> list[NoBar]:
+    """The bars that were made."""
+    made: list[NoBar] = []
+    monkeypatch.setattr(runner, "Bar", lambda *about, **more: made.append(NoBar(*about, **more)) or made[-1])
+    return made
 
 
 def run_all(
     outcomes: list[Outcome], monkeypatch: pytest.MonkeyPatch, faces: Faces, *, progress: bool = False
 ) -> list[tuple[Any, ...]]:
     """Run four fits, of which that of fold 0 is finished; gives what the estimate was asked for."""
-    job = Job(Task(0, 0, "a"), Path("none"), Plain(), faces, PROTOCOL.split(faces)[0], "toy", "last", False, "", "")
-    jobs = [dataclasses.replace(job, task=Task(0, number, "a")) for number in range(4)]
+    fold = PROTOCOL.split(faces)[0]
+    jobs = [job_of(Task(0, number, "a"), Plain(), faces, fold) for number in range(4)]
 
     def run_fits(pending: list[Job], workers: Workers, tell: bool) -> Iterator[Outcome]:
         assert [item.task.fold for item in pending] == [1, 2, 3] and tell is progress
         yield from outcomes
 
     estimates: list[tuple[Any, ...]] = []
-    bars.clear()
-    monkeypatch.setattr(runner, "Bar", NoBar)
     monkeypatch.setattr(runner, "run_fits", run_fits)
     monkeypatch.setattr(runner, "tell_estimate", lambda some, n_jobs: estimates.append((len(some), n_jobs)))
     run: Any = SimpleNamespace(root=Path("run"), is_done=lambda task: task.fold == 0)
@@ -152,21 +149,26 @@ def run_all(
 
 @pytest.mark.parametrize("progress", [True, False])
 def test_only_what_is_ahead_is_estimated(
-    faces: Faces, monkeypatch: pytest.MonkeyPatch, progress: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
+    faces: Faces, bars: list[NoBar], monkeypatch: pytest.MonkeyPatch, progress: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     asked = run_all([Outcome(Task(0, 2, "a"))], monkeypatch, faces, progress=progress)
     assert asked == [(3, 3)] * progress
     assert bars[0].about == ("fits", 4, 1, progress, True) and bars[0].steps == ["a, fold 2, seed 0"]
     assert capsys.readouterr().err.startswith("validation: ") is progress
 
 
-def test_seconds_that_folds_share_are_taken_once_for_each_system(faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seconds_that_folds_share_are_taken_once_for_each_system(
+    faces: Faces, bars: list[NoBar], monkeypatch: pytest.MonkeyPatch
+) -> None:
     seconds = (("a", 1, 5.0), ("a", 2, 7.0), ("b", 1, 2.0), ("a", 3, 0.0))
     run_all([Outcome(Task(0, fold, name), shared_seconds=some) for name, fold, some in seconds], monkeypatch, faces)
     assert bars[0].apart == 9.0
 
 
-def test_failures_are_named_in_the_order_of_the_folds(faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_are_named_in_the_order_of_the_folds(
+    faces: Faces, bars: list[NoBar], monkeypatch: pytest.MonkeyPatch
+) -> None:
     failed = [Outcome(Task(0, fold, "a"), f"broken {fold}") for fold in (3, 1)]
     with pytest.raises(EvaluationError) as error:
         run_all([*failed, Outcome(Task(0, 2, "a"))], monkeypatch, faces)

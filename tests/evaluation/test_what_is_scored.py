@@ -20,14 +20,9 @@ from ferdis.protocol.leakage import LeakError
 from ferdis.report.notes import peeking_claims
 from ferdis.run_folder import RunFolder, Task
 from ferdis.run_folder.recipe import pooled_rows
-from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, Plain, make_faces
+from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, Plain
 
 pytestmark = pytest.mark.usefixtures("quick")
-
-
-@pytest.fixture(scope="module")
-def faces() -> Faces:
-    return make_faces()
 
 
 class Fixed(Plain):

@@ -19,15 +19,11 @@ from ferdis.evaluation.workers import Workers
 from ferdis.faces import Faces
 from ferdis.protocol import SubjectKFold
 from ferdis.run_folder import RunFolder, Task
+from tests.evaluation.jobs import job_of
 from tests.evaluation.runner_fakes import PROTOCOL, NearestMean, Placed, make_faces
 from tests.evaluation.test_runner import start, wait_for
 
 pytestmark = pytest.mark.usefixtures("quick")
-
-
-@pytest.fixture(scope="module")
-def faces() -> Faces:
-    return make_faces()
 
 
 @pytest.mark.slow  # four workers one after the other, each of which imports everything
@@ -53,11 +49,10 @@ def test_a_job_that_always_kills_its_worker_is_named_and_the_others_finish(
 def test_a_finished_fold_is_not_run_again_when_its_worker_dies_just_after(faces: Faces, tmp_path: Path) -> None:
     diary = tmp_path / "diary"
     evaluate(NearestMean(diary=str(diary)), faces, PROTOCOL, out=tmp_path / "run", progress=False)
-    from ferdis.evaluation.fit_and_score import Job, fit_and_score
+    from ferdis.evaluation.fit_and_score import fit_and_score
 
     folder = tmp_path / "run" / "fold-00" / "nearestmean"
-    job = Job(Task(0, 0, "nearestmean"), folder, NearestMean(diary=str(diary)), faces, PROTOCOL.split(faces)[0],
-              "toy", "last", False, "", "")  # fmt: skip
+    job = job_of(Task(0, 0, "nearestmean"), NearestMean(diary=str(diary)), faces, PROTOCOL.split(faces)[0], folder)
     before = diary.read_text()
     assert fit_and_score(job).error is None and diary.read_text() == before
 

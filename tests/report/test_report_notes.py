@@ -31,7 +31,7 @@ from ferdis.report.sections import (
     headline,
     summary_of,
 )
-from ferdis.report.tables import compared
+from ferdis.report.tables import compared, groups_of
 from ferdis.run_folder import FinishedRun
 from tests.evaluation.runner_fakes import make_faces
 from tests.metrics.test_recognition import CLASSES, make_rows
@@ -348,7 +348,8 @@ def test_mistakes_stand_under_their_system() -> None:
 
 def test_gaps_between_groups_stand_below_them() -> None:
     person = make_rows()["subject"].str[1:].astype(int)
-    part = _groups(make_rows().assign(gender=np.where(person < 10, "f", "m")), (), "g1")
+    rows = make_rows().assign(gender=np.where(person < 10, "f", "m"))
+    part = _groups(rows, groups_of(rows), "g1")
     assert [table.name for table in part.tables] == ["groups", "gaps"]
 
 

@@ -70,11 +70,8 @@ VARIANTS: dict[str, tuple[Variant, ...]] = {
 
 _DROPPED = {"easy": 0.0, "normal": 0.07, "hard": 0.12}  # chance that a unit of the variant stays away
 _FRAMES_ONLY = 0.55  # at the least, this share of a variant's units stays
-_RAREST = {
-    "easy": 0.5,
-    "normal": 0.0,
-    "hard": 0.0,
-}  # of how often the most frequent variant is drawn: rarer ones are not
+# Variants that are drawn less often than this share of the most frequent one stay away.
+_RAREST = {"easy": 0.5, "normal": 0.0, "hard": 0.0}
 
 
 def sample_expression(
