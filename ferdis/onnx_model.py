@@ -14,6 +14,7 @@ from ferdis.messages import one_line
 
 FORMAT = 1  # of the metadata; raised when an older ferdis could not read it
 _BATCH = 64
+_DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}  # onnxruntime's names of what ferdis exports
 _JSON = ("classes", "preprocessing", "crop_template", "protocol", "action_units")  # keys whose text is JSON
 
 
@@ -126,7 +127,13 @@ class OnnxModel:
         -------
         dict
             Its outputs by name, n rows each.
+
+        Raises
+        ------
+        ValueError
+            If an input is missing, has no rows, or has another shape or type than the file takes.
         """
+        self._refuse(inputs)
         count = len(next(iter(inputs.values())))
         parts = [
             self.session.run(None, {name: given[start : start + _BATCH] for name, given in inputs.items()})
@@ -134,13 +141,28 @@ class OnnxModel:
         ]
         return {name: np.concatenate(found) for name, found in zip(self.outputs, zip(*parts, strict=True), strict=True)}
 
+    def _refuse(self, inputs: Mapping[str, np.ndarray]) -> None:
+        """Raise ValueError for inputs that onnxruntime would refuse with a status of its own."""
+        if set(inputs) != set(self.inputs):
+            raise ValueError(f"{self.path} takes {' and '.join(self.inputs)}, not {' and '.join(inputs) or 'nothing'}")
+        for wanted in self.session.get_inputs():
+            given = inputs[wanted.name]
+            sides = [side if isinstance(side, int) else "n" for side in wanted.shape]
+            fits = len(sides) == given.ndim and all(s in ("n", n) for s, n in zip(sides, given.shape, strict=True))
+            dtype = _DTYPES.get(wanted.type, given.dtype.name)
+            if not fits or given.dtype != dtype or not len(given):
+                raise ValueError(
+                    f"{self.path}: {wanted.name} are {given.dtype} {given.shape}, and it takes {dtype} "
+                    f"({', '.join(map(str, sides))}) with n of 1 or more: ferdis.predict crops any image for it"
+                )
+
     def predict_proba(self, faces: Any) -> np.ndarray:
         """Probabilities (n, K) of crops (n, H, W, 3) uint8 or of Faces, aligned as the file wants them.
 
         Raises
         ------
         ValueError
-            If the file names no classes.
+            If the file names no classes, or the faces have another size than it takes.
         """
         if not self.classes:
             raise ValueError(f"{self.path} names no expression: it was exported from a generator")

@@ -27,6 +27,7 @@ from tools.wrong_rivals import RIVALS
 from tools.wrong_runs import RUNS
 from tools.wrong_shared_parts import ARGUMENTS, PHASES, SHARED
 from tools.wrong_training import TRAINED
+from tools.wrong_transductive import TRANSDUCTIVES
 from tools.wrong_views import VIEWS
 
 _CENTRE: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
@@ -335,4 +336,5 @@ PROGRAMS = (
     IMAGES,
     RUNS,
     REPRODUCED,
+    TRANSDUCTIVES,
 )

@@ -228,8 +228,13 @@ TRAINED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
         {
             "the mean of all images of a person": ("counted = neutral | ~has[person]", "counted = neutral | True"),
             "nothing subtracted without a neutral image": ("counted = neutral | ~has[person]", "counted = neutral"),
-            "features not scaled at test": ("- means[place]) / self.scale_", "- means[place])"),
-            "the mean of another person": ("- means[place])", "- means[place - 1])"),
+            "features not scaled at test": ("means[place]) / self.scale_", "means[place])"),
+            "the mean of another person": ("means[place]) /", "means[place - 1]) /"),
+            "both: the difference twice": (
+                "np.concatenate([features, features - means], 1)",
+                "np.concatenate([features - means, features - means], 1)",
+            ),
+            "the difference whatever is asked for": ('if self.features == "difference" else', "if True else"),
             "two classes exchanged": ("[-model.coef_, model.coef_]", "[model.coef_, -model.coef_]"),
             "two classes twice as sure": (
                 "model.coef_]) / (2 if two else 1)",

@@ -43,7 +43,9 @@ def run(argv: Sequence[str]) -> None:
     if settings.pop("person_mean"):
         from ferdis.systems.person_mean import PersonMean
 
-        experiment.systems.update({f"{name}-mean": PersonMean(item) for name, item in experiment.systems.items()})
+        shown = getattr(experiment.protocol, "expression", "any")
+        means = {f"{name}-mean": PersonMean(item, reference=shown) for name, item in experiment.systems.items()}
+        experiment.systems.update(means)
     winners = [TunedParameters.from_record(record) for record in settings.pop("tuned") or ()]
     _refuse_overrides(argv, winners)
     evaluate(
@@ -73,7 +75,10 @@ def _parser(chosen: Chosen) -> Parser:
     parser = experiment_parser("kfold", chosen)
     parser.add_argument("--new_folds", type=bool, default=False, help="deal other folds for each of the seeds")
     parser.add_argument(
-        "--person_mean", type=bool, default=False, help="with calibrated-kfold: also each system less a person's mean"
+        "--person_mean",
+        type=bool,
+        default=False,
+        help="with calibrated-kfold or transductive-kfold: also each system less a person's mean",
     )
     parser.add_argument(
         "--tuned", type=list[dict[str, Any]] | None, default=None, help="a sweep's winners, as best/*.yaml have them"

@@ -190,7 +190,7 @@ def _rows(job: Job, estimator: Any) -> pd.DataFrame:
         },
         index=range(n),
     )
-    if len(job.fold.reference):  # of a calibrated protocol: every row says what its system was given
+    if len(job.fold.reference):  # of no strict protocol: every row says what its system was given
         given = reference_name(job.faces, job.fold) if uses_reference(estimator) else "none"
         rows["reference"] = given
     known = {"expression", "subject", "path", "dataset", *AU_COLUMNS}
@@ -201,17 +201,22 @@ def _rows(job: Job, estimator: Any) -> pd.DataFrame:
 
 
 def reference_of(faces: Faces, fold: Fold) -> Faces | None:
-    """The images that a system may be given of a fold's test people; their labels are hidden where they differ."""
+    """The images that a system may be given of a fold's test people.
+
+    Their labels are hidden where they differ, and always where these images are the tested ones.
+    """
     if not len(fold.reference):
         return None
     given = faces[fold.reference]
-    if len(given.classes) == 1:
+    if len(given.classes) == 1 and not fold.transductive:
         return given
     return given.with_table(given.to_frame().assign(expression="unknown"))
 
 
 def reference_name(faces: Faces, fold: Fold) -> str:
-    """What is given of each test person, in words: ``1 neutral image``."""
+    """What is given of each test person, in words: ``1 neutral image of each test person``."""
+    if fold.transductive:
+        return "all tested images of each test person together"
     given = faces[fold.reference]
     most = int(pd.Series(given.subject).value_counts().max())
     kind = f"{given.classes[0]} " if len(given.classes) == 1 else ""

@@ -260,7 +260,8 @@ def _check_reference(systems: Mapping[str, Any], folds: Mapping[int, list[Fold]]
         if uses_reference(estimator) and not given:
             raise ValueError(
                 f"system {name!r} wants images of the test people (uses_reference), which a strict protocol does not "
-                "give: take calibrated-kfold (CalibratedKFold), whose rows say so"
+                "give: take calibrated-kfold (CalibratedKFold) or transductive-kfold (TransductiveKFold), whose rows "
+                "say so"
             )
 
 

@@ -342,9 +342,12 @@ def _predictions(run: _Run, sample: int, load_model: Callable[[Path], Any]) -> I
         system = load_model(folder)
         classes = list(run.record["faces"]["classes"])
         listed = run.folds_of(done["seed"])
-        listed = listed[(listed["fold"] == done["fold"]) & (listed["part"] == REFERENCE)]
+        listed = listed[listed["fold"] == done["fold"]]
+        tested, referred = (
+            place[listed.loc[listed["part"] == part, "path"]].to_numpy() for part in ("test", REFERENCE)
+        )
         none = np.empty(0, np.int64)
-        given = reference_of(faces, Fold(done["fold"], none, none, none, place[listed["path"]].to_numpy()))
+        given = reference_of(faces, Fold(done["fold"], none, none, tested, referred))
         made = class_probabilities(system, faces[place[rows["path"]].to_numpy()], classes, given)
         told = rows[[f"p_{name}" for name in classes]].to_numpy(float)
         if (worst := float(abs(made - told).max())) > TOLERANCE:

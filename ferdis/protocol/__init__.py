@@ -25,6 +25,7 @@ from ferdis.protocol.splitters import (
     OfficialSplit,
     Splitter,
     SubjectKFold,
+    TransductiveKFold,
     partitioned,
     repeat,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "SFEWOfficial",
     "Splitter",
     "SubjectKFold",
+    "TransductiveKFold",
     "audit",
     "audit_list",
     "audit_parameters",

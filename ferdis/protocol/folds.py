@@ -17,7 +17,7 @@ from ferdis.faces import Faces
 from ferdis.messages import named, short
 
 PARTS = ("train", "validation", "test")
-REFERENCE = "reference"  # images of test people that a system may be given: a part of calibrated protocols alone
+REFERENCE = "reference"  # images of test people that a system may be given: a part of no strict protocol
 
 _MOST_FOLDS = 1_000_000  # a larger number is no fold's
 _NAMED = 3  # names that an error lists before it only counts
@@ -34,8 +34,9 @@ class Fold:
     train, validation, test : ndarray of int64
         Sorted row numbers; ``validation`` may be empty. The arrays are read-only.
     reference : ndarray of int64
-        Images of the *test* people that are not tested but may be given to a system that declares ``uses_reference``;
-        empty in every protocol but the calibrated one.
+        Images of the *test* people that may be given to a system that declares ``uses_reference``: in a calibrated
+        protocol others than those that are tested, in a transductive one the tested ones, without labels; in a strict
+        one none.
 
     Notes
     -----
@@ -57,6 +58,11 @@ class Fold:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return iter((self.train, self.test))
+
+    @property
+    def transductive(self) -> bool:
+        """Whether the reference is the test part itself, so that its labels are what is asked for."""
+        return len(self.reference) > 0 and np.array_equal(self.reference, self.test)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Fold):

@@ -311,9 +311,10 @@ def _check_coverage(report: AuditReport, n: int, folds: Sequence[Fold]) -> None:
 def _shared(folds: Sequence[Fold], code: np.ndarray, path: np.ndarray, kind: str, what: Any) -> list[Leak]:
     """Leaks for every value of ``code`` (n,) that occurs in two parts of a fold, with an example."""
     leaks = []
-    pairs = (*_ACROSS, *_REFERENCE, *((("reference", "test"),) if kind in _OF_IMAGES else ()))
+    apart = (("reference", "test"),) if kind in _OF_IMAGES else ()
     for fold in folds:
-        for first, second in pairs if len(fold.reference) else _ACROSS:
+        pairs = (*_ACROSS, *_REFERENCE, *(() if fold.transductive else apart)) if len(fold.reference) else _ACROSS
+        for first, second in pairs:
             ours, theirs = getattr(fold, first), getattr(fold, second)
             hit = theirs[np.isin(code[theirs], code[ours])]
             if len(hit):

@@ -209,6 +209,12 @@ REGISTRY: dict[str, NamedProtocol] = _registry(
         good_for="systems that may see a neutral image of a test person; never beside strict figures, the rows say so",
     ),
     NamedProtocol(
+        name="transductive-kfold",
+        splitter="ferdis.protocol.splitters:TransductiveKFold",
+        source="normalisation by the subject, as a protocol of its own; --person_mean adds the baseline",
+        good_for="films and albums: systems that see all images of a test person at once; never beside strict figures",
+    ),
+    NamedProtocol(
         name="fold-list",
         splitter="ferdis.protocol.splitters:FoldList",
         source="a CSV of fold, part, path that somebody published, or a run's folds.csv",

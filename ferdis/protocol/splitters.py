@@ -41,6 +41,7 @@ __all__ = [
     "OfficialSplit",
     "Splitter",
     "SubjectKFold",
+    "TransductiveKFold",
     "partitioned",
     "repeat",
 ]
@@ -213,6 +214,25 @@ class CalibratedKFold(SubjectKFold):
             dataclasses.replace(fold, test=fold.test[~chosen[fold.test]], reference=fold.test[chosen[fold.test]])
             for fold in super().split(X)
         ]
+
+
+class TransductiveKFold(SubjectKFold):
+    """k-fold by subject in which a system may look at all tested images of a person at once: never a strict protocol.
+
+    The folds are those of :class:`SubjectKFold`, and their ``reference`` is the test part itself, without labels. A
+    system that declares ``uses_reference`` gets it with the test images, as whoever has a film or an album of a person
+    has all of it before naming anything; others name each image by itself, as controls. Rows name what was given.
+    Parameters are those of :class:`SubjectKFold`.
+
+    Notes
+    -----
+    Where everybody shows every expression equally often, as in posed sets, a person's images together say what each of
+    them can be: figures of such sets are higher than those of an album.
+    """
+
+    def split(self, X: Faces, y: Any = None, groups: Any = None) -> list[Fold]:
+        """The folds; errors as of :meth:`SubjectKFold.split`."""
+        return [dataclasses.replace(fold, reference=fold.test) for fold in super().split(X)]
 
 
 @dataclasses.dataclass(frozen=True)

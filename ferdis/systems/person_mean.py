@@ -1,9 +1,11 @@
-"""The baseline of a calibration slice: subtract a person's mean feature, then classify what is left.
+"""The plainest way to remove identity: subtract a person's mean feature, then classify what is left.
 
-A person's own neutral face is an easy reference for her expressions. :class:`PersonMean` is the plainest system that
-uses one: features of any classifier, less the mean feature of the person's reference images, and a logistic regression
-on the differences. It declares ``uses_reference``, so that only a protocol that gives images of the test people to
-systems (:class:`ferdis.protocol.CalibratedKFold`) runs it, and its rows say so.
+A person's own neutral face, or all that is there of her, is an easy reference for her expressions (person-specific
+normalisation: Baltrusaitis et al., FG 2015, subtract the median of a film). :class:`PersonMean` is the plainest system
+that uses one: features of any classifier, less the mean feature of the person's reference images, and a logistic
+regression on the differences. It declares ``uses_reference``, so that only a protocol that gives images of the test
+people to systems (:class:`ferdis.protocol.CalibratedKFold`, :class:`ferdis.protocol.TransductiveKFold`) runs it, and
+its rows say so.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from ferdis._io import file_digest, read_json, sealed, write_json
 from ferdis.capabilities import ChecksItself, Describes, Represents
 from ferdis.faces import Faces
 from ferdis.systems import SYSTEMS, get
+from ferdis.systems.arguments import check_choice
 
+FEATURES = ("difference", "both")
 _RECORD, _WEIGHTS, _INNER = "person_mean.json", "person_mean.safetensors", "estimator"
 
 
@@ -32,11 +36,15 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
     estimator : classifier with ``transform``
         Gives the features; a fresh clone is fitted on the training people.
     reference : str
-        Expression of a training person's reference images; where she has none of it, all her images count.
+        Expression of a training person's reference images; where she has none of it, all her images count, and so do
+        all of everybody's with "any".
     c : float
         Inverse strength of the logistic regression's penalty.
     seed : int
         Of the estimator.
+    features : str
+        What the regression sees: the "difference" from the person's mean, or "both", features and difference, for
+        people of whom there are few images or one.
 
     Notes
     -----
@@ -45,16 +53,21 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
 
     uses_reference = True
 
-    def __init__(self, estimator: Any = None, reference: str = "neutral", c: float = 1.0, seed: int = 0) -> None:
+    def __init__(
+        self, estimator: Any = None, reference: str = "neutral", c: float = 1.0, seed: int = 0,
+        features: str = "difference",
+    ) -> None:  # fmt: skip
         self.estimator = estimator
         self.reference = reference
         self.c = c
         self.seed = seed
+        self.features = features
 
     def check(self) -> None:
         """Refuse what could not be fitted (ValueError)."""
         if not isinstance(self.estimator, Represents):
             raise ValueError("PersonMean needs an estimator that has features (transform), such as BaselineCNN.small()")
+        check_choice("features", self.features, FEATURES)
         if isinstance(self.estimator, ChecksItself):
             self.estimator.check()
 
@@ -64,7 +77,7 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
         about = inner.describe() if isinstance(inner, Describes) else inner.get_params()
         return {
             "estimator": {"class": type(inner).__name__, **about}, "reference": self.reference, "c": self.c,
-            "seed": self.seed,
+            "seed": self.seed, "features": self.features,
             "notes": ["PersonMean is given images of each test person: these are no figures of a strict protocol."],
         }  # fmt: skip
 
@@ -80,7 +93,7 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
         people, person = np.unique(faces.subject, return_inverse=True)
         has = np.bincount(person[neutral], minlength=len(people)) > 0
         counted = neutral | ~has[person]
-        left = features - _means(features[counted], person[counted], len(people))[person]
+        left = self._seen(features, _means(features[counted], person[counted], len(people))[person])
         spread = left.std(axis=0)  # a feature that hardly moves is not blown up: its rounding would decide
         self.scale_ = np.maximum(spread, 0.01 * spread.max()) if spread.max() > 0 else np.ones_like(spread)
         model = LogisticRegression(C=self.c, max_iter=2000).fit(left / self.scale_, faces.expression)
@@ -91,7 +104,9 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
         return self
 
     def transform(self, faces: Faces, reference: Faces) -> np.ndarray:
-        """Features less the mean of each person's reference images, (n, d).
+        """What the regression sees, scaled: features less the mean of each person's reference images, (n, d).
+
+        With ``features="both"`` the features themselves stand before them, (n, 2 d).
 
         Raises
         ------
@@ -104,7 +119,11 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
         if len(absent):
             raise ValueError(f"no reference image of {faces.subject[absent[0]]}: give one of each person")
         means = _means(np.asarray(self.estimator_.transform(reference), dtype=np.float64), number, len(known))
-        return (np.asarray(self.estimator_.transform(faces), dtype=np.float64) - means[place]) / self.scale_
+        return self._seen(np.asarray(self.estimator_.transform(faces), dtype=np.float64), means[place]) / self.scale_
+
+    def _seen(self, features: np.ndarray, means: np.ndarray) -> np.ndarray:
+        """What the regression sees of features (n, d) and of the means of their people."""
+        return features - means if self.features == "difference" else np.concatenate([features, features - means], 1)
 
     def predict_proba(self, faces: Faces, reference: Faces | None = None) -> np.ndarray:
         """Probabilities (n, K) in the order of ``classes_``.
@@ -134,7 +153,7 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
         save_file({name: np.ascontiguousarray(value) for name, value in weights.items()}, folder / _WEIGHTS)
         about = {
             "class": type(self.estimator_).__name__, "classes": self.classes_.tolist(), "reference": self.reference,
-            "c": self.c, "seed": self.seed, "weights_sha256": file_digest(folder / _WEIGHTS),
+            "c": self.c, "seed": self.seed, "features": self.features, "weights_sha256": file_digest(folder / _WEIGHTS),
         }  # fmt: skip
         write_json(folder / _RECORD, sealed(about))
         return folder
@@ -156,7 +175,7 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
         if about["class"] not in classes:
             raise ValueError(f"{folder} holds a {about['class']}, which is no system of this ferdis")
         inner = classes[about["class"]].load(folder / _INNER)  # type: ignore[attr-defined]
-        found = cls(inner, about["reference"], about["c"], about["seed"])
+        found = cls(inner, about["reference"], about["c"], about["seed"], about.get("features", FEATURES[0]))
         found.estimator_, found.classes_ = inner, np.array(about["classes"], dtype=str)
         weights = load_file(folder / _WEIGHTS)
         found.coef_, found.intercept_, found.scale_ = weights["coef"], weights["intercept"], weights["scale"]

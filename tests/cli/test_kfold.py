@@ -11,13 +11,13 @@ import pytest
 from ferdis.cli import kfold
 from ferdis.cli.arguments import UsageError
 from ferdis.cli.building import Experiment
-from ferdis.protocol import SubjectKFold
+from ferdis.protocol import CalibratedKFold, SubjectKFold, TransductiveKFold
 from ferdis.systems.person_mean import PersonMean
 from tests.evaluation.runner_fakes import Plain, make_faces
 
 SETTINGS = {"out": None, "new_folds": False, "person_mean": False, "tuned": None, "seeds": [3, 5], "only_folds": None,
             "stress": True}  # fmt: skip
-FACES = make_faces()
+FACES, STRICT = make_faces(), SubjectKFold(3)
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., 
     """Run a line whose settings are given; what reaches ``evaluate``."""
     monkeypatch.chdir(tmp_path)
 
-    def run(argv: tuple[str, ...] = (), **settings: Any) -> dict[str, Any]:
+    def run(argv: tuple[str, ...] = (), given: Any = STRICT, **settings: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}
 
         def evaluate(systems: dict, faces: Any, protocol: Any, **more: Any) -> None:
@@ -34,7 +34,7 @@ def passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., 
             (more["out"] / "summary.md").write_text("| system |")
 
         arguments = {"out": "x", "n_jobs": 2, "seeds": [3, 5], "plain": {}}
-        experiment = Experiment({"plain": Plain()}, FACES, SubjectKFold(3), SETTINGS | settings, arguments, "ck->jaffe")
+        experiment = Experiment({"plain": Plain()}, FACES, given, SETTINGS | settings, arguments, "ck->jaffe")
         monkeypatch.setattr(kfold, "read_experiment", lambda *_: experiment)
         monkeypatch.setattr("ferdis.evaluation.runner.evaluate", evaluate)
         kfold.run(argv)
@@ -60,6 +60,22 @@ def test_each_system_less_its_persons_mean_is_tested_beside_it(passed_on: Callab
     systems = passed_on(person_mean=True)["systems"]
     assert list(systems) == ["plain", "plain-mean"]
     assert isinstance(systems["plain"], Plain) and isinstance(systems["plain-mean"], PersonMean)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "reference"),
+    [
+        (CalibratedKFold(3), "neutral"),
+        (CalibratedKFold(3, expression="fear"), "fear"),
+        (CalibratedKFold(3, expression="any"), "any"),
+        (TransductiveKFold(3), "any"),
+    ],
+)
+def test_means_in_training_are_of_what_the_protocol_gives(
+    passed_on: Callable[..., dict[str, Any]], protocol: Any, reference: str
+) -> None:
+    systems = passed_on(given=protocol, person_mean=True)["systems"]
+    assert systems["plain-mean"].reference == reference
 
 
 def test_winners_are_passed_on_and_not_overridden(passed_on: Callable[..., dict[str, Any]]) -> None:

@@ -149,6 +149,23 @@ def test_the_most_probable_class_is_named(written: Any) -> None:
     assert OnnxModel(written(ferdis_format=FORMAT - 1)).classes == ["anger", "fear"]
 
 
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"faces": np.zeros((3, 5), np.float32)}, r"faces are float32 \(3, 5\), and it takes float32 \(n, 2\)"),
+        ({"faces": np.zeros((3, 2, 1), np.float32)}, r"faces are float32 \(3, 2, 1\), and it takes float32 \(n, 2\)"),
+        ({"faces": np.zeros((3, 2))}, r"faces are float64 \(3, 2\), and it takes float32 \(n, 2\)"),
+        ({"faces": np.zeros((0, 2), np.float32)}, r"faces are float32 \(0, 2\), and it takes .* n of 1 or more"),
+        ({"face": np.zeros((3, 2), np.float32)}, r"m\.onnx takes faces, not face"),
+        ({}, r"m\.onnx takes faces, not nothing"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(written: Any, inputs: dict[str, np.ndarray], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        OnnxModel(written(), threads=1).answers(**inputs)
+    assert "\n" not in str(error.value)
+
+
 def test_a_generator_names_no_expression(written: Any) -> None:
     with pytest.raises(ValueError, match=r"m\.onnx names no expression: it was exported from a generator"):
         OnnxModel(written(classes=[])).predict_proba(np.zeros((1, 2), np.float32))

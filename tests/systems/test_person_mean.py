@@ -48,6 +48,27 @@ def less_means(faces: Faces, reference: Faces) -> np.ndarray:
     return Columns().transform(faces) - np.stack([means[name] for name in faces.subject])
 
 
+@pytest.mark.parametrize("reference", ["neutral", "any"])
+def test_both_are_the_features_and_their_differences(reference: str) -> None:
+    training, tested, others = (crowd(6, 3, seed) for seed in (0, 1, 2))
+    fitted = PersonMean(Columns(), reference=reference, features="both").fit(training)
+    if reference == "neutral":
+        training_means = training[(training.expression == "neutral") | (training.subject == "p0")]
+    else:
+        training_means = training
+    left = np.concatenate([Columns().transform(training), less_means(training, training_means)], 1)
+    model = LogisticRegression(max_iter=2000).fit(left / left.std(0), training.expression)
+    seen = np.concatenate([Columns().transform(tested), less_means(tested, others)], 1) / left.std(0)
+    np.testing.assert_allclose(fitted.transform(tested, others), seen, atol=1e-9)
+    np.testing.assert_allclose(fitted.predict_proba(tested, others), model.predict_proba(seen), atol=1e-6)
+    assert fitted.describe()["features"] == "both"
+
+
+def test_other_features_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"features='mean': choose .*difference.*both"):
+        PersonMean(Columns(), features="mean").fit(crowd(4, 3, 0))
+
+
 @pytest.mark.parametrize("classes", [2, 3])
 def test_it_is_a_logistic_regression_on_differences_from_the_reference(classes: int) -> None:
     training, tested, reference = (crowd(6, classes, seed) for seed in (0, 1, 2))
