@@ -161,6 +161,22 @@ class RemarksOnSize(Protocol):
         """What a ``fit`` on so many faces does and would not do on more; a line each."""
 
 
+@runtime_checkable
+class Wraps(Protocol):
+    """Fits a clone of another system and little besides: it takes as long, and what is said of that one's fit holds."""
+
+    @property
+    def wrapped(self) -> Any:
+        """The other system, not fitted."""
+
+
+def innermost(system: Any) -> Any:
+    """What a wrapper around a wrapper wraps; any other system itself."""
+    while isinstance(system, Wraps):
+        system = system.wrapped
+    return system
+
+
 def uses_reference(system: Any) -> bool:
     """Whether a system declares that it wants images of the test people."""
     return isinstance(system, UsesReference) and bool(system.uses_reference)

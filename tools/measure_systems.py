@@ -2,6 +2,8 @@
 
 Run it as ``python -m tools.measure_systems london BaselineCNN --half "held-out half"``, with ``$FERDIS_SHARED`` naming
 the folder of photographs. Choices are made on the development half; the other half is for one report at the end.
+With ``--person_mean`` the same trainings also answer with all tested images of a person together, without their labels
+(:class:`~ferdis.systems.person_mean.PersonMean`): these are no figures of a strict protocol.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import yaml
 import ferdis
 from ferdis.faces import SEVEN_EXPRESSIONS, Faces
 from ferdis.preprocess import prepare
+from ferdis.systems.person_mean import FEATURES, PersonMean
 from tools.synthetic_checks.cnn import unweighted_recall
 from tools.synthetic_checks.real import HALVES, half_of, shared_folder
 
@@ -32,21 +35,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--half", choices=HALVES, default=HALVES[0])
     parser.add_argument("--partition", default="x", help="a word that mixes the folds")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--person_mean", choices=FEATURES, nargs="*", default=[], help="also less each person's mean")
     given = parser.parse_args(arguments)
     faces = photographed(given.name, given.half)
-    true, answers = faces.expression, np.empty(len(faces), dtype=object)
+    answers = {name: np.empty(len(faces), dtype=object) for name in ("", *given.person_mean)}
     folds = np.array([fold_of(subject, given.partition) for subject in faces.subject])
     for fold in range(FOLDS):
         system = getattr(ferdis, given.system).small(
             **{"seed": given.seed * 10 + fold, "logger": None, "progress": False, **given.arguments}
         )
-        system.fit(faces[np.flatnonzero(folds != fold)])
-        answers[folds == fold] = system.predict(faces[np.flatnonzero(folds == fold)])
-    recall = {str(name): round(float((answers[true == name] == name).mean()), 2) for name in np.unique(true)}
-    accuracy, uar = float((answers == true).mean()), unweighted_recall(true, answers)
-    print(f"{given.name}, {given.half}, {len(faces)} images, {given.system} {given.arguments}: "
-          f"accuracy {accuracy:.1%}, UAR {uar:.1%}, {recall}")  # fmt: skip
+        learned, tested = (faces[np.flatnonzero(part)] for part in (folds != fold, folds == fold))
+        system.fit(learned)
+        answers[""][folds == fold] = system.predict(tested)
+        hidden = tested.with_table(tested.to_frame().assign(expression="unknown"))
+        for features in given.person_mean:
+            less_mean = PersonMean(system, reference="any", features=features).fit_on(system, learned)
+            answers[features][folds == fold] = less_mean.predict(tested, hidden)
+    for features, predicted in answers.items():
+        how = f", less the mean of a person's images ({features})" if features else ""
+        print(f"{given.name}, {given.half}, {len(faces)} images, {given.system} {given.arguments}{how}: "
+              f"{figures(faces.expression, predicted)}")  # fmt: skip
     return 0
+
+
+def figures(true: np.ndarray, predicted: np.ndarray) -> str:
+    """Accuracy, UAR and the recall of each class."""
+    recall = {str(name): round(float((predicted[true == name] == name).mean()), 2) for name in np.unique(true)}
+    accuracy = float((predicted == true).mean())
+    return f"accuracy {accuracy:.1%}, UAR {unweighted_recall(true, predicted):.1%}, {recall}"
 
 
 def photographed(name: str, half: str, size: int = 72, *, cache: bool = True) -> Faces:

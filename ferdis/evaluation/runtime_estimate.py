@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import sklearn.base
 
-from ferdis.capabilities import EstimatesItsTime, RemarksOnSize, StretchesTraining
+from ferdis.capabilities import EstimatesItsTime, RemarksOnSize, StretchesTraining, innermost
 from ferdis.evaluation.fit_and_score import Job
 from ferdis.faces import Faces
 from ferdis.messages import duration, one_line
@@ -92,7 +92,7 @@ def estimate(
     seconds: dict[str, float | None] = {}
     shared = 0.0
     with with_threads(max(1, joblib.cpu_count() // n_jobs) if n_jobs > 1 else None):
-        for name, estimator in estimators.items():
+        for name, estimator in zip(estimators, map(innermost, estimators.values()), strict=True):
             seconds[name] = _fold_seconds(estimator, train, mean_images)
             shared += _shared_seconds(estimator, train)
     accelerator = _accelerator_gb()
@@ -149,7 +149,8 @@ def _fold_seconds(estimator: Any, train: Faces, images: float) -> float | None:
 
 def size_remarks(estimators: Mapping[str, Any], images: float) -> list[str]:
     """What the systems do because the training set has so many faces, a line each."""
-    lines = [line for one in estimators.values() if isinstance(one, RemarksOnSize) for line in one.remarks(images)]
+    systems = map(innermost, estimators.values())
+    lines = [line for one in systems if isinstance(one, RemarksOnSize) for line in one.remarks(images)]
     return list(dict.fromkeys(lines))
 
 

@@ -63,6 +63,11 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
         self.seed = seed
         self.features = features
 
+    @property
+    def wrapped(self) -> Any:
+        """The estimator: a regression on its features takes no time beside its fit."""
+        return self.estimator
+
     def check(self) -> None:
         """Refuse what could not be fitted (ValueError)."""
         if not isinstance(self.estimator, Represents):
@@ -87,8 +92,13 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
         inner = sklearn.base.clone(self.estimator)
         if "seed" in inner.get_params(deep=False):
             inner.set_params(seed=self.seed)
-        self.estimator_ = inner.fit(faces)
-        features = np.asarray(inner.transform(faces), dtype=np.float64)
+        return self.fit_on(inner.fit(faces), faces)
+
+    def fit_on(self, estimator: Any, faces: Faces) -> PersonMean:
+        """Fit the regression alone: ``estimator`` has been fitted on these faces."""
+        self.check()
+        self.estimator_ = estimator
+        features = np.asarray(estimator.transform(faces), dtype=np.float64)
         neutral = faces.expression == self.reference
         people, person = np.unique(faces.subject, return_inverse=True)
         has = np.bincount(person[neutral], minlength=len(people)) > 0

@@ -17,6 +17,7 @@ from ferdis.evaluation.runtime_estimate import Estimate, estimate, idle_people, 
 from ferdis.faces import Faces
 from ferdis.protocol import Fold
 from ferdis.run_folder import Task
+from ferdis.systems.person_mean import PersonMean
 from tests.evaluation.jobs import job_of
 from tests.evaluation.runner_fakes import CLASSES, PROTOCOL, NearestMean, Plain, make_faces
 
@@ -66,6 +67,23 @@ def test_what_follows_from_the_size_of_a_set_is_told_once_for_all_systems() -> N
             return [f"trained on {images:g}"]
 
     assert size_remarks({"a": Says(), "b": Says(), "c": object()}, 48) == ["trained on 48"]
+
+
+def test_a_wrapper_takes_as_long_as_what_it_wraps_and_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Says(Plain):
+        def estimate_seconds(self, faces: Faces) -> float:
+            return 2.0 * len(faces)
+
+        def remarks(self, images: float) -> list[str]:
+            return [f"trained on {images:g}"]
+
+    faces = make_faces(30)
+    wrapped = PersonMean(PersonMean(Says()))
+    folds = PROTOCOL.split(faces)
+    images = np.mean([len(fold.train) for fold in folds])
+    assert estimate({"mean": wrapped}, faces, folds).fold_seconds == {"mean": pytest.approx(2 * images)}
+    assert size_remarks({"mean": wrapped}, 48) == ["trained on 48"]
+    assert estimate({"mean": PersonMean(Plain())}, faces, folds).fold_seconds == {"mean": None}
 
 
 def test_the_time_of_a_fold_leaves_out_a_pretraining_that_folds_share(monkeypatch: pytest.MonkeyPatch) -> None:
