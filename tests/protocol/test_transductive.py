@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from ferdis import evaluate
+from ferdis.evaluation.fit_and_score import class_probabilities
 from ferdis.evaluation.verify import verify
 from ferdis.faces import Faces
 from ferdis.protocol import (
@@ -122,8 +123,16 @@ def test_verified_with_what_was_given(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("ferdis.systems.person_mean.get", lambda name: Grey)
     faces, system = make_faces(6), PersonMean(Grey(), reference="any", features="both")
     evaluate(system, faces, TransductiveKFold(3), out=tmp_path / "run", progress=False)
+    given = []
+
+    def looked_at(system: Any, tested: Faces, classes: Any, reference: Faces) -> np.ndarray:
+        given.append((set(tested.subject), set(reference.subject), len(reference)))
+        return class_probabilities(system, tested, classes, reference)
+
+    monkeypatch.setattr("ferdis.evaluation.verify.class_probabilities", looked_at)
     found = verify(tmp_path / "run", faces=faces)
     assert found.ok, str(found)
+    assert len(given) == 3 and all(people >= tested and len(people) == 2 and n == 18 for tested, people, n in given)
     assert PersonMean.load(tmp_path / "run/fold-00/personmean").features == "both"
 
 
