@@ -85,6 +85,7 @@ TRANSDUCTIVES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 'getattr(experiment.protocol, "expression", "any")',
                 '"any"',
             ),
+            "the difference whatever features are asked for": (", features=features)", ")"),
         },
     ),
     "ferdis/onnx_model.py": (

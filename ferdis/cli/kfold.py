@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ferdis.cli.arguments import UsageError, options
-from ferdis.cli.building import read_experiment
+from ferdis.cli.building import Experiment, read_experiment
 from ferdis.cli.chosen import Chosen
 from ferdis.cli.parsers import Parser, experiment_parser
 
@@ -40,12 +40,9 @@ def run(argv: Sequence[str]) -> None:
     out = Path(settings.pop("out") or f"runs/{dataset.replace('->', '-to-')}-{'-'.join(experiment.systems)}")
     if settings.pop("new_folds"):
         protocol = repeat(protocol, settings["seeds"])
+    features = settings.pop("person_features")
     if settings.pop("person_mean"):
-        from ferdis.systems.person_mean import PersonMean
-
-        shown = getattr(experiment.protocol, "expression", "any")
-        means = {f"{name}-mean": PersonMean(item, reference=shown) for name, item in experiment.systems.items()}
-        experiment.systems.update(means)
+        experiment.systems.update(_less_means(experiment, features))
     winners = [TunedParameters.from_record(record) for record in settings.pop("tuned") or ()]
     _refuse_overrides(argv, winners)
     evaluate(
@@ -81,10 +78,27 @@ def _parser(chosen: Chosen) -> Parser:
         help="with calibrated-kfold or transductive-kfold: also each system less a person's mean",
     )
     parser.add_argument(
+        "--person_features",
+        type=Literal["difference", "both"],
+        default="difference",
+        help="of --person_mean: the difference from the mean alone, or both, for people with few images",
+    )
+    parser.add_argument(
         "--tuned", type=list[dict[str, Any]] | None, default=None, help="a sweep's winners, as best/*.yaml have them"
     )
     parser.add_function_arguments(evaluate, skip={"estimators", "faces", "protocol", "dataset", "arguments", "tuned"})
     return parser
+
+
+def _less_means(experiment: Experiment, features: str) -> dict[str, Any]:
+    """Each system less a person's mean; in training the mean of what the protocol gives of the test people."""
+    from ferdis.systems.person_mean import PersonMean
+
+    given = getattr(experiment.protocol, "expression", "any")
+    return {
+        f"{name}-mean": PersonMean(system, reference=given, features=features)
+        for name, system in experiment.systems.items()
+    }
 
 
 def _refuse_overrides(argv: Sequence[str], winners: Sequence[Any]) -> None:

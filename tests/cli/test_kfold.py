@@ -12,11 +12,19 @@ from ferdis.cli import kfold
 from ferdis.cli.arguments import UsageError
 from ferdis.cli.building import Experiment
 from ferdis.protocol import CalibratedKFold, SubjectKFold, TransductiveKFold
-from ferdis.systems.person_mean import PersonMean
+from ferdis.systems.person_mean import FEATURES, PersonMean
 from tests.evaluation.runner_fakes import Plain, make_faces
 
-SETTINGS = {"out": None, "new_folds": False, "person_mean": False, "tuned": None, "seeds": [3, 5], "only_folds": None,
-            "stress": True}  # fmt: skip
+SETTINGS = {
+    "out": None,
+    "new_folds": False,
+    "person_mean": False,
+    "person_features": "difference",
+    "tuned": None,
+    "seeds": [3, 5],
+    "only_folds": None,
+    "stress": True,
+}
 FACES, STRICT = make_faces(), SubjectKFold(3)
 
 
@@ -76,6 +84,12 @@ def test_means_in_training_are_of_what_the_protocol_gives(
 ) -> None:
     systems = passed_on(given=protocol, person_mean=True)["systems"]
     assert systems["plain-mean"].reference == reference
+
+
+@pytest.mark.parametrize("features", FEATURES)
+def test_the_mean_is_subtracted_from_what_is_asked_for(passed_on: Callable[..., dict[str, Any]], features: str) -> None:
+    systems = passed_on(person_mean=True, person_features=features)["systems"]
+    assert systems["plain-mean"].features == features
 
 
 def test_winners_are_passed_on_and_not_overridden(passed_on: Callable[..., dict[str, Any]]) -> None:
