@@ -56,6 +56,19 @@ class TestFinding:
         shutil.copytree(model, model.parent / "fold-07" / "only")
         assert find_model(model.parent / "fold-07") == model.parent / "fold-07" / "only"
 
+    @pytest.mark.parametrize(("where", "system"), [("", "mean"), ("mean", None)])
+    def test_a_system_less_a_persons_mean_names_no_single_image(
+        self, model: Path, tmp_path: Path, where: str, system: str | None
+    ) -> None:
+        wrapper = tmp_path / "fold-00" / "mean"
+        shutil.copytree(model, wrapper / "estimator")
+        (wrapper / "person_mean.json").write_text("{}")
+        with pytest.raises(
+            ValueError, match=r"mean needs other images of the person .*take what it wraps, .*/estimator$"
+        ):
+            find_model(tmp_path / "fold-00" / where, system)
+        assert find_model(wrapper / "estimator") == wrapper / "estimator"
+
     @pytest.mark.parametrize(
         ("where", "system", "kind", "message"),
         [

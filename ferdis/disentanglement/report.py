@@ -34,6 +34,7 @@ from ferdis.disentanglement.transfer import Transfer, measure_transfer
 from ferdis.faces import Faces
 from ferdis.messages import markdown_table
 from ferdis.protocol import read_fold_table, row_names
+from ferdis.run_folder.models import PERSON_MEAN
 from ferdis.saved_models import load_model
 
 RENDERED_SETS = ("synthetic", "facekit")
@@ -143,7 +144,7 @@ def run(
 
 
 def finished_fits(run: str | Path) -> list[Fit]:
-    """The fitted systems of a run folder, in the order of seed, fold and system.
+    """The fitted systems of a run folder, in the order of seed, fold and system; none that needs a person's images.
 
     Raises
     ------
@@ -151,13 +152,18 @@ def finished_fits(run: str | Path) -> list[Fit]:
         If there is no such folder, it holds no run, no fold is finished, or a fold has no saved weights.
     """
     kinds = {name: str(about["class"]) for name, about in run_folder.read_record(run)["systems"].items()}
-    fits = []
+    fits, left_out = [], set()
     for folder, done in run_folder.finished_fits(run):
+        if (folder / PERSON_MEAN).is_file():
+            left_out.add(done["system"])
+            continue
         if not (folder / "estimator.json").is_file():
             raise ValueError(f"{folder} holds no saved weights: its system has no save(), so nothing can be measured")
         if done["system"] not in kinds:
             raise ValueError(f"{folder} is of a system that {run}/resolved.json does not name: delete it")
         fits.append(Fit(done["seed"], done["fold"], done["system"], kinds[done["system"]], folder))
+    if left_out:
+        print(f"not measured: {', '.join(sorted(left_out))}, which need other images of a person", file=sys.stderr)
     if not fits:
         raise ValueError(f"{run}: no fold is finished; let ferdis kfold run to its end first")
     return fits

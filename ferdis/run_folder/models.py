@@ -6,6 +6,9 @@ from pathlib import Path
 
 from ferdis.messages import named
 
+PERSON_MEAN, WRAPPED = "person_mean.json", "estimator"
+"""Of a system less a person's mean: its record, and the folder of the system that it wraps."""
+
 
 def find_model(path: str | Path, system: str | None = None) -> Path:
     """The folder of a saved model.
@@ -27,6 +30,12 @@ def find_model(path: str | Path, system: str | None = None) -> Path:
         raise FileNotFoundError(f"{path}: no such folder; give a saved model, a fold of a run, or an .onnx file")
     if (path / "estimator.json").is_file():
         return path
+    for wrapper in (path, path / (system or "")):
+        if (wrapper / PERSON_MEAN).is_file():
+            raise ValueError(
+                f"{wrapper} needs other images of the person that it is asked about (PersonMean), which a protocol gives: "
+                f"for single images take what it wraps, {wrapper / WRAPPED}"
+            )
     found = {file.parent.name: file.parent for file in sorted(path.glob("*/estimator.json"))}
     if system is not None and system in found:
         return found[system]

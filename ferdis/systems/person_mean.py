@@ -21,11 +21,12 @@ from sklearn.linear_model import LogisticRegression
 from ferdis._io import file_digest, read_json, sealed, write_json
 from ferdis.capabilities import ChecksItself, Describes, Represents
 from ferdis.faces import Faces
+from ferdis.run_folder.models import PERSON_MEAN, WRAPPED
 from ferdis.systems import SYSTEMS, get
 from ferdis.systems.arguments import check_choice
 
 FEATURES = ("difference", "both")
-_RECORD, _WEIGHTS, _INNER = "person_mean.json", "person_mean.safetensors", "estimator"
+_WEIGHTS = "person_mean.safetensors"
 
 
 class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
@@ -157,7 +158,7 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
     def save(self, folder: str | Path) -> Path:
         """Write the estimator below ``folder``, and the regression beside it."""
         folder = Path(folder)
-        self.estimator_.save(folder / _INNER)
+        self.estimator_.save(folder / WRAPPED)
         weights = {"coef": self.coef_, "intercept": self.intercept_, "scale": self.scale_}
         # In the order of C: safetensors would write the memory of another order as it lies.
         save_file({name: np.ascontiguousarray(value) for name, value in weights.items()}, folder / _WEIGHTS)
@@ -165,7 +166,7 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
             "class": type(self.estimator_).__name__, "classes": self.classes_.tolist(), "reference": self.reference,
             "c": self.c, "seed": self.seed, "features": self.features, "weights_sha256": file_digest(folder / _WEIGHTS),
         }  # fmt: skip
-        write_json(folder / _RECORD, sealed(about))
+        write_json(folder / PERSON_MEAN, sealed(about))
         return folder
 
     @classmethod
@@ -178,13 +179,13 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
             If a file is missing or was changed, or the estimator is no system of this ferdis.
         """
         folder = Path(folder)
-        about = read_json(folder / _RECORD, mend="copy the folder again or refit")
+        about = read_json(folder / PERSON_MEAN, mend="copy the folder again or refit")
         if file_digest(folder / _WEIGHTS) != about["weights_sha256"]:
             raise ValueError(f"{folder / _WEIGHTS} was changed since it was saved: copy the folder again or refit")
         classes = {item.__name__: item for item in map(get, SYSTEMS)}
         if about["class"] not in classes:
             raise ValueError(f"{folder} holds a {about['class']}, which is no system of this ferdis")
-        inner = classes[about["class"]].load(folder / _INNER)  # type: ignore[attr-defined]
+        inner = classes[about["class"]].load(folder / WRAPPED)  # type: ignore[attr-defined]
         found = cls(inner, about["reference"], about["c"], about["seed"], about.get("features", FEATURES[0]))
         found.estimator_, found.classes_ = inner, np.array(about["classes"], dtype=str)
         weights = load_file(folder / _WEIGHTS)
@@ -194,7 +195,7 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
     @staticmethod
     def is_saved_in(folder: str | Path) -> bool:
         """Whether :meth:`save` wrote into this folder."""
-        return (Path(folder) / _RECORD).is_file()
+        return (Path(folder) / PERSON_MEAN).is_file()
 
 
 def _means(features: np.ndarray, person: np.ndarray, people: int) -> np.ndarray:

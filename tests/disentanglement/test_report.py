@@ -151,6 +151,13 @@ def test_weights_come_back_as_they_were(run):
     np.testing.assert_allclose(probability[:, 0], rows["p_fear"], atol=1e-5)
 
 
+def test_a_system_that_needs_a_persons_images_is_left_out_and_named(run, capsys):
+    for folder in run.glob("fold-*/cnn"):
+        (folder / "person_mean.json").write_text("{}")
+    assert [(fit.fold, fit.system) for fit in finished_fits(run)] == [(0, "relgan"), (1, "relgan")]
+    assert "not measured: cnn, which need other images of a person" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("damage", "options", "says"),
     [
