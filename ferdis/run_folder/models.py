@@ -33,8 +33,8 @@ def find_model(path: str | Path, system: str | None = None) -> Path:
     for wrapper in (path, path / (system or "")):
         if (wrapper / PERSON_MEAN).is_file():
             raise ValueError(
-                f"{wrapper} needs other images of the person that it is asked about (PersonMean), which a protocol gives: "
-                f"for single images take what it wraps, {wrapper / WRAPPED}"
+                f"{wrapper} needs other images of the person that it is asked about (PersonMean), which a protocol "
+                f"gives: for single images take what it wraps, {wrapper / WRAPPED}"
             )
     found = {file.parent.name: file.parent for file in sorted(path.glob("*/estimator.json"))}
     if system is not None and system in found:
