@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ferdis import load
+from ferdis import SubjectKFold, load
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -68,6 +69,60 @@ def test_a_gain_is_over_the_control_with_the_same_start(four_rows) -> None:
     assert lines.loc["relgan-scratch", "accuracy"] == pytest.approx(90, abs=4)
 
 
+def fold_rows(seed: int, fold: int, right: tuple[int, int]) -> pd.DataFrame:
+    """Three images of anger and one of fear, of which so many are named rightly."""
+    true = ["anger"] * 3 + ["fear"]
+    other = {"anger": "fear", "fear": "anger"}
+    hit = [k < right[0] for k in range(3)] + [bool(right[1])]
+    predicted = [name if is_right else other[name] for name, is_right in zip(true, hit, strict=True)]
+    return pd.DataFrame({"system": "relgan-scratch", "seed": seed, "fold": fold, "true": true, "predicted": predicted})
+
+
+def test_accuracy_and_its_spreads_by_hand(four_rows) -> None:
+    folds = {(0, 0): (3, 1), (0, 1): (3, 0), (1, 0): (0, 0), (1, 1): (1, 1)}  # right: 100, 75, 0 and 50 %
+    rows = pd.concat([fold_rows(*place, right) for place, right in folds.items()])
+    (line,) = four_rows.accuracies(rows).to_dict("records")
+    assert line["row"] == "relgan-scratch" and line["accuracy"] == pytest.approx(100 * 9 / 16)
+    assert line["uar"] == pytest.approx(100 * (7 / 12 + 2 / 4) / 2)
+    assert line["std over folds"] == pytest.approx(np.std([100, 75, 0, 50], ddof=1))
+    assert line["std over partitions"] == pytest.approx(np.std([87.5, 25], ddof=1))
+    assert "std over partitions" not in four_rows.accuracies(rows[rows.seed == 0])
+
+
+def test_each_number_of_a_gain_stands_in_its_column(four_rows) -> None:
+    gain = {"first": "a", "second": "b", "statistic": "uar", "gain": 1.25, "low": -2.0, "high": 3.0, "spread": 0.4,
+            "floor": 0.8, "over_partitions": 0.3, "over_seeds": 0.2, "verdict": "not shown"}  # fmt: skip
+    (line,) = four_rows.readable(pd.DataFrame([gain])).to_dict("records")
+    assert line == {"row": "a", "over": "b", "of": "uar", "gain [95 % over people]": "+1.2 [-2.0, +3.0]",
+                    "spread": "0.4", "floor": "0.8", "partitions": "0.3", "seeds": "0.2", "": "not shown"}  # fmt: skip
+
+
+def test_system_and_control_have_the_same_start(four_rows) -> None:
+    argv = ["--system", "ifgan", "--dataset", "synthetic", "--weights", "zoo:expression"]
+    rows = four_rows.estimators(four_rows.arguments(argv), None)
+    assert {name: row.weights for name, row in rows.items()} == {
+        "control-scratch": None, "ifgan-scratch": None,
+        "control-same-people": "zoo:expression", "ifgan-same-people": "zoo:expression",
+    }  # fmt: skip
+
+
+def test_folds_partitions_and_trainings_are_those_asked_for(four_rows, tmp_path, monkeypatch) -> None:
+    asked: dict = {}
+
+    def evaluate(rows: dict, faces: object, protocol: object, **more: object) -> SimpleNamespace:
+        asked.update(more, rows=rows, protocol=protocol)
+        return SimpleNamespace(rows=rows_of(RATES, people=6, partitions=2))
+
+    monkeypatch.setattr(four_rows, "evaluate", evaluate)
+    monkeypatch.setattr(four_rows, "read", lambda options: None)
+    argv = ["--system", "relgan", "--dataset", "synthetic", "--weights", "zoo:expression", "--folds", "7",
+            "--seeds", "3", "--partitions", "4", "--jobs", "2", "--out", str(tmp_path)]  # fmt: skip
+    table = four_rows.run(argv)
+    assert asked["protocol"] == SubjectKFold(7, validation_folds=0) and set(asked["rows"]) == set(RATES)
+    assert list(asked["seeds"]) == [0, 1, 2] and asked["partitions"] == 4 and asked["n_jobs"] == 2
+    assert len(pd.read_csv(tmp_path / "gains.csv")) == len(table) == 12
+
+
 def test_one_partition_shows_no_gain(four_rows) -> None:
     table = four_rows.compared(rows_of(RATES, partitions=1), "relgan")
     assert table.verdict.str.startswith("not shown").all()
@@ -101,6 +156,7 @@ def test_the_control_learns_labels_as_long_as_the_system(four_rows) -> None:
         (frozen, 20),
         ([*argv, "--control_arguments", "{epochs: 5}"], 5),
         ([*argv, "--epochs", "3"], 23),
+        ([*argv, "--arguments", "{names_weight: 0}"], 20),
     ):
         assert four_rows.estimators(four_rows.arguments(line), None)["control-scratch"].epochs == epochs
     ifgan = ["--system", "ifgan", "--dataset", "synthetic"]

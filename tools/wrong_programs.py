@@ -26,6 +26,7 @@ from tools.wrong_reproduced import REPRODUCED
 from tools.wrong_rivals import RIVALS
 from tools.wrong_runs import RUNS
 from tools.wrong_shared_parts import ARGUMENTS, PHASES, SHARED
+from tools.wrong_tables import TABLES
 from tools.wrong_training import TRAINED
 from tools.wrong_transductive import TRANSDUCTIVES
 from tools.wrong_views import VIEWS
@@ -337,4 +338,5 @@ PROGRAMS = (
     RUNS,
     REPRODUCED,
     TRANSDUCTIVES,
+    TABLES,
 )

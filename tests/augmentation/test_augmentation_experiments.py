@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from ferdis import DECGAN, Faces, SubjectKFold
 from ferdis.evaluators.judges import Judged
 from tests.painted import painted
 
@@ -50,6 +51,37 @@ def test_measured_by_hand(script) -> None:
     assert line["low"] <= 0.25 <= line["high"] and line["p"] == line["p (Holm)"]
 
 
+def test_classes_of_other_sizes_and_two_tests(script) -> None:
+    table = script("augmentation_table")
+    people = np.repeat([f"P{k}" for k in range(8)], 4)
+    true = np.tile(["anger", "anger", "anger", "fear"], 8)
+    answers = {
+        "classic": np.where(np.arange(32) % 4 == 0, "fear", "anger"),  # of each person 2 of 3 and 0 of 1
+        "decgan": np.full(32, "anger"),  # 3 of 3 and 0 of 1
+        "eggan": np.where(np.arange(32) < 28, true, "anger"),  # all but the last person's fear
+    }
+    rows = pd.concat(
+        pd.DataFrame({"system": system, "fold": 0, "seed": 0, "subject": people, "path": [f"{k}" for k in range(32)],
+                      "true": true, "predicted": predicted})
+        for system, predicted in answers.items()
+    )  # fmt: skip
+    names = {name: name for name in answers}
+    found, tests = table.measured(rows, names, {})
+    assert found["accuracy"].tolist() == pytest.approx([50, 75, 100 * 31 / 32])
+    assert found["UAR"].tolist() == pytest.approx([100 / 3, 50, 100 * (1 + 7 / 8) / 2])
+    assert "minority recall" not in found and tests["system"].tolist() == ["decgan", "eggan"]
+    assert tests["difference"].tolist() == pytest.approx([1 / 6, (1 + 7 / 8) / 2 - 1 / 3])
+    smaller, larger = sorted(tests["p"])
+    assert sorted(tests["p (Holm)"]) == pytest.approx([min(1, 2 * smaller), max(min(1, 2 * smaller), larger)])
+
+
+@pytest.mark.parametrize(("fear", "rare"), [(9, {}), (5, {"fear": 5})])
+def test_a_class_is_rare_below_half_of_the_mean(script, fear: int, rare: dict[str, int]) -> None:
+    names = ["anger"] * 20 + ["neutral"] * 20 + ["fear"] * fear  # means of 16.3 and 15: halves of 8.2 and 7.5
+    faces = Faces(np.zeros((len(names), 2, 2, 3), np.uint8), pd.DataFrame({"expression": names}))
+    assert script("augmentation_table").minority(faces) == rare
+
+
 def test_minority_classes(script) -> None:
     data = painted(people=6, each=2)
     few = data[np.flatnonzero((data.expression != "fear") | (np.arange(len(data)) < 6))]
@@ -74,7 +106,35 @@ def test_rows_of_the_table_differ_in_nothing_else(script, column: str, monkeypat
         assert inner == common and inner["min_steps"] == plan["classifier_steps"]
         if hasattr(system, "generator"):
             assert system.generator.min_steps == 70 and system.filter is not None
+            assert system.generator.steps_per_image == 0 and system.generator.epochs == 1
+            assert system.strategy == plan["columns"][column]["strategy"]
+            assert system.per_class == plan["columns"][column].get("per_class")
     assert (rows["eggan"].au_train is None) == (column == "synthetic")
+    assert rows["relgan"].generator.mlp_epochs == rows["eggan"].generator.identity_epochs == 1
+    assert common["weights"] is None, "as in the generators, nothing is known of faces before"
+    few = table.systems(table.arguments(plan, ["--column", column, "--steps", "30", "--no_filter"]), plan)
+    assert few["classic"].min_steps == few["decgan"].classifier.min_steps == 30 and few["decgan"].filter is None
+    assert few["decgan"].generator.min_steps == DECGAN.small().min_steps
+
+
+def test_people_folds_and_seeds_are_those_asked_for(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, asked = script("augmentation_table"), {}
+
+    def load(name: str, **given: object) -> Faces:
+        asked.update(given, name=name)
+        return painted(people=4)
+
+    def evaluate(systems: dict, faces: Faces, folds: object, **more: object) -> None:
+        asked.update(more, systems=systems, folds=folds)
+        raise ValueError("that is all")
+
+    monkeypatch.setattr(table, "load", load)
+    monkeypatch.setattr(table, "evaluate", evaluate)
+    line = ["--people", "30", "--folds", "2", "--seeds", "1", "4", "--systems", "classic", "--jobs", "2"]
+    with pytest.raises(ValueError, match="that is all"):
+        table.main([*line, "--out", str(tmp_path)])
+    assert asked["name"] == "synthetic" and asked["people"] == 30 and list(asked["systems"]) == ["classic"]
+    assert asked["folds"] == SubjectKFold(2, validation_folds=0) and asked["seeds"] == [1, 4] and asked["n_jobs"] == 2
 
 
 def test_the_table_runs_and_is_written(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
