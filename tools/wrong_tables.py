@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 ROWS, AUGMENTED = "tests/test_four_rows.py", "tests/augmentation/test_augmentation_experiments.py"
+PROBING = "tests/test_probing_experiments.py"
 
 TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     "experiments/four_rows.py": (
@@ -126,6 +127,81 @@ TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "the zoo's start for the classifier": (
                 "ResNetClassifier.small(weights=None, **changes)",
                 "ResNetClassifier.small(**changes)",
+            ),
+        },
+    ),
+    "experiments/ifgan_identity.py": (
+        (PROBING,),
+        {
+            "tested on people who train": ("first_person=options.people, **drawn", "first_person=0, **drawn"),
+            "the average of another class": (
+                "averages[name] for name in faces.expression",
+                "averages[name] for name in faces.expression[::-1]",
+            ),
+            "the corner for the middle": (
+                "start = (ifgan.image_size - ifgan.crop_size) // 2",
+                "start = 0",
+            ),
+            "squared distances": ("np.abs(image - truth).mean() / 127.5", "np.square(image - truth).mean() / 127.5"),
+            "distances of pixels from 0 to 1": (".mean() / 127.5}", ".mean() / 255}"),
+            "a constant picture of the first class": (
+                "np.mean(list(averages.values()), axis=0)[None]",
+                "list(averages.values())[0][None]",
+            ),
+            "one probe for all": (
+                "identity_probe(values, faces.subject, reader=reader, seed=seed)",
+                "identity_probe(values, faces.subject, seed=seed)",
+            ),
+            "people for expressions": (
+                "expression_probe(values, faces.expression, faces.subject, seed=seed)",
+                "expression_probe(values, faces.subject, faces.subject, seed=seed)",
+            ),
+            "features of the baseline for IF-GAN's": (
+                '"IF-GAN\'s features": ifgan.transform(unseen)',
+                '"IF-GAN\'s features": resnet.transform(unseen)',
+            ),
+            "the face for the generated one": (
+                '"IF-GAN\'s generated face": pixel_rows(generated)',
+                '"IF-GAN\'s generated face": pixel_rows(unseen.pixels())',
+            ),
+            "chance of the training people": ("1 / options.test_people:.1%", "1 / options.people:.1%"),
+            "arguments of IF-GAN ignored": ("**(options.arguments or {})}", "**{}}"),
+        },
+    ),
+    "experiments/gradient_shares.py": (
+        (PROBING,),
+        {
+            "terms without their weights": (
+                "norms[name] = weight * sum(",
+                "norms[name] = sum(",
+            ),
+            "squared norms": ("if g is not None) ** 0.5", "if g is not None)"),
+            "a step too late": ("if self.step in self.steps:", "if self.step - 1 in self.steps:"),
+            "a step too many": ("if self.step > max(self.steps):", "if self.step > max(self.steps) + 1:"),
+            "shares of the largest": ("total = sum(norms.values()) or 1.0", "total = max(norms.values()) or 1.0"),
+            "one network for all": (
+                "self._measure(network, getattr(modules, network), terms)",
+                "self._measure(network, getattr(modules, self.phase.updates[0]), terms)",
+            ),
+            "any phase": (
+                "terms=Measured(one, steps, rows)) if one.name == phase else one",
+                "terms=Measured(one, steps, rows)) if one.name != phase else one",
+            ),
+        },
+    ),
+    "ferdis/preprocess/threads.py": (
+        ("tests/preprocess/test_threads.py",),
+        {
+            "everything at once": ("len(items), _AHEAD * threads)", "len(items), len(items))"),
+            "the last items lost": ("range(0, len(items), _AHEAD", "range(0, len(items) - threads, _AHEAD"),
+            "one thread": ("ThreadPoolExecutor(threads,", "ThreadPoolExecutor(1,"),
+            "threads within an item": ("initializer=limit, initargs=(1,)", "initializer=limit, initargs=(threads,)"),
+            "one item on all threads": ("            limit(1)\n            yield", "            yield"),
+            "threads not given back": ("        limit(threads)  #", "        limit(1)  #"),
+            "0 threads of the environment": ("given.isdigit() and int(given) > 0", "given.isdigit()"),
+            "all cores of the machine": (
+                'len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else',
+                "",
             ),
         },
     ),
