@@ -55,6 +55,8 @@ class TestFinding:
         assert find_model(made / "fold-01", "other") == made / "fold-01" / "other"
         shutil.copytree(model, model.parent / "fold-07" / "only")
         assert find_model(model.parent / "fold-07") == model.parent / "fold-07" / "only"
+        with pytest.raises(ValueError, match="holds the models only: name one"):
+            find_model(model.parent / "fold-07", "other")
 
     @pytest.mark.parametrize(("where", "system"), [("", "mean"), ("mean", None)])
     def test_a_system_less_a_persons_mean_names_no_single_image(

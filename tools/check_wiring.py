@@ -25,7 +25,7 @@ from typing import Any
 from tools.wrong_programs import PROGRAMS
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("ferdis", "tests", "experiments", "setup.cfg", "pyproject.toml")
+COPIED = ("ferdis", "tests", "experiments", "examples", "setup.cfg", "pyproject.toml")
 LIBRARIES = ("torch", "timm", "sklearn.base", "pandas", "lightning.fabric", "torchmetrics", "pytest")
 TIME_LIMIT = 300  # seconds; a program that takes longer counts as noticed; so many for each file of the right one
 

@@ -26,6 +26,7 @@ from tools.wrong_reproduced import REPRODUCED
 from tools.wrong_rivals import RIVALS
 from tools.wrong_runs import RUNS
 from tools.wrong_shared_parts import ARGUMENTS, PHASES, SHARED
+from tools.wrong_small import SMALL
 from tools.wrong_tables import TABLES
 from tools.wrong_training import TRAINED
 from tools.wrong_transductive import TRANSDUCTIVES
@@ -339,4 +340,5 @@ PROGRAMS = (
     REPRODUCED,
     TRANSDUCTIVES,
     TABLES,
+    SMALL,
 )

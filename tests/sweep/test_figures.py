@@ -25,5 +25,5 @@ def test_importance_is_the_mean_over_parts_and_leaves_out_what_is_unknown() -> N
     widths = {
         label.get_text(): bar.get_width() for label, bar in zip(axes.get_yticklabels(), axes.patches, strict=True)
     }
-    assert widths == {"kind": 30.0, "rate": 70.0}
+    assert widths == {"kind": 30.0, "rate": 70.0} and list(widths) == ["kind", "rate"], "the largest on top"
     assert "2 parts" in axes.get_title()

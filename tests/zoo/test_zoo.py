@@ -109,6 +109,30 @@ def test_a_file_that_was_changed_is_not_used(tmp_path: Path, monkeypatch: pytest
         read_weights("zoo:mtcnn")
 
 
+def test_a_saved_model_is_checked_file_by_file_and_lies_in_the_zoo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "zoo"
+    shutil.copytree(Path(zoo.__file__).parent / "identity", here / "identity")
+    for name in ("identity", "mtcnn"):
+        shutil.copy(Path(zoo.__file__).parent / f"{name}.json", here)
+    monkeypatch.setattr(zoo, "_FOLDER", here)
+    monkeypatch.setattr(zoo, "_card", zoo._card.__wrapped__)
+    assert zoo.folder("zoo:identity") == here / "identity"
+    with pytest.raises(ValueError, match=r"zoo:mtcnn is no saved model: it is mtcnn.o.onnx"):
+        zoo.folder("mtcnn")
+    monkeypatch.setattr(zoo, "_digest", zoo._digest.__wrapped__)
+    for changed in zoo.card("identity")["files"]:
+        before = (here / changed).read_bytes()
+        (here / changed).write_bytes(before + b" ")
+        with pytest.raises(FileNotFoundError, match=f"{changed} is missing or was changed"):
+            zoo.folder("identity")
+        (here / changed).write_bytes(before)
+    shutil.move(here / "mtcnn.json", tmp_path / "other.json")
+    with pytest.raises(ValueError, match=r"the zoo has no '\.\./other'"):
+        zoo.card("../other")
+
+
 def test_a_card_is_the_callers_own() -> None:
     zoo.card("mtcnn")["files"].clear()
     assert zoo.card("zoo:mtcnn")["files"]
