@@ -20,6 +20,7 @@ from ferdis import metrics, run_folder
 from ferdis.faces import Faces
 from ferdis.protocol.folds import read_fold_table, read_folds
 from ferdis.run_folder import find_model
+from ferdis.run_folder.models import needs_reference
 from ferdis.systems.base import Estimator
 from ferdis.systems.saved import read_about
 
@@ -66,7 +67,7 @@ def load_fitted(folder: str | Path) -> Any:
     """
     from ferdis.systems.person_mean import PersonMean
 
-    return PersonMean.load(folder) if PersonMean.is_saved_in(folder) else load_model(folder)
+    return PersonMean.load(folder) if needs_reference(Path(folder)) else load_model(folder)
 
 
 def unlabelled(crops: np.ndarray) -> Faces:

@@ -17,6 +17,7 @@ import pandas as pd
 import yaml
 
 import ferdis
+from ferdis.evaluation.fit_and_score import without_labels
 from ferdis.faces import SEVEN_EXPRESSIONS, Faces
 from ferdis.preprocess import prepare
 from ferdis.systems.person_mean import FEATURES, PersonMean
@@ -47,10 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         learned, tested = (faces[np.flatnonzero(part)] for part in (folds != fold, folds == fold))
         system.fit(learned)
         answers[""][folds == fold] = system.predict(tested)
-        hidden = tested.with_table(tested.to_frame().assign(expression="unknown"))
         for features in given.person_mean:
             less_mean = PersonMean(system, reference="any", features=features).fit_on(system, learned)
-            answers[features][folds == fold] = less_mean.predict(tested, hidden)
+            answers[features][folds == fold] = less_mean.predict(tested, without_labels(tested))
     for features, predicted in answers.items():
         how = f", less the mean of a person's images ({features})" if features else ""
         print(f"{given.name}, {given.half}, {len(faces)} images, {given.system} {given.arguments}{how}: "

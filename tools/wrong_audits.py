@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
 from tools.wrong_protocol import CALIBRATED, LEAKAGE, PARTS
 
 LOOK_ALIKES, PUBLISHED = "tests/protocol/test_look_alikes.py", "tests/protocol/test_published.py"
 
-AUDITS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+AUDITS: Programs = {
     "ferdis/protocol/leakage.py": (
         (LEAKAGE, CALIBRATED, LOOK_ALIKES, PARTS, PUBLISHED),
         {

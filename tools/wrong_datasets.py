@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 LAYOUTS = "tests/datasets/test_layouts.py"
 INSIDE = "tests/datasets/test_inside_files.py"
 CKPLUS = "tests/datasets/test_ckplus.py"
 CK48 = "tests/datasets/test_ck48.py"
 DISFA = "tests/datasets/test_disfa.py"
 
-LOADERS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+LOADERS: Programs = {
     "ferdis/datasets/ckplus.py": (
         (CKPLUS,),
         {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 SCORED, DEFINITIONS = "tests/evaluation/test_what_is_scored.py", "tests/report/test_report_definitions.py"
 OBJECTIVE = "tests/sweep/test_objective.py"
 RUNNER = "tests/evaluation/test_runner.py"
@@ -11,7 +13,7 @@ TABLES, EXTRAS = "tests/report/test_report_tables.py", "tests/report/test_report
 NOTES, REPORT = "tests/report/test_report_notes.py", "tests/report/test_report.py"
 SWEEP = "tests/sweep/test_sweep.py"
 
-EVALUATION: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+EVALUATION: Programs = {
     "ferdis/evaluation/final_fit.py": (
         ("tests/evaluation/test_final_fit.py",),
         {
@@ -107,8 +109,8 @@ EVALUATION: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
             "the estimator itself is fitted": ("clone = sklearn.base.clone(estimator)", "clone = estimator"),
             "names of the first rows": ('"path": names[job.fold.test]', '"path": names[: len(job.fold.test)]'),
             "labels of reference images shown": (
-                'given.with_table(given.to_frame().assign(expression="unknown"))',
-                "given",
+                "else without_labels(given)",
+                "else given",
             ),
         },
     ),
@@ -161,7 +163,7 @@ EVALUATION: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     ),
 }
 
-REPORTS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+REPORTS: Programs = {
     "ferdis/report/joining.py": (
         (DEFINITIONS, NOTES, REPORT, CALIBRATED),
         {

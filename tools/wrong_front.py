@@ -5,12 +5,14 @@ A part of ``tools/wrong_programs.py``, in the same form.
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 KNOWN = "tests/cli/test_known.py"
 LINE = "tests/cli/test_arguments.py"
 KFOLD = "tests/cli/test_kfold.py"
 GRAPH = "tests/export/test_graph.py"
 
-FRONT: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+FRONT: Programs = {
     "ferdis/cli/known.py": (
         (KNOWN,),
         {

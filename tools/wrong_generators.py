@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
 from tools.wrong_shared_parts import ARGUMENTS, PHASES
 
-GENERATORS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+GENERATORS: Programs = {
     "ferdis/systems/eggan.py": (
         ("tests/systems/test_eggan_wiring.py", PHASES, ARGUMENTS),
         {

@@ -5,13 +5,15 @@ A part of ``tools/wrong_programs.py``, in its form.
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 INSIDE = "tests/datasets/test_inside_files.py"
 ORIGINALS = "tests/preprocess/test_originals.py"
 REGISTRY = "tests/datasets/test_registry.py"
 STORE = "tests/preprocess/test_image_store.py"
 STRESS = "tests/preprocess/test_stress.py"
 
-IMAGES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+IMAGES: Programs = {
     "ferdis/preprocess/stress.py": (
         (STRESS,),
         {

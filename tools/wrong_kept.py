@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 RUNS = "tests/test_runs_by_hand.py"
 FOLDER = "tests/test_run_folder.py"
 SEALS = "tests/test_seals.py"
 
-KEPT: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+KEPT: Programs = {
     "ferdis/saved_models.py": (
         ("tests/test_saved_models.py",),
         {

@@ -6,6 +6,7 @@ A part of ``tools/wrong_programs.py``, in its form.
 from __future__ import annotations
 
 from tools.wrong_datasets import CKPLUS, LAYOUTS
+from tools.wrong_form import Programs
 
 FACES = "tests/test_faces.py"
 FOLDER = "tests/datasets/test_folder.py"
@@ -13,7 +14,7 @@ MANIFEST = "tests/datasets/test_manifest.py"
 REGISTRY = "tests/datasets/test_registry.py"
 TREE = "tests/datasets/test_tree.py"
 
-LISTS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+LISTS: Programs = {
     "ferdis/datasets/folder.py": (
         (FOLDER,),
         {

@@ -5,12 +5,14 @@ A part of ``tools/wrong_programs.py``, in its form.
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 AUGMENTED = ("tests/augmentation/test_augmented.py", "tests/augmentation/test_augmented_wiring.py")
 DISENTANGLED = "tests/disentanglement/test_report.py"
 REPRESENTATIONS = "tests/disentanglement/test_representations.py"
 TRANSFER = "tests/disentanglement/test_transfer.py"
 
-MEASURED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+MEASURED: Programs = {
     "ferdis/metrics/images.py": (
         ("tests/metrics/test_images.py",),
         {

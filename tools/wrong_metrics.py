@@ -5,12 +5,14 @@ Those marked * were accepted by the tests that the module had of its own.
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 REPORTED = "tests/report/test_report_definitions.py"
 RECOGNITION, COMPARISON = "tests/metrics/test_recognition.py", "tests/metrics/test_comparison.py"
 NOISE, SPREADS = "tests/metrics/test_noise_floor.py", "tests/metrics/test_spreads.py"
 DEFINITIONS = "tests/metrics/test_definitions.py"
 
-METRICS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+METRICS: Programs = {
     "ferdis/metrics/recognition.py": (
         (DEFINITIONS, RECOGNITION),
         {

@@ -5,12 +5,14 @@ A part of ``tools/wrong_programs.py``, in its form.
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 FIGURES = "tests/test_figures.py"
 LEAKAGE = "tests/protocol/test_leakage.py"
 NOTES = "tests/report/test_report_notes.py"
 TABLES = "tests/report/test_report_tables.py"
 
-PAGES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+PAGES: Programs = {
     "ferdis/report/__init__.py": (
         ("tests/report/test_report.py",),
         {

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 TABLE, PREDICTOR, COMMAND = (f"tests/predict/test_{name}.py" for name in ("table", "predictor", "command"))
 DEFAULT, DRAWING = "tests/predict/test_without_a_model.py", "tests/predict/test_drawing.py"
 DIFFERENCES, EXPORT = "tests/export/test_differences.py", "tests/export/test_export.py"
 TABLES = "tests/reproduce/test_tables.py"
 
-PREDICTED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+PREDICTED: Programs = {
     "ferdis/predict/predictor.py": (
         (TABLE, PREDICTOR, DEFAULT),
         {

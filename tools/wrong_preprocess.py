@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 MTCNN = "tests/preprocess/test_mtcnn.py"
 SEARCHES = "tests/preprocess/test_searches.py"
 IMAGES = "tests/preprocess/test_images.py"
@@ -10,7 +12,7 @@ CROPS = "tests/preprocess/test_cache.py"
 STORE = "tests/preprocess/test_image_store.py"
 DAMAGE = "tests/preprocess/test_damage.py"
 
-PREPROCESS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+PREPROCESS: Programs = {
     "ferdis/preprocess/mtcnn.py": (
         (MTCNN, SEARCHES),
         {

@@ -9,6 +9,8 @@ from __future__ import annotations
 from tools.wrong_audits import AUDITS
 from tools.wrong_datasets import LOADERS
 from tools.wrong_evaluation import EVALUATION, REPORTS
+from tools.wrong_finished import FINISHED
+from tools.wrong_form import Programs
 from tools.wrong_front import FRONT
 from tools.wrong_generators import GENERATORS
 from tools.wrong_images import IMAGES
@@ -32,7 +34,7 @@ from tools.wrong_training import TRAINED
 from tools.wrong_transductive import TRANSDUCTIVES
 from tools.wrong_views import VIEWS
 
-_CENTRE: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+_CENTRE: Programs = {
     "ferdis/systems/ifgan.py": (
         ("tests/systems/test_ifgan_wiring.py", "tests/systems/test_ifgan_departures.py", PHASES, ARGUMENTS),
         {
@@ -337,6 +339,7 @@ PROGRAMS = (
     PAGES,
     IMAGES,
     RUNS,
+    FINISHED,
     REPRODUCED,
     TRANSDUCTIVES,
     TABLES,

@@ -5,12 +5,14 @@ Those marked * were accepted by the tests that the module had of its own.
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 SPLITTERS = "tests/protocol/test_splitters.py"
 CROSS, CALIBRATED = "tests/protocol/test_cross_dataset.py", "tests/protocol/test_calibrated.py"
 PARTS = "tests/protocol/test_parts.py"
 LEAKAGE, ALIKE = "tests/protocol/test_leakage.py", "tests/protocol/test_near_duplicates.py"
 
-PROTOCOL: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+PROTOCOL: Programs = {
     "ferdis/protocol/dealing.py": (
         (PARTS, SPLITTERS, CROSS),
         {

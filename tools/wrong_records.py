@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 INSIDE = "tests/datasets/test_inside_files.py"
 UNITS = "tests/datasets/test_au_files.py"
 MANIFEST = "tests/datasets/test_manifest.py"
@@ -10,7 +12,7 @@ CROSS = "tests/protocol/test_cross_dataset.py"
 CHECK = "tests/datasets/test_check.py"
 ORIGINALS = "tests/preprocess/test_originals.py"
 
-RECORDS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+RECORDS: Programs = {
     "ferdis/faces.py": (
         (FACES, ORIGINALS),
         {

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 DRAWN = "tests/datasets/test_synthetic.py"
 DRAWN_PARTS = "tests/datasets/test_synthetic_parts.py"
 SCANNED = "tests/datasets/test_facekit.py"
 SCANNED_PARTS = "tests/datasets/test_facekit_parts.py"
 FRAMING = "tests/datasets/test_framing.py"
 
-RENDERERS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+RENDERERS: Programs = {
     "ferdis/datasets/rendered.py": (
         (DRAWN_PARTS, DRAWN, SCANNED, FRAMING),
         {

@@ -5,13 +5,14 @@ A part of ``tools/wrong_programs.py``, in its form.
 
 from __future__ import annotations
 
-from tools.wrong_runs import EVERYBODY
+from tools.wrong_finished import EVERYBODY
+from tools.wrong_form import Programs
 
 BARS = "tests/test_progress.py"
 FOLDER = "tests/test_run_folder.py"
 TABLES = "tests/reproduce/test_what_is_run.py"
 
-REPRODUCED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+REPRODUCED: Programs = {
     "ferdis/reproduce/run.py": (
         (TABLES,),
         {

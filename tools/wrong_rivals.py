@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
 from tools.wrong_shared_parts import ARGUMENTS, PHASES
 
-RIVALS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+RIVALS: Programs = {
     "ferdis/systems/stargan.py": (
         ("tests/systems/test_stargan.py", PHASES, ARGUMENTS),
         {

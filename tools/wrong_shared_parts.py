@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 ARGUMENTS, PHASES = "tests/systems/test_arguments_wiring.py", "tests/systems/test_phases_wiring.py"
 TRAINING = ("tests/training/test_trainer.py", "tests/training/test_batches.py")
 TOGETHER = ("tests/training/test_fused.py",)
 
-SHARED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+SHARED: Programs = {
     "ferdis/systems/classifier.py": (
         ("tests/systems/test_classifier_wiring.py", ARGUMENTS, "tests/systems/test_ifgan_wiring.py"),
         {

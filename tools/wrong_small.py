@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-SMALL: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+from tools.wrong_form import Programs
+
+SMALL: Programs = {
     "ferdis/zoo/__init__.py": (
         ("tests/zoo/test_zoo.py",),
         {
@@ -36,7 +38,7 @@ SMALL: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
                 "if len(found) > 1:",
             ),
             "the first of several": ("if len(found) > 1 or (found and", "if len(found) > 99 or (found and"),
-            "what a wrapper wraps for the wrapper": ("if (wrapper / PERSON_MEAN).is_file():", "if False:"),
+            "what a wrapper wraps for the wrapper": ("if needs_reference(wrapper):", "if False:"),
             "a named wrapper passes": ('for wrapper in (path, path / (system or "")):', "for wrapper in (path,):"),
         },
     ),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 ROWS, AUGMENTED = "tests/test_four_rows.py", "tests/augmentation/test_augmentation_experiments.py"
 PROBING = "tests/test_probing_experiments.py"
 
-TABLES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+TABLES: Programs = {
     "experiments/four_rows.py": (
         (ROWS,),
         {

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
+
 BATCHES, TRAINER = "tests/training/test_batches.py", "tests/training/test_trainer.py"
 SMALL_STEM, RECOGNISER = "tests/test_small_stem.py", "tests/systems/test_recogniser_network.py"
 CHECKPOINTS = "tests/training/test_checkpoints.py"
 DISTRIBUTED = "tests/training/test_trainer_distributed.py"
 UNITS, LOSSES, BLOCKS = "tests/systems/test_action_units.py", "tests/test_losses.py", "tests/test_nn.py"
 
-TRAINED: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+TRAINED: Programs = {
     "ferdis/training/batches.py": (
         (BATCHES,),
         {

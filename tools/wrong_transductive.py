@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tools.wrong_form import Programs
 from tools.wrong_front import GRAPH
 
 TRANSDUCTIVE, KFOLD = "tests/protocol/test_transductive.py", "tests/cli/test_kfold.py"
 
-TRANSDUCTIVES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+TRANSDUCTIVES: Programs = {
     "ferdis/protocol/splitters.py": (
         (TRANSDUCTIVE,),
         {
@@ -59,9 +60,18 @@ TRANSDUCTIVES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     "ferdis/evaluation/stress.py": (
         (TRANSDUCTIVE,),
         {
-            "transductive: clean images given under stress": ("if job.fold.transductive:", "if False:"),
-            "transductive: labels given under stress": ('.assign(expression="unknown")', ".assign()"),
-            "stressed images given in place of a reference": ("if job.fold.transductive:", "if reference is not None:"),
+            "transductive: clean images given under stress": (
+                "without_labels(worse) if job.fold.transductive else reference",
+                "reference",
+            ),
+            "transductive: labels given under stress": (
+                "without_labels(worse) if",
+                "worse if",
+            ),
+            "stressed images given in place of a reference": (
+                "if job.fold.transductive else reference",
+                "if reference is not None else reference",
+            ),
         },
     ),
     "ferdis/evaluation/verify.py": (

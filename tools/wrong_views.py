@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-VIEWS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
+from tools.wrong_form import Programs
+
+VIEWS: Programs = {
     "ferdis/preprocess/augment.py": (
         ("tests/preprocess/test_augment.py",),
         {

@@ -34,7 +34,7 @@ from ferdis.disentanglement.transfer import Transfer, measure_transfer
 from ferdis.faces import Faces
 from ferdis.messages import markdown_table
 from ferdis.protocol import read_fold_table, row_names
-from ferdis.run_folder.models import PERSON_MEAN
+from ferdis.run_folder.models import needs_reference
 from ferdis.saved_models import load_model
 
 RENDERED_SETS = ("synthetic", "facekit")
@@ -154,7 +154,7 @@ def finished_fits(run: str | Path) -> list[Fit]:
     kinds = {name: str(about["class"]) for name, about in run_folder.read_record(run)["systems"].items()}
     fits, left_out = [], set()
     for folder, done in run_folder.finished_fits(run):
-        if (folder / PERSON_MEAN).is_file():
+        if needs_reference(folder):
             left_out.add(done["system"])
             continue
         if not (folder / "estimator.json").is_file():

@@ -208,9 +208,12 @@ def reference_of(faces: Faces, fold: Fold) -> Faces | None:
     if not len(fold.reference):
         return None
     given = faces[fold.reference]
-    if len(given.classes) == 1 and not fold.transductive:
-        return given
-    return given.with_table(given.to_frame().assign(expression="unknown"))
+    return given if len(given.classes) == 1 and not fold.transductive else without_labels(given)
+
+
+def without_labels(faces: Faces) -> Faces:
+    """The same images and people, all of an expression that says nothing."""
+    return faces.with_table(faces.to_frame().assign(expression="unknown"))
 
 
 def reference_name(faces: Faces, fold: Fold) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ferdis import run_folder
 from ferdis.evaluation.afterwards import diagnose
-from ferdis.evaluation.fit_and_score import Job, class_probabilities, reference_of
+from ferdis.evaluation.fit_and_score import Job, class_probabilities, reference_of, without_labels
 from ferdis.evaluation.workers import Workers
 from ferdis.faces import Faces
 from ferdis.preprocess.stress import STRENGTHS, STRESSES, stressed
@@ -62,9 +62,8 @@ def _scored(job: Job) -> pd.DataFrame:
     for kind in STRESSES:
         for strength in STRENGTHS:
             worse = Faces(stressed(pixels, kind, strength, names), test.table, test.attrs)
-            given = reference
-            if job.fold.transductive:  # whoever looks at the tested images sees them as they are tested
-                given = worse.with_table(worse.to_frame().assign(expression="unknown"))
+            # Whoever looks at the tested images sees them as they are tested.
+            given = without_labels(worse) if job.fold.transductive else reference
             predicted = classes[class_probabilities(estimator, worse, job.faces.classes, given).argmax(axis=1)]
             each = pd.DataFrame(
                 {

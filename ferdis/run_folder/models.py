@@ -10,6 +10,11 @@ PERSON_MEAN, WRAPPED = "person_mean.json", "estimator"
 """Of a system less a person's mean: its record, and the folder of the system that it wraps."""
 
 
+def needs_reference(folder: Path) -> bool:
+    """Whether a system lies there that needs other images of the person that it is asked about."""
+    return (folder / PERSON_MEAN).is_file()
+
+
 def find_model(path: str | Path, system: str | None = None) -> Path:
     """The folder of a saved model.
 
@@ -31,7 +36,7 @@ def find_model(path: str | Path, system: str | None = None) -> Path:
     if (path / "estimator.json").is_file():
         return path
     for wrapper in (path, path / (system or "")):
-        if (wrapper / PERSON_MEAN).is_file():
+        if needs_reference(wrapper):
             raise ValueError(
                 f"{wrapper} needs other images of the person that it is asked about (PersonMean), which a protocol "
                 f"gives: for single images take what it wraps, {wrapper / WRAPPED}"

@@ -45,7 +45,7 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
         Of the estimator.
     features : str
         What the regression sees: the "difference" from the person's mean, or "both", features and difference, for
-        people of whom there are few images or one.
+        people with few images or one.
 
     Notes
     -----
@@ -191,11 +191,6 @@ class PersonMean(sklearn.base.ClassifierMixin, sklearn.base.BaseEstimator):
         weights = load_file(folder / _WEIGHTS)
         found.coef_, found.intercept_, found.scale_ = weights["coef"], weights["intercept"], weights["scale"]
         return found
-
-    @staticmethod
-    def is_saved_in(folder: str | Path) -> bool:
-        """Whether :meth:`save` wrote into this folder."""
-        return (Path(folder) / PERSON_MEAN).is_file()
 
 
 def _means(features: np.ndarray, person: np.ndarray, people: int) -> np.ndarray:

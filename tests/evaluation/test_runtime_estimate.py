@@ -86,6 +86,26 @@ def test_a_wrapper_takes_as_long_as_what_it_wraps_and_says_the_same(monkeypatch:
     assert estimate({"mean": PersonMean(Plain())}, faces, folds).fold_seconds == {"mean": None}
 
 
+def test_a_system_that_is_also_wrapped_is_timed_once_and_pretrained_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ferdis import RELGAN
+
+    faces, asked = make_faces(30), []
+    monkeypatch.setattr(
+        "ferdis.evaluation.runtime_estimate._time_fit",
+        lambda estimator, few, changes: asked.append(changes) or 1.0 + len(asked),
+    )
+    monkeypatch.setattr("ferdis.evaluation.runtime_estimate.shared_seconds_of", lambda fit: fit() and 100.0)
+    system, folds = RELGAN.small(pretrain=faces), PROTOCOL.split(faces)
+    alone = estimate({"relgan": system}, faces, folds)
+    fits = len(asked)
+    asked.clear()
+    both = estimate({"relgan": system, "relgan-mean": PersonMean(system)}, faces, folds)
+    assert len(asked) == fits and alone.shared_seconds == both.shared_seconds == 100.0
+    assert both.fold_seconds == dict.fromkeys(("relgan", "relgan-mean"), alone.fold_seconds["relgan"])
+    other = estimate({"relgan": system, "other-mean": PersonMean(RELGAN.small(pretrain=faces))}, faces, folds)
+    assert len(asked) == 3 * fits and other.fits == both.fits == 2 * alone.fits
+
+
 def test_the_time_of_a_fold_leaves_out_a_pretraining_that_folds_share(monkeypatch: pytest.MonkeyPatch) -> None:
     from ferdis import RELGAN
 
