@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 # Before torch is imported: test processes share the cores, and one thread gives the same sums everywhere.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -29,6 +32,21 @@ def own_cache(caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("FERDIS_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture
+def experiment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """Import a script of ``experiments/`` by its name; the next test finds it as it was."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "experiments"))
+    names: list[str] = []
+
+    def imported(name: str) -> ModuleType:
+        names.append(name)
+        return importlib.import_module(name)
+
+    yield imported
+    for name in names:
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,17 +12,10 @@ from ferdis import SubjectKFold, load
 
 pytestmark = pytest.mark.usefixtures("quick")
 
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-
 
 @pytest.fixture
-def four_rows(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(EXPERIMENTS))
-    import four_rows
-
-    yield four_rows
-    for name in ("four_rows", "table"):
-        sys.modules.pop(name, None)
+def four_rows(experiment):
+    return experiment("four_rows")
 
 
 def rows_of(accuracy: dict[str, float], people: int = 40, images: int = 12, partitions: int = 5) -> pd.DataFrame:

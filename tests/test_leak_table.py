@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,21 +13,17 @@ from ferdis.metrics import disentanglement
 from tests.systems.test_identity_reversal import KNOWN, people
 from tests.systems.test_ifgan import TINY
 
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 SMALL = {name: value for name, value in TINY.items() if name in KNOWN}
 
 
 @pytest.fixture
-def leak_table(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(EXPERIMENTS))
-    import leak_table
-
+def leak_table(experiment, monkeypatch: pytest.MonkeyPatch):
+    leak_table = experiment("leak_table")
     monkeypatch.setattr(
         leak_table, "SYSTEMS", {"resnet": (ResNetClassifier, SMALL), "reversal": (IdentityReversal, SMALL)}
     )
     monkeypatch.setattr(leak_table, "read", lambda options: people(96))
-    yield leak_table
-    sys.modules.pop("leak_table", None)
+    return leak_table
 
 
 def test_the_front_is_what_no_other_row_beats(leak_table) -> None:
@@ -65,20 +59,13 @@ def test_rows_stay_and_the_table_grows(leak_table, tmp_path, monkeypatch, capsys
     assert list(pd.read_csv(tmp_path / "leak.csv")["system"]) == ["resnet", "reversal"]
 
 
-def test_errors_are_one_line(monkeypatch, capsys) -> None:
-    monkeypatch.syspath_prepend(str(EXPERIMENTS))
-    import leak_table
-
-    assert leak_table.main(["--dataset", "rafd", "--out", "x"]) == 2
+def test_errors_are_one_line(experiment, capsys) -> None:
+    assert experiment("leak_table").main(["--dataset", "rafd", "--out", "x"]) == 2
     assert "--dataset rafd needs --root" in capsys.readouterr().err
-    sys.modules.pop("leak_table", None)
 
 
-def test_ten_rows_or_more_and_the_controls_are_among_them(monkeypatch) -> None:
-    monkeypatch.syspath_prepend(str(EXPERIMENTS))
-    import leak_table
-
+def test_ten_rows_or_more_and_the_controls_are_among_them(experiment) -> None:
+    leak_table = experiment("leak_table")
     assert len(leak_table.SYSTEMS) >= 8 and {"reversal-off", "resnet-balanced"} <= set(leak_table.SYSTEMS)
     for cls, changes in leak_table.SYSTEMS.values():
         cls.small(**changes)._check_parameters()
-    sys.modules.pop("leak_table", None)

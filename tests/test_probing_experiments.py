@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,23 +17,15 @@ from ferdis.training import Phase
 
 pytestmark = pytest.mark.usefixtures("quick")
 
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+
+@pytest.fixture
+def identity(experiment: Any) -> Any:
+    return experiment("ifgan_identity")
 
 
 @pytest.fixture
-def identity(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    yield from imported("ifgan_identity", monkeypatch)
-
-
-@pytest.fixture
-def gradients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    yield from imported("gradient_shares", monkeypatch)
-
-
-def imported(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.syspath_prepend(str(EXPERIMENTS))
-    yield importlib.import_module(name)
-    sys.modules.pop(name, None)
+def gradients(experiment: Any) -> Any:
+    return experiment("gradient_shares")
 
 
 def crowd(people: int, each: int, first: int = 0) -> Faces:

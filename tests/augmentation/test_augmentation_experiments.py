@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,26 +13,9 @@ from ferdis import DECGAN, Faces, SubjectKFold
 from ferdis.evaluators.judges import Judged
 from tests.painted import painted
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
-
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch):
-    """Import an experiment by its name."""
-    monkeypatch.syspath_prepend(str(EXPERIMENTS))
-    names: list[str] = []
-
-    def read(name: str):
-        names.append(name)
-        return importlib.import_module(name)
-
-    yield read
-    for name in names:
-        sys.modules.pop(name, None)
-
-
-def test_measured_by_hand(script) -> None:
-    table = script("augmentation_table")
+def test_measured_by_hand(experiment) -> None:
+    table = experiment("augmentation_table")
     people = np.repeat([f"P{k}" for k in range(6)], 2)
     true = np.tile(["anger", "fear"], 6)
     rows = pd.concat(
@@ -51,8 +32,8 @@ def test_measured_by_hand(script) -> None:
     assert line["low"] <= 0.25 <= line["high"] and line["p"] == line["p (Holm)"]
 
 
-def test_classes_of_other_sizes_and_two_tests(script) -> None:
-    table = script("augmentation_table")
+def test_classes_of_other_sizes_and_two_tests(experiment) -> None:
+    table = experiment("augmentation_table")
     people = np.repeat([f"P{k}" for k in range(8)], 4)
     true = np.tile(["anger", "anger", "anger", "fear"], 8)
     answers = {
@@ -76,22 +57,22 @@ def test_classes_of_other_sizes_and_two_tests(script) -> None:
 
 
 @pytest.mark.parametrize(("fear", "rare"), [(9, {}), (5, {"fear": 5})])
-def test_a_class_is_rare_below_half_of_the_mean(script, fear: int, rare: dict[str, int]) -> None:
+def test_a_class_is_rare_below_half_of_the_mean(experiment, fear: int, rare: dict[str, int]) -> None:
     names = ["anger"] * 20 + ["neutral"] * 20 + ["fear"] * fear  # means of 16.3 and 15: halves of 8.2 and 7.5
     faces = Faces(np.zeros((len(names), 2, 2, 3), np.uint8), pd.DataFrame({"expression": names}))
-    assert script("augmentation_table").minority(faces) == rare
+    assert experiment("augmentation_table").minority(faces) == rare
 
 
-def test_minority_classes(script) -> None:
+def test_minority_classes(experiment) -> None:
     data = painted(people=6, each=2)
     few = data[np.flatnonzero((data.expression != "fear") | (np.arange(len(data)) < 6))]
-    assert script("augmentation_table").minority(few) == {"fear": int((few.expression == "fear").sum())}
-    assert script("augmentation_table").minority(data) == {}
+    assert experiment("augmentation_table").minority(few) == {"fear": int((few.expression == "fear").sum())}
+    assert experiment("augmentation_table").minority(data) == {}
 
 
 @pytest.mark.parametrize("column", ["synthetic", "wild"])
-def test_rows_of_the_table_differ_in_nothing_else(script, column: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = script("augmentation_table")
+def test_rows_of_the_table_differ_in_nothing_else(experiment, column: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = experiment("augmentation_table")
     monkeypatch.setattr(table, "load", lambda *_, **__: painted(people=2))
     plan = yaml.safe_load(table.PLAN.read_text())
     options = table.arguments(plan, ["--column", column, "--generator_steps", "70"])
@@ -117,8 +98,10 @@ def test_rows_of_the_table_differ_in_nothing_else(script, column: str, monkeypat
     assert few["decgan"].generator.min_steps == DECGAN.small().min_steps
 
 
-def test_people_folds_and_seeds_are_those_asked_for(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table, asked = script("augmentation_table"), {}
+def test_people_folds_and_seeds_are_those_asked_for(
+    experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, asked = experiment("augmentation_table"), {}
 
     def load(name: str, **given: object) -> Faces:
         asked.update(given, name=name)
@@ -137,11 +120,11 @@ def test_people_folds_and_seeds_are_those_asked_for(script, tmp_path: Path, monk
     assert asked["folds"] == SubjectKFold(2, validation_folds=0) and asked["seeds"] == [1, 4] and asked["n_jobs"] == 2
 
 
-def test_the_table_runs_and_is_written(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_the_table_runs_and_is_written(experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     from tests.augmentation.test_augmented import Composer
     from tests.evaluation.runner_fakes import NearestMean
 
-    table = script("augmentation_table")
+    table = experiment("augmentation_table")
     from ferdis.augmentation import Augmented
 
     rows = {"classic": NearestMean(epochs=30), "decgan": Augmented(NearestMean(epochs=30), Composer())}
@@ -153,8 +136,8 @@ def test_the_table_runs_and_is_written(script, tmp_path: Path, monkeypatch: pyte
     assert "over subjects" in capsys.readouterr().out
 
 
-def test_a_set_needs_its_folder(script) -> None:
-    table = script("augmentation_table")
+def test_a_set_needs_its_folder(experiment) -> None:
+    table = experiment("augmentation_table")
     with pytest.raises(ValueError, match="--root"):
         table.main(["--column", "wild"])
 
@@ -182,8 +165,8 @@ class PixelJudge:
         return Judged(float(((embeddings * first).sum(1) > (embeddings * second).sum(1)).mean()), self.own)
 
 
-def test_decgan_is_measured(script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    evaluation = script("decgan_evaluation")
+def test_decgan_is_measured(experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    evaluation = experiment("decgan_evaluation")
     from ferdis import DECGAN, ResNetClassifier
 
     tiny = {"image_size": 32, "encoder_channels": (4, 6, 8), "generator_channels": (8, 6, 4), "further_channels": (),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from functools import wraps
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from tests.evaluation.runner_fakes import NearestMean
 
 pytestmark = pytest.mark.usefixtures("quick")
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SHARED = Path(os.environ.get("FERDIS_SHARED", Path(__file__).parents[3] / "shared"))
 
 
@@ -278,12 +276,8 @@ def test_the_line_makes_the_protocol(tmp_path, capsys, monkeypatch):
 
 
 @pytest.fixture
-def crossdataset(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(EXPERIMENTS))
-    import crossdataset
-
-    yield crossdataset
-    sys.modules.pop("crossdataset", None)
+def crossdataset(experiment):
+    return experiment("crossdataset")
 
 
 def test_matrix(crossdataset, tmp_path):
